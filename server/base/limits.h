@@ -1,0 +1,72 @@
+/*
+ * limits: every bound on what peers may send or make us keep, in one table with its default.
+ *
+ * A limit is a setting `limits.NAME` (core/config adds the rows from this table), so each has a
+ * name, a default, a range and a line of help. base/ and xmpp/ take them as plain values.
+ */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* name, default, lowest, highest, help */
+#define LIMITS_TABLE(X) \
+	X(xml_depth, 64, 8, 1024, "Elements within elements in a stanza") \
+	X(xml_attributes, 64, 8, 1024, "Attributes of an element") \
+	X(xml_namespaces, 64, 8, 1024, "Namespace declarations of an element") \
+	X(xml_token_bytes, 65536, 1024, 16777216, "One tag, attribute value or run of markup") \
+	X(stanza_bytes, 262144, 10000, 16777216, "A stanza of an authenticated client (RFC 6120 §13.12 asks for 10000 at least)") \
+	X(stanza_bytes_unauthenticated, 16384, 4096, 262144, "An element before authentication") \
+	X(stanza_memory_factor, 8, 2, 64, "Memory a stanza's tree may take, in multiples of stanza_bytes") \
+	X(login_seconds, 20, 1, 600, "TLS, authentication and binding together") \
+	X(connections, 100000, 1, 10000000, "Client connections in all") \
+	X(connections_per_address, 20000, 1, 1000000, "Connections from one address (an IPv6 /64 counts as one)") \
+	X(unauthenticated_per_address, 4096, 1, 1000000, "Connections from one address that have not authenticated yet") \
+	X(auth_tries, 3, 1, 10, "Authentications tried on one stream (RFC 6120 §6.4.5)") \
+	X(auth_failures_per_account, 5, 1, 1000, "Failures a minute for an account from one address, before it is throttled") \
+	X(auth_failures_per_address, 60, 1, 100000, "Failures a minute from one address, before it is throttled") \
+	X(sessions_per_account, 20, 1, 1000, "Bound resources of an account, detached ones included") \
+	X(lane_stanzas, 64, 4, 10000, "Stanzas of one session on their way to the archive before its socket is paused") \
+	X(lane_bytes, 1048576, 16384, 67108864, "The same in bytes; one stanza always fits") \
+	X(output_bytes, 4194304, 65536, 268435456, "Bytes waiting for a peer that does not read, before it is closed") \
+	X(sm_queue_stanzas, 2000, 10, 100000, "Unacknowledged stanzas kept for a session (XEP-0198)") \
+	X(sm_queue_bytes, 4194304, 65536, 268435456, "The same in bytes") \
+	X(detached_per_account, 8, 1, 1000, "Detached sessions kept for an account") \
+	X(inbox_stanzas, 4096, 16, 100000, "Stanzas waiting for a user whose state is being read") \
+	X(roster_items, 2000, 10, 100000, "Items in a roster") \
+	X(roster_groups, 32, 1, 256, "Groups of a roster item") \
+	X(roster_name_bytes, 1023, 64, 8192, "A roster item's name, or a group's") \
+	X(directed_presence, 500, 10, 100000, "Addresses a session has sent directed presence to") \
+	X(subscription_requests, 500, 10, 100000, "Subscription requests kept for a user") \
+	X(presence_bytes, 16384, 1024, 262144, "A presence stanza") \
+	X(archive_waiting, 100000, 100, 10000000, "Messages waiting for their commit in all") \
+	X(archive_waiting_bytes, 268435456, 1048576, 17179869184, "The same in bytes") \
+	X(jobs_waiting, 20000, 100, 10000000, "Database jobs waiting") \
+	X(offline_page, 100, 1, 1000, "Messages read from the record at once when a user comes back") \
+	X(users_idle, 20000, 0, 10000000, "Users kept in memory without a session") \
+	X(control_clients, 16, 1, 256, "Connections to the control socket")
+
+struct limits {
+#define LIMITS_FIELD(name, def, min, max, help) uint64_t name;
+	LIMITS_TABLE(LIMITS_FIELD)
+#undef LIMITS_FIELD
+};
+
+extern const struct limits limits_default;
+
+/* a + b and a * b; false when they do not fit. */
+static inline bool
+limits_add(size_t a, size_t b, size_t *out)
+{
+	return !__builtin_add_overflow(a, b, out);
+}
+
+static inline bool
+limits_mul(size_t a, size_t b, size_t *out)
+{
+	return !__builtin_mul_overflow(a, b, out);
+}
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * metric: counters, gauges and histograms, one fixed table (metric.c), updated lock-free from any
+ * thread and printed in the Prometheus text format. Adding one is a line in METRIC_TABLE.
+ */
+#ifndef BASE_METRIC_H
+#define BASE_METRIC_H
+
+#include <stdint.h>
+
+struct buf;
+
+/* id, kind (COUNTER, GAUGE, HISTOGRAM in microseconds or plain units), name, help */
+#define METRIC_TABLE(X) \
+	X(CONNECTIONS_OPENED, COUNTER, "chancery_connections_opened_total", "Connections accepted") \
+	X(CONNECTIONS, GAUGE, "chancery_connections", "Connections open now") \
+	X(CONNECTIONS_REFUSED, COUNTER, "chancery_connections_refused_total", "Connections closed by a limit") \
+	X(SESSIONS, GAUGE, "chancery_sessions", "Bound sessions, detached ones included") \
+	X(SESSIONS_DETACHED, GAUGE, "chancery_sessions_detached", "Sessions waiting to be resumed") \
+	X(SESSIONS_RESUMED, COUNTER, "chancery_sessions_resumed_total", "Sessions resumed (XEP-0198)") \
+	X(USERS_LOADED, GAUGE, "chancery_users_loaded", "Users held in memory") \
+	X(TLS_FAILED, COUNTER, "chancery_tls_failed_total", "TLS handshakes that failed") \
+	X(AUTH_OK, COUNTER, "chancery_auth_ok_total", "Authentications that succeeded") \
+	X(AUTH_FAILED, COUNTER, "chancery_auth_failed_total", "Authentications that failed") \
+	X(AUTH_THROTTLED, COUNTER, "chancery_auth_throttled_total", "Authentications refused by throttling") \
+	X(STANZAS_IN, COUNTER, "chancery_stanzas_in_total", "Stanzas received") \
+	X(STANZAS_OUT, COUNTER, "chancery_stanzas_out_total", "Stanzas sent") \
+	X(STREAM_ERRORS, COUNTER, "chancery_stream_errors_total", "Streams closed with a stream error by us") \
+	X(STANZA_ERRORS, COUNTER, "chancery_stanza_errors_total", "Stanza errors returned by us") \
+	X(SLOW_READERS, COUNTER, "chancery_slow_readers_total", "Streams closed because the peer does not read") \
+	X(ARCHIVE_RECORDS, COUNTER, "chancery_archive_records_total", "Records committed") \
+	X(ARCHIVE_REFUSED, COUNTER, "chancery_archive_refused_total", "Messages returned because the archive did not take them") \
+	X(ARCHIVE_FAILURES, COUNTER, "chancery_archive_failures_total", "Batches that failed or had an unknown outcome") \
+	X(ARCHIVE_WAITING, GAUGE, "chancery_archive_waiting", "Messages waiting for their commit") \
+	X(ARCHIVE_UP, GAUGE, "chancery_archive_up", "1 while the archive takes records") \
+	X(ARCHIVE_BATCH, HISTOGRAM, "chancery_archive_batch_records", "Records per batch") \
+	X(ARCHIVE_COMMIT, HISTOGRAM, "chancery_archive_commit_microseconds", "Time to write and commit a batch") \
+	X(LANE_DEPTH, HISTOGRAM, "chancery_lane_depth", "Depth of a session's lane when a stanza enters") \
+	X(LANE_FULL, COUNTER, "chancery_lane_full_total", "Times a full lane paused its reader") \
+	X(JOBS, COUNTER, "chancery_jobs_total", "Database jobs run") \
+	X(JOBS_FAILED, COUNTER, "chancery_jobs_failed_total", "Database jobs failed") \
+	X(JOBS_WAITING, GAUGE, "chancery_jobs_waiting", "Database jobs waiting") \
+	X(TURN, HISTOGRAM, "chancery_reactor_turn_microseconds", "Time of one reactor turn") \
+	X(TURNS_SLOW, COUNTER, "chancery_reactor_slow_callbacks_total", "Callbacks over 50 ms")
+
+enum metric {
+#define METRIC_ID(id, kind, name, help) METRIC_##id,
+	METRIC_TABLE(METRIC_ID)
+#undef METRIC_ID
+	METRIC_COUNT
+};
+
+/* Counters take n > 0; gauges any n. */
+void metric_add(enum metric m, int64_t n);
+void metric_set(enum metric m, int64_t v);
+/* One observation of a histogram (power-of-two buckets). */
+void metric_observe(enum metric m, uint64_t v);
+int64_t metric_get(enum metric m);
+/* A stream or stanza error by condition, so that each kind of trouble has a counter of its own:
+ * chancery_errors_total{scope="stream",condition="…"}. Both are static text. */
+void metric_error(const char *scope, const char *condition);
+/* All of them in Prometheus text format 0.0.4. */
+void metric_print(struct buf *out);
+
+#endif

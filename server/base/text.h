@@ -1,0 +1,30 @@
+/*
+ * text: UTF-8, base64, hex and numbers, all strict: what is not exactly right is refused.
+ */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Well-formed UTF-8 without surrogates and over-long forms (RFC 3629). NUL is not well-formed here. */
+bool text_is_utf8(const char *s, size_t n);
+/* RFC 4648 §4, padded. `out` holds text_base64_size(n) bytes with the NUL; returns the length. */
+#define text_base64_size(n) (((n) + 2) / 3 * 4 + 1)
+size_t text_base64_encode(const void *p, size_t n, char *out);
+/* Strict: no white space, right padding, zero trailing bits. Returns the length or -1. `out` holds
+ * n / 4 * 3 bytes at least. */
+ssize_t text_base64_decode(const char *s, size_t n, void *out);
+/* Lower case; out holds 2n + 1. */
+void text_hex(const void *p, size_t n, char *out);
+ssize_t text_unhex(const char *s, size_t n, void *out);
+/* Decimal digits only, no sign, no space, within [min, max]. */
+bool text_u64(const char *s, size_t n, uint64_t min, uint64_t max, uint64_t *out);
+/* Optional minus sign. */
+bool text_i64(const char *s, size_t n, int64_t min, int64_t max, int64_t *out);
+/* ASCII only. */
+bool text_equal_nocase(const char *a, const char *b);
+
+#endif
