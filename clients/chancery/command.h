@@ -1,0 +1,46 @@
+/*
+ * command: what the files of this program share: a row per command, and how a command reaches the server.
+ */
+#ifndef CHANCERY_COMMAND_H
+#define CHANCERY_COMMAND_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "common/table.h"
+
+enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+
+struct options {
+	const char *config; /* --config, or the default */
+	const char *socket; /* --socket; NULL: listen.control of the settings file */
+	const char *owner;  /* --owner */
+	bool json, password_stdin, help;
+};
+
+/* Returns an exit code. argv holds the arguments behind noun and verb. */
+typedef int (*command_fn)(const struct options *o, int argc, char **argv);
+
+struct command {
+	const char *noun, *verb; /* verb "" where the noun stands alone */
+	const char *args;        /* for the usage line */
+	int min, max;            /* arguments */
+	command_fn run;
+	const char *about; /* one line */
+	const char *more;  /* for --help; may be NULL */
+};
+
+extern const struct command command_user[], command_server[]; /* ended by a NULL noun */
+
+/* Says why on standard error; returns EXIT_REFUSED. */
+int command_fail(const struct err *e);
+/* Connects. NULL when that failed, which has been said. */
+struct control_client *command_connect(const struct options *o);
+/* One request on a connection of its own; takes the reference to `args`. NULL: refused, and said so. */
+json_t *command_ask(const struct options *o, const char *noun, const char *verb, json_t *args);
+/* Prints what has been gathered and frees it. EXIT_DONE, or EXIT_REFUSED when it cannot be written. */
+int command_print(struct buf *out);
+/* The rows as a table, or as JSON where that was asked for; drops the reference. */
+int command_print_rows(const struct options *o, json_t *rows, const struct table_column *columns);
+
+#endif

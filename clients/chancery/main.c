@@ -1,0 +1,275 @@
+/*
+ * chancery: the command line of administrators.
+ *
+ * Reads options, noun and verb, finds the row of the command and runs it. Exit codes: 0 done, 1 refused or
+ * failed with the reason on standard error, 2 wrong usage.
+ */
+#include <getopt.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "command.h"
+#include "common/control_client.h"
+#include "core/config.h"
+
+#define DEFAULT_CONFIG "/etc/chancery/chancery.yaml"
+
+static const struct command *const tables[] = {command_user, command_server};
+#define NTABLES (sizeof tables / sizeof *tables)
+
+int
+command_fail(const struct err *e)
+{
+	fprintf(stderr, "chancery: %s\n", e->text);
+	return EXIT_REFUSED;
+}
+
+struct control_client *
+command_connect(const struct options *o)
+{
+	struct control_client *c = NULL;
+	struct config *config = NULL;
+	struct err e = {0};
+
+	if (o->socket == NULL)
+		config = config_load(o->config, &e);
+	if (o->socket != NULL || config != NULL)
+		c = control_client_new(o->socket != NULL ? o->socket : config->listen.control, &e);
+	if (c == NULL)
+		command_fail(&e);
+	if (o->socket == NULL && config == NULL)
+		fputs("chancery: --socket PATH reaches a server whose settings file cannot be read\n",
+		      stderr);
+	config_unref(config);
+	return c;
+}
+
+json_t *
+command_ask(const struct options *o, const char *noun, const char *verb, json_t *args)
+{
+	struct control_client *c = command_connect(o);
+	struct err e = {0};
+	json_t *rows;
+
+	if (c == NULL) {
+		json_decref(args);
+		return NULL;
+	}
+	rows = control_client_ask(c, noun, verb, args, &e);
+	if (rows == NULL)
+		command_fail(&e);
+	control_client_free(c);
+	return rows;
+}
+
+int
+command_print(struct buf *out)
+{
+	size_t n = buf_len(out);
+	bool done = fwrite(buf_str(out), 1, n, stdout) == n && fflush(stdout) == 0;
+
+	buf_fini(out);
+	if (!done)
+		perror("chancery: standard output");
+	return done ? EXIT_DONE : EXIT_REFUSED;
+}
+
+int
+command_print_rows(const struct options *o, json_t *rows, const struct table_column *columns)
+{
+	struct buf out = {0};
+
+	if (o->json)
+		table_print_json(rows, &out);
+	else
+		table_print(rows, columns, &out);
+	json_decref(rows);
+	return command_print(&out);
+}
+
+static void
+print_commands(FILE *f, const char *noun)
+{
+	for (size_t t = 0; t < NTABLES; t++) {
+		for (const struct command *c = tables[t]; c->noun != NULL; c++) {
+			char words[64];
+
+			if (noun != NULL && strcmp(noun, c->noun) != 0)
+				continue;
+			snprintf(words, sizeof words, "%s%s%s%s%s", c->noun, c->verb[0] ? " " : "",
+				 c->verb, c->args[0] ? " " : "", c->args);
+			fprintf(f, "  %-34s %s\n", words, c->about);
+		}
+	}
+}
+
+static void
+print_help(FILE *f)
+{
+	fputs("usage: chancery [--config FILE | --socket PATH] [--json] NOUN VERB ...\n"
+	      "\n"
+	      "Administers a running chanceryd over its control socket.\n"
+	      "\n",
+	      f);
+	print_commands(f, NULL);
+	fputs("\n"
+	      "options:\n"
+	      "  --config FILE      the server's settings file, which names its socket (default:\n"
+	      "                     $CHANCERY_CONFIG, else " DEFAULT_CONFIG ")\n"
+	      "  --socket PATH      the socket itself\n"
+	      "  --json             one JSON object a line, for scripts\n"
+	      "  --password-stdin   read the password from the first line of standard input\n"
+	      "  --owner CONNINFO   for migrate: PostgreSQL as the owner of the schema\n"
+	      "  --help             this text; behind a noun, or noun and verb, more about them\n"
+	      "  --version\n"
+	      "\n"
+	      "Exit codes: 0 done, 1 refused or failed (reason on standard error), 2 wrong usage.\n",
+	      f);
+}
+
+static const struct command *
+find_command(const char *noun, const char *verb)
+{
+	for (size_t t = 0; t < NTABLES; t++)
+		for (const struct command *c = tables[t]; c->noun != NULL; c++)
+			if (strcmp(c->noun, noun) == 0 &&
+			    (c->verb[0] == '\0' || (verb != NULL && strcmp(c->verb, verb) == 0)))
+				return c;
+	return NULL;
+}
+
+static bool
+is_noun(const char *word)
+{
+	for (size_t t = 0; t < NTABLES; t++)
+		for (const struct command *c = tables[t]; c->noun != NULL; c++)
+			if (strcmp(c->noun, word) == 0)
+				return true;
+	return false;
+}
+
+static void
+print_usage(FILE *f, const struct command *c)
+{
+	fprintf(f, "usage: chancery [options] %s%s%s%s%s\n", c->noun, c->verb[0] ? " " : "",
+		c->verb, c->args[0] ? " " : "", c->args);
+}
+
+static int
+wrong_usage(const char *noun, const char *verb)
+{
+	if (noun != NULL && is_noun(noun)) {
+		if (verb != NULL)
+			fprintf(stderr, "chancery: there is no \"%s %s\"; there is\n", noun, verb);
+		else
+			fprintf(stderr, "chancery: say what to do:\n");
+		print_commands(stderr, noun);
+	} else if (noun != NULL) {
+		fprintf(stderr, "chancery: there is no \"%s\"; see chancery --help\n", noun);
+	} else {
+		print_help(stderr);
+	}
+	return EXIT_USAGE;
+}
+
+static int
+show_help(const char *noun, const struct command *c)
+{
+	if (c != NULL) {
+		print_usage(stdout, c);
+		printf("\n%s.\n%s", c->about, c->more != NULL ? c->more : "");
+	} else if (noun != NULL && is_noun(noun)) {
+		printf("usage: chancery [options] %s VERB ...\n\n", noun);
+		print_commands(stdout, noun);
+	} else {
+		print_help(stdout);
+	}
+	return EXIT_DONE;
+}
+
+/* Options may stand anywhere. 0, or an exit code + 1. */
+static int
+read_options(struct options *o, int argc, char **argv)
+{
+	enum { CONFIG = 256, SOCKET, JSON, STDIN, OWNER, HELP, VERSION };
+	static const struct option known[] = {{"config", required_argument, NULL, CONFIG},
+					      {"socket", required_argument, NULL, SOCKET},
+					      {"json", no_argument, NULL, JSON},
+					      {"password-stdin", no_argument, NULL, STDIN},
+					      {"owner", required_argument, NULL, OWNER},
+					      {"help", no_argument, NULL, HELP},
+					      {"version", no_argument, NULL, VERSION},
+					      {NULL, 0, NULL, 0}};
+	int ch;
+
+	while ((ch = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+		switch (ch) {
+		case CONFIG:
+			o->config = optarg;
+			break;
+		case SOCKET:
+			o->socket = optarg;
+			break;
+		case JSON:
+			o->json = true;
+			break;
+		case STDIN:
+			o->password_stdin = true;
+			break;
+		case OWNER:
+			o->owner = optarg;
+			break;
+		case HELP:
+		case 'h':
+			o->help = true;
+			break;
+		case VERSION:
+			puts("chancery " CHANCERY_VERSION);
+			return EXIT_DONE + 1;
+		default:
+			fputs("see chancery --help\n", stderr);
+			return EXIT_USAGE + 1;
+		}
+	}
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *env = getenv("CHANCERY_CONFIG");
+	struct options o = {.config = env != NULL && env[0] ? env : DEFAULT_CONFIG};
+	const struct command *c = NULL;
+	const char *noun, *verb;
+	int used, rc;
+
+	setlocale(LC_CTYPE, "");
+	rc = read_options(&o, argc, argv);
+	if (rc != 0)
+		return rc - 1;
+	argc -= optind;
+	argv += optind;
+	for (int i = 0; i < argc; i++) {
+		if (!text_is_utf8(argv[i], strlen(argv[i]))) {
+			fputs("chancery: the arguments are not UTF-8\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	noun = argc > 0 ? argv[0] : NULL;
+	verb = argc > 1 ? argv[1] : NULL;
+	if (noun != NULL)
+		c = find_command(noun, verb);
+	if (o.help)
+		return show_help(noun, c);
+	if (c == NULL)
+		return wrong_usage(noun, verb);
+	used = c->verb[0] != '\0' ? 2 : 1;
+	if (argc - used < c->min || argc - used > c->max) {
+		print_usage(stderr, c);
+		return EXIT_USAGE;
+	}
+	return c->run(&o, argc - used, argv + used);
+}

@@ -1,0 +1,192 @@
+/*
+ * server: the commands of sessions, of the server's state and settings, and of its schema. The last two
+ * kinds work without a server.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "common/control_client.h"
+#include "core/config.h"
+#include "store/version.h"
+
+static int
+session_list(const struct options *o, int argc, char **argv)
+{
+	static const struct table_column columns[] = {
+		{"jid", "ADDRESS"},  {"state", "STATE"},         {"priority", "PRIORITY"},
+		{"since", "SINCE"},  {"active", "ACTIVE"},       {"unacked", "UNACKED"},
+		{"address", "FROM"}, {"mechanism", "MECHANISM"}, {"tls", "TLS"},
+		{NULL, NULL}};
+	json_t *rows = command_ask(o, "session", "list",
+				   json_pack("{s:s*}", "jid", argc > 0 ? argv[0] : NULL));
+
+	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+}
+
+static int
+session_close(const struct options *o, int argc, char **argv)
+{
+	json_t *rows = command_ask(o, "session", "close", json_pack("{s:s}", "jid", argv[0]));
+	struct buf out = {0};
+	json_int_t closed = 0;
+
+	(void)argc;
+	if (rows == NULL)
+		return EXIT_REFUSED;
+	if (o->json) {
+		table_print_json(rows, &out);
+	} else {
+		closed = json_integer_value(json_object_get(json_array_get(rows, 0), "closed"));
+		buf_addf(&out, "%lld session%s closed\n", (long long)closed,
+			 closed == 1 ? "" : "s");
+	}
+	json_decref(rows);
+	return command_print(&out);
+}
+
+static int
+status(const struct options *o, int argc, char **argv)
+{
+	static const struct table_column columns[] = {
+		{"state", "State"},
+		{"version", "Version"},
+		{"started", "Started"},
+		{"uptime_seconds", "Uptime, seconds"},
+		{"hosts", "Hosts"},
+		{"connections", "Connections"},
+		{"sessions", "Sessions"},
+		{"detached", "Detached sessions"},
+		{"users", "Users in memory"},
+		{"archive", "Archive"},
+		{"last_record", "Last record"},
+		{"archive_waiting", "Messages waiting"},
+		{"database", "Database"},
+		{"jobs_waiting", "Jobs waiting"},
+		{"unsafe_durability", "Unsafe durability allowed"},
+		{"config", "Settings"},
+		{"needs_restart", "Settings that need a restart"},
+		{NULL, NULL}};
+	json_t *rows = command_ask(o, "status", NULL, NULL);
+	const json_t *row = json_array_get(rows, 0);
+	const char *state = json_string_value(json_object_get(row, "state"));
+	struct buf out = {0};
+	int rc;
+
+	(void)argc, (void)argv;
+	if (rows == NULL)
+		return EXIT_REFUSED;
+	rc = state != NULL && strcmp(state, "ok") == 0 ? EXIT_DONE : EXIT_REFUSED;
+	if (rc != EXIT_DONE)
+		fprintf(stderr, "chancery: %s\n",
+			state != NULL ? state : "the server does not say how it is");
+	if (o->json)
+		table_print_json(rows, &out);
+	else
+		table_print_row(row, columns, &out);
+	json_decref(rows);
+	return command_print(&out) == EXIT_DONE ? rc : EXIT_REFUSED;
+}
+
+/* What `config check` and `config reload` say alike. */
+static int
+print_config(const struct options *o, json_t *rows, const char *word)
+{
+	const json_t *row = json_array_get(rows, 0);
+	const char *restart = json_string_value(json_object_get(row, "needs_restart"));
+	struct buf out = {0};
+
+	if (rows == NULL)
+		return EXIT_REFUSED;
+	if (o->json) {
+		table_print_json(rows, &out);
+	} else {
+		table_value(json_object_get(row, "config"), &out);
+		buf_addf(&out, ": %s\n", word);
+		if (restart != NULL && restart[0] != '\0')
+			buf_addf(&out, "these changes need a restart: %s\n", restart);
+	}
+	json_decref(rows);
+	return command_print(&out);
+}
+
+/* A file, with or without a server; or what the server at --socket would read. */
+static int
+config_check(const struct options *o, int argc, char **argv)
+{
+	struct config *c;
+	struct err e = {0};
+	json_t *rows;
+
+	if (argc == 0 && o->socket != NULL)
+		return print_config(o, command_ask(o, "config", "check", NULL), "good");
+	c = config_load(argc > 0 ? argv[0] : o->config, &e);
+	if (c == NULL)
+		return command_fail(&e);
+	rows = json_pack("[{s:s}]", "config", c->file);
+	config_unref(c);
+	return print_config(o, rows, "good");
+}
+
+static int
+config_reload(const struct options *o, int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	return print_config(o, command_ask(o, "config", "reload", NULL), "in force");
+}
+
+static int
+migrate(const struct options *o, int argc, char **argv)
+{
+	struct config *c = NULL;
+	const char *owner = o->owner;
+	struct err e = {0};
+	unsigned applied;
+	int rc;
+
+	(void)argc, (void)argv;
+	if (owner == NULL) {
+		c = config_load(o->config, &e);
+		if (c == NULL)
+			return command_fail(&e);
+		owner = c->database.owner_conninfo;
+	}
+	if (owner[0] == '\0') {
+		fputs("chancery: neither database.owner_conninfo nor --owner says how to reach PostgreSQL as the "
+		      "owner of the schema\n",
+		      stderr);
+		config_unref(c);
+		return EXIT_REFUSED;
+	}
+	rc = version_migrate(owner, &applied, &e);
+	config_unref(c);
+	if (rc != 0)
+		return command_fail(&e);
+	if (o->json)
+		printf("{\"applied\":%u}\n", applied);
+	else if (applied == 0)
+		puts("the schema is up to date");
+	else
+		printf("%u migration%s applied\n", applied, applied == 1 ? "" : "s");
+	return EXIT_DONE;
+}
+
+const struct command command_server[] = {
+	{"session", "list", "[ADDRESS]", 0, 1, session_list,
+	 "Lists sessions, of all or of one account",
+	 "\nUNACKED is how many stanzas its client has not acknowledged yet (XEP-0198).\n"},
+	{"session", "close", "ADDRESS[/RESOURCE]", 1, 1, session_close,
+	 "Ends one session, or all of an account",
+	 "\nThe client may log in again; `chancery user disable` keeps it out.\n"},
+	{"status", "", "", 0, 0, status, "Tells how the server is; exit code 1 when degraded",
+	 NULL},
+	{"config", "check", "[FILE]", 0, 1, config_check, "Checks a settings file",
+	 "\nFILE, or that of --config; needs no server. With --socket and no FILE: what the server would\n"
+	 "read. Certificates are not opened; `chanceryd --config FILE --check` does that too.\n"},
+	{"config", "reload", "", 0, 0, config_reload, "Puts the changed settings file into force",
+	 "\nA file with a mistake changes nothing. Settings that need a restart are named.\n"},
+	{"migrate", "", "", 0, 0, migrate, "Brings the database's schema up to date",
+	 "\nReaches PostgreSQL as the schema's owner: database.owner_conninfo of the settings file, or\n"
+	 "--owner CONNINFO. Needs no server. Keep a password out of CONNINFO, in PGPASSFILE.\n"},
+	{NULL, NULL, NULL, 0, 0, NULL, NULL, NULL},
+};

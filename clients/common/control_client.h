@@ -1,0 +1,23 @@
+/*
+ * control_client: speaks to a server's control socket (server/admin/control.h says how).
+ *
+ * Connect, ask as often as you like, close. Blocking; answers are awaited as long as the server is there.
+ */
+#ifndef COMMON_CONTROL_CLIENT_H
+#define COMMON_CONTROL_CLIENT_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+
+struct control_client;
+
+/* NULL and `e`, in words for whoever typed the command. */
+struct control_client *control_client_new(const char *path, struct err *e) MUST_CHECK;
+void control_client_free(struct control_client *c);
+/* Sends a request; takes the reference to `args`, an object or NULL. `verb` may be NULL. The rows of the
+ * answer, an array that the caller owns; NULL and `e` when the server refused or is gone. */
+json_t *control_client_ask(struct control_client *c, const char *noun, const char *verb,
+			   json_t *args, struct err *e) MUST_CHECK;
+
+#endif

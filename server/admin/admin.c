@@ -1,0 +1,29 @@
+/*
+ * admin: starts and stops the control socket and the metrics page, in that order and back.
+ */
+#include "admin/admin.h"
+
+#include "admin/control.h"
+#include "admin/metrics.h"
+
+int
+admin_start(const struct admin_settings *s, struct err *e)
+{
+	struct control_settings control = {
+		.path = s->control, .conninfo = s->conninfo, .reload = s->reload};
+
+	if (control_start(&control, e) != 0)
+		return -1;
+	if (metrics_start(s->metrics, e) != 0) {
+		control_stop();
+		return -1;
+	}
+	return 0;
+}
+
+void
+admin_stop(void)
+{
+	metrics_stop();
+	control_stop();
+}

@@ -1,0 +1,27 @@
+/*
+ * audit: who did what, in a table the server may only add to (chancery.audit).
+ *
+ * An action and its row belong together: written in the transaction of the change where there is one, else
+ * before the action, which does not happen when the row cannot be written (P6).
+ */
+#ifndef ADMIN_AUDIT_H
+#define ADMIN_AUDIT_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "store/sql.h"
+
+struct audit_who {
+	unsigned uid;       /* of the process that asked */
+	const char *name;   /* its account's name */
+	const char *origin; /* "control pid=…" */
+};
+
+/* `action`: "user.disable"; `target`: whom it concerns, may be NULL; `detail`: more, may be NULL (borrowed). */
+enum sql_status audit_write(struct sql *db, const struct audit_who *who, const char *action,
+			    const char *target, json_t *detail, struct err *e);
+/* The same in the log, once it is certain. */
+void audit_log(const struct audit_who *who, const char *action, const char *target);
+
+#endif

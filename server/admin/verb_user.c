@@ -1,0 +1,317 @@
+/*
+ * verb_user: accounts. Each change and its audit row are one transaction; what live sessions must hear of
+ * is told after it (core/census.h).
+ */
+#include "admin/request.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "admin/import.h"
+#include "admin/secret.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/crypt.h"
+#include "core/census.h"
+#include "core/config.h"
+#include "store/account.h"
+#include "xmpp/jid.h"
+
+#define LIST_PAGE 500
+
+/* The account that an argument names. NULL with err. */
+static struct jid *
+account_arg(struct request *r, const char *text)
+{
+	struct config *c = config_get();
+	struct jid *j = secret_account_jid(c, text, &r->err);
+
+	config_unref(c);
+	return j;
+}
+
+static int
+make_secret(struct request *r, struct account_secret *out, const char *password)
+{
+	struct config *c = config_get();
+	int rc = secret_make(out, password, (uint32_t)c->auth.iterations, &r->err);
+
+	config_unref(c);
+	return rc;
+}
+
+/* A change of one account: begin, do, audit, commit. */
+struct change {
+	const char *action;
+	enum sql_status (*run)(struct request *r, const char *bare, const void *arg, bool *done);
+	const void *arg;
+	const char *refusal; /* "%s …" when it was not done */
+};
+
+/* Whatever fails: nothing has happened, or (connection lost during COMMIT) nobody knows. */
+static int
+apply(struct request *r, const char *bare, const struct change *c)
+{
+	enum sql_status rc;
+	bool done = false;
+
+	if (request_db(r) != 0)
+		return -1;
+	rc = sql_begin(r->db, &r->err);
+	if (rc == SQL_OK)
+		rc = c->run(r, bare, c->arg, &done);
+	if (rc == SQL_OK && !done) {
+		sql_rollback(r->db);
+		return err_set(&r->err, 0, "%s %s", bare, c->refusal);
+	}
+	if (rc == SQL_OK)
+		rc = audit_write(r->db, r->who, c->action, bare, NULL, &r->err);
+	if (rc != SQL_OK) {
+		sql_rollback(r->db);
+		return -1;
+	}
+	rc = sql_commit(r->db, &r->err);
+	if (rc == SQL_OK) {
+		audit_log(r->who, c->action, bare);
+		return 0;
+	}
+	if (rc == SQL_UNAVAILABLE)
+		err_prefix(
+			&r->err,
+			"the database went away during the change: see with `user show` whether it "
+			"was made");
+	return -1;
+}
+
+static enum sql_status
+run_add(struct request *r, const char *bare, const void *arg, bool *done)
+{
+	return account_add(r->db, bare, arg, done, &r->err);
+}
+
+static enum sql_status
+run_password(struct request *r, const char *bare, const void *arg, bool *done)
+{
+	return account_set_secret(r->db, bare, arg, done, &r->err);
+}
+
+static enum sql_status
+run_disabled(struct request *r, const char *bare, const void *arg, bool *done)
+{
+	return account_set_disabled(r->db, bare, *(const bool *)arg, done, &r->err);
+}
+
+static enum sql_status
+run_delete(struct request *r, const char *bare, const void *arg, bool *done)
+{
+	(void)arg;
+	return account_delete(r->db, bare, done, &r->err);
+}
+
+static int
+user_add(struct request *r)
+{
+	const char *text, *password;
+	struct account_secret secret = {0};
+	struct change c = {"user.add", run_add, &secret, "exists already"};
+	struct jid *j;
+	int rc = -1;
+
+	if (request_args(r, "{s:s, s:s}", "jid", &text, "password", &password) != 0 ||
+	    (j = account_arg(r, text)) == NULL)
+		return -1;
+	if (make_secret(r, &secret, password) == 0)
+		rc = apply(r, jid_bare(j), &c);
+	if (rc == 0)
+		rc = request_row(r, json_pack("{s:s}", "jid", jid_bare(j)));
+	crypt_wipe(&secret, sizeof secret);
+	jid_unref(j);
+	return rc;
+}
+
+/* What password, disable, enable and delete have in common. `text` is NULL when no session need end. */
+static int
+change_account(struct request *r, const char *address, const struct change *c, const char *text)
+{
+	struct jid *j = account_arg(r, address);
+	unsigned closed = 0;
+	int rc;
+
+	if (j == NULL)
+		return -1;
+	rc = apply(r, jid_bare(j), c);
+	/* Also when the outcome is unknown: sessions that end without need come back, those that stay
+	 * without right do not. */
+	if (text != NULL && (rc == 0 || !sql_is_connected(r->db)))
+		closed = census_account_changed(jid_bare(j), text);
+	if (rc == 0)
+		rc = request_row(
+			r, json_pack("{s:s, s:i}", "jid", jid_bare(j), "closed", (int)closed));
+	jid_unref(j);
+	return rc;
+}
+
+static int
+user_password(struct request *r)
+{
+	const char *text, *password;
+	struct account_secret secret = {0};
+	struct change c = {"user.password", run_password, &secret, "does not exist"};
+	int rc;
+
+	if (request_args(r, "{s:s, s:s}", "jid", &text, "password", &password) != 0)
+		return -1;
+	rc = make_secret(r, &secret, password);
+	if (rc == 0)
+		rc = change_account(r, text, &c, "The password was changed");
+	crypt_wipe(&secret, sizeof secret);
+	return rc;
+}
+
+static int
+user_disable(struct request *r)
+{
+	const bool disabled = true;
+	struct change c = {"user.disable", run_disabled, &disabled, "does not exist"};
+	const char *text;
+
+	return request_args(r, "{s:s}", "jid", &text) == 0 ?
+		       change_account(r, text, &c, "The account was disabled") :
+		       -1;
+}
+
+static int
+user_enable(struct request *r)
+{
+	const bool disabled = false;
+	struct change c = {"user.enable", run_disabled, &disabled, "does not exist"};
+	const char *text;
+
+	return request_args(r, "{s:s}", "jid", &text) == 0 ? change_account(r, text, &c, NULL) : -1;
+}
+
+static int
+user_delete(struct request *r)
+{
+	struct change c = {"user.delete", run_delete, NULL, "does not exist"};
+	const char *text;
+
+	return request_args(r, "{s:s}", "jid", &text) == 0 ?
+		       change_account(r, text, &c, "The account was deleted") :
+		       -1;
+}
+
+static void
+count_session(void *arg, const struct census_session *s)
+{
+	(void)s;
+	++*(unsigned *)arg;
+}
+
+static int
+show_account(struct request *r, const char *bare, struct arena *a)
+{
+	struct account found;
+	unsigned sessions = 0;
+
+	if (account_find(r->db, a, bare, &found, &r->err) != SQL_OK)
+		return -1;
+	if (found.id == 0)
+		return err_set(&r->err, 0, "%s does not exist", bare);
+	census_sessions(bare, count_session, &sessions);
+	return request_row(r, json_pack("{s:s, s:I, s:s, s:o, s:o, s:i, s:s*}", "jid", bare, "id",
+					(json_int_t)found.id, "state",
+					found.disabled ? "disabled" : "enabled", "created",
+					request_time(found.created_us), "last_seen",
+					request_time(found.last_seen_us), "sessions", (int)sessions,
+					"last_status", found.last_status));
+}
+
+static int
+user_show(struct request *r)
+{
+	struct arena *a;
+	const char *text;
+	struct jid *j;
+	int rc;
+
+	if (request_args(r, "{s:s}", "jid", &text) != 0 || (j = account_arg(r, text)) == NULL)
+		return -1;
+	a = arena_new(0);
+	rc = request_db(r);
+	if (rc == 0)
+		rc = show_account(r, jid_bare(j), a);
+	arena_free(a);
+	jid_unref(j);
+	return rc;
+}
+
+/* As shells write patterns: * any text, ? one character. For SQL's LIKE. */
+static void
+pattern_to_like(const char *pattern, struct buf *out)
+{
+	for (const char *s = pattern; *s != '\0'; s++) {
+		if (*s == '%' || *s == '_' || *s == '\\')
+			buf_addc(out, '\\');
+		buf_addc(out, *s == '*' ? '%' : *s == '?' ? '_' : *s);
+	}
+}
+
+static int
+list_rows(struct request *r, const PGresult *rows)
+{
+	for (int i = 0; i < PQntuples(rows); i++) {
+		json_t *row = json_pack("{s:s, s:I, s:s, s:o, s:o}", "jid", sql_text(rows, i, 0),
+					"id", (json_int_t)sql_i64(rows, i, 1), "state",
+					sql_bool(rows, i, 2) ? "disabled" : "enabled", "created",
+					request_time(sql_i64(rows, i, 3)), "last_seen",
+					request_time(sql_i64(rows, i, 4)));
+
+		if (request_row(r, row) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+user_list(struct request *r)
+{
+	const char *pattern = NULL;
+	struct buf like = {0}, after = {0};
+	int rc, n;
+
+	if (request_args(r, "{s?s}", "pattern", &pattern) != 0 || request_db(r) != 0)
+		return -1;
+	if (pattern != NULL)
+		pattern_to_like(pattern, &like);
+	do {
+		PGresult *rows;
+
+		if (account_list(r->db, buf_str(&after), pattern != NULL ? buf_str(&like) : NULL,
+				 LIST_PAGE, &rows, &r->err) != SQL_OK) {
+			rc = -1;
+			break;
+		}
+		n = PQntuples(rows);
+		rc = list_rows(r, rows);
+		buf_clear(&after);
+		if (n > 0)
+			buf_adds(&after, sql_text(rows, n - 1, 0));
+		PQclear(rows);
+	} while (rc == 0 && n == LIST_PAGE);
+	buf_fini(&after);
+	buf_fini(&like);
+	return rc;
+}
+
+const struct request_verb request_user_verbs[] = {
+	{"user", "add", user_add},
+	{"user", "import", import_accounts},
+	{"user", "list", user_list},
+	{"user", "show", user_show},
+	{"user", "password", user_password},
+	{"user", "disable", user_disable},
+	{"user", "enable", user_enable},
+	{"user", "delete", user_delete},
+	{NULL, NULL, NULL},
+};

@@ -1,0 +1,177 @@
+/*
+ * census: asks every home in turn, from a control thread, and copies what it says.
+ */
+#include "core/census.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "core/c2s.h"
+#include "core/home.h"
+#include "core/session.h"
+#include "core/user.h"
+
+struct row {
+	struct row *next;
+	struct census_session s;
+};
+
+struct question {
+	struct jid *bare;        /* NULL: all */
+	const char *resource;
+	struct arena *arena;
+	struct row *first, **last;
+	enum xstream_error error;
+	const char *text;
+	bool forget;
+	unsigned n;
+	struct census_totals *totals;
+};
+
+static bool
+is_meant(const struct question *q, const struct user *u)
+{
+	return !q->bare || jid_equal_bare(q->bare, u->jid);
+}
+
+static void
+copy_sessions(struct user *u, void *arg)
+{
+	struct question *q = arg;
+
+	if (!is_meant(q, u))
+		return;
+	LIST_EACH(l, &u->sessions) {
+		struct session *s = LIST_ENTRY(l, struct session, of_user);
+		struct row *r = arena_zalloc(q->arena, sizeof(*r));
+
+		r->s = (struct census_session){
+			.jid = arena_strdup(q->arena, jid_full(s->jid)),
+			.address = arena_strdup(q->arena, s->address ? s->address : ""),
+			.tls = arena_strdup(q->arena, s->tls ? s->tls : ""),
+			.mechanism = s->mechanism,
+			.since_us = s->since_us,
+			.active_us = s->active_us,
+			.detached = s->detached,
+			.available = session_is_available(s),
+			.priority = s->priority,
+			.unacked = s->sm.enabled ? s->sm.n : 0,
+		};
+		*q->last = r;
+		q->last = &r->next;
+	}
+}
+
+static void
+list_here(void *arg)
+{
+	user_each(copy_sessions, arg);
+}
+
+void
+census_sessions(const char *bare, void (*each)(void *arg, const struct census_session *s), void *arg)
+{
+	struct question q = { .bare = bare ? jid_parse_z(bare) : NULL, .arena = arena_new(0) };
+
+	q.last = &q.first;
+	if (!bare || q.bare)
+		home_call_each(list_here, &q);
+	for (const struct row *r = q.first; r; r = r->next)
+		each(arg, &r->s);
+	arena_free(q.arena);
+	jid_unref(q.bare);
+}
+
+static void
+close_sessions(struct user *u, void *arg)
+{
+	struct question *q = arg;
+
+	if (!is_meant(q, u))
+		return;
+	user_hold(u);
+	LIST_EACH(l, &u->sessions) {
+		struct session *s = LIST_ENTRY(l, struct session, of_user);
+
+		if (s->closing || (q->resource && strcmp(jid_resource(s->jid), q->resource)))
+			continue;
+		session_close(s, q->error, q->text);
+		q->n++;
+	}
+	user_release(u);
+	if (q->forget)
+		user_forget(u);
+}
+
+static void
+close_here(void *arg)
+{
+	struct question *q = arg;
+
+	if (q->forget)
+		q->n += c2s_close_logins(q->bare, q->error, q->text);
+	user_each(close_sessions, arg);
+}
+
+static unsigned
+close_all(struct question *q, const char *bare)
+{
+	q->bare = jid_parse_z(bare);
+	if (q->bare)
+		home_call_each(close_here, q);
+	jid_unref(q->bare);
+	return q->n;
+}
+
+static enum xstream_error
+condition_parse(const char *name)
+{
+	for (int e = XSTREAM_NONE + 1; xstream_error_name((enum xstream_error)e); e++)
+		if (!strcmp(xstream_error_name((enum xstream_error)e), name))
+			return (enum xstream_error)e;
+	return XSTREAM_POLICY_VIOLATION;
+}
+
+unsigned
+census_close(const char *bare, const char *resource, const char *condition, const char *text)
+{
+	struct question q = { .resource = resource, .error = condition_parse(condition), .text = text };
+
+	return close_all(&q, bare);
+}
+
+unsigned
+census_account_changed(const char *bare, const char *text)
+{
+	struct question q = { .error = XSTREAM_NOT_AUTHORIZED, .text = text, .forget = true };
+
+	return close_all(&q, bare);
+}
+
+static void
+count_user(struct user *u, void *arg)
+{
+	struct census_totals *t = arg;
+
+	t->users++;
+	t->sessions += u->nsessions;
+	t->detached += u->ndetached;
+}
+
+static void
+count_here(void *arg)
+{
+	struct census_totals *t = arg;
+
+	t->connections += c2s_count();
+	user_each(count_user, arg);
+}
+
+void
+census_totals(struct census_totals *out)
+{
+	memset(out, 0, sizeof(*out));
+	home_call_each(count_here, out);
+}

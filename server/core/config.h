@@ -1,0 +1,109 @@
+/*
+ * config: the table of settings, and immutable snapshots of them.
+ *
+ * One YAML file. Every setting is a row of the table in config_table.c: path, type, range, default, help,
+ * whether a reload changes it. Unknown keys, wrong types and values out of range are refused with file, line
+ * and column and what was expected. A snapshot is counted; reactors keep a reference for a turn at most.
+ */
+#ifndef CORE_CONFIG_H
+#define CORE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/log.h"
+
+struct config_list {
+	const char **item;
+	size_t n;
+};
+
+struct config_host {
+	const char *domain;      /* prepared (jid_prepare_domain) */
+	const char *certificate; /* PEM, leaf and chain */
+	const char *key;
+};
+
+struct config {
+	const char *file;
+	struct config_host *hosts;   /* hosts: [{domain, certificate, key}], one at least */
+	size_t nhosts;
+
+	struct {
+		struct config_list c2s;      /* listen.c2s, default ["0.0.0.0:5222", "[::]:5222"] */
+		struct config_list c2s_tls;  /* listen.c2s_tls, default 5223 */
+		struct config_list metrics;  /* listen.metrics, default ["127.0.0.1:9280"]; [] switches it off */
+		const char *control;         /* listen.control, default /run/chancery/control */
+	} listen;
+
+	struct {
+		uint64_t reactors;           /* process.reactors; 0: one per core but one, at least 1 */
+		const char *user;            /* process.user: whom to become when started as root */
+		const char *pid_file;        /* process.pid_file, may be empty */
+	} process;
+
+	struct {
+		const char *conninfo;        /* database.conninfo: the server's role */
+		const char *owner_conninfo;  /* database.owner_conninfo: for migrations at start; empty: only `chancery migrate` */
+		uint64_t workers;            /* database.workers, default 4 */
+		uint64_t patience_ms;        /* database.patience, default 8s: how long a job waits for the database */
+		bool allow_unsafe;           /* database.allow_unsafe_durability, default false; audited when true */
+	} database;
+
+	struct {
+		uint64_t patience_ms;        /* archive.patience, default 20s */
+		uint64_t batch_max;          /* archive.batch, default 1000 records */
+		bool typing;                 /* archive.typing, default false */
+	} archive;
+
+	struct {
+		bool plain;                  /* auth.plain, default false */
+		uint64_t iterations;         /* auth.scram_iterations, default 10000, lowest 10000 */
+		bool channel_binding;        /* auth.channel_binding, default true: offer -PLUS */
+	} auth;
+
+	struct {
+		uint64_t resume_ms;          /* stream.resume, default 10m: how long a detached session waits */
+		uint64_t ping_ms;            /* stream.ping, default 5m without input: the server asks; 0 off */
+		uint64_t ping_timeout_ms;    /* stream.ping_timeout, default 1m */
+	} stream;
+
+	struct {
+		enum log_level level;        /* log.level, default info */
+		enum log_format format;      /* log.format, text or json */
+	} log;
+
+	struct {
+		bool version;                /* modules.version, default true: XEP-0092 answers */
+		bool version_os;             /* modules.version_os, default false */
+	} modules;
+
+	struct limits limits;        /* limits.*: base/limits.h */
+	/* private */
+	struct arena *arena;
+	_Atomic unsigned refs;
+};
+
+/* Reads and checks. NULL and `e` ("FILE:LINE:COLUMN: …"). */
+struct config *config_load(const char *file, struct err *e) MUST_CHECK;
+/* The same from memory (fuzzing, tests); `name` stands for the file. */
+struct config *config_parse(const char *name, const char *text, size_t n, struct err *e) MUST_CHECK;
+struct config *config_ref(struct config *c);
+void config_unref(struct config *c);
+
+/* The snapshot in force. config_get returns a new reference, from any thread. */
+struct config *config_get(void);
+void config_set(struct config *c); /* takes the reference */
+/* Names of settings that differ but need a restart, space-separated in `out`. Returns how many. */
+unsigned config_needs_restart(const struct config *old, const struct config *new_, struct buf *out);
+
+/* docs: the reference page in Markdown, from the table. */
+void config_reference(struct buf *out);
+
+/* Durations are written 500ms, 20s, 10m, 2h, 1d; sizes are plain numbers or 64k, 1m. */
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * content: tables of the elements that make a message worth recording, and of what they make of it.
+ */
+#include "core/content.h"
+
+#include "xmpp/ns.h"
+
+/* Elements that say nothing by themselves: with only these a message is a typing notification. */
+static const struct {
+	const char *ns, *name; /* name NULL: any */
+} weightless[] = {
+	{ NS_CHATSTATES, NULL },
+	{ NS_HINTS, NULL },
+	{ NS_SID, NULL },
+	{ NS_CLIENT, "thread" },
+	{ NS_DELAY, NULL },
+};
+
+static bool
+is_weightless(const struct elem *e)
+{
+	for (size_t i = 0; i < sizeof(weightless) / sizeof(weightless[0]); i++)
+		if (elem_is(e, weightless[i].ns, weightless[i].name))
+			return true;
+	return false;
+}
+
+bool
+content_is_any(const struct packet *p)
+{
+	for (const struct elem *e = elem_first(p->st->root); e; e = elem_next(e, NULL, NULL))
+		if (!is_weightless(e))
+			return true;
+	return false;
+}
+
+/* Elements that make a message more than a message; the first that is there decides. */
+static const struct {
+	const char *ns, *name;
+	enum record_kind kind;
+	bool only_without_body;
+} kinds[] = {
+	{ NS_CORRECT, "replace", RECORD_CORRECTION, false },
+	{ NS_RETRACT, "retract", RECORD_RETRACTION, false },
+	{ NS_REACTIONS, "reactions", RECORD_REACTION, false },
+	{ NS_RECEIPTS, "received", RECORD_RECEIPT, true },
+	{ NS_MARKERS, "received", RECORD_RECEIPT, true },
+	{ NS_MARKERS, "displayed", RECORD_RECEIPT, true },
+	{ NS_MARKERS, "acknowledged", RECORD_RECEIPT, true },
+};
+
+void
+content_describe(const struct packet *p, struct record_entry *e)
+{
+	const struct elem *root = p->st->root, *body = elem_child(root, NS_CLIENT, "body"), *x;
+	static const char *const types[] = { [TYPE_NORMAL] = "normal", [TYPE_CHAT] = "chat",
+		[TYPE_GROUPCHAT] = "groupchat", [TYPE_HEADLINE] = "headline", [TYPE_ERROR] = "error" };
+
+	e->kind = content_is_any(p) ? RECORD_MESSAGE : RECORD_TYPING;
+	e->type = types[p->type];
+	e->client_id = elem_get(root, "id");
+	e->body = body ? elem_text(body, p->st->arena) : NULL;
+	e->refers_to = NULL;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		x = elem_child(root, kinds[i].ns, kinds[i].name);
+		if (!x || (kinds[i].only_without_body && body))
+			continue;
+		e->kind = kinds[i].kind;
+		e->refers_to = elem_get(x, "id");
+		break;
+	}
+}

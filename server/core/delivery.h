@@ -1,0 +1,69 @@
+/*
+ * delivery: the delivery mark of a user and what lies beyond it (P2, XEP-0160).
+ *
+ * Offline storage is the record: every deliverable record for the user with an id above the mark has not yet
+ * reached a client. In memory we keep the ids given to sessions since the mark, each until a client has it (its
+ * <a/>, or for a stream without stream management the bytes handed to the kernel); the mark is the end of the
+ * unbroken run of those. `backlog` says that the database holds messages which no session was given; they are read
+ * in pages when a session becomes available with non-negative priority, and while that goes on new messages for the
+ * bare JID are left in the record for the next page, so that order holds. Marks are written in batches, lazily: after
+ * a crash some messages come again, none is lost.
+ */
+#ifndef CORE_DELIVERY_H
+#define CORE_DELIVERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/reactor.h"
+
+struct packet;
+struct session;
+struct user;
+
+struct delivery_item {
+	uint64_t id;
+	bool done;
+};
+
+struct delivery {
+	uint64_t mark;          /* in memory: everything up to here is done */
+	uint64_t stored;        /* what the database knows */
+	struct delivery_item *item; /* ids above the mark that sessions were given, ascending */
+	uint32_t n, first, cap;
+	bool backlog;           /* the record holds undelivered ones that no session was given */
+	bool fetching;          /* pages are being read and delivered */
+	bool paused;            /* … but the client has to take the last one first */
+	bool dirty;             /* in the home's list of marks to write */
+	bool writing;           /* a job with its mark is out */
+	uint64_t cursor;        /* last id that a page gave */
+	uint64_t arrived;       /* counts messages left in the record: to see whether a page was the last */
+	struct timer retry;
+	struct user *next_dirty;
+};
+
+void delivery_init(struct delivery *d, uint64_t mark);
+void delivery_fini(struct user *u);
+/* The record `id` is being given to a session. */
+void delivery_given(struct user *u, uint64_t id);
+/* A client has it. */
+void delivery_done(struct user *u, uint64_t id);
+/* Nobody was there: it stays in the record. */
+void delivery_left(struct user *u);
+/* The session that was given `id` ended without having it: somebody else may get it, or it stays in the record. */
+void delivery_taken_back(struct user *u, uint64_t id);
+/* A session became available with priority >= 0: give it the backlog. */
+void delivery_catch_up(struct user *u, struct session *s);
+/* A client has taken what it was given: the next page may come. */
+void delivery_continue(struct user *u);
+/* True while messages for the bare JID must be left in the record (backlog being delivered). */
+bool delivery_is_behind(const struct user *u);
+/* True while the user must stay in memory for our sake. */
+bool delivery_is_busy(const struct user *u);
+/* Writes the marks of this home; at stop, and by timer. */
+void delivery_flush(void);
+void delivery_home_start(void);
+void delivery_home_stop(void);
+
+#endif

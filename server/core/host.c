@@ -1,0 +1,101 @@
+/*
+ * host: the virtual hosts and their certificates. The list is made once at start; certificates are a
+ * counted set that a reload replaces under a mutex held for two pointer moves.
+ */
+#include "core/host.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static struct host *hosts;
+static size_t nhosts;
+static struct tls_set *tls;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct tls_set *
+read_certificates(const struct config *c, struct err *e)
+{
+	struct tls_identity *ids = mem_zalloc(c->nhosts * sizeof(*ids));
+	struct tls_set *s;
+
+	for (size_t i = 0; i < c->nhosts; i++)
+		ids[i] = (struct tls_identity){ .domain = c->hosts[i].domain,
+			.certificate = c->hosts[i].certificate, .key = c->hosts[i].key };
+	s = tls_set_new(ids, c->nhosts, "xmpp-client", e);
+	free(ids);
+	return s;
+}
+
+int
+host_start(const struct config *c, struct err *e)
+{
+	tls = read_certificates(c, e);
+	if (!tls)
+		return -1;
+	hosts = mem_zalloc(c->nhosts * sizeof(*hosts));
+	for (nhosts = 0; nhosts < c->nhosts; nhosts++) {
+		struct host *h = &hosts[nhosts];
+
+		h->jid = jid_new(NULL, c->hosts[nhosts].domain, NULL);
+		if (!h->jid)
+			return err_set(e, 0, "hosts: %s is not a domain name", c->hosts[nhosts].domain);
+		h->domain = jid_domain(h->jid);
+	}
+	return 0;
+}
+
+void
+host_stop(void)
+{
+	for (size_t i = 0; i < nhosts; i++)
+		jid_unref(hosts[i].jid);
+	free(hosts);
+	tls_set_unref(tls);
+	hosts = NULL;
+	nhosts = 0;
+	tls = NULL;
+}
+
+const struct host *
+host_find(const char *domain)
+{
+	for (size_t i = 0; i < nhosts; i++)
+		if (!strcmp(hosts[i].domain, domain))
+			return &hosts[i];
+	return NULL;
+}
+
+bool
+host_is_local(const struct jid *j)
+{
+	return host_find(jid_domain(j)) != NULL;
+}
+
+struct tls_set *
+host_tls(void)
+{
+	struct tls_set *s;
+
+	pthread_mutex_lock(&lock);
+	s = tls_set_ref(tls);
+	pthread_mutex_unlock(&lock);
+	return s;
+}
+
+int
+host_reload_tls(const struct config *c, struct err *e)
+{
+	struct tls_set *s = read_certificates(c, e), *old;
+
+	if (!s)
+		return -1;
+	pthread_mutex_lock(&lock);
+	old = tls;
+	tls = s;
+	pthread_mutex_unlock(&lock);
+	tls_set_unref(old);
+	return 0;
+}

@@ -1,0 +1,28 @@
+/*
+ * modules: the table of modules, the stages, and the dispatch.
+ */
+#ifndef CORE_MODULES_H
+#define CORE_MODULES_H
+
+#include "hook.h"
+#include "module.h"
+
+struct user;
+
+/* Attaches every module of the table; before the reactors start. 0 or -1. */
+int modules_start(void);
+/* The same for another table, which ends in NULL: for tests. */
+int modules_start_table(const struct module_def *const *defs);
+/* Forgets everything they registered; nothing may be dispatched any more. Handlers of IQs go with iq_forget_all. */
+void modules_stop(void);
+/* True when somebody listens: lets the hot path skip filling a struct hook. */
+bool modules_want(enum hook_stage stage);
+/* Runs a stage in table order until one does not say HOOK_NEXT. `u` is the account it is about, or NULL. */
+enum hook_verdict modules_run(struct hook *h, struct user *u);
+
+/* Who `from` is to the account: may they see its presence (RFC 6121 §2.1.2.5: from, both)? `u` may be ABSENT. */
+enum module_relation modules_relation(const struct user *u, const struct jid *from);
+/* For disco, with the settings in force on this reactor: calls fn for each feature offered to `target`. */
+void modules_features(unsigned target, void (*fn)(void *arg, const char *var), void *arg);
+
+#endif

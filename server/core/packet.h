@@ -1,0 +1,67 @@
+/*
+ * packet: a stanza on its way, with what has been learnt about it: prepared addresses, its kind, its
+ * place in the record. The router passes packets between homes; sessions keep them unacknowledged.
+ *
+ * A packet belongs to one reactor at a time: it is counted without atomics, and crosses to another home only
+ * when the giver holds the sole reference and gives it away. The stanza inside is sealed and may be shared.
+ */
+#ifndef CORE_PACKET_H
+#define CORE_PACKET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "net/mailbox.h"
+#include "xmpp/jid.h"
+#include "xmpp/stanza.h"
+#include "xmpp/xerror.h"
+
+enum packet_kind { PACKET_MESSAGE, PACKET_PRESENCE, PACKET_IQ };
+
+/* The type attribute, parsed once (RFC 6121 §4.7.1, §5.2.2; RFC 6120 §8.2.3). */
+enum packet_type {
+	TYPE_NONE, /* no type: normal message, available presence */
+	TYPE_NORMAL, TYPE_CHAT, TYPE_GROUPCHAT, TYPE_HEADLINE, TYPE_ERROR,
+	TYPE_UNAVAILABLE, TYPE_SUBSCRIBE, TYPE_SUBSCRIBED, TYPE_UNSUBSCRIBE, TYPE_UNSUBSCRIBED, TYPE_PROBE,
+	TYPE_GET, TYPE_SET, TYPE_RESULT,
+	TYPE_UNKNOWN,
+};
+
+struct packet {
+	struct mail mail; /* while it crosses */
+	unsigned refs;
+	enum packet_kind kind;
+	enum packet_type type;
+	struct stanza *st;
+	struct jid *from, *to;  /* owned; `to` may differ from the stanza's attribute (broadcasts): it is written as `to` */
+	char *xml;              /* as recorded: the stanza in a jabber:client stream; NULL until made */
+	size_t xml_len;
+	uint64_t record_id;     /* 0: not in the record */
+	int64_t at_us;          /* its time there */
+	bool deliverable;       /* the recipient's delivery mark waits for it */
+	bool delayed;           /* comes from the backlog: <delay/> is added (XEP-0203) */
+	bool readdressed;       /* `to` is not the stanza's */
+};
+
+/* Takes the stanza's reference and seals it. from and to: new references are taken; either may be NULL. */
+struct packet *packet_new(struct stanza *st, struct jid *from, struct jid *to);
+struct packet *packet_ref(struct packet *p);
+void packet_unref(struct packet *p);
+/* A packet for another recipient that shares the stanza. */
+struct packet *packet_readdress(const struct packet *p, struct jid *to);
+/* Makes p->xml. */
+void packet_make_xml(struct packet *p);
+/* Bytes it takes in queues. */
+size_t packet_size(const struct packet *p);
+/* Writes it for a recipient: with stanza-id (XEP-0359, by the recipient's bare JID) and delay where due. */
+void packet_write(struct buf *out, struct packet *p);
+const char *packet_id(const struct packet *p); /* the id attribute or NULL */
+/* An error reply as a packet, addressed to p->from; NULL when p must not be answered. */
+struct packet *packet_error(const struct packet *p, enum xerror e, const char *type, const char *text);
+/* An empty result for a get or set. Unsealed stanza to add to; then packet_new(st, p->to, p->from). */
+struct stanza *packet_result(const struct packet *p);
+
+enum packet_type packet_type_parse(enum packet_kind kind, const char *type);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * resume: stream management (XEP-0198) of a session: counters, the queue of what its client has not confirmed,
+ * resumption. <a/> counts a stanza when it has left the lane: a message only after its commit (P2).
+ *
+ * Without stream management the queue holds only recorded messages, each until its bytes have been handed
+ * to the kernel: that is then the best sign of delivery there is.
+ */
+#ifndef CORE_RESUME_H
+#define CORE_RESUME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/map.h"
+#include "net/reactor.h"
+#include "xmpp/stanza.h"
+
+struct c2s;
+struct packet;
+struct session;
+struct user;
+
+struct unconfirmed {
+	struct packet *p;
+	uint64_t upto; /* without stream management: position in the output behind it */
+	size_t size;   /* packet_size when it was queued */
+};
+
+struct resume {
+	bool enabled, resumable;
+	uint32_t in;             /* handled by us, mod 2^32 */
+	uint32_t out;            /* sent, mod 2^32 */
+	struct unconfirmed *queue; /* ring */
+	uint32_t cap, head, n;
+	size_t bytes;
+	bool asked;              /* an <r/> is on its way */
+	char id[33];             /* random, hex; "" when not resumable */
+	UT_hash_handle hh;       /* the home's table by id */
+	struct timer timeout;    /* detached: when it ends */
+	int64_t detached_ms;
+};
+
+/* What a bound or binding stream sent in NS_SM. `s` is NULL before binding (only <resume/> is right then); `u` is the
+ * stream's READY user. */
+void resume_nonza(struct c2s *c, struct session *s, const struct elem *e);
+/* <resume/> before binding, with the user loaded. True: the stream belongs to that session now. False: <failed/>
+ * was sent, the client may bind. */
+bool resume_try(struct c2s *c, struct user *u, const struct elem *e);
+/* `p` is being sent. Without stream management `upto` is the output position behind it. False: the queue is full, the
+ * session must end. */
+bool resume_sent(struct session *s, struct packet *p, uint64_t upto) __attribute__((warn_unused_result));
+/* The kernel took the output up to here. */
+void resume_flushed(struct session *s, uint64_t upto);
+/* The stream is gone; the session waits. */
+void resume_detach(struct session *s);
+/* Empties and frees the queue; `left` gets every packet that no client has confirmed, oldest first. */
+void resume_fini(struct session *s, void (*left)(struct session *s, struct packet *p));
+void resume_home_start(void);
+void resume_home_stop(void);
+
+#endif

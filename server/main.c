@@ -1,0 +1,440 @@
+/*
+ * main: arguments, the settings' check, the order of start and stop; nothing else.
+ *
+ * Start: settings, listening sockets, privileges, certificates, schema, modules, reactors, workers, archive
+ * writer, doors open. Stop is graceful and the same in reverse: doors close, what was read is recorded and
+ * delivered, streams are told system-shutdown, marks are written, and only then do threads end.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "admin/admin.h"
+#include "base/log.h"
+#include "core/auth.h"
+#include "core/c2s.h"
+#include "core/delivery.h"
+#include "core/disco.h"
+#include "core/home.h"
+#include "core/host.h"
+#include "core/iq.h"
+#include "core/lane.h"
+#include "core/modules.h"
+#include "core/roster.h"
+#include "net/listener.h"
+#include "net/reactor.h"
+#include "store/account.h"
+#include "store/pool.h"
+#include "store/record.h"
+#include "store/version.h"
+
+#define MAX_LISTENERS 64
+#define DRAIN_MS 25000   /* lanes, when the database is slow: patience and some */
+#define GOODBYE_MS 5000  /* streams that do not answer our end tag */
+#define POLL_MS 20
+
+static struct listener *listeners[MAX_LISTENERS];
+static size_t nlisteners;
+static bool plain = false, direct = true;
+static pthread_mutex_t reloading = PTHREAD_MUTEX_INITIALIZER;
+static const char *settings_file;
+
+/* Settings */
+
+static void
+apply(const struct config *c)
+{
+	const struct limits *l = &c->limits;
+	struct source_limits sources = { l->connections, l->connections_per_address, l->unauthenticated_per_address };
+
+	log_setup(c->log.level, c->log.format);
+	source_set_limits(&sources);
+}
+
+/* SIGHUP and `chancery config reload`: everything or nothing. */
+static int
+reload(struct err *e)
+{
+	struct config *c, *old;
+	struct buf late = { 0 };
+	int rc = -1;
+
+	pthread_mutex_lock(&reloading);
+	c = config_load(settings_file, e);
+	if (c && !host_reload_tls(c, e)) {
+		old = config_get();
+		if (config_needs_restart(old, c, &late))
+			log_warning(NULL, "restart-needed", "settings=%s", buf_str(&late));
+		config_unref(old);
+		apply(c);
+		record_set_limits((unsigned)c->archive.patience_ms, (unsigned)c->archive.batch_max);
+		config_set(c);
+		home_reload_all();
+		log_info(NULL, "reloaded", "file=%s", settings_file);
+		rc = 0;
+	} else {
+		config_unref(c);
+	}
+	pthread_mutex_unlock(&reloading);
+	buf_fini(&late);
+	return rc;
+}
+
+/* Process */
+
+static void
+raise_limits(void)
+{
+	struct rlimit r;
+
+	if (!getrlimit(RLIMIT_NOFILE, &r) && r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+/* The server never runs as root: started so, it becomes process.user once its ports are bound. */
+static int
+drop_privileges(const char *name, struct err *e)
+{
+	const struct passwd *pw;
+
+	if (geteuid() != 0)
+		return 0;
+	if (!name || !*name)
+		return err_set(e, 0, "started as root: process.user must name an account to run as");
+	pw = getpwnam(name);
+	if (!pw || !pw->pw_uid)
+		return err_set(e, 0, "process.user: %s is not an account to run as", name);
+	if (initgroups(name, pw->pw_gid) || setgid(pw->pw_gid) || setuid(pw->pw_uid))
+		return err_set(e, errno, "cannot become %s: %s", name, strerror(errno));
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	return 0;
+}
+
+static int
+write_pid(const char *file, struct err *e)
+{
+	FILE *f;
+
+	if (!file || !*file)
+		return 0;
+	f = fopen(file, "w");
+	if (!f)
+		return err_set(e, errno, "process.pid_file %s: %s", file, strerror(errno));
+	fprintf(f, "%ld\n", (long)getpid());
+	return fclose(f) ? err_set(e, errno, "process.pid_file %s: %s", file, strerror(errno)) : 0;
+}
+
+/* Doors */
+
+static int
+listen_on(const struct config_list *addresses, bool *tls, struct err *e)
+{
+	for (size_t i = 0; i < addresses->n; i++) {
+		if (nlisteners == MAX_LISTENERS)
+			return err_set(e, 0, "listen: more than %d addresses", MAX_LISTENERS);
+		listeners[nlisteners] = listener_new(addresses->item[i], c2s_accept, tls, e);
+		if (!listeners[nlisteners])
+			return -1;
+		nlisteners++;
+	}
+	return 0;
+}
+
+static void
+close_doors(void)
+{
+	while (nlisteners)
+		listener_stop(listeners[--nlisteners]);
+}
+
+/* Start */
+
+static int
+prepare_schema(const struct config *c, struct err *e)
+{
+	bool old = false;
+	unsigned applied;
+
+	if (!version_check(c->database.conninfo, &old, e))
+		return 0;
+	if (!old || !*c->database.owner_conninfo)
+		return -1;
+	if (version_migrate(c->database.owner_conninfo, &applied, e))
+		return -1;
+	log_info(NULL, "migrated", "applied=%u", applied);
+	return version_check(c->database.conninfo, &old, e);
+}
+
+static int
+read_secret(const struct config *c, struct err *e)
+{
+	struct sql *db = sql_new(c->database.conninfo, "chanceryd start");
+	uint8_t secret[32];
+	enum sql_status st = sql_connect(db, 10000, e);
+
+	if (st == SQL_OK)
+		st = account_server_secret(db, secret, e);
+	if (st == SQL_OK)
+		auth_set_secret(secret);
+	crypt_wipe(secret, sizeof(secret));
+	sql_free(db);
+	return st == SQL_OK ? 0 : -1;
+}
+
+static unsigned
+reactors_wanted(const struct config *c)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (c->process.reactors)
+		return (unsigned)c->process.reactors;
+	return cores > 2 ? (unsigned)cores - 1 : 1;
+}
+
+static void
+start_c2s(void *arg)
+{
+	(void)arg;
+	c2s_home_start();
+}
+
+static int
+start_store(const struct config *c, struct err *e)
+{
+	struct record_settings r = { .conninfo = c->database.conninfo,
+		.patience_ms = (unsigned)c->archive.patience_ms,
+		.batch_max = (unsigned)c->archive.batch_max,
+		.waiting_max = c->limits.archive_waiting,
+		.waiting_bytes_max = c->limits.archive_waiting_bytes,
+		.allow_unsafe = c->database.allow_unsafe };
+
+	if (pool_start(c->database.conninfo, (unsigned)c->database.workers, (unsigned)c->database.patience_ms,
+			(unsigned)c->limits.jobs_waiting, e))
+		return -1;
+	return record_start(&r, e);
+}
+
+static int
+start(struct config *c, struct err *e)
+{
+	struct admin_settings admin = { .control = c->listen.control, .metrics = &c->listen.metrics,
+		.conninfo = c->database.conninfo, .reload = reload };
+
+	if (listen_on(&c->listen.c2s, &plain, e) || listen_on(&c->listen.c2s_tls, &direct, e))
+		return -1;
+	if (drop_privileges(c->process.user, e) || host_start(c, e) || prepare_schema(c, e) || read_secret(c, e))
+		return -1;
+	roster_start();
+	if (modules_start())
+		return err_set(e, 0, "a module did not start");
+	disco_start();
+	if (reactor_start_all(reactors_wanted(c)))
+		return err_set(e, 0, "threads could not be started");
+	home_start_all();
+	home_call_each(start_c2s, NULL);
+	if (start_store(c, e) || admin_start(&admin, e) || write_pid(c->process.pid_file, e))
+		return -1;
+	for (size_t i = 0; i < nlisteners; i++)
+		listener_run(listeners[i]);
+	return 0;
+}
+
+/* Stop */
+
+static void
+quiet_here(void *arg)
+{
+	(void)arg;
+	c2s_home_quiet();
+}
+
+static void
+goodbye_here(void *arg)
+{
+	*(unsigned *)arg += c2s_home_shutdown();
+}
+
+static void
+flush_here(void *arg)
+{
+	(void)arg;
+	delivery_flush();
+}
+
+static void
+stop_c2s(void *arg)
+{
+	(void)arg;
+	c2s_home_stop();
+}
+
+static void
+nap(void)
+{
+	struct timespec t = { .tv_nsec = POLL_MS * 1000000L };
+
+	(void)nanosleep(&t, NULL);
+}
+
+static void
+drain(void)
+{
+	for (int waited = 0; lane_total() && waited < DRAIN_MS; waited += POLL_MS)
+		nap();
+	if (lane_total())
+		log_warning(NULL, "stop-undelivered", "stanzas=%u", lane_total());
+}
+
+static void
+say_goodbye(void)
+{
+	unsigned left = 1;
+
+	for (int waited = 0; left && waited < GOODBYE_MS; waited += POLL_MS) {
+		left = 0;
+		home_call_each(goodbye_here, &left);
+		if (left)
+			nap();
+	}
+}
+
+static void
+stop(const struct config *c)
+{
+	sd_notify(0, "STOPPING=1");
+	log_info(NULL, "stopping", "");
+	close_doors();
+	admin_stop();
+	/* What was read is recorded, delivered and acknowledged before streams end: nothing has to be sent twice. */
+	home_call_each(quiet_here, NULL);
+	drain();
+	say_goodbye();
+	drain();
+	home_call_each(flush_here, NULL);
+	record_stop();
+	pool_stop();
+	home_call_each(stop_c2s, NULL);
+	home_stop_all();
+	reactor_stop_all();
+	disco_stop();
+	modules_stop();
+	iq_forget_all();
+	auth_stop();
+	host_stop();
+	if (*c->process.pid_file)
+		(void)unlink(c->process.pid_file);
+	log_info(NULL, "stopped", "");
+}
+
+/* Signals are taken here and nowhere else; the wait doubles as the service manager's watchdog. */
+static void
+serve(const sigset_t *signals)
+{
+	uint64_t watchdog_us = 0;
+	struct timespec t = { .tv_sec = 10 };
+	struct err e;
+
+	if (sd_watchdog_enabled(0, &watchdog_us) > 0)
+		t = (struct timespec){ .tv_sec = (time_t)(watchdog_us / 2000000), .tv_nsec = (long)(watchdog_us / 2 % 1000000) * 1000 };
+	sd_notify(0, "READY=1");
+	for (;;) {
+		int sig = sigtimedwait(signals, NULL, &t);
+
+		if (sig == SIGTERM || sig == SIGINT)
+			return;
+		if (sig == SIGHUP && reload(&e))
+			log_error(NULL, "reload-failed", "why=%s", e.text);
+		if (sig < 0)
+			sd_notify(0, "WATCHDOG=1");
+	}
+}
+
+static int
+usage(int code)
+{
+	fputs("usage: chanceryd --config FILE [--check]\n"
+	      "       chanceryd --print-settings\n"
+	      "       chanceryd --version\n", code ? stderr : stdout);
+	return code;
+}
+
+static int
+print_settings(void)
+{
+	struct buf b = { 0 };
+
+	config_reference(&b);
+	fputs(buf_str(&b), stdout);
+	buf_fini(&b);
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
+		{ "print-settings", no_argument, NULL, 'p' }, { "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' }, { 0 },
+	};
+	bool check = false;
+	struct config *c;
+	struct err e = { 0 };
+	sigset_t signals;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (o) {
+		case 'c': settings_file = optarg; break;
+		case 'k': check = true; break;
+		case 'p': return print_settings();
+		case 'v': puts("chanceryd " CHANCERY_VERSION); return 0;
+		case 'h': return usage(0);
+		default: return usage(2);
+		}
+	}
+	if (!settings_file || optind != argc)
+		return usage(2);
+	c = config_load(settings_file, &e);
+	if (!c) {
+		fprintf(stderr, "chanceryd: %s\n", e.text);
+		return 1;
+	}
+	if (check) {
+		config_unref(c);
+		puts("ok");
+		return 0;
+	}
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	raise_limits();
+	apply(c);
+	config_set(config_ref(c));
+	if (start(c, &e)) {
+		log_error(NULL, "start-failed", "why=%s", e.text);
+		fprintf(stderr, "chanceryd: %s\n", e.text);
+		_exit(1);
+	}
+	log_info(NULL, "started", "version=%s reactors=%u hosts=%zu", CHANCERY_VERSION, reactor_count(), c->nhosts);
+	serve(&signals);
+	stop(c);
+	config_unref(c);
+	config_set(NULL);
+	return 0;
+}

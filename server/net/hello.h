@@ -1,0 +1,30 @@
+/*
+ * hello: watches the client's unencrypted handshake messages go by and says when one claims to be too
+ * long. OpenSSL allots memory for a whole message once it has seen its first four bytes, up to 128 KiB
+ * for a ClientHello: too much for somebody who has not shown anything yet. Used by conn until its
+ * handshake has finished. A real ClientHello has 0.2 to 3 KiB.
+ */
+#ifndef NET_HELLO_H
+#define NET_HELLO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HELLO_MAX 16384
+
+/* Zero-initialised is at the start of a connection. */
+struct hello {
+	uint8_t record_head[5], record_have; /* headers as far as they have come */
+	uint8_t message_head[4], message_have;
+	uint8_t messages;
+	bool handshake; /* the current record's content */
+	bool off;       /* the rest is encrypted */
+	uint16_t record_left;
+	uint32_t message_left;
+};
+
+/* The next bytes that have come from the client. False when a message is over HELLO_MAX. */
+bool hello_passes(struct hello *h, const unsigned char *p, size_t n);
+
+#endif

@@ -1,0 +1,326 @@
+/*
+ * account: the SQL of accounts, SCRAM keys and delivery marks (see account.h; tables in
+ * schema/0002_accounts.sql). Each change is one statement, so one transaction and one round trip.
+ */
+#include "store/account.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/crypt.h"
+#include "base/text.h"
+
+#define ACCOUNT_COLUMNS \
+	"a.id, a.disabled, m.mark, (extract(epoch FROM a.created_at) * 1000000)::bigint," \
+	" (extract(epoch FROM a.last_seen_at) * 1000000)::bigint, a.last_status"
+
+static void
+read_account(struct arena *a, const PGresult *r, int row, struct account *out)
+{
+	out->id = sql_i64(r, row, 0);
+	out->disabled = sql_bool(r, row, 1);
+	out->mark = (uint64_t)sql_i64(r, row, 2);
+	out->created_us = sql_i64(r, row, 3);
+	out->last_seen_us = sql_i64(r, row, 4);
+	out->last_status = sql_is_null(r, row, 5) ? NULL : arena_strdup(a, sql_text(r, row, 5));
+}
+
+enum sql_status
+account_find(struct sql *db, struct arena *a, const char *bare, struct account *out, struct err *e)
+{
+	PGresult *r;
+	enum sql_status st;
+
+	*out = (struct account){ 0 };
+	st = sql_query(db, e, &r,
+		"SELECT " ACCOUNT_COLUMNS " FROM chancery.account a"
+		" JOIN chancery.delivery_mark m ON m.account = a.id WHERE a.bare = $1",
+		1, bare);
+	if (st != SQL_OK)
+		return st;
+	if (PQntuples(r) == 1)
+		read_account(a, r, 0, out);
+	PQclear(r);
+	return SQL_OK;
+}
+
+/* Hex as PostgreSQL writes it (\x…) into `out`, exactly `want` bytes, or any number up to `max` when
+ * want is 0. The length or -1. */
+static ssize_t
+read_bytes(const PGresult *r, int col, void *out, size_t want, size_t max)
+{
+	const char *s = sql_text(r, 0, col);
+	size_t n = strlen(s);
+
+	if (n < 2 || s[0] != '\\' || s[1] != 'x' || (n - 2) / 2 > max || (want && n - 2 != 2 * want))
+		return -1;
+	return text_unhex(s + 2, n - 2, out);
+}
+
+static int
+read_keys(const PGresult *r, enum scram_hash h, struct scram_keys *k, struct err *e)
+{
+	size_t size = scram_hash_size(h);
+	ssize_t salt = read_bytes(r, 7, k->salt, 0, sizeof(k->salt));
+
+	k->hash = h;
+	k->iterations = (uint32_t)sql_i64(r, 0, 6);
+	if (salt < 1 || k->iterations == 0 || read_bytes(r, 8, k->stored_key, size, size) < 0 ||
+		read_bytes(r, 9, k->server_key, size, size) < 0)
+		return err_set(e, 0, "the stored SCRAM keys of account %" PRId64 " are not valid",
+			sql_i64(r, 0, 0));
+	k->salt_len = (uint8_t)salt;
+	return 0;
+}
+
+enum sql_status
+account_keys(struct sql *db, struct arena *a, const char *bare, enum scram_hash h, struct account_keys *out,
+	struct err *e)
+{
+	char hash[12];
+	PGresult *r;
+	enum sql_status st;
+
+	memset(out, 0, sizeof(*out));
+	snprintf(hash, sizeof(hash), "%d", (int)h);
+	st = sql_query(db, e, &r,
+		"SELECT " ACCOUNT_COLUMNS ", k.iterations, k.salt, k.stored_key, k.server_key"
+		" FROM chancery.account a JOIN chancery.delivery_mark m ON m.account = a.id"
+		" LEFT JOIN chancery.account_key k ON k.account = a.id AND k.hash = $2 WHERE a.bare = $1",
+		2, bare, hash);
+	if (st != SQL_OK)
+		return st;
+	if (PQntuples(r) == 1) {
+		read_account(a, r, 0, &out->account);
+		if (!sql_is_null(r, 0, 6)) {
+			out->have = read_keys(r, h, &out->keys, e) == 0;
+			st = out->have ? SQL_OK : SQL_FAILED;
+		}
+	}
+	PQclear(r);
+	return st;
+}
+
+static void
+add_hex(struct buf *b, const void *p, size_t n)
+{
+	buf_adds(b, "\\\\x");
+	text_hex(p, n, buf_reserve(b, 2 * n + 1));
+	buf_added(b, 2 * n);
+}
+
+/* The keys as five arrays for unnest: hash, iterations, salt, stored key, server key. */
+#define KEY_ARRAYS 5
+struct key_arrays {
+	struct buf b[KEY_ARRAYS];
+};
+
+static void
+key_arrays_make(struct key_arrays *k, const struct account_secret *s)
+{
+	memset(k, 0, sizeof(*k));
+	for (int i = 0; i < SCRAM_HASHES; i++) {
+		const struct scram_keys *key = &s->keys[i];
+		size_t size = scram_hash_size(key->hash);
+
+		for (int j = 0; j < KEY_ARRAYS; j++)
+			buf_addc(&k->b[j], i == 0 ? '{' : ',');
+		buf_addf(&k->b[0], "%d", (int)key->hash);
+		buf_addf(&k->b[1], "%" PRIu32, key->iterations);
+		/* Within the quotes of an array literal a backslash is doubled. */
+		for (int j = 2; j < KEY_ARRAYS; j++)
+			buf_addc(&k->b[j], '"');
+		add_hex(&k->b[2], key->salt, key->salt_len);
+		add_hex(&k->b[3], key->stored_key, size);
+		add_hex(&k->b[4], key->server_key, size);
+		for (int j = 2; j < KEY_ARRAYS; j++)
+			buf_addc(&k->b[j], '"');
+	}
+	for (int j = 0; j < KEY_ARRAYS; j++)
+		buf_addc(&k->b[j], '}');
+}
+
+static void
+key_arrays_fini(struct key_arrays *k)
+{
+	for (int j = 0; j < KEY_ARRAYS; j++) {
+		if (k->b[j].data)
+			crypt_wipe(k->b[j].data, k->b[j].cap);
+		buf_fini(&k->b[j]);
+	}
+}
+
+/* One row that says "it was there": sets *yes. */
+static enum sql_status
+was_done(enum sql_status st, PGresult *r, bool *yes)
+{
+	*yes = st == SQL_OK && PQntuples(r) == 1;
+	PQclear(r);
+	return st;
+}
+
+/* The mark begins at the newest record, so that nothing older, sent to an earlier owner of the name, is
+ * ever delivered. Record ids are microseconds: the clock says it, unless the log runs ahead of it. */
+enum sql_status
+account_add(struct sql *db, const char *bare, const struct account_secret *s, bool *created, struct err *e)
+{
+	struct key_arrays k;
+	char now[24];
+	PGresult *r = NULL;
+	enum sql_status st;
+
+	key_arrays_make(&k, s);
+	snprintf(now, sizeof(now), "%" PRId64, clock_wall_us());
+	st = sql_query(db, e, &r,
+		"WITH a AS (INSERT INTO chancery.account (bare) VALUES ($1)"
+		"  ON CONFLICT (bare) DO NOTHING RETURNING id),"
+		" m AS (INSERT INTO chancery.delivery_mark (account, mark)"
+		"  SELECT id, greatest($2::bigint, (SELECT max(id) FROM archive.record)) FROM a),"
+		" k AS (INSERT INTO chancery.account_key"
+		"  (account, hash, iterations, salt, stored_key, server_key)"
+		"  SELECT a.id, u.* FROM a, unnest($3::smallint[], $4::int[], $5::bytea[], $6::bytea[],"
+		"   $7::bytea[]) AS u)"
+		" SELECT id FROM a",
+		7, bare, now, buf_str(&k.b[0]), buf_str(&k.b[1]), buf_str(&k.b[2]), buf_str(&k.b[3]),
+		buf_str(&k.b[4]));
+	key_arrays_fini(&k);
+	return was_done(st, r, created);
+}
+
+enum sql_status
+account_set_secret(struct sql *db, const char *bare, const struct account_secret *s, bool *found,
+	struct err *e)
+{
+	struct key_arrays k;
+	PGresult *r = NULL;
+	enum sql_status st;
+
+	key_arrays_make(&k, s);
+	st = sql_query(db, e, &r,
+		"WITH a AS (UPDATE chancery.account SET secret_at = now() WHERE bare = $1 RETURNING id),"
+		" k AS (INSERT INTO chancery.account_key AS old"
+		"  (account, hash, iterations, salt, stored_key, server_key)"
+		"  SELECT a.id, u.* FROM a, unnest($2::smallint[], $3::int[], $4::bytea[], $5::bytea[],"
+		"   $6::bytea[]) AS u"
+		"  ON CONFLICT (account, hash) DO UPDATE SET iterations = excluded.iterations,"
+		"   salt = excluded.salt, stored_key = excluded.stored_key, server_key = excluded.server_key)"
+		" SELECT id FROM a",
+		6, bare, buf_str(&k.b[0]), buf_str(&k.b[1]), buf_str(&k.b[2]), buf_str(&k.b[3]), buf_str(&k.b[4]));
+	key_arrays_fini(&k);
+	return was_done(st, r, found);
+}
+
+enum sql_status
+account_set_disabled(struct sql *db, const char *bare, bool disabled, bool *found, struct err *e)
+{
+	PGresult *r = NULL;
+	enum sql_status st = sql_query(db, e, &r,
+		"UPDATE chancery.account SET disabled = $2 WHERE bare = $1 RETURNING id", 2, bare,
+		disabled ? "t" : "f");
+
+	return was_done(st, r, found);
+}
+
+/* What hangs on the account goes with it (ON DELETE CASCADE). */
+enum sql_status
+account_delete(struct sql *db, const char *bare, bool *found, struct err *e)
+{
+	PGresult *r = NULL;
+	enum sql_status st =
+		sql_query(db, e, &r, "DELETE FROM chancery.account WHERE bare = $1 RETURNING id", 1, bare);
+
+	return was_done(st, r, found);
+}
+
+enum sql_status
+account_list(struct sql *db, const char *after, const char *like, unsigned limit, PGresult **out, struct err *e)
+{
+	char n[12];
+
+	snprintf(n, sizeof(n), "%u", limit);
+	return sql_query(db, e, out,
+		"SELECT bare, id, disabled, (extract(epoch FROM created_at) * 1000000)::bigint,"
+		" (extract(epoch FROM last_seen_at) * 1000000)::bigint FROM chancery.account"
+		" WHERE bare > coalesce($1, '') AND ($2::text IS NULL OR bare LIKE $2) ORDER BY bare LIMIT $3::bigint",
+		3, after, like, n);
+}
+
+enum sql_status
+account_set_marks(struct sql *db, const int64_t *ids, const uint64_t *marks, size_t n, struct err *e)
+{
+	struct buf i = { 0 }, m = { 0 };
+	enum sql_status st;
+
+	if (n == 0)
+		return SQL_OK;
+	for (size_t k = 0; k < n; k++) {
+		buf_addf(&i, "%c%" PRId64, k ? ',' : '{', ids[k]);
+		buf_addf(&m, "%c%" PRIu64, k ? ',' : '{', marks[k]);
+	}
+	buf_addc(&i, '}');
+	buf_addc(&m, '}');
+	/* Rows are locked in the order of their ids, so that two such statements cannot deadlock. An
+	 * account named twice gets its highest mark. */
+	st = sql_do(db, e,
+		"UPDATE chancery.delivery_mark d SET mark = n.mark FROM"
+		" (SELECT l.account, n.mark FROM"
+		"   (SELECT account, max(mark) AS mark FROM unnest($1::bigint[], $2::bigint[]) AS u (account, mark)"
+		"     GROUP BY account) AS n"
+		"   JOIN chancery.delivery_mark l ON l.account = n.account AND l.mark < n.mark"
+		"   ORDER BY l.account FOR NO KEY UPDATE OF l) AS n"
+		" WHERE d.account = n.account AND d.mark < n.mark",
+		2, buf_str(&i), buf_str(&m));
+	buf_fini(&i);
+	buf_fini(&m);
+	return st;
+}
+
+enum sql_status
+account_set_last_seen(struct sql *db, int64_t id, int64_t at_us, const char *status, struct err *e)
+{
+	char i[24], at[24];
+
+	snprintf(i, sizeof(i), "%" PRId64, id);
+	snprintf(at, sizeof(at), "%" PRId64, at_us);
+	/* A statement that comes late must not undo a newer one. */
+	return sql_do(db, e,
+		"UPDATE chancery.account SET last_status = $3, last_seen_at ="
+		" timestamptz 'epoch' + $2::bigint * interval '1 microsecond'"
+		" WHERE id = $1 AND (last_seen_at IS NULL OR last_seen_at <="
+		"  timestamptz 'epoch' + $2::bigint * interval '1 microsecond')",
+		3, i, at, status);
+}
+
+enum sql_status
+account_server_secret(struct sql *db, uint8_t out[32], struct err *e)
+{
+	struct buf b = { 0 };
+	uint8_t fresh[32];
+	PGresult *r;
+	enum sql_status st;
+
+	crypt_random(fresh, sizeof(fresh));
+	buf_adds(&b, "\\x");
+	text_hex(fresh, sizeof(fresh), buf_reserve(&b, 65));
+	buf_added(&b, 64);
+	/* Two servers that start at once agree on whoever came first: the second statement sees it. */
+	st = sql_do(db, e,
+		"INSERT INTO chancery.secret (name, value) VALUES ('fake-salt', $1::bytea)"
+		" ON CONFLICT (name) DO NOTHING",
+		1, buf_str(&b));
+	crypt_wipe(b.data, b.cap);
+	buf_fini(&b);
+	if (st == SQL_OK)
+		st = sql_query(db, e, &r, "SELECT value FROM chancery.secret WHERE name = 'fake-salt'", 0);
+	if (st != SQL_OK)
+		return st;
+	if (PQntuples(r) != 1 || read_bytes(r, 0, out, 32, 32) != 32) {
+		err_set(e, 0, "the server's secret in chancery.secret is not valid");
+		st = SQL_FAILED;
+	}
+	PQclear(r);
+	return st;
+}

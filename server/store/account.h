@@ -1,0 +1,58 @@
+/*
+ * account: accounts, their SCRAM keys, and delivery marks. Runs on workers (and in the control thread).
+ *
+ * An account has an id that is never used again: rights and history belong to the id, not to the name.
+ * Its backlog begins with its creation (mark), so a name created anew inherits nothing.
+ */
+#ifndef STORE_ACCOUNT_H
+#define STORE_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "store/sql.h"
+#include "xmpp/scram.h"
+
+struct account {
+	int64_t id;          /* 0: no such account */
+	bool disabled;
+	uint64_t mark;       /* delivery mark: records up to here have reached a client */
+	int64_t created_us, last_seen_us;
+	const char *last_status; /* text of the last unavailable presence, for XEP-0012; NULL */
+};
+
+/* SCRAM keys of one mechanism. `have` false when the account has none for it. */
+struct account_keys {
+	struct account account;
+	bool have;
+	struct scram_keys keys;
+};
+
+enum sql_status account_find(struct sql *db, struct arena *a, const char *bare, struct account *out, struct err *e);
+enum sql_status account_keys(struct sql *db, struct arena *a, const char *bare, enum scram_hash h,
+	struct account_keys *out, struct err *e);
+
+/* Keys for all three hashes, computed by the caller (scram_keys_make). */
+struct account_secret {
+	struct scram_keys keys[SCRAM_HASHES];
+};
+/* *created false when the name is taken. */
+enum sql_status account_add(struct sql *db, const char *bare, const struct account_secret *s, bool *created, struct err *e);
+enum sql_status account_set_secret(struct sql *db, const char *bare, const struct account_secret *s, bool *found, struct err *e);
+enum sql_status account_set_disabled(struct sql *db, const char *bare, bool disabled, bool *found, struct err *e);
+/* Roster, requests, keys, marks go; the record stays. */
+enum sql_status account_delete(struct sql *db, const char *bare, bool *found, struct err *e);
+/* Rows: bare, id, disabled, created, last seen (µs since 1970; NULL: never). `like` is an SQL LIKE pattern. Sorted by name, from `after` (NULL: first), `like` filters (NULL: all). */
+enum sql_status account_list(struct sql *db, const char *after, const char *like, unsigned limit, PGresult **out, struct err *e);
+
+/* Moves delivery marks forward, many at once (arrays of the same length). Never backwards. */
+enum sql_status account_set_marks(struct sql *db, const int64_t *ids, const uint64_t *marks, size_t n, struct err *e);
+/* Later calls win: an older time than the one stored changes nothing. */
+enum sql_status account_set_last_seen(struct sql *db, int64_t id, int64_t at_us, const char *status, struct err *e);
+
+/* The secret behind the stable fake salts of unknown users (scram_keys_fake): made once per database. */
+enum sql_status account_server_secret(struct sql *db, uint8_t out[32], struct err *e);
+
+#endif

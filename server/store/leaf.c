@@ -1,0 +1,161 @@
+/*
+ * leaf: encodes records (see leaf.h; the form is described in schema/README.md for those who verify).
+ */
+#include "store/leaf.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+/* PostgreSQL counts its time from 2000-01-01. */
+#define PG_EPOCH_US INT64_C(946684800000000)
+#define COLUMNS 18
+#define FORM 1
+/* Count of columns, seven fixed columns with their lengths, salt and hash. */
+#define FIXED_BYTES (2 + 4 * 12 + 2 * 6 + 5 + 4 + LEAF_SALT + 4 + SHA256_SIZE)
+
+/* In the order of the canonical form, which the hash covers; salt and leaf_hash are behind it. */
+const char leaf_copy_sql[] =
+	"COPY archive.record (id, log_index, at, refers_record, kind, direction, deliverable,"
+	" from_bare, from_resource, to_bare, to_resource, type, client_id, refers_to, body, stanza,"
+	" salt, leaf_hash) FROM STDIN BINARY";
+
+struct leaf_hasher {
+	EVP_MD *md;
+	EVP_MD_CTX *ctx;
+};
+
+struct leaf_hasher *
+leaf_hasher_new(void)
+{
+	struct leaf_hasher *h = NEW(struct leaf_hasher);
+
+	/* Fetched once: looking an algorithm up costs more than hashing a record. */
+	h->md = EVP_MD_fetch(NULL, "SHA256", NULL);
+	h->ctx = EVP_MD_CTX_new();
+	if (!h->md || !h->ctx)
+		abort();
+	return h;
+}
+
+void
+leaf_hasher_free(struct leaf_hasher *h)
+{
+	if (!h)
+		return;
+	EVP_MD_CTX_free(h->ctx);
+	EVP_MD_free(h->md);
+	free(h);
+}
+
+static char *
+put16(char *p, uint16_t v)
+{
+	v = htobe16(v);
+	memcpy(p, &v, 2);
+	return p + 2;
+}
+
+static char *
+put32(char *p, uint32_t v)
+{
+	v = htobe32(v);
+	memcpy(p, &v, 4);
+	return p + 4;
+}
+
+static char *
+put64(char *p, uint64_t v)
+{
+	v = htobe64(v);
+	memcpy(p, &v, 8);
+	return p + 8;
+}
+
+/* A field: its length in four bytes, then the bytes; NULL is the length -1. */
+static char *
+field16(char *p, int v)
+{
+	return put16(put32(p, 2), (uint16_t)v);
+}
+
+static char *
+field64(char *p, uint64_t v)
+{
+	return put64(put32(p, 8), v);
+}
+
+static char *
+field_bytes(char *p, const void *s, size_t n)
+{
+	p = put32(p, (uint32_t)n);
+	memcpy(p, s, n);
+	return p + n;
+}
+
+static char *
+canonical(char *p, const struct leaf_record *r, const size_t *len)
+{
+	p = field64(p, r->id);
+	p = field64(p, r->log_index);
+	p = field64(p, (uint64_t)(r->at_us - PG_EPOCH_US));
+	p = r->refers_record ? field64(p, r->refers_record) : put32(p, UINT32_MAX);
+	p = field16(p, r->kind);
+	p = field16(p, r->direction);
+	p = put32(p, 1);
+	*p++ = (char)r->deliverable;
+	for (int i = 0; i < LEAF_TEXTS; i++)
+		p = r->text[i] ? field_bytes(p, r->text[i], len[i]) : put32(p, UINT32_MAX);
+	return p;
+}
+
+/* SHA-256(0x00 || salt || form || fields): the prefix 0x00 marks a leaf (RFC 9162 §2.1.1). */
+static void
+hash(const struct leaf_hasher *h, const uint8_t *salt, const char *p, size_t n, uint8_t *leaf)
+{
+	uint8_t head[1 + LEAF_SALT + 1] = { 0 };
+	unsigned len = 0;
+
+	memcpy(head + 1, salt, LEAF_SALT);
+	head[1 + LEAF_SALT] = FORM;
+	if (!EVP_DigestInit_ex2(h->ctx, h->md, NULL) || !EVP_DigestUpdate(h->ctx, head, sizeof(head)) ||
+		!EVP_DigestUpdate(h->ctx, p, n) || !EVP_DigestFinal_ex(h->ctx, leaf, &len) || len != SHA256_SIZE)
+		abort(); /* no record may lack its leaf */
+}
+
+void
+leaf_copy_begin(struct buf *out)
+{
+	/* Signature, no flags, no extension (PostgreSQL manual, COPY, binary format). */
+	buf_add(out, "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19);
+}
+
+void
+leaf_copy_end(struct buf *out)
+{
+	buf_add(out, "\377\377", 2);
+}
+
+void
+leaf_copy_row(struct leaf_hasher *h, struct buf *out, const struct leaf_record *r,
+	const uint8_t salt[LEAF_SALT], uint8_t leaf[SHA256_SIZE])
+{
+	size_t len[LEAF_TEXTS], total = FIXED_BYTES;
+	char *start, *fields, *p;
+
+	for (int i = 0; i < LEAF_TEXTS; i++) {
+		len[i] = !r->text[i] ? 0 : i == LEAF_STANZA ? r->stanza_len : strlen(r->text[i]);
+		total += 4 + len[i];
+	}
+	start = buf_reserve(out, total);
+	fields = put16(start, COLUMNS);
+	p = canonical(fields, r, len);
+	hash(h, salt, fields, (size_t)(p - fields), leaf);
+	p = field_bytes(p, salt, LEAF_SALT);
+	p = field_bytes(p, leaf, SHA256_SIZE);
+	assert((size_t)(p - start) <= total);
+	buf_added(out, (size_t)(p - start));
+}

@@ -1,0 +1,55 @@
+/*
+ * leaf: the canonical form of a record, its leaf hash, and the row as COPY BINARY takes it.
+ *
+ * The canonical form (schema/README.md) is the row's own binary form in PostgreSQL, so a row is encoded
+ * once: the bytes that are hashed are the bytes that are sent. Used by the writer's thread.
+ */
+#ifndef STORE_LEAF_H
+#define STORE_LEAF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/crypt.h"
+
+#define LEAF_SALT 16
+
+/* The text columns, in the order of the canonical form. */
+enum leaf_text {
+	LEAF_FROM_BARE,
+	LEAF_FROM_RESOURCE,
+	LEAF_TO_BARE,
+	LEAF_TO_RESOURCE,
+	LEAF_TYPE,
+	LEAF_CLIENT_ID,
+	LEAF_REFERS_TO,
+	LEAF_BODY,
+	LEAF_STANZA,
+	LEAF_TEXTS
+};
+
+struct leaf_record {
+	uint64_t id, log_index;
+	int64_t at_us;           /* since 1970 */
+	uint64_t refers_record;  /* 0: NULL */
+	int kind, direction;
+	bool deliverable;
+	const char *text[LEAF_TEXTS]; /* NULL: NULL */
+	size_t stanza_len;
+};
+
+struct leaf_hasher;
+struct leaf_hasher *leaf_hasher_new(void);
+void leaf_hasher_free(struct leaf_hasher *h);
+
+/* The COPY statement these rows are for. */
+extern const char leaf_copy_sql[];
+/* A COPY BINARY stream: begin, rows, end. `leaf` receives the row's hash. */
+void leaf_copy_begin(struct buf *out);
+void leaf_copy_row(struct leaf_hasher *h, struct buf *out, const struct leaf_record *r,
+	const uint8_t salt[LEAF_SALT], uint8_t leaf[SHA256_SIZE]);
+void leaf_copy_end(struct buf *out);
+
+#endif

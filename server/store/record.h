@@ -1,0 +1,107 @@
+/*
+ * record: the archive writer. One thread, one connection, owns the order of the record.
+ *
+ * record_submit puts an entry into the writer's queue; the writer takes all that waits, gives each a 64-bit
+ * id (microseconds since 1970, made strictly increasing) and the next dense log_index, computes salt and leaf
+ * hash, writes the batch by COPY BINARY in one transaction and, when it has committed, posts every entry back to
+ * its home with its id. While one batch commits the next one fills.
+ *
+ * Outcome: an entry comes back exactly once, as COMMITTED or as REFUSED.
+ *  - PostgreSQL away: the writer reconnects (every 200 ms to 1 s); entries wait.
+ *  - An entry older than `patience` comes back REFUSED, whatever the state of the connection.
+ *  - Unknown outcome (connection lost between COMMIT and its answer): the batch is kept with its ids; after
+ *    reconnecting, and once the writer's advisory lock shows that the old backend is gone, it is looked up:
+ *    found → committed; not found → written again, without what was refused meanwhile.
+ *  - A refused entry whose batch turns out to have been committed is followed by a record of kind RETURNED
+ *    that refers to it, so that it is never delivered (record_backlog leaves it out).
+ *  - A row that PostgreSQL rejects (SQLSTATE class 22) is found by halving the batch and REFUSED alone.
+ *
+ * The advisory lock also means: one writer per database. A second server waits at start, then refuses.
+ */
+#ifndef STORE_RECORD_H
+#define STORE_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "net/reactor.h"
+#include "store/sql.h"
+
+/* What a record is. Numbers are stored: they never change meaning. */
+enum record_kind {
+	RECORD_MESSAGE = 1,
+	RECORD_CORRECTION = 2, /* XEP-0308; refers_to: the id it replaces */
+	RECORD_RETRACTION = 3, /* XEP-0424 */
+	RECORD_REACTION = 4,   /* XEP-0444 */
+	RECORD_RECEIPT = 5,    /* XEP-0184, XEP-0333 */
+	RECORD_TYPING = 6,     /* only where archive.typing says so */
+	RECORD_RETURNED = 7,   /* the record `refers_record` was returned to its sender, not delivered */
+};
+
+enum record_direction { RECORD_LOCAL = 0, RECORD_IN = 1, RECORD_OUT = 2 };
+enum record_outcome { RECORD_WAITING, RECORD_COMMITTED, RECORD_REFUSED };
+
+struct record_entry {
+	struct mail mail;            /* run at home when the outcome is known */
+	struct record_entry *next;   /* the writer's */
+	struct reactor *home;        /* NULL: mail.run is called on the writer's (or the submitter's) own thread */
+
+	/* In; all borrowed, unchanged until the mail has come back. Text is UTF-8, NUL-terminated. */
+	enum record_kind kind;
+	enum record_direction direction;
+	const char *from_bare, *from_resource; /* resource may be NULL */
+	const char *to_bare, *to_resource;
+	const char *type;            /* chat, normal, groupchat, headline, error */
+	const char *client_id;       /* the stanza's id attribute; NULL when none */
+	const char *body;            /* NULL when none */
+	const char *refers_to;       /* client-visible id this one corrects, retracts…; NULL */
+	const char *stanza;          /* the full XML as delivered, without our stanza-id */
+	size_t stanza_len;
+	bool deliverable;            /* belongs to the recipient's backlog until the delivery mark passes it */
+	int64_t accepted_ms;         /* monotonic; patience counts from here */
+
+	/* Out. */
+	enum record_outcome outcome;
+	uint64_t id;
+	uint64_t log_index;
+	int64_t at_us;               /* the record's time */
+	const char *why;             /* REFUSED: static text */
+};
+
+struct record_settings {
+	const char *conninfo;
+	unsigned patience_ms, batch_max;
+	uint64_t waiting_max, waiting_bytes_max;
+	unsigned silence_ms;         /* beyond patience, before a backend that gives no answer is ended; 0: 60 s */
+	bool allow_unsafe;           /* take a database whose durability is off (sql_allow_unsafe) */
+};
+
+/* Connects, takes the writer's lock, reads the head of the log, makes partitions ahead. Fails when the database cannot be
+ * reached, the lock is held by another server for more than 10 s, or durability is off. */
+int record_start(const struct record_settings *s, struct err *e) MUST_CHECK;
+/* Writes what waits (up to patience), returns the rest as REFUSED, joins the thread. Reactors must still run. */
+void record_stop(void);
+/* New limits after a reload. From any thread. */
+void record_set_limits(unsigned patience_ms, unsigned batch_max);
+/* From any thread. Over waiting_max the entry comes back REFUSED. */
+void record_submit(struct record_entry *e);
+/* False while the last attempt to reach or write the archive failed or gets no answer. Entries are taken all
+ * the same, and are what brings it up again. */
+bool record_is_up(void);
+/* The newest id known to be committed. */
+uint64_t record_last_id(void);
+/* When that was (µs since 1970); 0: not since the start. For status. */
+int64_t record_last_commit_us(void);
+
+/* Backlog: deliverable records for `to_bare` with id > after, not RETURNED, in order, at most `limit`. On a worker. */
+struct record_row {
+	uint64_t id;
+	int64_t at_us;
+	const char *stanza;
+	size_t stanza_len;
+};
+enum sql_status record_backlog(struct sql *db, struct arena *a, const char *to_bare, uint64_t after, unsigned limit,
+	struct record_row **rows, size_t *n, struct err *e);
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * sql: parameters, rows and transactions over one libpq connection, with deadlines.
+ *
+ * Used on worker threads only. Every wait is bounded: a PostgreSQL that hangs (SIGSTOP, dead network)
+ * costs the deadline and the connection, never the thread. Connecting is non-blocking too.
+ */
+#ifndef STORE_SQL_H
+#define STORE_SQL_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct sql;
+
+enum sql_status {
+	SQL_OK,
+	SQL_FAILED,      /* PostgreSQL refused: err.text; sql_state(db) */
+	SQL_UNAVAILABLE, /* no connection, or it broke, or the deadline passed: outcome unknown for writes */
+};
+
+struct sql *sql_new(const char *conninfo, const char *application_name);
+void sql_free(struct sql *db);
+/* Connects when not connected, or when the other end has gone meanwhile; sets up the session and checks
+ * that the database takes writes, is in UTF-8, and that fsync, full_page_writes and synchronous_commit
+ * are on as this session sees them. */
+enum sql_status sql_connect(struct sql *db, int timeout_ms, struct err *e);
+/* For the whole process: connect although durability is off (database.allow_unsafe_durability). */
+void sql_allow_unsafe(bool allow);
+/* This connection only reads or migrates: it does not look at durability. Before sql_connect. */
+void sql_skip_durability(struct sql *db);
+bool sql_is_connected(const struct sql *db);
+void sql_disconnect(struct sql *db);
+/* Deadline of each following statement, default 10 s; also sent as statement_timeout. */
+void sql_set_deadline(struct sql *db, int ms);
+/* No wait goes on beyond this moment (monotonic ms), whatever the deadline; 0: no such moment. */
+void sql_set_until(struct sql *db, int64_t mono_ms);
+/* While this connection waits, fn(arg) is called on the waiting thread at least every `every_ms`.
+ * It must not use `db`. */
+void sql_set_tick(struct sql *db, int every_ms, void (*fn)(void *), void *arg);
+/* SQLSTATE of the last failure, "" when none. */
+const char *sql_state(const struct sql *db);
+
+/* Parameters and rows, text format. `n` values follow as const char * (NULL is SQL NULL). The result is
+ * freed with PQclear by the caller; NULL unless SQL_OK. Statements are prepared once per connection and
+ * found again by the address of the text: pass string literals, never a buffer. Names are qualified
+ * (chancery.account): the search path is empty. */
+enum sql_status sql_query(struct sql *db, struct err *e, PGresult **out, const char *text, int n, ...);
+enum sql_status sql_query_v(struct sql *db, struct err *e, PGresult **out, const char *text, int n, const char *const *v);
+/* The same without rows. */
+enum sql_status sql_do(struct sql *db, struct err *e, const char *text, int n, ...);
+/* Several statements without parameters (migrations). */
+enum sql_status sql_script(struct sql *db, struct err *e, const char *text);
+enum sql_status sql_begin(struct sql *db, struct err *e);
+enum sql_status sql_commit(struct sql *db, struct err *e);
+void sql_rollback(struct sql *db);
+bool sql_in_transaction(const struct sql *db);
+
+/* Raw access for COPY in record.c: the connection, non-blocking, and a wait bounded by `deadline_ms`
+ * (monotonic); 1 ready, 0 deadline, -1 broken. */
+PGconn *sql_raw(struct sql *db);
+int sql_wait(struct sql *db, bool for_write, int64_t deadline_ms);
+/* Hands over a failed result or the connection's own trouble: fills `e` and sql_state, and disconnects
+ * when the connection is of no more use. SQL_FAILED or SQL_UNAVAILABLE. */
+enum sql_status sql_failure(struct sql *db, const PGresult *r, struct err *e);
+
+/* Reading rows. NULL columns: "" / 0 / false. */
+const char *sql_text(const PGresult *r, int row, int col);
+int64_t sql_i64(const PGresult *r, int row, int col);
+bool sql_bool(const PGresult *r, int row, int col);
+bool sql_is_null(const PGresult *r, int row, int col);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * digest: SHA-1, SHA-256, SHA-512 and their HMACs over OpenSSL's EVP interface.
+ */
+#include "xmpp/digest.h"
+
+#include <assert.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+static struct algorithm {
+	const char *name;
+	size_t size;
+	EVP_MD *md;
+	EVP_MAC_CTX *hmac; /* keyed with something, to be copied and keyed anew */
+} algorithms[SCRAM_HASHES] = {
+	[SCRAM_SHA1] = {.name = "SHA1", .size = 20},
+	[SCRAM_SHA256] = {.name = "SHA256", .size = 32},
+	[SCRAM_SHA512] = {.name = "SHA512", .size = 64},
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* OpenSSL has its algorithms or nobody can log in; there is nothing to degrade to. */
+static void
+must(int ok, const char *what)
+{
+	if (ok)
+		return;
+	log_error(NULL, "digest-failed", "call=%s", what);
+	abort();
+}
+
+static void
+fetch(void)
+{
+	static const unsigned char any[1];
+	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+
+	must(mac != NULL, "EVP_MAC_fetch");
+	for (int i = 0; i < SCRAM_HASHES; i++) {
+		struct algorithm *a = &algorithms[i];
+		OSSL_PARAM params[] = {
+			OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)a->name, 0),
+			OSSL_PARAM_construct_end(),
+		};
+
+		a->md = EVP_MD_fetch(NULL, a->name, NULL);
+		must(a->md != NULL, "EVP_MD_fetch");
+		a->hmac = EVP_MAC_CTX_new(mac);
+		must(a->hmac && EVP_MAC_init(a->hmac, any, sizeof(any), params), "EVP_MAC_init");
+	}
+	EVP_MAC_free(mac);
+}
+
+static const struct algorithm *
+find(enum scram_hash h)
+{
+	assert((unsigned)h < SCRAM_HASHES);
+	pthread_once(&once, fetch);
+	return &algorithms[h];
+}
+
+size_t
+scram_hash_size(enum scram_hash h)
+{
+	assert((unsigned)h < SCRAM_HASHES);
+	return algorithms[h].size;
+}
+
+void
+digest_hash(enum scram_hash h, const void *p, size_t n, uint8_t out[SCRAM_MAX])
+{
+	must(EVP_Digest(p, n, out, NULL, find(h)->md, NULL), "EVP_Digest");
+}
+
+void
+digest_hmac(enum scram_hash h, const void *key, size_t key_len, const struct digest_part *parts,
+	    size_t count, uint8_t out[SCRAM_MAX])
+{
+	EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(find(h)->hmac);
+	size_t len;
+
+	must(ctx && EVP_MAC_init(ctx, key, key_len, NULL), "EVP_MAC_init");
+	for (size_t i = 0; i < count; i++)
+		must(EVP_MAC_update(ctx, parts[i].p, parts[i].n), "EVP_MAC_update");
+	must(EVP_MAC_final(ctx, out, &len, SCRAM_MAX), "EVP_MAC_final");
+	EVP_MAC_CTX_free(ctx);
+}
+
+void
+digest_pbkdf2(enum scram_hash h, const char *password, size_t n, const uint8_t *salt,
+	      size_t salt_len, uint32_t iterations, uint8_t out[SCRAM_MAX])
+{
+	const struct algorithm *a = find(h);
+
+	assert(n <= INT32_MAX && salt_len <= INT32_MAX && iterations <= INT32_MAX);
+	must(PKCS5_PBKDF2_HMAC(password, (int)n, salt, (int)salt_len, (int)iterations, a->md,
+			       (int)a->size, out),
+	     "PKCS5_PBKDF2_HMAC");
+}

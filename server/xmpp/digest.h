@@ -1,0 +1,24 @@
+/*
+ * digest: the hashes of SCRAM, fetched from OpenSSL once a process: fetching per call would
+ * cost more than the hashing. Thread-safe. Used by scram.c and scram_keys.c; a failure of
+ * OpenSSL here is ours and ends the process.
+ */
+#ifndef XMPP_DIGEST_H
+#define XMPP_DIGEST_H
+
+#include "xmpp/scram.h"
+
+struct digest_part {
+	const void *p;
+	size_t n;
+};
+
+void digest_hash(enum scram_hash h, const void *p, size_t n, uint8_t out[SCRAM_MAX]);
+/* Of the parts one after another. The key is scram_hash_size() or any other length. */
+void digest_hmac(enum scram_hash h, const void *key, size_t key_len,
+		 const struct digest_part *parts, size_t count, uint8_t out[SCRAM_MAX]);
+/* SaltedPassword, RFC 5802 §2.2: PBKDF2 with this HMAC. CPU-heavy. */
+void digest_pbkdf2(enum scram_hash h, const char *password, size_t n, const uint8_t *salt,
+		   size_t salt_len, uint32_t iterations, uint8_t out[SCRAM_MAX]);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * ns: namespaces, one table. The parser and elem_add intern them: compare with ==.
+ * A module adds a line for its own.
+ */
+#ifndef XMPP_NS_H
+#define XMPP_NS_H
+
+#include <stddef.h>
+
+#define NS_TABLE(X) \
+	X(NS_XML, "http://www.w3.org/XML/1998/namespace") \
+	X(NS_CLIENT, "jabber:client") \
+	X(NS_SERVER, "jabber:server") \
+	X(NS_COMPONENT, "jabber:component:accept") \
+	X(NS_STREAMS, "http://etherx.jabber.org/streams") \
+	X(NS_STREAM_ERRORS, "urn:ietf:params:xml:ns:xmpp-streams") \
+	X(NS_STANZA_ERRORS, "urn:ietf:params:xml:ns:xmpp-stanzas") \
+	X(NS_TLS, "urn:ietf:params:xml:ns:xmpp-tls") \
+	X(NS_SASL, "urn:ietf:params:xml:ns:xmpp-sasl") \
+	X(NS_SASL_CB, "urn:xmpp:sasl-cb:0") \
+	X(NS_BIND, "urn:ietf:params:xml:ns:xmpp-bind") \
+	X(NS_SESSION, "urn:ietf:params:xml:ns:xmpp-session") \
+	X(NS_SM, "urn:xmpp:sm:3") \
+	X(NS_ROSTER, "jabber:iq:roster") \
+	X(NS_ROSTERVER, "urn:xmpp:features:rosterver") \
+	X(NS_PRE_APPROVAL, "urn:xmpp:features:pre-approval") \
+	X(NS_DISCO_INFO, "http://jabber.org/protocol/disco#info") \
+	X(NS_DISCO_ITEMS, "http://jabber.org/protocol/disco#items") \
+	X(NS_CAPS, "http://jabber.org/protocol/caps") \
+	X(NS_PING, "urn:xmpp:ping") \
+	X(NS_VERSION, "jabber:iq:version") \
+	X(NS_TIME, "urn:xmpp:time") \
+	X(NS_LAST, "jabber:iq:last") \
+	X(NS_DELAY, "urn:xmpp:delay") \
+	X(NS_SID, "urn:xmpp:sid:0") \
+	X(NS_CHATSTATES, "http://jabber.org/protocol/chatstates") \
+	X(NS_HINTS, "urn:xmpp:hints") \
+	X(NS_RECEIPTS, "urn:xmpp:receipts") \
+	X(NS_MARKERS, "urn:xmpp:chat-markers:0") \
+	X(NS_CORRECT, "urn:xmpp:message-correct:0") \
+	X(NS_RETRACT, "urn:xmpp:message-retract:1") \
+	X(NS_REACTIONS, "urn:xmpp:reactions:0") \
+	X(NS_OOB, "jabber:x:oob") \
+	X(NS_NICK, "http://jabber.org/protocol/nick") \
+	X(NS_DATA, "jabber:x:data") \
+	X(NS_VCARD, "vcard-temp") \
+	X(NS_VCARD_UPDATE, "vcard-temp:x:update")
+
+#define NS_DECLARE(id, uri) extern const char id[];
+NS_TABLE(NS_DECLARE)
+#undef NS_DECLARE
+
+/* The interned pointer when `uri` is in the table (or is ""), else NULL. Any thread. */
+const char *ns_intern(const char *uri);
+const char *ns_intern_n(const char *uri, size_t n);
+/* The same for element and attribute names of the core protocol ("message", "to", …): saves a copy each. */
+const char *ns_intern_name(const char *name);
+const char *ns_intern_name_n(const char *name, size_t n);
+
+#endif

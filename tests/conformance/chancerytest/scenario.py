@@ -1,0 +1,215 @@
+"""Scenarios, what they are given, and how they are run.
+
+A scenario is a function `test_...(t)` in a file test_*.py; the first line of its text says which document and
+section it is about. `t` makes users and clients and closes them when the scenario ends. Scenarios share one server
+and run several at a time, so each uses accounts of its own. One that needs other settings, or that stops things,
+is marked @alone(settings) and has a server to itself.
+"""
+import importlib.util
+import glob
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+
+from .client import Client
+from .server import Server
+
+
+class Skip(Exception):
+    """Cannot be tried on this machine."""
+
+
+def alone(**settings):
+    """settings: section__name=value."""
+    def mark(f):
+        f.alone = {k.replace('__', '.'): v for k, v in settings.items()}
+        return f
+    return mark
+
+
+_sources = iter(range(2, 1 << 20))
+_sources_lock = threading.Lock()
+
+
+class Scenario:
+    def __init__(self, server):
+        self.server, self.clients = server, []
+        # An address of its own: throttling by address must not carry over from one scenario to the next.
+        with _sources_lock:
+            n = next(_sources)
+        self.source = '127.%d.%d.%d' % (1 + n // 62500 % 200, n // 250 % 250, 2 + n % 250)
+
+    def user(self):
+        return self.server.new_user()
+
+    def client(self, user=None, domain=None):
+        """Not connected yet. `user`: (name, password), or another client whose account it shares."""
+        if isinstance(user, Client):
+            user = user.user, user.password
+        name, password = user or self.user()
+        c = Client(self.server, name, password, domain=domain, source=self.source)
+        self.clients.append(c)
+        return c
+
+    def stream(self, **tls):
+        """A client under TLS that has not authenticated."""
+        return self.client().secure(**tls)
+
+    def bound(self, user=None, resource=None, mechanism='SCRAM-SHA-256', direct=False, sm=False, **tls):
+        c = self.client(user).authenticated(mechanism, direct=direct, **tls)
+        assert c.bind(resource), c.bind_error
+        if sm:
+            c.enable()
+        return c
+
+    def online(self, user=None, resource=None, priority=None, **kw):
+        return self.bound(user, resource, **kw).online(priority)
+
+    def friends(self, a=None, b=None, **kw):
+        """Two clients online, each subscribed to the other (RFC 6121 §3.1)."""
+        a, b = a or self.online(**kw), b or self.online(**kw)
+        for x, y in ((a, b), (b, a)):
+            x.roster()
+            x.presence('subscribe', to=y.bare)
+            y.expect_presence('subscribe', x.bare)
+            y.presence('subscribed', to=x.bare)
+            x.expect_presence('subscribed', y.bare)
+            x.expect_presence(None, y.jid)
+        for x, y in ((a, b), (b, a)):
+            while x.expect_push(y.bare).get('subscription') != 'both':
+                pass
+        for x in (a, b):
+            x.heard.clear()
+        return a, b
+
+    def done(self):
+        for c in self.clients:
+            c.close()
+
+
+def discover(folder, pattern):
+    found = []
+    for path in sorted(glob.glob(os.path.join(folder, 'test_*.py'))):
+        name = os.path.splitext(os.path.basename(path))[0]
+        spec = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        for key, f in vars(module).items():
+            if key.startswith('test_') and callable(f) and f.__module__ == name:
+                full = '%s.%s' % (name[5:], key[5:])
+                if not pattern or pattern.search(full) or pattern.search(f.__doc__ or ''):
+                    found.append((full, f))
+    return found
+
+
+class Runner:
+    def __init__(self, build, reactors, threads, keep):
+        self.build, self.reactors, self.threads, self.keep = build, reactors, threads, keep
+        self.lock = threading.Lock()
+        self.passed = self.failed = self.skipped = 0
+
+    def report(self, verdict, name, f, seconds, detail=''):
+        about = (f.__doc__ or '').strip().split('\n')[0]
+        with self.lock:
+            print('%-4s %s: %s (%.1f s)' % (verdict, name, about, seconds), flush=True)
+            if detail:
+                print('     ' + detail.rstrip().replace('\n', '\n     '), flush=True)
+            if verdict == 'ok':
+                self.passed += 1
+            elif verdict == 'skip':
+                self.skipped += 1
+            else:
+                self.failed += 1
+
+    def run_one(self, name, f, server):
+        t, began = Scenario(server), time.monotonic()
+        try:
+            f(t)
+            verdict, detail = 'ok', ''
+        except Skip as e:
+            verdict, detail = 'skip', str(e)
+        except Exception:
+            verdict, detail = 'FAIL', traceback.format_exc(limit=-4)
+        try:
+            t.done()
+        except Exception:
+            verdict, detail = 'FAIL', detail + traceback.format_exc(limit=-4)
+        self.report(verdict, name, f, time.monotonic() - began, detail)
+        return verdict
+
+    def run_alone(self, name, f):
+        server = Server(self.build, f.alone, reactors=self.reactors)
+        try:
+            server.start()
+        except Exception:
+            self.report('FAIL', name, f, 0, traceback.format_exc(limit=-2))
+            server.remove()
+            return
+        verdict = self.run_one(name, f, server)
+        self.finish(server, name, verdict == 'FAIL')
+
+    def finish(self, server, name, failed):
+        """The server's own opinion: it must not have crashed, leaked or raced."""
+        if failed and self.keep:
+            print('     kept for you: %s' % server.dir, flush=True)
+            return
+        log = server.log()
+        try:
+            server.stop()
+        except Exception as e:
+            failed, log = True, log + str(e)
+        reports = server.sanitizer_reports()
+        if reports:
+            with self.lock:
+                self.failed += 1
+                print('FAIL %s: the server\'s log has\n     %s' % (name, '\n     '.join(reports[:20])), flush=True)
+        if reports or failed:
+            lines = [x for x in log.split('\n') if ' audit action=user.import ' not in x]
+            print('     end of the log of %s:\n       %s' % (name, '\n       '.join(lines[-15:])), flush=True)
+            if self.keep:
+                print('     kept for you: %s' % server.dir, flush=True)
+                return
+        server.remove()
+
+    def run_shared(self, scenarios):
+        server = Server(self.build, {'stream.resume': '60s'}, reactors=self.reactors, batch=40)
+        try:
+            server.start()
+        except Exception:
+            server.remove()
+            raise
+        work = queue.SimpleQueue()
+        for s in scenarios:
+            work.put(s)
+        before = self.failed
+
+        def worker():
+            while True:
+                try:
+                    name, f = work.get_nowait()
+                except queue.Empty:
+                    return
+                if not server.is_running():
+                    self.report('FAIL', name, f, 0, 'the server is gone')
+                    continue
+                self.run_one(name, f, server)
+        threads = [threading.Thread(target=worker) for _ in range(self.threads)]
+        for th in threads:
+            th.start()
+        for th in threads:
+            th.join()
+        self.finish(server, 'the shared server', self.failed > before)
+
+    def run(self, scenarios):
+        shared = [s for s in scenarios if not hasattr(s[1], 'alone')]
+        if shared:
+            self.run_shared(shared)
+        for name, f in scenarios:
+            if hasattr(f, 'alone'):
+                self.run_alone(name, f)
+        print('%d passed, %d failed, %d skipped (%d reactors)'
+              % (self.passed, self.failed, self.skipped, self.reactors))
+        return 1 if self.failed or not self.passed else 0

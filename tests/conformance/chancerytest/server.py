@@ -1,0 +1,183 @@
+"""A server for scenarios: an instance made by deploy/demo in a folder of its own, with a build of our choice.
+
+So each run also starts, stops and starts again what an administrator's first command starts.
+"""
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.request
+
+from .client import PATIENCE
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+DEMO = os.path.join(SOURCE, 'deploy', 'demo')
+
+
+def free_base():
+    """A port base whose ports are free now. Below the range from which the kernel takes ports for outgoing connections."""
+    for _ in range(200):
+        base = random.randrange(10000, 32000, 100)
+        try:
+            for offset in (22, 23, 90):
+                with socket.socket() as s:
+                    s.bind(('127.0.0.1', base + offset))
+            return base
+        except OSError:
+            continue
+    raise RuntimeError('no free ports')
+
+
+class Server:
+    def __init__(self, build, settings=None, domain='chancery.test', reactors=1, batch=8):
+        self.build, self.domain = os.path.abspath(build), domain
+        self.settings = {'process.reactors': reactors, **(settings or {})}
+        self.dir = tempfile.mkdtemp(prefix='chancery-test-')
+        os.chmod(self.dir, 0o755)
+        self.base = free_base()
+        self.lock, self.users = threading.Lock(), []
+        self.made, self.batch = 0, batch    # accounts made, and how many at a time
+        self.gone = False
+
+    # -- life ----------------------------------------------------------------------------------------------
+
+    def _demo(self, verb, *args):
+        env = {k: v for k, v in os.environ.items() if not k.startswith('CHANCERY_DEMO')}
+        p = subprocess.run([DEMO, verb, '--dir', self.dir, *args], stdin=subprocess.DEVNULL, env=env,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
+        if p.returncode:
+            raise RuntimeError('deploy/demo %s: %s\n%s' % (verb, p.stdout, self.log()[-3000:]))
+        return p.stdout
+
+    def start(self):
+        args = ['--detach', '--build-dir', self.build]
+        if not os.path.exists(self.path('demo.conf')):
+            args += ['--domain', self.domain, '--port-base', str(self.base)]
+        if not getattr(self, 'edited', False):
+            for k, v in self.settings.items():
+                args += ['--set', '%s=%s' % (k, v)]
+        self._demo('start', *args)
+        with open(self.path('env')) as f:
+            self.env = dict(line.rstrip('\n').split('=', 1) for line in f)
+        self.port, self.port_tls = int(self.env['CHANCERY_PORT_C2S']), int(self.env['CHANCERY_PORT_C2S_TLS'])
+        self.ca, self.pid = self.env['CHANCERY_CA'], int(self.env['CHANCERY_PID'])
+        return self
+
+    def stop(self):
+        self._demo('stop')
+
+    def restart(self):
+        self.stop()
+        return self.start()
+
+    def kill(self):
+        """kill -9, as a crash; gone when it returns."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.wait_gone()
+
+    def terminate(self):
+        os.kill(self.pid, signal.SIGTERM)
+
+    def is_running(self):
+        try:
+            with open('/proc/%d/stat' % self.pid) as f:
+                return f.read().rsplit(')', 1)[1].split()[0] not in 'ZX'
+        except OSError:
+            return False
+
+    def wait_gone(self):
+        self.wait(lambda: not self.is_running(), 'the end of chanceryd', 90)
+
+    def wait(self, check, what, timeout=None):
+        """Polls what has no event to wait for."""
+        deadline = time.monotonic() + (timeout or PATIENCE)
+        while True:
+            value = check()
+            if value:
+                return value
+            if time.monotonic() > deadline:
+                raise AssertionError('waited in vain for ' + what)
+            time.sleep(0.02)
+
+    def remove(self):
+        """Stops what runs and deletes the folder; after a failure elsewhere, too."""
+        if self.gone:
+            return
+        self.gone = True
+        try:
+            self.stop()
+        except (RuntimeError, subprocess.TimeoutExpired) as e:
+            print(e)
+        links = [os.readlink(self.path(n)) for n in os.listdir(self.dir) if os.path.islink(self.path(n))]
+        for target in links:
+            if os.path.isdir(target):
+                shutil.rmtree(target, ignore_errors=True)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    # -- looking inside ------------------------------------------------------------------------------------
+
+    def path(self, *names):
+        return os.path.join(self.dir, *names)
+
+    def log(self):
+        try:
+            with open(self.path('log', 'chanceryd.log'), errors='replace') as f:
+                return f.read()
+        except OSError:
+            return ''
+
+    def sanitizer_reports(self):
+        return re.findall(r'^.*(?:ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion).*$',
+                          self.log(), re.M)
+
+    def psql(self, sql, conninfo=None):
+        """Rows as lists of text, as the superuser unless told otherwise."""
+        p = subprocess.run(['psql', '-X', '-q', '-A', '-t', '-F', '\x1f', '-R', '\x1e', '-v', 'ON_ERROR_STOP=1',
+                            conninfo or self.env['CHANCERY_PG'], '-c', sql],
+                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+        if p.returncode:
+            raise RuntimeError(p.stderr.strip())
+        out = p.stdout.removesuffix('\n')
+        return [row.split('\x1f') for row in out.split('\x1e')] if out else []
+
+    def value(self, sql):
+        rows = self.psql(sql)
+        return rows[0][0] if rows else None
+
+    def records(self, where, columns='*'):
+        return self.psql('select %s from archive.record where %s order by id' % (columns, where))
+
+    def cli(self, *args, stdin=''):
+        p = subprocess.run([os.path.join(self.build, 'bin', 'chancery'), '--config', self.env['CHANCERY_CONFIG'], *args],
+                           input=stdin, capture_output=True, text=True, timeout=300)
+        return p.returncode, p.stdout, p.stderr
+
+    def metric(self, name, labels=''):
+        with urllib.request.urlopen('http://127.0.0.1:%s/metrics' % self.env['CHANCERY_PORT_METRICS'], timeout=PATIENCE) as r:
+            text = r.read().decode()
+        m = re.search(r'^%s%s (\S+)$' % (re.escape(name), re.escape(labels)), text, re.M)
+        return float(m[1]) if m else 0.0
+
+    # -- accounts ------------------------------------------------------------------------------------------
+
+    def new_user(self):
+        """(name, password) of an account that nobody else uses. Made in batches: each start of the program costs."""
+        with self.lock:
+            if not self.users:
+                batch = [('u%d' % i, 'pw-%d' % i) for i in range(self.made, self.made + self.batch)]
+                self.made += len(batch)
+                self.add_users(batch)
+                self.users = batch[::-1]
+            return self.users.pop()
+
+    def add_users(self, users):
+        lines = ''.join('%s@%s\t%s\n' % (u, self.domain, p) for u, p in users)
+        code, out, err = self.cli('user', 'import', '-', stdin=lines)
+        if code:
+            raise RuntimeError('chancery user import: %s %s' % (out, err))

@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""run.py --bin BUILD [--reactors N] [-k REGEX] [-j THREADS] [--keep] [--list]
+
+Runs the scenarios of this folder against the programs in BUILD/bin. One line for each, a summary, exit code 1
+when one failed. --keep leaves a failed server's folder and processes for you to look at.
+"""
+import argparse
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+from chancerytest.scenario import Runner, discover  # noqa: E402
+
+
+def main():
+    a = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    a.add_argument('--bin', required=True, metavar='BUILD', help='build folder (its programs are in BUILD/bin)')
+    a.add_argument('--reactors', type=int, default=1)
+    a.add_argument('-k', metavar='REGEX', help='only scenarios whose name or description matches')
+    a.add_argument('-j', type=int, default=4, metavar='N', help='scenarios at a time on the shared server')
+    a.add_argument('--keep', action='store_true')
+    a.add_argument('--list', action='store_true')
+    args = a.parse_args()
+    pattern = re.compile(args.k) if args.k else None
+    scenarios = discover(os.path.dirname(os.path.abspath(__file__)), pattern)
+    if args.list:
+        for name, f in scenarios:
+            print('%s: %s' % (name, (f.__doc__ or '').strip().split('\n')[0]))
+        return 0
+    build = args.bin.removesuffix('/').removesuffix('/bin')
+    return Runner(build, args.reactors, args.j, args.keep).run(scenarios)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,331 @@
+/* Connections with deadlines, and the workers on them: order, deadlines while PostgreSQL hangs, recovery. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "lib/pg.h"
+#include "store/pool.h"
+
+#define JOBS 400
+
+static struct pg *pg;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned order[8][JOBS], count[8], done_n, ok_n, away_n;
+static int64_t last_ms;
+
+struct work {
+	unsigned key, number;
+	int sleep_ms;
+};
+
+static int
+start(void **state)
+{
+	(void)state;
+	pg = pg_new(NULL, true);
+	return 0;
+}
+
+static int
+stop(void **state)
+{
+	(void)state;
+	pg_free(pg);
+	return 0;
+}
+
+static int
+open_pool(void **state)
+{
+	struct err e;
+
+	(void)state;
+	memset(count, 0, sizeof(count));
+	done_n = ok_n = away_n = 0;
+	return pool_start(pg_conninfo(pg, "chancery_server"), 3, 1500, JOBS, &e);
+}
+
+static int
+close_pool(void **state)
+{
+	(void)state;
+	pg_thaw(pg);
+	pool_stop();
+	return 0;
+}
+
+static enum sql_status
+work(struct job *j, struct sql *db)
+{
+	struct work *w = j->data;
+	char seconds[16];
+
+	snprintf(seconds, sizeof(seconds), "%d.%03d", w->sleep_ms / 1000, w->sleep_ms % 1000);
+	return sql_do(db, &j->err, "SELECT pg_sleep($1::float)", 1, seconds);
+}
+
+static void
+done(struct job *j)
+{
+	struct work *w = j->data;
+
+	pthread_mutex_lock(&lock);
+	order[w->key][count[w->key]++] = w->number;
+	done_n++;
+	ok_n += j->status == JOB_OK;
+	away_n += j->status == JOB_UNAVAILABLE;
+	last_ms = clock_mono_ms();
+	pthread_mutex_unlock(&lock);
+}
+
+static void
+submit(unsigned key, unsigned number, int sleep_ms)
+{
+	struct job *j = job_new(sizeof(struct work));
+
+	*(struct work *)j->data = (struct work){ key, number, sleep_ms };
+	j->work = work;
+	j->done = done;
+	pool_submit(j, key);
+}
+
+static bool
+wait_done(unsigned n, int ms)
+{
+	int64_t until = clock_mono_ms() + ms;
+	bool yes = false;
+
+	while (!yes && clock_mono_ms() < until) {
+		pthread_mutex_lock(&lock);
+		yes = done_n >= n;
+		pthread_mutex_unlock(&lock);
+		poll(NULL, 0, 5);
+	}
+	return yes;
+}
+
+static void
+same_key_keeps_order(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 300; i++)
+		submit(i % 8, i / 8, i % 50 == 0 ? 5 : 0);
+	assert_true(wait_done(300, 10000));
+	assert_int_equal(ok_n, 300);
+	for (int k = 0; k < 8; k++)
+		for (unsigned i = 0; i < count[k]; i++)
+			assert_int_equal(order[k][i], i);
+	assert_true(pool_is_up());
+}
+
+/* All come back at their deadline, those behind a hanging statement too; then it works again. */
+static void
+frozen(void **state)
+{
+	int64_t began;
+
+	(void)state;
+	submit(0, 0, 0);
+	assert_true(wait_done(1, 5000));
+	pg_freeze(pg);
+	began = clock_mono_ms();
+	for (unsigned i = 0; i < 30; i++)
+		submit(i % 8, i, 0);
+	assert_true(wait_done(31, 5000));
+	assert_int_equal(away_n, 30);
+	assert_in_range(last_ms - began, 1400, 2500);
+	pg_thaw(pg);
+	began = clock_mono_ms();
+	while (!pool_is_up() && clock_mono_ms() - began < 5000)
+		poll(NULL, 0, 20);
+	for (unsigned i = 0; i < 8; i++)
+		submit(i, 0, 0);
+	assert_true(wait_done(39, 5000));
+	assert_int_equal(ok_n, 9);
+}
+
+/* Jobs wait for a PostgreSQL that comes back in time, and a lost connection costs none of them. */
+static void
+killed(void **state)
+{
+	(void)state;
+	submit(0, 0, 0);
+	assert_true(wait_done(1, 5000));
+	pg_kill(pg);
+	pg_start(pg, true);
+	for (unsigned i = 0; i < 20; i++)
+		submit(i % 8, i, 0);
+	assert_true(wait_done(21, 5000));
+	assert_int_equal(ok_n, 21);
+}
+
+static void
+a_slow_statement_ends_at_its_deadline(void **state)
+{
+	int64_t began = clock_mono_ms();
+
+	(void)state;
+	submit(0, 0, 8000);
+	submit(1, 0, 0);
+	assert_true(wait_done(2, 5000));
+	assert_int_equal(ok_n, 1);
+	assert_int_equal(away_n, 1);
+	assert_in_range(last_ms - began, 1000, 2500);
+}
+
+static void
+too_many_are_refused(void **state)
+{
+	(void)state;
+	pg_freeze(pg);
+	for (unsigned i = 0; i < JOBS; i++)
+		submit(0, i, 0);
+	submit(1, 0, 0);
+	assert_int_equal(done_n, 1);
+	assert_int_equal(away_n, 1);
+	pg_thaw(pg);
+	assert_true(wait_done(JOBS + 1, 10000));
+}
+
+static void
+stop_runs_what_waits(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 50; i++)
+		submit(i % 8, i, 1);
+	pool_stop();
+	assert_int_equal(done_n, 50);
+	assert_int_equal(ok_n, 50);
+	submit(0, 0, 0);
+	assert_int_equal(away_n, 1);
+}
+
+static enum sql_status
+cpu_work(struct job *j, struct sql *db)
+{
+	(void)j;
+	return db ? SQL_FAILED : SQL_OK;
+}
+
+static void
+cpu_jobs_need_no_database(void **state)
+{
+	(void)state;
+	pg_freeze(pg);
+	for (unsigned i = 0; i < 50; i++) {
+		struct job *j = job_new(sizeof(struct work));
+
+		j->work = cpu_work;
+		j->done = done;
+		pool_submit_cpu(j);
+	}
+	assert_true(wait_done(50, 1000));
+	assert_int_equal(ok_n, 50);
+}
+
+static enum sql_status
+leave_open(struct job *j, struct sql *db)
+{
+	enum sql_status st = sql_begin(db, &j->err);
+
+	return st == SQL_OK ? sql_do(db, &j->err, "SELECT 1 / 0", 0) : st;
+}
+
+/* A job that fails within its transaction leaves nothing of it to the next. */
+static void
+a_failed_transaction_ends(void **state)
+{
+	struct job *j = job_new(sizeof(struct work));
+
+	(void)state;
+	j->work = leave_open;
+	j->done = done;
+	pool_submit(j, 0);
+	submit(0, 1, 0);
+	assert_true(wait_done(2, 5000));
+	assert_int_equal(ok_n, 1);
+	assert_int_equal(away_n, 0);
+}
+
+/* sql itself: types, errors, transactions. */
+static void
+statements(void **state)
+{
+	struct sql *db = sql_new(pg_conninfo(pg, "chancery_server"), "test");
+	PGresult *r;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(sql_query(db, &e, &r, "SELECT 1", 0), SQL_UNAVAILABLE);
+	assert_null(r);
+	assert_int_equal(sql_connect(db, 5000, &e), SQL_OK);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(sql_query(db, &e, &r, "SELECT $1::text, $2::bigint, $3::bool, NULL", 3, "a'b\\c",
+			"-9223372036854775808", "t"), SQL_OK);
+		assert_string_equal(sql_text(r, 0, 0), "a'b\\c");
+		assert_true(sql_i64(r, 0, 1) == INT64_MIN);
+		assert_true(sql_bool(r, 0, 2));
+		assert_true(sql_is_null(r, 0, 3));
+		assert_int_equal(sql_i64(r, 0, 3), 0);
+		PQclear(r);
+	}
+	assert_int_equal(sql_do(db, &e, "SELECT nonsense", 0), SQL_FAILED);
+	assert_string_equal(sql_state(db), "42703");
+	assert_true(sql_is_connected(db));
+	assert_int_equal(sql_begin(db, &e), SQL_OK);
+	assert_int_equal(sql_do(db, &e, "SELECT 1 / 0", 0), SQL_FAILED);
+	assert_int_equal(sql_commit(db, &e), SQL_FAILED);
+	assert_false(sql_in_transaction(db));
+	/* COPY belongs to the writer: here it is refused instead of hanging. */
+	assert_int_equal(sql_script(db, &e, "COPY (SELECT 1) TO STDOUT"), SQL_UNAVAILABLE);
+	assert_int_equal(sql_connect(db, 5000, &e), SQL_OK);
+	sql_set_deadline(db, 300);
+	assert_int_not_equal(sql_do(db, &e, "SELECT pg_sleep(5)", 0), SQL_OK);
+	sql_free(db);
+}
+
+static void
+connecting_is_bounded(void **state)
+{
+	struct sql *db = sql_new("host=/nonexistent user=x", "test");
+	struct err e;
+	int64_t began;
+
+	(void)state;
+	assert_int_equal(sql_connect(db, 5000, &e), SQL_UNAVAILABLE);
+	sql_free(db);
+	db = sql_new(pg_conninfo(pg, "chancery_server"), "test");
+	pg_freeze(pg);
+	began = clock_mono_ms();
+	assert_int_equal(sql_connect(db, 500, &e), SQL_UNAVAILABLE);
+	assert_in_range(clock_mono_ms() - began, 400, 1500);
+	pg_thaw(pg);
+	sql_free(db);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(statements),
+		cmocka_unit_test(connecting_is_bounded),
+		cmocka_unit_test_setup_teardown(same_key_keeps_order, open_pool, close_pool),
+		cmocka_unit_test_setup_teardown(frozen, open_pool, close_pool),
+		cmocka_unit_test_setup_teardown(killed, open_pool, close_pool),
+		cmocka_unit_test_setup_teardown(a_slow_statement_ends_at_its_deadline, open_pool, close_pool),
+		cmocka_unit_test_setup_teardown(too_many_are_refused, open_pool, close_pool),
+		cmocka_unit_test_setup_teardown(stop_runs_what_waits, open_pool, close_pool),
+		cmocka_unit_test_setup_teardown(cpu_jobs_need_no_database, open_pool, close_pool),
+		cmocka_unit_test_setup_teardown(a_failed_transaction_ends, open_pool, close_pool),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,314 @@
+/* The archive writer in good times: order, density, leaves, limits, bad rows, the backlog. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "lib/archive.h"
+
+static struct pg *pg;
+
+static int
+start(void **state)
+{
+	(void)state;
+	pg = pg_new(NULL, true);
+	test_archive_start(pg, 20000, 1000);
+	return 0;
+}
+
+static int
+stop(void **state)
+{
+	(void)state;
+	record_stop();
+	pg_free(pg);
+	return 0;
+}
+
+static int
+empty(void **state)
+{
+	(void)state;
+	record_stop();
+	pg_exec(pg, "TRUNCATE archive.record");
+	test_archive_start(pg, 20000, 1000);
+	return 0;
+}
+
+static void
+assert_sound(const struct test_entry *t, size_t n)
+{
+	const char *fault = test_archive_fault(pg);
+
+	if (!fault)
+		fault = test_entries_fault(pg, t, n);
+	if (fault)
+		fail_msg("%s", fault);
+}
+
+static void
+one(void **state)
+{
+	struct test_entry t;
+
+	(void)state;
+	test_submit(&t, "romeo@example.org", "juliet@example.org", 1);
+	assert_true(test_wait_open(0, 5000));
+	assert_int_equal(t.e.outcome, RECORD_COMMITTED);
+	assert_int_equal(t.e.log_index, 0);
+	assert_int_equal(record_last_id(), t.e.id);
+	assert_true(llabs(t.e.at_us - clock_wall_us()) < 5000000);
+	assert_sound(&t, 1);
+}
+
+#define SENDERS 4
+#define EACH 500
+
+struct sender {
+	pthread_t thread;
+	char name[32];
+	struct test_entry *t;
+};
+
+static void *
+send_all(void *arg)
+{
+	struct sender *s = arg;
+
+	for (unsigned i = 0; i < EACH; i++)
+		test_submit(&s->t[i], s->name, "juliet@example.org", i);
+	return NULL;
+}
+
+static void
+many_senders_keep_their_order(void **state)
+{
+	struct sender s[SENDERS];
+	struct test_entry *t = calloc(SENDERS * EACH, sizeof(*t));
+
+	(void)state;
+	for (int i = 0; i < SENDERS; i++) {
+		snprintf(s[i].name, sizeof(s[i].name), "sender%d@example.org", i);
+		s[i].t = t + i * EACH;
+		assert_int_equal(pthread_create(&s[i].thread, NULL, send_all, &s[i]), 0);
+	}
+	for (int i = 0; i < SENDERS; i++)
+		pthread_join(s[i].thread, NULL);
+	assert_true(test_wait_open(0, 10000));
+	assert_int_equal(pg_number(pg, "SELECT count(*) FROM archive.record"), SENDERS * EACH);
+	assert_null(test_archive_fault(pg));
+	for (int i = 0; i < SENDERS * EACH; i++)
+		assert_int_equal(t[i].e.outcome, RECORD_COMMITTED);
+	free(t);
+}
+
+/* Bytes that are not UTF-8 (22021) reach the writer only by a fault of ours; they must cost themselves
+ * and nobody else. */
+static void
+a_bad_row_goes_alone(void **state)
+{
+	struct test_entry *t = calloc(100, sizeof(*t));
+
+	(void)state;
+	pg_freeze(pg);
+	for (unsigned i = 0; i < 100; i++) {
+		if (i != 37 && i != 38 && i != 99) {
+			test_submit(&t[i], "romeo@example.org", "juliet@example.org", i);
+			continue;
+		}
+		snprintf(t[i].from, sizeof(t[i].from), "romeo@example.org");
+		snprintf(t[i].to, sizeof(t[i].to), "juliet@example.org");
+		snprintf(t[i].id, sizeof(t[i].id), "%u", i);
+		snprintf(t[i].body, sizeof(t[i].body), "\xff\xfe");
+		snprintf(t[i].stanza, sizeof(t[i].stanza), "<message/>");
+		test_submit_as_is(&t[i]);
+	}
+	pg_thaw(pg);
+	assert_true(test_wait_open(0, 10000));
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(t[i].e.outcome,
+			i == 37 || i == 38 || i == 99 ? RECORD_REFUSED : RECORD_COMMITTED);
+	assert_sound(t, 100);
+	free(t);
+}
+
+static void
+a_full_queue_refuses(void **state)
+{
+	struct record_settings s = { .conninfo = pg_conninfo(pg, "chancery_server"), .patience_ms = 20000,
+		.batch_max = 1000, .waiting_max = 10, .waiting_bytes_max = 1 << 20 };
+	struct test_entry t[20];
+	struct err e;
+	int refused = 0;
+
+	(void)state;
+	record_stop();
+	assert_int_equal(record_start(&s, &e), 0);
+	pg_freeze(pg);
+	for (unsigned i = 0; i < 20; i++)
+		test_submit(&t[i], "romeo@example.org", "juliet@example.org", i);
+	pg_thaw(pg);
+	assert_true(test_wait_open(0, 5000));
+	for (int i = 0; i < 20; i++)
+		refused += t[i].e.outcome == RECORD_REFUSED;
+	assert_int_equal(refused, 10);
+	assert_sound(t, 20);
+}
+
+static void
+backlog_begins_behind_the_mark(void **state)
+{
+	struct test_entry t[5];
+	struct sql *db = sql_new(pg_conninfo(pg, "chancery_server"), "test");
+	struct arena *a = arena_new(0);
+	struct record_row *row;
+	size_t n;
+	struct err e;
+	char sql[500];
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		test_submit(&t[i], "romeo@example.org", i == 3 ? "nurse@example.org" : "juliet@example.org", i);
+	assert_true(test_wait_open(0, 5000));
+	/* The third was returned to its sender. */
+	snprintf(sql, sizeof(sql),
+		"INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, refers_record,"
+		" leaf_hash) VALUES (%llu, 5, now(), 7, 0, false, %llu, sha256('x'))",
+		(unsigned long long)t[4].e.id + 1, (unsigned long long)t[2].e.id);
+	pg_exec(pg, sql);
+	assert_int_equal(sql_connect(db, 5000, &e), SQL_OK);
+	assert_int_equal(record_backlog(db, a, "juliet@example.org", t[0].e.id, 10, &row, &n, &e), SQL_OK);
+	assert_int_equal(n, 2);
+	assert_int_equal(row[0].id, t[1].e.id);
+	assert_string_equal(row[0].stanza, t[1].stanza);
+	assert_int_equal(row[0].stanza_len, strlen(t[1].stanza));
+	assert_int_equal(row[0].at_us, t[1].e.at_us);
+	assert_int_equal(row[1].id, t[4].e.id);
+	assert_int_equal(record_backlog(db, a, "juliet@example.org", 0, 1, &row, &n, &e), SQL_OK);
+	assert_int_equal(n, 1);
+	assert_int_equal(row[0].id, t[0].e.id);
+	assert_int_equal(record_backlog(db, a, "nobody@example.org", 0, 10, &row, &n, &e), SQL_OK);
+	assert_int_equal(n, 0);
+	arena_free(a);
+	sql_free(db);
+}
+
+/* The backlog of a user with few messages among many is found by its index. */
+static void
+backlog_uses_its_index(void **state)
+{
+	const char *plan;
+
+	(void)state;
+	pg_exec(pg, "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"
+		    "PREPARE b (text, bigint, bigint) AS SELECT id FROM archive.record r WHERE to_bare = $1 AND"
+		    " deliverable AND id > $2 AND NOT EXISTS (SELECT FROM archive.record x WHERE"
+		    " x.refers_record = r.id AND x.kind = 7 AND x.id > r.id) ORDER BY id LIMIT $3");
+	plan = pg_value(pg, "EXPLAIN (FORMAT json) EXECUTE b ('a', 1, 10)");
+	assert_non_null(strstr(plan, "to_bare_id_idx"));
+	assert_null(strstr(plan, "Seq Scan"));
+}
+
+/* The clock went back: ids go on from the newest, and so does the index, over a restart as well. */
+static void
+ids_survive_a_clock_set_back(void **state)
+{
+	struct test_entry t[2];
+
+	(void)state;
+	test_submit(&t[0], "romeo@example.org", "juliet@example.org", 1);
+	assert_true(test_wait_open(0, 5000));
+	record_stop();
+	pg_exec(pg, "INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, from_bare,"
+		    " salt, leaf_hash) SELECT id + 86400000000::bigint, 1, now(), 1, 0, false, 'x', salt ||"
+		    " '\\x00', leaf_hash FROM archive.record");
+	test_archive_start(pg, 20000, 1000);
+	test_submit(&t[1], "romeo@example.org", "juliet@example.org", 2);
+	assert_true(test_wait_open(0, 5000));
+	assert_int_equal(t[1].e.outcome, RECORD_COMMITTED);
+	assert_int_equal(t[1].e.id, t[0].e.id + 86400000000 + 1);
+	assert_int_equal(t[1].e.log_index, 2);
+}
+
+/* Somebody restored a row under the index that is next (23505): the head is read again. */
+static void
+a_conflict_is_resolved(void **state)
+{
+	struct test_entry t[3];
+
+	(void)state;
+	test_submit(&t[0], "romeo@example.org", "juliet@example.org", 1);
+	assert_true(test_wait_open(0, 5000));
+	pg_exec(pg, "INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, leaf_hash)"
+		    " SELECT id + 1, 1, now(), 1, 0, false, leaf_hash FROM archive.record");
+	test_submit(&t[1], "romeo@example.org", "juliet@example.org", 2);
+	assert_true(test_wait_open(0, 5000));
+	assert_int_equal(t[1].e.outcome, RECORD_COMMITTED);
+	assert_int_equal(t[1].e.log_index, 2);
+	assert_true(record_is_up());
+}
+
+static void
+a_second_server_is_refused(void **state)
+{
+	const char *got;
+
+	(void)state;
+	got = pg_value(pg, "SELECT pg_try_advisory_lock(4841263, 1)");
+	assert_string_equal(got, "f");
+}
+
+static void
+unsafe_settings_are_refused(void **state)
+{
+	static const char *const name[] = { "fsync", "full_page_writes", "synchronous_commit" };
+	struct record_settings s = { .conninfo = pg_conninfo(pg, "chancery_server"), .patience_ms = 1000,
+		.batch_max = 100, .waiting_max = 10, .waiting_bytes_max = 1 << 20 };
+	struct err e;
+	char sql[100];
+
+	(void)state;
+	record_stop();
+	for (int i = 0; i < 3; i++) {
+		snprintf(sql, sizeof(sql), "ALTER SYSTEM SET %s = off", name[i]);
+		pg_exec(pg, sql);
+		pg_restart(pg);
+		assert_int_equal(record_start(&s, &e), -1);
+		if (!strstr(e.text, name[i]))
+			fail_msg("%s", e.text);
+		pg_exec(pg, "ALTER SYSTEM RESET ALL");
+	}
+	s.allow_unsafe = true;
+	assert_int_equal(record_start(&s, &e), 0);
+	sql_allow_unsafe(false);
+	record_stop();
+	pg_restart(pg);
+	test_archive_start(pg, 20000, 1000);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(one, empty),
+		cmocka_unit_test_setup(many_senders_keep_their_order, empty),
+		cmocka_unit_test_setup(a_bad_row_goes_alone, empty),
+		cmocka_unit_test_setup(a_full_queue_refuses, empty),
+		cmocka_unit_test_setup(backlog_begins_behind_the_mark, empty),
+		cmocka_unit_test(backlog_uses_its_index),
+		cmocka_unit_test_setup(ids_survive_a_clock_set_back, empty),
+		cmocka_unit_test_setup(a_conflict_is_resolved, empty),
+		cmocka_unit_test(a_second_server_is_refused),
+		cmocka_unit_test(unsafe_settings_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}
