@@ -236,6 +236,7 @@ start(struct config *c, struct err *e)
 		return -1;
 	if (drop_privileges(c->process.user, e) || host_start(c, e) || prepare_schema(c, e) || read_secret(c, e))
 		return -1;
+	c2s_start();
 	roster_start();
 	if (modules_start())
 		return err_set(e, 0, "a module did not start");

@@ -56,38 +56,6 @@ limits_before_login(void)
 
 /* Birth and death */
 
-void
-c2s_accept(int fd, const struct sockaddr *peer, void *direct_tls)
-{
-	const struct config *cf = home_config();
-	struct parser_limits l = limits_before_login();
-	struct c2s *c = NEW(struct c2s);
-
-	c->conn = conn_new(fd, peer, &conn_ops, c, cf->limits.output_bytes);
-	c->parser = parser_new(&parser_ops, c, &l);
-	c->direct_tls = *(bool *)direct_tls;
-	list_append(&here->all, &c->link);
-	here->n++;
-	metric_add(METRIC_CONNECTIONS_OPENED, 1);
-	metric_add(METRIC_CONNECTIONS, 1);
-	c->deadline_ms = reactor_now_ms(reactor_current()) + (int64_t)cf->limits.login_seconds * 1000;
-	timer_set(&c->timer, (int64_t)cf->limits.login_seconds * 1000, on_timer);
-	c->source_counted = source_joined(conn_source(c->conn));
-	if (!c->source_counted) {
-		metric_add(METRIC_CONNECTIONS_REFUSED, 1);
-		c2s_end(c, XSTREAM_POLICY_VIOLATION, NULL);
-		return;
-	}
-	if (c->direct_tls) {
-		struct tls_set *tls = host_tls();
-
-		c->state = C2S_HANDSHAKE;
-		if (conn_start_tls(c->conn, tls, true, 0))
-			c2s_end(c, XSTREAM_NONE, NULL);
-		tls_set_unref(tls);
-	}
-}
-
 /* The session goes on without us, when it may. */
 static void
 lose_session(struct c2s *c)
@@ -111,10 +79,38 @@ c2s_free(struct c2s *c)
 	parser_free(c->parser);
 	list_remove(&c->link);
 	here->n--;
-	metric_add(METRIC_CONNECTIONS, -1);
 	jid_unref(c->jid);
 	free(c->lang);
 	reactor_free_later(reactor_current(), free, c);
+}
+
+void
+c2s_accept(int fd, const struct sockaddr *peer, void *direct_tls)
+{
+	const struct config *cf = home_config();
+	struct parser_limits l = limits_before_login();
+	struct c2s *c = NEW(struct c2s);
+
+	c->conn = conn_new(fd, peer, &conn_ops, c, cf->limits.output_bytes);
+	c->parser = parser_new(&parser_ops, c, &l);
+	c->direct_tls = *(bool *)direct_tls;
+	list_append(&here->all, &c->link);
+	here->n++;
+	c->deadline_ms = reactor_now_ms(reactor_current()) + (int64_t)cf->limits.login_seconds * 1000;
+	timer_set(&c->timer, (int64_t)cf->limits.login_seconds * 1000, on_timer);
+	c->source_counted = source_joined(conn_source(c->conn));
+	if (!c->source_counted) {
+		c2s_free(c);
+		return;
+	}
+	if (c->direct_tls) {
+		struct tls_set *tls = host_tls();
+
+		c->state = C2S_HANDSHAKE;
+		if (conn_start_tls(c->conn, tls, true, 0))
+			c2s_end(c, XSTREAM_NONE, NULL);
+		tls_set_unref(tls);
+	}
 }
 
 static void
@@ -556,10 +552,10 @@ on_timer(struct timer *t)
 {
 	struct c2s *c = LIST_ENTRY(t, struct c2s, timer);
 
-	if (c->state == C2S_CLOSING)
-		c2s_free(c);
-	else if (c->state == C2S_BOUND)
+	if (c->state == C2S_BOUND)
 		check_idle(c);
+	else if (c->state == C2S_CLOSING || c->state == C2S_HANDSHAKE)
+		c2s_free(c); /* nothing could be said */
 	else
 		c2s_end(c, XSTREAM_CONNECTION_TIMEOUT, "login took too long");
 }

@@ -21,6 +21,8 @@ struct session;
 
 /* listener_fn: arg is the address of a bool: true for direct TLS (XEP-0368). */
 void c2s_accept(int fd, const struct sockaddr *peer, void *direct_tls);
+/* Registers what belongs to streams; before the reactors start. */
+void c2s_start(void);
 void c2s_home_start(void);
 /* Stops reading on every stream: what has been read is finished first. */
 void c2s_home_quiet(void);

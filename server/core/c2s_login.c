@@ -15,8 +15,10 @@
 #include "core/c2s_priv.h"
 #include "core/disco.h"
 #include "core/home.h"
+#include "core/iq.h"
 #include "core/modules.h"
 #include "core/resume.h"
+#include "core/router.h"
 #include "core/session.h"
 #include "net/listener.h"
 #include "store/account.h"
@@ -95,6 +97,20 @@ write_bind_features(struct c2s *c, struct buf *out)
 		"<ver xmlns='urn:xmpp:features:rosterver'/>"
 		"<sub xmlns='urn:xmpp:features:pre-approval'/>");
 	disco_write_caps(out);
+}
+
+/* RFC 6121 §1.4: the session request of RFC 3921 does nothing any more. */
+static enum xerror
+on_session(const struct iq_call *call)
+{
+	router_reply(packet_new(packet_result(call->p), call->p->to, call->p->from));
+	return XERROR_NONE;
+}
+
+void
+c2s_start(void)
+{
+	iq_handle(TYPE_SET, NS_SESSION, "session", IQ_TO_SERVER | IQ_TO_ACCOUNT, on_session, NULL);
 }
 
 void
@@ -364,44 +380,32 @@ step(struct c2s *c, enum sasl_step s, const char *out)
 	}
 }
 
-/* XEP-0474: what was announced, for the client to compare. */
-static void
-join(struct buf *out, const char *const *names, size_t n)
+/* Announced again in SCRAM, so that nobody can have taken something out on the way (XEP-0474). */
+static const char *
+binding_names(const struct scram_binding *b, char out[64])
 {
-	for (size_t i = 0; i < n; i++) {
-		if (i)
-			buf_addc(out, ',');
-		buf_adds(out, names[i]);
-	}
+	if (!b->type_names[0] && !b->type_names[1])
+		return NULL;
+	snprintf(out, 64, "%s%s%s", b->type_names[0] ? b->type_names[0] : "",
+		b->type_names[0] && b->type_names[1] ? "," : "", b->type_names[1] ? b->type_names[1] : "");
+	return out;
 }
 
 static void
 on_auth(struct c2s *c, const struct elem *e)
 {
 	struct arena *a = reactor_scratch(reactor_current());
-	struct buf names = { 0 }, types = { 0 };
-	const char *mechanism = elem_get(e, "mechanism"), *out = NULL, *list[SASL_MECHANISMS];
-	enum sasl_step next;
+	const char *mechanism = elem_get(e, "mechanism"), *out = NULL;
+	char names[SASL_NAMES_MAX], types[64];
 	struct scram_binding b;
-	bool plus = find_bindings(c, &b);
-	size_t n = 0, nt = 0;
+	enum sasl_step next;
 
-	b.plus_offered = plus;
-	for (int m = 0; m < SASL_MECHANISMS; m++)
-		if (c->offered & 1U << m)
-			list[n++] = sasl_mechanism_name((enum sasl_mechanism)m);
-	join(&names, list, n);
-	for (int i = 0; i < 2; i++)
-		if (b.type_names[i])
-			list[nt++] = b.type_names[i];
-	join(&types, list, nt);
-	b.mechanisms = buf_str(&names);
-	b.bindings = nt ? buf_str(&types) : NULL;
+	(void)find_bindings(c, &b);
+	b.mechanisms = sasl_set_names(c->offered, names);
+	b.bindings = binding_names(&b, types);
 	c->sasl = sasl_new(c->offered, &b, c->host->domain);
 	next = sasl_auth(c->sasl, mechanism ? mechanism : "", elem_text(e, a), &out);
 	step(c, next, out);
-	buf_fini(&names);
-	buf_fini(&types);
 }
 
 static void

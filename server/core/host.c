@@ -5,10 +5,13 @@
 #include "core/host.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/mem.h"
+#include "xmpp/domain.h"
 
 static struct host *hosts;
 static size_t nhosts;
@@ -18,14 +21,20 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct tls_set *
 read_certificates(const struct config *c, struct err *e)
 {
-	struct tls_identity *ids = mem_zalloc(c->nhosts * sizeof(*ids));
+	struct arena *a = arena_new(0);
+	struct tls_identity *ids = arena_zalloc(a, c->nhosts * sizeof(*ids));
 	struct tls_set *s;
+	char ascii[1024];
 
-	for (size_t i = 0; i < c->nhosts; i++)
-		ids[i] = (struct tls_identity){ .domain = c->hosts[i].domain,
-			.certificate = c->hosts[i].certificate, .key = c->hosts[i].key };
+	for (size_t i = 0; i < c->nhosts; i++) {
+		const struct config_host *h = &c->hosts[i];
+
+		if (domain_to_ascii(h->domain, ascii, sizeof(ascii)) < 0)
+			snprintf(ascii, sizeof(ascii), "%s", h->domain); /* an IP literal */
+		ids[i] = (struct tls_identity){ .domain = arena_strdup(a, ascii), .certificate = h->certificate, .key = h->key };
+	}
 	s = tls_set_new(ids, c->nhosts, "xmpp-client", e);
-	free(ids);
+	arena_free(a);
 	return s;
 }
 

@@ -43,8 +43,11 @@ static const struct {
 enum packet_type
 packet_type_parse(enum packet_kind kind, const char *type)
 {
+	static const enum packet_type without[] = { [PACKET_MESSAGE] = TYPE_NORMAL, [PACKET_PRESENCE] = TYPE_NONE,
+		[PACKET_IQ] = TYPE_UNKNOWN };
+
 	if (!type)
-		return kind == PACKET_MESSAGE ? TYPE_NORMAL : TYPE_NONE;
+		return without[kind];
 	switch (kind) {
 	case PACKET_MESSAGE:
 		LOOK_UP(message_types, type);

@@ -133,6 +133,49 @@ resume_fini(struct session *s, void (*left)(struct session *s, struct packet *p)
 
 /* Nonzas */
 
+static void
+answer(struct session *s)
+{
+	if (s->stream)
+		c2s_writef(s->stream, "<a xmlns='urn:xmpp:sm:3' h='%u'/>", s->sm.in);
+}
+
+/* The answer comes in its turn, behind what the client sent before it: with the archive at work that is some
+ * milliseconds later, and the client need not ask twice. A second <r/> meanwhile waits for what came before it; more
+ * than two are answered with the last. */
+static void
+asked(struct session *s)
+{
+	struct resume *r = &s->sm;
+	uint32_t at = r->in + lane_depth(s->lane);
+
+	if (at == r->in) {
+		answer(s);
+	} else if (!r->owes) {
+		r->owes = true;
+		r->owes_at = at;
+	} else {
+		r->owes_again = true;
+		r->owes_again_at = at;
+	}
+}
+
+void
+resume_handled(struct session *s)
+{
+	struct resume *r = &s->sm;
+
+	r->in++;
+	if (!r->owes || r->in != r->owes_at)
+		return;
+	answer(s);
+	r->owes = r->owes_again;
+	r->owes_at = r->owes_again_at;
+	r->owes_again = false;
+	if (r->owes && r->owes_at == r->in)
+		r->owes = false;
+}
+
 /* §4: h counts modulo 2^32; more than was sent is the peer's mistake. */
 static bool
 acknowledge(struct session *s, const struct elem *e)
@@ -184,7 +227,8 @@ enable(struct c2s *c, struct session *s, const struct elem *e)
 	/* Messages given before <enable/> may still be queued: they are not counted, so `out - n` begins below zero and the
 	 * first <a/>, whatever its h, confirms them. */
 	r->enabled = true;
-	r->in = r->out = 0;
+	r->in = (uint32_t)0 - lane_depth(s->lane); /* what came before <enable/> is not counted */
+	r->out = 0;
 	r->resumable = wants_resumption(e) && seconds;
 	if (!r->resumable) {
 		c2s_writef(c, "<enabled xmlns='urn:xmpp:sm:3'/>");
@@ -199,7 +243,7 @@ void
 resume_nonza(struct c2s *c, struct session *s, const struct elem *e)
 {
 	if (!strcmp(e->name, "r") && s && s->sm.enabled) {
-		c2s_writef(c, "<a xmlns='urn:xmpp:sm:3' h='%u'/>", s->sm.in);
+		asked(s);
 	} else if (!strcmp(e->name, "a") && s && s->sm.enabled) {
 		if (!acknowledge(s, e))
 			c2s_fail_sm(c, elem_get(e, "h"), s->sm.out);
@@ -226,7 +270,7 @@ void
 resume_detach(struct session *s)
 {
 	s->sm.detached_ms = clock_mono_ms();
-	s->sm.asked = false;
+	s->sm.asked = s->sm.owes = s->sm.owes_again = false;
 	timer_set(&s->sm.timeout, (int64_t)home_config()->stream.resume_ms, expire);
 }
 

@@ -35,6 +35,8 @@ struct resume {
 	uint32_t cap, head, n;
 	size_t bytes;
 	bool asked;              /* an <r/> is on its way */
+	bool owes, owes_again;   /* the client's <r/> waits for what it sent before */
+	uint32_t owes_at, owes_again_at; /* `in` at which it is answered */
 	char id[33];             /* random, hex; "" when not resumable */
 	UT_hash_handle hh;       /* the home's table by id */
 	struct timer timeout;    /* detached: when it ends */
@@ -50,6 +52,8 @@ bool resume_try(struct c2s *c, struct user *u, const struct elem *e);
 /* `p` is being sent. Without stream management `upto` is the output position behind it. False: the queue is full, the
  * session must end. */
 bool resume_sent(struct session *s, struct packet *p, uint64_t upto) __attribute__((warn_unused_result));
+/* `in` has grown: an <r/> that waited for it is answered. */
+void resume_handled(struct session *s);
 /* The kernel took the output up to here. */
 void resume_flushed(struct session *s, uint64_t upto);
 /* The stream is gone; the session waits. */

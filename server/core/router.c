@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "core/c2s.h"
+#include "core/everyone.h"
 #include "core/home.h"
 #include "core/host.h"
 #include "core/iq.h"
@@ -72,10 +73,12 @@ router_leave_lane(struct session *s, struct packet *p)
 		packet_unref(p);
 	} else if (p->kind == PACKET_PRESENCE && s && !p->to) {
 		presence_broadcast(s, p);
-	} else if (p->kind == PACKET_PRESENCE && s && is_subscription(p)) {
+	} else if (p->kind == PACKET_PRESENCE && p->to && is_subscription(p)) {
 		roster_outbound(s, p);
 	} else if (p->kind == PACKET_PRESENCE && s) {
 		presence_directed(s, p);
+	} else if (p->kind == PACKET_PRESENCE && p->type == TYPE_NONE) {
+		packet_unref(p); /* the sender has gone: no unavailable would follow */
 	} else if (p->kind != PACKET_MESSAGE && !p->to) {
 		packet_unref(p);
 	} else {
@@ -134,12 +137,12 @@ cannot_look_up(struct packet *p)
 
 /* RFC 6121 §8.5.1 */
 static void
-no_such_user(struct packet *p)
+no_such_user(struct user *u, struct packet *p)
 {
-	if (is_question(p) || (p->kind == PACKET_MESSAGE && p->type != TYPE_ERROR && p->type != TYPE_HEADLINE))
+	if (is_question(p) && !jid_resource(p->to))
+		iq_dispatch(p, NULL, u); /* handlers answer strangers alike, whether there is an account or not */
+	else if (is_question(p) || (p->kind == PACKET_MESSAGE && p->type != TYPE_ERROR && p->type != TYPE_HEADLINE))
 		router_refuse(p, XERROR_SERVICE_UNAVAILABLE, NULL, NULL);
-	else if (p->type == TYPE_SUBSCRIBE)
-		router_refuse(p, XERROR_ITEM_NOT_FOUND, NULL, NULL);
 }
 
 /* To a session: what waits for its <a/> is noted before it is given. */
@@ -151,20 +154,17 @@ give_to(struct session *s, struct packet *p)
 	session_send(s, p);
 }
 
-static unsigned
+static void
 give_to_available(struct user *u, struct packet *p, int lowest)
 {
-	unsigned n = 0;
+	struct everyone e = everyone(u);
 
-	LIST_EACH(l, &u->sessions) {
-		struct session *s = LIST_ENTRY(l, struct session, of_user);
+	for (unsigned i = 0; i < e.n; i++) {
+		struct session *s = e.session[i];
 
-		if (session_is_available(s) && s->priority >= lowest && !s->closing) {
+		if (!s->closing && session_is_available(s) && s->priority >= lowest)
 			give_to(s, p);
-			n++;
-		}
 	}
-	return n;
 }
 
 static void
@@ -192,13 +192,13 @@ give_to_bare(struct user *u, struct packet *p)
 		router_refuse(p, XERROR_SERVICE_UNAVAILABLE, NULL, NULL);
 		break;
 	case TYPE_HEADLINE:
-		(void)give_to_available(u, p, 0);
+		give_to_available(u, p, 0);
 		break;
 	default:
 		if (best < 0)
 			missed(u, p);
 		else
-			(void)give_to_available(u, p, best);
+			give_to_available(u, p, best);
 	}
 }
 
@@ -280,10 +280,10 @@ deliver(struct user *u, struct packet *p)
 {
 	if (!u) {
 		cannot_look_up(p);
-	} else if (u->state == USER_ABSENT) {
-		no_such_user(p);
 	} else if (may_receive(u, p)) {
-		if (p->kind == PACKET_MESSAGE)
+		if (u->state == USER_ABSENT)
+			no_such_user(u, p);
+		else if (p->kind == PACKET_MESSAGE)
 			router_give(u, p);
 		else if (p->kind == PACKET_IQ)
 			deliver_iq(u, p);
@@ -308,9 +308,9 @@ inbox_run(struct user_wait *w, struct user *u)
 static bool
 needs_no_loading(const struct packet *p)
 {
-	/* Nobody is there: presence has no one to go to, and an IQ to a resource no answer. */
-	return (p->kind == PACKET_PRESENCE && !is_subscription(p)) ||
-		(p->kind == PACKET_IQ && (jid_resource(p->to) || !is_question(p)));
+	/* Nobody is there: presence and answers have no one to go to. A question is answered as it would be when
+	 * somebody had just been there: what is in memory is nobody's business. */
+	return !is_subscription(p) && !is_question(p) && p->kind != PACKET_MESSAGE;
 }
 
 static void
@@ -325,8 +325,6 @@ arrive(struct mail *m)
 		return;
 	}
 	if (!u && needs_no_loading(p)) {
-		if (is_question(p))
-			router_refuse(p, XERROR_SERVICE_UNAVAILABLE, NULL, NULL);
 		packet_unref(p);
 		return;
 	}

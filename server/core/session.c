@@ -205,7 +205,7 @@ session_send(struct session *s, struct packet *p)
 void
 session_handled(struct session *s)
 {
-	s->sm.in++;
+	resume_handled(s);
 }
 
 void

@@ -33,7 +33,9 @@ struct conn_ops {
 	void (*data)(struct conn *c, void *owner, const char *p, size_t n);
 	/* The TLS handshake has finished. */
 	void (*secured)(struct conn *c, void *owner);
-	/* The connection is dead. The owner calls conn_close. */
+	/* The connection is dead. The owner calls conn_close. CONN_EOF and CONN_ERROR come behind all data
+	 * that arrived before, so not while the owner pauses or has not taken what it kept; CONN_SLOW and the
+	 * end of a conn_shutdown's linger time come at once. After CONN_EOF output is still taken. */
 	void (*ended)(struct conn *c, void *owner, enum conn_end how, const char *why);
 	/* All output up to the mark of conn_mark() has been handed to the kernel. May be NULL. */
 	void (*flushed)(struct conn *c, void *owner, uint64_t upto);

@@ -335,14 +335,13 @@ tls_sni(SSL *ssl)
 	return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 }
 
-/* RFC 9266 §2: an empty context, which TLS 1.2 tells from none (RFC 5705 §4). Below TLS 1.3 the
- * value is unique only with the extended master secret (RFC 9266 §4.2, RFC 7627). */
+/* RFC 9266 §2. On TLS 1.3 only: below it implementations differ in what they export for an empty context. */
 static int
 binding_exporter(SSL *ssl, unsigned char *out)
 {
 	static const unsigned char empty[1];
 
-	if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1)
+	if (SSL_version(ssl) < TLS1_3_VERSION)
 		return -1;
 	if (SSL_export_keying_material(ssl, out, EXPORTER_SIZE, EXPORTER_LABEL, sizeof(EXPORTER_LABEL) - 1, empty, 0,
 		    1) != 1) {

@@ -34,11 +34,11 @@ account_find(struct sql *db, struct arena *a, const char *bare, struct account *
 	PGresult *r;
 	enum sql_status st;
 
-	*out = (struct account){ 0 };
+	*out = (struct account){0};
 	st = sql_query(db, e, &r,
-		"SELECT " ACCOUNT_COLUMNS " FROM chancery.account a"
-		" JOIN chancery.delivery_mark m ON m.account = a.id WHERE a.bare = $1",
-		1, bare);
+		       "SELECT " ACCOUNT_COLUMNS " FROM chancery.account a"
+		       " JOIN chancery.delivery_mark m ON m.account = a.id WHERE a.bare = $1",
+		       1, bare);
 	if (st != SQL_OK)
 		return st;
 	if (PQntuples(r) == 1)
@@ -55,7 +55,8 @@ read_bytes(const PGresult *r, int col, void *out, size_t want, size_t max)
 	const char *s = sql_text(r, 0, col);
 	size_t n = strlen(s);
 
-	if (n < 2 || s[0] != '\\' || s[1] != 'x' || (n - 2) / 2 > max || (want && n - 2 != 2 * want))
+	if (n < 2 || s[0] != '\\' || s[1] != 'x' || (n - 2) / 2 > max ||
+	    (want && n - 2 != 2 * want))
 		return -1;
 	return text_unhex(s + 2, n - 2, out);
 }
@@ -69,16 +70,16 @@ read_keys(const PGresult *r, enum scram_hash h, struct scram_keys *k, struct err
 	k->hash = h;
 	k->iterations = (uint32_t)sql_i64(r, 0, 6);
 	if (salt < 1 || k->iterations == 0 || read_bytes(r, 8, k->stored_key, size, size) < 0 ||
-		read_bytes(r, 9, k->server_key, size, size) < 0)
+	    read_bytes(r, 9, k->server_key, size, size) < 0)
 		return err_set(e, 0, "the stored SCRAM keys of account %" PRId64 " are not valid",
-			sql_i64(r, 0, 0));
+			       sql_i64(r, 0, 0));
 	k->salt_len = (uint8_t)salt;
 	return 0;
 }
 
 enum sql_status
-account_keys(struct sql *db, struct arena *a, const char *bare, enum scram_hash h, struct account_keys *out,
-	struct err *e)
+account_keys(struct sql *db, struct arena *a, const char *bare, enum scram_hash h,
+	     struct account_keys *out, struct err *e)
 {
 	char hash[12];
 	PGresult *r;
@@ -86,7 +87,8 @@ account_keys(struct sql *db, struct arena *a, const char *bare, enum scram_hash 
 
 	memset(out, 0, sizeof(*out));
 	snprintf(hash, sizeof(hash), "%d", (int)h);
-	st = sql_query(db, e, &r,
+	st = sql_query(
+		db, e, &r,
 		"SELECT " ACCOUNT_COLUMNS ", k.iterations, k.salt, k.stored_key, k.server_key"
 		" FROM chancery.account a JOIN chancery.delivery_mark m ON m.account = a.id"
 		" LEFT JOIN chancery.account_key k ON k.account = a.id AND k.hash = $2 WHERE a.bare = $1",
@@ -165,7 +167,8 @@ was_done(enum sql_status st, PGresult *r, bool *yes)
 /* The mark begins at the newest record, so that nothing older, sent to an earlier owner of the name, is
  * ever delivered. Record ids are microseconds: the clock says it, unless the log runs ahead of it. */
 enum sql_status
-account_add(struct sql *db, const char *bare, const struct account_secret *s, bool *created, struct err *e)
+account_add(struct sql *db, const char *bare, const struct account_secret *s, bool *created,
+	    struct err *e)
 {
 	struct key_arrays k;
 	char now[24];
@@ -174,7 +177,8 @@ account_add(struct sql *db, const char *bare, const struct account_secret *s, bo
 
 	key_arrays_make(&k, s);
 	snprintf(now, sizeof(now), "%" PRId64, clock_wall_us());
-	st = sql_query(db, e, &r,
+	st = sql_query(
+		db, e, &r,
 		"WITH a AS (INSERT INTO chancery.account (bare) VALUES ($1)"
 		"  ON CONFLICT (bare) DO NOTHING RETURNING id),"
 		" m AS (INSERT INTO chancery.delivery_mark (account, mark)"
@@ -184,22 +188,23 @@ account_add(struct sql *db, const char *bare, const struct account_secret *s, bo
 		"  SELECT a.id, u.* FROM a, unnest($3::smallint[], $4::int[], $5::bytea[], $6::bytea[],"
 		"   $7::bytea[]) AS u)"
 		" SELECT id FROM a",
-		7, bare, now, buf_str(&k.b[0]), buf_str(&k.b[1]), buf_str(&k.b[2]), buf_str(&k.b[3]),
-		buf_str(&k.b[4]));
+		7, bare, now, buf_str(&k.b[0]), buf_str(&k.b[1]), buf_str(&k.b[2]),
+		buf_str(&k.b[3]), buf_str(&k.b[4]));
 	key_arrays_fini(&k);
 	return was_done(st, r, created);
 }
 
 enum sql_status
 account_set_secret(struct sql *db, const char *bare, const struct account_secret *s, bool *found,
-	struct err *e)
+		   struct err *e)
 {
 	struct key_arrays k;
 	PGresult *r = NULL;
 	enum sql_status st;
 
 	key_arrays_make(&k, s);
-	st = sql_query(db, e, &r,
+	st = sql_query(
+		db, e, &r,
 		"WITH a AS (UPDATE chancery.account SET secret_at = now() WHERE bare = $1 RETURNING id),"
 		" k AS (INSERT INTO chancery.account_key AS old"
 		"  (account, hash, iterations, salt, stored_key, server_key)"
@@ -208,7 +213,8 @@ account_set_secret(struct sql *db, const char *bare, const struct account_secret
 		"  ON CONFLICT (account, hash) DO UPDATE SET iterations = excluded.iterations,"
 		"   salt = excluded.salt, stored_key = excluded.stored_key, server_key = excluded.server_key)"
 		" SELECT id FROM a",
-		6, bare, buf_str(&k.b[0]), buf_str(&k.b[1]), buf_str(&k.b[2]), buf_str(&k.b[3]), buf_str(&k.b[4]));
+		6, bare, buf_str(&k.b[0]), buf_str(&k.b[1]), buf_str(&k.b[2]), buf_str(&k.b[3]),
+		buf_str(&k.b[4]));
 	key_arrays_fini(&k);
 	return was_done(st, r, found);
 }
@@ -217,9 +223,9 @@ enum sql_status
 account_set_disabled(struct sql *db, const char *bare, bool disabled, bool *found, struct err *e)
 {
 	PGresult *r = NULL;
-	enum sql_status st = sql_query(db, e, &r,
-		"UPDATE chancery.account SET disabled = $2 WHERE bare = $1 RETURNING id", 2, bare,
-		disabled ? "t" : "f");
+	enum sql_status st = sql_query(
+		db, e, &r, "UPDATE chancery.account SET disabled = $2 WHERE bare = $1 RETURNING id",
+		2, bare, disabled ? "t" : "f");
 
 	return was_done(st, r, found);
 }
@@ -229,19 +235,21 @@ enum sql_status
 account_delete(struct sql *db, const char *bare, bool *found, struct err *e)
 {
 	PGresult *r = NULL;
-	enum sql_status st =
-		sql_query(db, e, &r, "DELETE FROM chancery.account WHERE bare = $1 RETURNING id", 1, bare);
+	enum sql_status st = sql_query(
+		db, e, &r, "DELETE FROM chancery.account WHERE bare = $1 RETURNING id", 1, bare);
 
 	return was_done(st, r, found);
 }
 
 enum sql_status
-account_list(struct sql *db, const char *after, const char *like, unsigned limit, PGresult **out, struct err *e)
+account_list(struct sql *db, const char *after, const char *like, unsigned limit, PGresult **out,
+	     struct err *e)
 {
 	char n[12];
 
 	snprintf(n, sizeof(n), "%u", limit);
-	return sql_query(db, e, out,
+	return sql_query(
+		db, e, out,
 		"SELECT bare, id, disabled, (extract(epoch FROM created_at) * 1000000)::bigint,"
 		" (extract(epoch FROM last_seen_at) * 1000000)::bigint FROM chancery.account"
 		" WHERE bare > coalesce($1, '') AND ($2::text IS NULL OR bare LIKE $2) ORDER BY bare LIMIT $3::bigint",
@@ -249,9 +257,10 @@ account_list(struct sql *db, const char *after, const char *like, unsigned limit
 }
 
 enum sql_status
-account_set_marks(struct sql *db, const int64_t *ids, const uint64_t *marks, size_t n, struct err *e)
+account_set_marks(struct sql *db, const int64_t *ids, const uint64_t *marks, size_t n,
+		  struct err *e)
 {
-	struct buf i = { 0 }, m = { 0 };
+	struct buf i = {0}, m = {0};
 	enum sql_status st;
 
 	if (n == 0)
@@ -264,7 +273,8 @@ account_set_marks(struct sql *db, const int64_t *ids, const uint64_t *marks, siz
 	buf_addc(&m, '}');
 	/* Rows are locked in the order of their ids, so that two such statements cannot deadlock. An
 	 * account named twice gets its highest mark. */
-	st = sql_do(db, e,
+	st = sql_do(
+		db, e,
 		"UPDATE chancery.delivery_mark d SET mark = n.mark FROM"
 		" (SELECT l.account, n.mark FROM"
 		"   (SELECT account, max(mark) AS mark FROM unnest($1::bigint[], $2::bigint[]) AS u (account, mark)"
@@ -287,17 +297,17 @@ account_set_last_seen(struct sql *db, int64_t id, int64_t at_us, const char *sta
 	snprintf(at, sizeof(at), "%" PRId64, at_us);
 	/* A statement that comes late must not undo a newer one. */
 	return sql_do(db, e,
-		"UPDATE chancery.account SET last_status = $3, last_seen_at ="
-		" timestamptz 'epoch' + $2::bigint * interval '1 microsecond'"
-		" WHERE id = $1 AND (last_seen_at IS NULL OR last_seen_at <="
-		"  timestamptz 'epoch' + $2::bigint * interval '1 microsecond')",
-		3, i, at, status);
+		      "UPDATE chancery.account SET last_status = $3, last_seen_at ="
+		      " timestamptz 'epoch' + $2::bigint * interval '1 microsecond'"
+		      " WHERE id = $1 AND (last_seen_at IS NULL OR last_seen_at <="
+		      "  timestamptz 'epoch' + $2::bigint * interval '1 microsecond')",
+		      3, i, at, status);
 }
 
 enum sql_status
 account_server_secret(struct sql *db, uint8_t out[32], struct err *e)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	uint8_t fresh[32];
 	PGresult *r;
 	enum sql_status st;
@@ -308,13 +318,14 @@ account_server_secret(struct sql *db, uint8_t out[32], struct err *e)
 	buf_added(&b, 64);
 	/* Two servers that start at once agree on whoever came first: the second statement sees it. */
 	st = sql_do(db, e,
-		"INSERT INTO chancery.secret (name, value) VALUES ('fake-salt', $1::bytea)"
-		" ON CONFLICT (name) DO NOTHING",
-		1, buf_str(&b));
+		    "INSERT INTO chancery.secret (name, value) VALUES ('fake-salt', $1::bytea)"
+		    " ON CONFLICT (name) DO NOTHING",
+		    1, buf_str(&b));
 	crypt_wipe(b.data, b.cap);
 	buf_fini(&b);
 	if (st == SQL_OK)
-		st = sql_query(db, e, &r, "SELECT value FROM chancery.secret WHERE name = 'fake-salt'", 0);
+		st = sql_query(db, e, &r,
+			       "SELECT value FROM chancery.secret WHERE name = 'fake-salt'", 0);
 	if (st != SQL_OK)
 		return st;
 	if (PQntuples(r) != 1 || read_bytes(r, 0, out, 32, 32) != 32) {

@@ -116,13 +116,14 @@ canonical(char *p, const struct leaf_record *r, const size_t *len)
 static void
 hash(const struct leaf_hasher *h, const uint8_t *salt, const char *p, size_t n, uint8_t *leaf)
 {
-	uint8_t head[1 + LEAF_SALT + 1] = { 0 };
+	uint8_t head[1 + LEAF_SALT + 1] = {0};
 	unsigned len = 0;
 
 	memcpy(head + 1, salt, LEAF_SALT);
 	head[1 + LEAF_SALT] = FORM;
-	if (!EVP_DigestInit_ex2(h->ctx, h->md, NULL) || !EVP_DigestUpdate(h->ctx, head, sizeof(head)) ||
-		!EVP_DigestUpdate(h->ctx, p, n) || !EVP_DigestFinal_ex(h->ctx, leaf, &len) || len != SHA256_SIZE)
+	if (!EVP_DigestInit_ex2(h->ctx, h->md, NULL) ||
+	    !EVP_DigestUpdate(h->ctx, head, sizeof(head)) || !EVP_DigestUpdate(h->ctx, p, n) ||
+	    !EVP_DigestFinal_ex(h->ctx, leaf, &len) || len != SHA256_SIZE)
 		abort(); /* no record may lack its leaf */
 }
 
@@ -141,7 +142,7 @@ leaf_copy_end(struct buf *out)
 
 void
 leaf_copy_row(struct leaf_hasher *h, struct buf *out, const struct leaf_record *r,
-	const uint8_t salt[LEAF_SALT], uint8_t leaf[SHA256_SIZE])
+	      const uint8_t salt[LEAF_SALT], uint8_t leaf[SHA256_SIZE])
 {
 	size_t len[LEAF_TEXTS], total = FIXED_BYTES;
 	char *start, *fields, *p;

@@ -32,8 +32,8 @@ enum leaf_text {
 
 struct leaf_record {
 	uint64_t id, log_index;
-	int64_t at_us;           /* since 1970 */
-	uint64_t refers_record;  /* 0: NULL */
+	int64_t at_us;          /* since 1970 */
+	uint64_t refers_record; /* 0: NULL */
 	int kind, direction;
 	bool deliverable;
 	const char *text[LEAF_TEXTS]; /* NULL: NULL */
@@ -49,7 +49,7 @@ extern const char leaf_copy_sql[];
 /* A COPY BINARY stream: begin, rows, end. `leaf` receives the row's hash. */
 void leaf_copy_begin(struct buf *out);
 void leaf_copy_row(struct leaf_hasher *h, struct buf *out, const struct leaf_record *r,
-	const uint8_t salt[LEAF_SALT], uint8_t leaf[SHA256_SIZE]);
+		   const uint8_t salt[LEAF_SALT], uint8_t leaf[SHA256_SIZE]);
 void leaf_copy_end(struct buf *out);
 
 #endif

@@ -54,7 +54,7 @@ static struct {
 	atomic_int_fast64_t stop_ms; /* nothing runs on behind this */
 	atomic_uint waiting, connected;
 	atomic_bool up;
-} pool = { .gate = PTHREAD_MUTEX_INITIALIZER };
+} pool = {.gate = PTHREAD_MUTEX_INITIALIZER};
 
 static void
 queue_init(struct queue *q)
@@ -371,7 +371,8 @@ set_open(bool open)
 }
 
 int
-pool_start(const char *conninfo, unsigned workers, unsigned patience_ms, unsigned max_waiting, struct err *e)
+pool_start(const char *conninfo, unsigned workers, unsigned patience_ms, unsigned max_waiting,
+	   struct err *e)
 {
 	atomic_store(&pool.stopping, false);
 	atomic_store(&pool.up, true); /* so that a first failure is news */

@@ -39,9 +39,9 @@ static struct {
 	pthread_mutex_t lock;
 	struct record_entry *first, **last;
 	bool open, asleep;
-	int wake;                     /* eventfd */
+	int wake; /* eventfd */
 	uint64_t max, max_bytes;
-} inbox = { .lock = PTHREAD_MUTEX_INITIALIZER, .last = &inbox.first, .wake = -1 };
+} inbox = {.lock = PTHREAD_MUTEX_INITIALIZER, .last = &inbox.first, .wake = -1};
 
 static atomic_uint_fast64_t waiting, waiting_bytes;
 
@@ -67,7 +67,8 @@ writer_went_down(struct writer *w, const char *why)
 		return;
 	w->down_ms = clock_mono_ms();
 	metric_set(METRIC_ARCHIVE_UP, 0);
-	log_error(NULL, "archive-down", "why=%s waiting=%llu", why, (unsigned long long)atomic_load(&waiting));
+	log_error(NULL, "archive-down", "why=%s waiting=%llu", why,
+		  (unsigned long long)atomic_load(&waiting));
 }
 
 void
@@ -77,8 +78,8 @@ writer_came_up(struct writer *w)
 		return;
 	metric_set(METRIC_ARCHIVE_UP, 1);
 	log_info(NULL, "archive-up", "after_ms=%lld waiting=%llu",
-		(long long)(w->down_ms ? clock_mono_ms() - w->down_ms : 0),
-		(unsigned long long)atomic_load(&waiting));
+		 (long long)(w->down_ms ? clock_mono_ms() - w->down_ms : 0),
+		 (unsigned long long)atomic_load(&waiting));
 }
 
 /* The full one. Counted before it is known to fit, so that many threads cannot pass together. */
@@ -192,17 +193,21 @@ doze(struct writer *w, int64_t until_ms, bool for_work)
 {
 	int64_t left = until_ms - clock_mono_ms();
 	uint64_t count;
-	struct pollfd p[2] = { { .fd = inbox.wake, .events = POLLIN }, { .fd = -1, .events = POLLIN } };
+	struct pollfd p[2] = {{.fd = inbox.wake, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
 
 	take_inbox(w, for_work);
 	if ((for_work && has_work(w)) || left <= 0)
 		return;
 	if (sql_is_connected(w->db))
 		p[1].fd = PQsocket(sql_raw(w->db));
-	if (poll(p, 2, left > TICK_MS && !for_work ? TICK_MS : left > 60000 ? 60000 : (int)left) > 0) {
+	if (poll(p, 2,
+		 left > TICK_MS && !for_work ? TICK_MS :
+		 left > 60000                ? 60000 :
+					       (int)left) > 0) {
 		if ((p[0].revents & POLLIN) && read(inbox.wake, &count, sizeof(count)) < 0)
 			log_error(NULL, "archive-wake-failed", "why=%s", strerror(errno));
-		if (p[1].revents && (!PQconsumeInput(sql_raw(w->db)) || PQstatus(sql_raw(w->db)) != CONNECTION_OK)) {
+		if (p[1].revents && (!PQconsumeInput(sql_raw(w->db)) ||
+				     PQstatus(sql_raw(w->db)) != CONNECTION_OK)) {
 			writer_went_down(w, "PostgreSQL closed the connection");
 			link_lost(w);
 		}
@@ -213,7 +218,7 @@ doze(struct writer *w, int64_t until_ms, bool for_work)
 static void
 link_try(struct writer *w, int64_t *pause)
 {
-	struct err e = { 0 };
+	struct err e = {0};
 
 	if (clock_mono_ms() < w->link_ms)
 		return;
@@ -235,7 +240,8 @@ write_next(struct writer *w)
 	uint64_t now = (uint64_t)clock_wall_us();
 	struct err e;
 
-	if (link_partitions(w, (w->last_id > now ? w->last_id : now) + BATCH_ROWS_MAX, &e) != SQL_OK) {
+	if (link_partitions(w, (w->last_id > now ? w->last_id : now) + BATCH_ROWS_MAX, &e) !=
+	    SQL_OK) {
 		writer_went_down(w, e.text);
 		w->write_ms = clock_mono_ms() + LINK_RETRY_MAX_MS;
 		if (!sql_is_connected(w->db))
@@ -252,7 +258,7 @@ may_end(const struct writer *w)
 	/* What has to be said about returned records is worth a try, but not when there is nobody to
 	 * say it to. */
 	return atomic_load(&w->stopping) && !writer_has_live(w) &&
-		(!w->late_first || !link_is_ready(w) || clock_mono_ms() > atomic_load(&w->stop_ms));
+	       (!w->late_first || !link_is_ready(w) || clock_mono_ms() > atomic_load(&w->stop_ms));
 }
 
 static void *
@@ -306,7 +312,7 @@ writer_fini(struct writer *w)
 {
 	if (w->late_first || w->batch.unknown)
 		log_error(NULL, "returned-unrecorded", "why=%s",
-			"stopped before the record could say which messages were returned");
+			  "stopped before the record could say which messages were returned");
 	while (w->late_first) {
 		struct late *l = w->late_first;
 

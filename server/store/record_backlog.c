@@ -10,7 +10,7 @@
 /* A RETURNED record comes after the one it is about: older partitions need not be looked at for it. */
 enum sql_status
 record_backlog(struct sql *db, struct arena *a, const char *to_bare, uint64_t after, unsigned limit,
-	struct record_row **rows, size_t *n, struct err *e)
+	       struct record_row **rows, size_t *n, struct err *e)
 {
 	char from[24], max[12];
 	PGresult *r;
@@ -21,7 +21,8 @@ record_backlog(struct sql *db, struct arena *a, const char *to_bare, uint64_t af
 	*n = 0;
 	snprintf(from, sizeof(from), "%" PRIu64, after);
 	snprintf(max, sizeof(max), "%u", limit);
-	st = sql_query(db, e, &r,
+	st = sql_query(
+		db, e, &r,
 		"SELECT id, (extract(epoch FROM at) * 1000000)::bigint, stanza FROM archive.record r"
 		" WHERE to_bare = $1 AND deliverable AND id > $2 AND stanza IS NOT NULL AND NOT EXISTS"
 		"  (SELECT FROM archive.record x WHERE x.refers_record = r.id AND x.kind = 7 AND x.id > r.id)"

@@ -23,9 +23,9 @@
 #include "base/metric.h"
 #include "base/text.h"
 
-#define SILENT_MS 3000       /* no answer for this long: the archive counts as down */
+#define SILENT_MS 3000 /* no answer for this long: the archive counts as down */
 #define RETRY_MS 500
-#define SALTS 64             /* drawn at once */
+#define SALTS 64 /* drawn at once */
 
 void
 late_free(struct late *l)
@@ -125,7 +125,7 @@ describe_late(const struct late *l, struct leaf_record *r)
 static bool
 next_row(struct writer *w, struct batch_row *row)
 {
-	*row = (struct batch_row){ 0 };
+	*row = (struct batch_row){0};
 	row->returned = w->late_first != NULL;
 	if (row->returned)
 		row->late = late_pop(w);
@@ -187,7 +187,8 @@ batch_build(struct writer *w)
 			describe_late(row->late, &r);
 		else
 			describe_entry(row->entry, &r);
-		leaf_copy_row(w->hasher, &b->copy, &r, salt[b->n % SALTS], b->n ? leaf : b->first_leaf);
+		leaf_copy_row(w->hasher, &b->copy, &r, salt[b->n % SALTS],
+			      b->n ? leaf : b->first_leaf);
 		b->n++;
 	}
 	leaf_copy_end(&b->copy);
@@ -215,7 +216,8 @@ row_committed(struct writer *w, struct batch_row *row, uint64_t log_index)
 	struct record_entry *e = row->entry;
 
 	if (row->returned) {
-		log_info(NULL, "returned-recorded", "record=%" PRIu64 " by=%" PRIu64, row->late->id, row->id);
+		log_info(NULL, "returned-recorded", "record=%" PRIu64 " by=%" PRIu64, row->late->id,
+			 row->id);
 		late_free(row->late);
 	} else if (row->late) {
 		/* Its sender was told that it did not arrive: until the next batch says so in the record
@@ -294,13 +296,14 @@ batch_resolve(struct writer *w, struct err *e)
 	snprintf(id, sizeof(id), "%" PRIu64, b->row[0].id);
 	text_hex(b->first_leaf, SHA256_SIZE, hex);
 	st = sql_query(w->db, e, &r,
-		"SELECT FROM archive.record WHERE id = $1 AND leaf_hash = decode($2, 'hex')", 2, id, hex);
+		       "SELECT FROM archive.record WHERE id = $1 AND leaf_hash = decode($2, 'hex')",
+		       2, id, hex);
 	if (st != SQL_OK)
 		return st;
 	found = PQntuples(r) == 1;
 	PQclear(r);
 	log_warning(NULL, "archive-resolved", "records=%zu first=%s outcome=%s", b->n, id,
-		found ? "committed" : "rolled-back");
+		    found ? "committed" : "rolled-back");
 	if (found)
 		committed(w);
 	else
@@ -327,7 +330,7 @@ await(struct writer *w, bool for_write)
 		if (atomic_load(&w->stopping) && !writer_has_live(w))
 			return -1;
 		if (silent > (int64_t)atomic_load(&w->patience_ms) + w->silence_ms &&
-			clock_mono_ms() >= w->probe_ms) {
+		    clock_mono_ms() >= w->probe_ms) {
 			writer_went_down(w, "PostgreSQL gives no answer");
 			link_probe(w);
 		}
@@ -390,8 +393,8 @@ write_copy(struct writer *w, struct err *e)
 		return sql_failure(w->db, NULL, e);
 	if (!expect(w, result(w), PGRES_COPY_IN, &st, e))
 		return st;
-	if (PQputCopyData(c, buf_data(&b->copy), (int)buf_len(&b->copy)) != 1 || PQputCopyEnd(c, NULL) != 1 ||
-		flush(w) != 0)
+	if (PQputCopyData(c, buf_data(&b->copy), (int)buf_len(&b->copy)) != 1 ||
+	    PQputCopyEnd(c, NULL) != 1 || flush(w) != 0)
 		return sql_failure(w->db, NULL, e);
 	if (!expect(w, result(w), PGRES_COMMAND_OK, &st, e))
 		return st;
@@ -432,8 +435,10 @@ bad_row(struct writer *w, size_t n, const struct err *e)
 		log_error(NULL, "returned-rejected", "record=%" PRIu64 " why=%s", l->id, e->text);
 		late_free(l);
 	} else if (row->entry) {
-		log_error(NULL, "archive-rejected", "from=%s why=%s", row->entry->from_bare, e->text);
-		writer_complete(queue_pop(w), RECORD_REFUSED, "the archive does not take its content");
+		log_error(NULL, "archive-rejected", "from=%s why=%s", row->entry->from_bare,
+			  e->text);
+		writer_complete(queue_pop(w), RECORD_REFUSED,
+				"the archive does not take its content");
 	}
 }
 
@@ -464,7 +469,7 @@ batch_run(struct writer *w)
 	struct batch *b = &w->batch;
 	size_t n = b->n;
 	char state[6];
-	struct err e, why = { 0 };
+	struct err e, why = {0};
 	enum sql_status st;
 
 	b->unknown = true;

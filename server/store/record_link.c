@@ -17,7 +17,7 @@
 #define CONNECT_MS 2000
 #define PROBE_MS 5000
 #define PROBE_EVERY_MS 10000
-#define DENIED_MS 2000       /* then the backend of our lost connection is ended */
+#define DENIED_MS 2000 /* then the backend of our lost connection is ended */
 #define MONTHS "3"
 #define DAY_MS 86400000
 #define WEEK_US (UINT64_C(7) * 86400 * 1000000)
@@ -49,8 +49,10 @@ connect_anew(struct writer *w, struct err *e)
 	link_lost(w);
 	st = sql_connect(w->db, CONNECT_MS, e);
 	if (st == SQL_OK)
-		st = sql_query(w->db, e, &r,
-			"SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()", 0);
+		st = sql_query(
+			w->db, e, &r,
+			"SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()",
+			0);
 	if (st != SQL_OK)
 		return st;
 	snprintf(w->pid, sizeof(w->pid), "%s", sql_text(r, 0, 0));
@@ -63,7 +65,8 @@ connect_anew(struct writer *w, struct err *e)
 static enum sql_status
 end_backend(struct sql *db, const char *pid, const char *start, struct err *e)
 {
-	return sql_do(db, e,
+	return sql_do(
+		db, e,
 		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
 		" WHERE pid = $1::int AND backend_start = $2::timestamptz AND usename = current_user",
 		2, pid, start);
@@ -98,8 +101,9 @@ read_head(struct writer *w, struct err *e)
 {
 	PGresult *r;
 	uint64_t index = 0, id = 0;
-	enum sql_status st = sql_query(w->db, e, &r,
-		"SELECT id, log_index FROM archive.record ORDER BY id DESC LIMIT 1", 0);
+	enum sql_status st =
+		sql_query(w->db, e, &r,
+			  "SELECT id, log_index FROM archive.record ORDER BY id DESC LIMIT 1", 0);
 
 	if (st != SQL_OK)
 		return st;
@@ -111,7 +115,7 @@ read_head(struct writer *w, struct err *e)
 	/* We have seen a commit that is not there any more: a database from before, or one that lies. */
 	if (id < atomic_load(&w->committed_id))
 		log_error(NULL, "archive-went-back", "newest=%" PRIu64 " committed=%" PRIu64, id,
-			(uint64_t)atomic_load(&w->committed_id));
+			  (uint64_t)atomic_load(&w->committed_id));
 	w->next_index = index;
 	if (id > w->last_id)
 		w->last_id = id;
@@ -139,7 +143,8 @@ link_partitions(struct writer *w, uint64_t id, struct err *e)
 	if (st == SQL_FAILED)
 		log_warning(NULL, "archive-partitions-failed", "why=%s", e->text);
 	if (st == SQL_OK && id >= w->covered) {
-		err_set(e, 0, "this machine's clock is months ahead of PostgreSQL's: no partition for new records");
+		err_set(e, 0,
+			"this machine's clock is months ahead of PostgreSQL's: no partition for new records");
 		return SQL_FAILED;
 	}
 	return st == SQL_FAILED && id + WEEK_US < w->covered ? SQL_OK : st;
@@ -179,10 +184,11 @@ link_probe(struct writer *w)
 	sql_set_tick(db, TICK_MS, on_tick, w);
 	sql_set_deadline(db, PROBE_MS);
 	/* When all of PostgreSQL hung and wakes up now, our backend deserves a moment too. */
-	if (sql_connect(db, PROBE_MS, &e) == SQL_OK && sql_wait(w->db, false, clock_mono_ms() + 1000) == 0 &&
-		end_backend(db, w->pid, w->start, &e) == SQL_OK)
+	if (sql_connect(db, PROBE_MS, &e) == SQL_OK &&
+	    sql_wait(w->db, false, clock_mono_ms() + 1000) == 0 &&
+	    end_backend(db, w->pid, w->start, &e) == SQL_OK)
 		log_warning(NULL, "archive-backend-ended", "pid=%s why=%s", w->pid,
-			"it gave no answer while PostgreSQL answers others");
+			    "it gave no answer while PostgreSQL answers others");
 	sql_free(db);
 	w->probe_ms = clock_mono_ms() + PROBE_EVERY_MS;
 }

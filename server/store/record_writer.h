@@ -24,7 +24,7 @@
  * of kind RETURNED, should the batch turn out to have been committed. */
 struct late {
 	struct late *next;
-	uint64_t id;         /* of the record that was returned */
+	uint64_t id; /* of the record that was returned */
 	enum record_direction direction;
 	char *text[LEAF_TEXTS];
 };
@@ -32,7 +32,7 @@ struct late {
 struct batch_row {
 	struct record_entry *entry; /* NULL: refused meanwhile, or a RETURNED record */
 	struct late *late;
-	bool returned;              /* this row is the RETURNED record for `late` */
+	bool returned; /* this row is the RETURNED record for `late` */
 	uint64_t id;
 };
 
@@ -44,7 +44,7 @@ struct batch {
 	struct buf copy;
 	uint8_t first_leaf[SHA256_SIZE]; /* one row speaks for the transaction */
 	int64_t sent_us;
-	bool unknown;                    /* written, outcome not known */
+	bool unknown; /* written, outcome not known */
 };
 
 struct writer {
@@ -54,22 +54,22 @@ struct writer {
 	struct record_entry *first, **last; /* waiting, in order */
 	struct late *late_first, **late_last;
 	struct batch batch;
-	size_t suspects;      /* rows to be tried in smaller batches: one of them is bad */
-	size_t row_limit;     /* how many at once then; 0: batch_max */
+	size_t suspects;  /* rows to be tried in smaller batches: one of them is bad */
+	size_t row_limit; /* how many at once then; 0: batch_max */
 
 	bool locked, head_known;
-	uint64_t next_index;  /* of the log */
-	uint64_t last_id;     /* highest given out or seen */
-	uint64_t covered;     /* first id without a partition */
+	uint64_t next_index;   /* of the log */
+	uint64_t last_id;      /* highest given out or seen */
+	uint64_t covered;      /* first id without a partition */
 	int64_t partitions_ms; /* when to make more */
-	int64_t link_ms;      /* not before: connecting */
-	int64_t write_ms;     /* not before: writing */
-	int64_t probe_ms;     /* not before: asking about a silent backend */
-	int64_t scan_ms;      /* last look at what has waited too long */
-	int64_t denied_ms;    /* since when the lock is held elsewhere; 0: it is not */
+	int64_t link_ms;       /* not before: connecting */
+	int64_t write_ms;      /* not before: writing */
+	int64_t probe_ms;      /* not before: asking about a silent backend */
+	int64_t scan_ms;       /* last look at what has waited too long */
+	int64_t denied_ms;     /* since when the lock is held elsewhere; 0: it is not */
 	int64_t down_ms;
-	unsigned silence_ms;  /* beyond patience */
-	unsigned conflicts;   /* in a row: batches refused for what is in the table */
+	unsigned silence_ms;             /* beyond patience */
+	unsigned conflicts;              /* in a row: batches refused for what is in the table */
 	char old_pid[16], old_start[40]; /* the backend that may still hold the lock */
 	char pid[16], start[40];         /* ours */
 

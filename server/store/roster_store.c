@@ -98,16 +98,18 @@ read_row(struct arena *a, const PGresult *r, int i, struct roster_row *row)
 /* One statement, so one snapshot: version and items belong together. The version comes in each row, and
  * alone when the roster has none. */
 enum sql_status
-roster_store_load(struct sql *db, struct arena *a, int64_t account, struct roster_rows *out, struct err *e)
+roster_store_load(struct sql *db, struct arena *a, int64_t account, struct roster_rows *out,
+		  struct err *e)
 {
 	char id[24];
 	PGresult *r;
 	enum sql_status st;
 	int n;
 
-	*out = (struct roster_rows){ 0 };
+	*out = (struct roster_rows){0};
 	snprintf(id, sizeof(id), "%" PRId64, account);
-	st = sql_query(db, e, &r,
+	st = sql_query(
+		db, e, &r,
 		"SELECT i.jid, i.name, i.groups, i.subscription, i.ask, i.approved, i.listed, i.version, i.request,"
 		" v.version, v.floor FROM chancery.roster_version v"
 		" LEFT JOIN chancery.roster_item i ON i.account = v.account WHERE v.account = $1 ORDER BY i.jid",
@@ -128,9 +130,10 @@ roster_store_load(struct sql *db, struct arena *a, int64_t account, struct roste
 }
 
 enum sql_status
-roster_store_put(struct sql *db, int64_t account, const struct roster_row *row, uint64_t version, struct err *e)
+roster_store_put(struct sql *db, int64_t account, const struct roster_row *row, uint64_t version,
+		 struct err *e)
 {
-	struct buf groups = { 0 };
+	struct buf groups = {0};
 	char id[24], v[24], row_v[24], sub[12];
 	enum sql_status st;
 
@@ -139,7 +142,8 @@ roster_store_put(struct sql *db, int64_t account, const struct roster_row *row, 
 	snprintf(row_v, sizeof(row_v), "%" PRIu64, row->version ? row->version : version);
 	snprintf(sub, sizeof(sub), "%u", row->subscription);
 	add_array(&groups, row->groups, row->ngroups);
-	st = sql_do(db, e,
+	st = sql_do(
+		db, e,
 		"WITH v AS (INSERT INTO chancery.roster_version AS o (account, version) VALUES ($1, $2)"
 		"  ON CONFLICT (account) DO UPDATE SET version = excluded.version WHERE o.version < excluded.version),"
 		" t AS (DELETE FROM chancery.roster_tombstone WHERE account = $1 AND jid = $3 AND version <= $2)"
@@ -161,13 +165,15 @@ roster_store_put(struct sql *db, int64_t account, const struct roster_row *row, 
 /* A tombstone is left for a row that clients could see. When there are too many the oldest go and the
  * floor rises to the newest of those. */
 enum sql_status
-roster_store_remove(struct sql *db, int64_t account, const char *jid, uint64_t version, struct err *e)
+roster_store_remove(struct sql *db, int64_t account, const char *jid, uint64_t version,
+		    struct err *e)
 {
 	char id[24], v[24];
 
 	snprintf(id, sizeof(id), "%" PRId64, account);
 	snprintf(v, sizeof(v), "%" PRIu64, version);
-	return sql_do(db, e,
+	return sql_do(
+		db, e,
 		"WITH d AS (DELETE FROM chancery.roster_item WHERE account = $1 AND jid = $3 AND version <= $2),"
 		" old AS (SELECT version FROM chancery.roster_tombstone WHERE account = $1"
 		"  ORDER BY version DESC OFFSET " TOMBSTONES " LIMIT 1),"
@@ -183,8 +189,8 @@ roster_store_remove(struct sql *db, int64_t account, const char *jid, uint64_t v
 }
 
 enum sql_status
-roster_store_removed(struct sql *db, struct arena *a, int64_t account, uint64_t since, const char *const **jids,
-	size_t *n, struct err *e)
+roster_store_removed(struct sql *db, struct arena *a, int64_t account, uint64_t since,
+		     const char *const **jids, size_t *n, struct err *e)
 {
 	char id[24], v[24];
 	PGresult *r;
@@ -195,9 +201,10 @@ roster_store_removed(struct sql *db, struct arena *a, int64_t account, uint64_t 
 	*n = 0;
 	snprintf(id, sizeof(id), "%" PRId64, account);
 	snprintf(v, sizeof(v), "%" PRIu64, since);
-	st = sql_query(db, e, &r,
-		"SELECT jid FROM chancery.roster_tombstone WHERE account = $1 AND version > $2 ORDER BY version", 2,
-		id, v);
+	st = sql_query(
+		db, e, &r,
+		"SELECT jid FROM chancery.roster_tombstone WHERE account = $1 AND version > $2 ORDER BY version",
+		2, id, v);
 	if (st != SQL_OK)
 		return st;
 	item = arena_alloc(a, ((size_t)PQntuples(r) + 1) * sizeof(*item));

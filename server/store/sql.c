@@ -26,7 +26,7 @@
 #define DEADLINE_MS 10000
 #define LOCK_TIMEOUT_MS 5000
 #define IDLE_IN_TRANSACTION_MS 30000
-#define STATEMENTS 512   /* slots of the cache; a power of two */
+#define STATEMENTS 512 /* slots of the cache; a power of two */
 #define STATEMENTS_MAX 384
 #define PARAMS_MAX 16
 
@@ -34,7 +34,7 @@ struct sql {
 	char *conninfo, *app;
 	PGconn *c;
 	int deadline_ms;
-	int timeout_ms;            /* statement_timeout as the session has it */
+	int timeout_ms; /* statement_timeout as the session has it */
 	int64_t until_ms;
 	bool skip_durability;
 	char state[6];
@@ -147,7 +147,7 @@ bounded(const struct sql *db, int64_t deadline)
 static int
 wait_fd(struct sql *db, int fd, short events, int64_t deadline)
 {
-	struct pollfd p = { .fd = fd, .events = events };
+	struct pollfd p = {.fd = fd, .events = events};
 
 	deadline = bounded(db, deadline);
 	for (;;) {
@@ -203,7 +203,8 @@ sql_failure(struct sql *db, const PGresult *r, struct err *e)
 	const char *text = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
 
 	if (!text)
-		text = r && *PQresultErrorMessage(r) ? PQresultErrorMessage(r) : PQerrorMessage(db->c);
+		text = r && *PQresultErrorMessage(r) ? PQresultErrorMessage(r) :
+						       PQerrorMessage(db->c);
 	message(e, 0, text);
 	snprintf(db->state, sizeof(db->state), "%s", state ? state : "");
 	/* FATAL and PANIC end the session; whether the statement took effect is unknown. */
@@ -284,8 +285,9 @@ collect(struct sql *db, int64_t deadline, struct err *e, PGresult **out)
 		}
 		PQclear(keep);
 		keep = r;
-		failed = PQresultStatus(r) != PGRES_TUPLES_OK && PQresultStatus(r) != PGRES_COMMAND_OK &&
-			PQresultStatus(r) != PGRES_EMPTY_QUERY;
+		failed = PQresultStatus(r) != PGRES_TUPLES_OK &&
+			 PQresultStatus(r) != PGRES_COMMAND_OK &&
+			 PQresultStatus(r) != PGRES_EMPTY_QUERY;
 	}
 	if (st == SQL_OK && failed)
 		st = sql_failure(db, keep, e);
@@ -338,9 +340,11 @@ static PGconn *
 begin_connect(const struct sql *db)
 {
 	/* expand_dbname: the conninfo comes first, what follows overrides it. */
-	const char *const keys[] = { "dbname", "application_name", "client_encoding", "keepalives",
-		"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout", NULL };
-	const char *const values[] = { db->conninfo, db->app, "UTF8", "1", "10", "5", "3", "20000", NULL };
+	const char *const keys[] = {"dbname",           "application_name", "client_encoding",
+				    "keepalives",       "keepalives_idle",  "keepalives_interval",
+				    "keepalives_count", "tcp_user_timeout", NULL};
+	const char *const values[] = {db->conninfo, db->app, "UTF8",  "1", "10",
+				      "5",          "3",     "20000", NULL};
 
 	return PQconnectStartParams(keys, values, 1);
 }
@@ -356,7 +360,8 @@ finish_connect(struct sql *db, int64_t deadline, struct err *e)
 		if (want == PGRES_POLLING_FAILED || PQsocket(db->c) < 0)
 			return sql_failure(db, NULL, e);
 		/* The socket may be another one after each poll. */
-		w = wait_fd(db, PQsocket(db->c), want == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline);
+		w = wait_fd(db, PQsocket(db->c), want == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+			    deadline);
 		if (w == 0)
 			return timed_out(db, e, "connecting");
 		if (w < 0)
@@ -373,7 +378,7 @@ finish_connect(struct sql *db, int64_t deadline, struct err *e)
 static enum sql_status
 check_durable(struct sql *db, PGresult *r, struct err *e)
 {
-	static const char *const name[] = { "fsync", "full_page_writes", "synchronous_commit" };
+	static const char *const name[] = {"fsync", "full_page_writes", "synchronous_commit"};
 	char text[200];
 
 	if (db->skip_durability || atomic_load(&allow_unsafe))
@@ -381,8 +386,10 @@ check_durable(struct sql *db, PGresult *r, struct err *e)
 	for (int i = 0; i < 3; i++) {
 		if (strcmp(sql_text(r, 0, i), "off") != 0)
 			continue;
-		snprintf(text, sizeof(text), "PostgreSQL runs with %s = off: what is committed could be lost; "
-			"set it to on (or, knowing that, set database.allow_unsafe_durability)", name[i]);
+		snprintf(text, sizeof(text),
+			 "PostgreSQL runs with %s = off: what is committed could be lost; "
+			 "set it to on (or, knowing that, set database.allow_unsafe_durability)",
+			 name[i]);
 		return refuse(db, SQL_FAILED, e, text);
 	}
 	return SQL_OK;
@@ -397,7 +404,8 @@ set_up(struct sql *db, int64_t deadline, struct err *e)
 	PGresult *r;
 	enum sql_status st;
 
-	snprintf(text, sizeof(text),
+	snprintf(
+		text, sizeof(text),
 		"SELECT current_setting('fsync'), current_setting('full_page_writes'),"
 		" current_setting('synchronous_commit'), current_setting('server_encoding'), pg_is_in_recovery(),"
 		" set_config('statement_timeout', '%d', false), set_config('lock_timeout', '%d', false),"
@@ -411,9 +419,11 @@ set_up(struct sql *db, int64_t deadline, struct err *e)
 		return st;
 	db->timeout_ms = db->deadline_ms;
 	if (strcmp(sql_text(r, 0, 3), "UTF8") != 0)
-		st = refuse(db, SQL_FAILED, e, "the database is not in UTF8: create it with ENCODING 'UTF8'");
+		st = refuse(db, SQL_FAILED, e,
+			    "the database is not in UTF8: create it with ENCODING 'UTF8'");
 	else if (sql_bool(r, 0, 4))
-		st = refuse(db, SQL_UNAVAILABLE, e, "this PostgreSQL is a standby and takes no writes");
+		st = refuse(db, SQL_UNAVAILABLE, e,
+			    "this PostgreSQL is a standby and takes no writes");
 	else
 		st = check_durable(db, r, e);
 	PQclear(r);
@@ -424,7 +434,7 @@ set_up(struct sql *db, int64_t deadline, struct err *e)
 static bool
 still_there(struct sql *db)
 {
-	struct pollfd p = { .fd = PQsocket(db->c), .events = POLLIN };
+	struct pollfd p = {.fd = PQsocket(db->c), .events = POLLIN};
 
 	if (p.fd < 0 || PQstatus(db->c) != CONNECTION_OK)
 		return false;
@@ -464,7 +474,8 @@ sql_connect(struct sql *db, int timeout_ms, struct err *e)
 static int
 slot_of(struct sql *db, const char *text, bool *known)
 {
-	unsigned i = (unsigned)(((uintptr_t)text * UINT64_C(0x9E3779B97F4A7C15)) >> 40) & (STATEMENTS - 1);
+	unsigned i = (unsigned)(((uintptr_t)text * UINT64_C(0x9E3779B97F4A7C15)) >> 40) &
+		     (STATEMENTS - 1);
 
 	while (db->prepared[i] && db->prepared[i] != text)
 		i = (i + 1) & (STATEMENTS - 1);
@@ -473,7 +484,8 @@ slot_of(struct sql *db, const char *text, bool *known)
 }
 
 enum sql_status
-sql_query_v(struct sql *db, struct err *e, PGresult **out, const char *text, int n, const char *const *v)
+sql_query_v(struct sql *db, struct err *e, PGresult **out, const char *text, int n,
+	    const char *const *v)
 {
 	char name[16];
 	bool known;
@@ -576,7 +588,7 @@ sql_rollback(struct sql *db)
 
 	memcpy(state, db->state, sizeof(state));
 	if (sql_in_transaction(db) &&
-		run_simple(db, clock_mono_ms() + db->deadline_ms, &e, "ROLLBACK", NULL) != SQL_OK)
+	    run_simple(db, clock_mono_ms() + db->deadline_ms, &e, "ROLLBACK", NULL) != SQL_OK)
 		sql_disconnect(db);
 	/* A SET inside the transaction was undone with it. */
 	db->timeout_ms = -1;

@@ -21,15 +21,14 @@
 /* One migration at a time: the first number is ours (schema/README.md), the second says for what. */
 #define MIGRATION_LOCK "SELECT pg_advisory_lock(4841263, 3)"
 
-static const char bootstrap[] =
-	"CREATE SCHEMA IF NOT EXISTS chancery;"
-	"REVOKE ALL ON SCHEMA chancery FROM PUBLIC;"
-	"GRANT USAGE ON SCHEMA chancery TO chancery_server;"
-	"CREATE TABLE IF NOT EXISTS chancery.migration ("
-	" name text COLLATE \"C\" PRIMARY KEY,"
-	" sha256 text NOT NULL,"
-	" applied_at timestamptz NOT NULL DEFAULT now());"
-	"GRANT SELECT ON chancery.migration TO chancery_server;";
+static const char bootstrap[] = "CREATE SCHEMA IF NOT EXISTS chancery;"
+				"REVOKE ALL ON SCHEMA chancery FROM PUBLIC;"
+				"GRANT USAGE ON SCHEMA chancery TO chancery_server;"
+				"CREATE TABLE IF NOT EXISTS chancery.migration ("
+				" name text COLLATE \"C\" PRIMARY KEY,"
+				" sha256 text NOT NULL,"
+				" applied_at timestamptz NOT NULL DEFAULT now());"
+				"GRANT SELECT ON chancery.migration TO chancery_server;";
 
 static void
 hash_of(const struct schema_file *f, char hex[2 * SHA256_SIZE + 1])
@@ -51,14 +50,18 @@ compare(const PGresult *r, size_t *known, struct err *e)
 		const char *name = sql_text(r, (int)i, 0);
 
 		if (i >= schema_files_n)
-			return err_set(e, 0, "the database is newer than this program: it has migration %s",
+			return err_set(
+				e, 0,
+				"the database is newer than this program: it has migration %s",
 				name);
 		if (strcmp(name, schema_files[i].name) != 0)
-			return err_set(e, 0, "the database has migration %s where this program knows %s",
-				name, schema_files[i].name);
+			return err_set(e, 0,
+				       "the database has migration %s where this program knows %s",
+				       name, schema_files[i].name);
 		hash_of(&schema_files[i], hex);
 		if (strcmp(sql_text(r, (int)i, 1), hex) != 0)
-			return err_set(e, 0, "migration %s was changed after it had been applied", name);
+			return err_set(e, 0, "migration %s was changed after it had been applied",
+				       name);
 	}
 	*known = n;
 	return 0;
@@ -70,7 +73,8 @@ read_known(struct sql *db, size_t *known, struct err *e)
 	PGresult *r;
 	int rc;
 
-	if (sql_query(db, e, &r, "SELECT name, sha256 FROM chancery.migration ORDER BY name", 0) != SQL_OK)
+	if (sql_query(db, e, &r, "SELECT name, sha256 FROM chancery.migration ORDER BY name", 0) !=
+	    SQL_OK)
 		return -1;
 	rc = compare(r, known, e);
 	PQclear(r);
@@ -84,9 +88,9 @@ apply(struct sql *db, const struct schema_file *f, struct err *e)
 
 	hash_of(f, hex);
 	if (sql_begin(db, e) == SQL_OK && sql_script(db, e, f->text) == SQL_OK &&
-		sql_do(db, e, "INSERT INTO chancery.migration (name, sha256) VALUES ($1, $2)", 2, f->name, hex) ==
-			SQL_OK &&
-		sql_commit(db, e) == SQL_OK) {
+	    sql_do(db, e, "INSERT INTO chancery.migration (name, sha256) VALUES ($1, $2)", 2,
+		   f->name, hex) == SQL_OK &&
+	    sql_commit(db, e) == SQL_OK) {
 		log_info(NULL, "migration-applied", "name=%s", f->name);
 		return 0;
 	}
@@ -99,8 +103,9 @@ migrate(struct sql *db, unsigned *applied, struct err *e)
 {
 	size_t known;
 
-	if (sql_connect(db, CONNECT_MS, e) != SQL_OK || sql_script(db, e, MIGRATION_LOCK) != SQL_OK ||
-		sql_script(db, e, bootstrap) != SQL_OK || read_known(db, &known, e) != 0)
+	if (sql_connect(db, CONNECT_MS, e) != SQL_OK ||
+	    sql_script(db, e, MIGRATION_LOCK) != SQL_OK || sql_script(db, e, bootstrap) != SQL_OK ||
+	    read_known(db, &known, e) != 0)
 		return -1;
 	for (size_t i = known; i < schema_files_n; i++) {
 		if (apply(db, &schema_files[i], e) != 0)
@@ -147,11 +152,14 @@ version_check(const char *conninfo, bool *needs_migration, struct err *e)
 	if (rc != 0) {
 		*needs_migration = is_empty_database(db);
 		if (*needs_migration)
-			err_set(e, 0, "the database has no schema of this program yet: run `chancery migrate`");
+			err_set(e, 0,
+				"the database has no schema of this program yet: run `chancery migrate`");
 	} else if (known < schema_files_n) {
 		*needs_migration = true;
-		rc = err_set(e, 0, "the database is older than this program, migration %s is missing: "
-			"run `chancery migrate`", schema_files[known].name);
+		rc = err_set(e, 0,
+			     "the database is older than this program, migration %s is missing: "
+			     "run `chancery migrate`",
+			     schema_files[known].name);
 	}
 out:
 	sql_free(db);

@@ -193,3 +193,17 @@ domain_prepare(const char *s, size_t n, char *out, size_t max)
 	len = prepare_plain(s, n, out, max);
 	return len >= 0 ? len : prepare_idn(s, n, out, max);
 }
+
+int
+domain_to_ascii(const char *prepared, char *out, size_t max)
+{
+	UIDNAInfo info = UIDNA_INFO_INITIALIZER;
+	UErrorCode st = U_ZERO_ERROR;
+	int32_t n;
+
+	pthread_once(&once, open_idna);
+	if (!idna)
+		return -1;
+	n = uidna_nameToASCII_UTF8(idna, prepared, (int32_t)strlen(prepared), out, (int32_t)max, &info, &st);
+	return U_FAILURE(st) || info.errors || n <= 0 || (size_t)n >= max ? -1 : n;
+}

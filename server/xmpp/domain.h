@@ -12,4 +12,7 @@
  * IPv6 addresses in brackets in the form of RFC 5952: equal domains have equal bytes. */
 int domain_prepare(const char *s, size_t n, char *out, size_t max);
 
+/* A prepared name as DNS and TLS have it: A-labels. Length or -1; what is ASCII stays as it is. */
+int domain_to_ascii(const char *prepared, char *out, size_t max);
+
 #endif

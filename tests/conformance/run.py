@@ -7,11 +7,13 @@ when one failed. --keep leaves a failed server's folder and processes for you to
 import argparse
 import os
 import re
+import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 from chancerytest.scenario import Runner, discover  # noqa: E402
+from chancerytest.server import remove_all  # noqa: E402
 
 
 def main():
@@ -30,7 +32,12 @@ def main():
             print('%s: %s' % (name, (f.__doc__ or '').strip().split('\n')[0]))
         return 0
     build = args.bin.removesuffix('/').removesuffix('/bin')
-    return Runner(build, args.reactors, args.j, args.keep).run(scenarios)
+    # An interrupted run leaves no servers behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        return Runner(build, args.reactors, args.j, args.keep).run(scenarios)
+    finally:
+        remove_all()
 
 
 if __name__ == '__main__':

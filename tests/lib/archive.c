@@ -16,7 +16,8 @@ static size_t open_entries;
 static void
 came_back(struct mail *m)
 {
-	struct test_entry *t = (struct test_entry *)((char *)m - offsetof(struct test_entry, e.mail));
+	struct test_entry *t =
+		(struct test_entry *)((char *)m - offsetof(struct test_entry, e.mail));
 
 	pthread_mutex_lock(&lock);
 	t->back++;
@@ -35,7 +36,8 @@ test_submit(struct test_entry *t, const char *from, const char *to, unsigned num
 	snprintf(t->id, sizeof(t->id), "%u", number);
 	if (!t->body[0])
 		snprintf(t->body, sizeof(t->body), "%0200u", number);
-	snprintf(t->stanza, sizeof(t->stanza),
+	snprintf(
+		t->stanza, sizeof(t->stanza),
 		"<message xmlns='jabber:client' type='chat' from='%s/r' to='%s' id='%u'><body>%s</body></message>",
 		from, to, number, t->body);
 	test_submit_as_is(t);
@@ -98,8 +100,11 @@ test_wait_open(size_t at_most, int ms)
 void
 test_archive_start(struct pg *pg, unsigned patience_ms, unsigned batch)
 {
-	struct record_settings s = { .conninfo = pg_conninfo(pg, "chancery_server"), .patience_ms = patience_ms,
-		.batch_max = batch, .waiting_max = 100000, .waiting_bytes_max = 256 << 20 };
+	struct record_settings s = {.conninfo = pg_conninfo(pg, "chancery_server"),
+				    .patience_ms = patience_ms,
+				    .batch_max = batch,
+				    .waiting_max = 100000,
+				    .waiting_bytes_max = 256 << 20};
 	struct err e;
 
 	if (record_start(&s, &e) != 0) {
@@ -114,28 +119,29 @@ test_archive_fault(struct pg *pg)
 	static const struct {
 		const char *what, *sql;
 	} check[] = {
-		{ "log_index is not dense",
-			"SELECT count(*) FROM archive.record HAVING count(*) > 0 AND"
-			" (min(log_index) <> 0 OR max(log_index) <> count(*) - 1 OR"
-			"  count(DISTINCT log_index) <> count(*))" },
-		{ "ids and indexes are not in the same order",
-			"SELECT 1 FROM (SELECT log_index, row_number() OVER (ORDER BY id) - 1 AS n FROM archive.record) x"
-			" WHERE log_index <> n LIMIT 1" },
-		{ "a leaf does not match its row",
-			"SELECT 1 FROM archive.record r WHERE archive.leaf(r) IS DISTINCT FROM leaf_hash LIMIT 1" },
-		{ "a salt was used twice", "SELECT 1 FROM archive.record GROUP BY salt HAVING count(*) > 1 LIMIT 1" },
-		{ "a message was recorded twice",
-			"SELECT 1 FROM archive.record WHERE kind = 1 GROUP BY from_bare, client_id"
-			" HAVING count(*) > 1 LIMIT 1" },
-		{ "a message was returned twice",
-			"SELECT 1 FROM archive.record WHERE kind = 7 GROUP BY refers_record HAVING count(*) > 1 LIMIT 1" },
-		{ "a RETURNED record refers to nothing",
-			"SELECT 1 FROM archive.record x WHERE kind = 7 AND NOT EXISTS"
-			" (SELECT FROM archive.record r WHERE r.id = x.refers_record AND r.kind = 1) LIMIT 1" },
-		{ "messages of one sender are out of order",
-			"SELECT 1 FROM (SELECT client_id::int AS c, lag(client_id::int) OVER (PARTITION BY from_bare"
-			"  ORDER BY id) AS before FROM archive.record WHERE kind = 1 AND client_id ~ '^[0-9]+$') x"
-			" WHERE c <= before LIMIT 1" },
+		{"log_index is not dense",
+		 "SELECT count(*) FROM archive.record HAVING count(*) > 0 AND"
+		 " (min(log_index) <> 0 OR max(log_index) <> count(*) - 1 OR"
+		 "  count(DISTINCT log_index) <> count(*))"},
+		{"ids and indexes are not in the same order",
+		 "SELECT 1 FROM (SELECT log_index, row_number() OVER (ORDER BY id) - 1 AS n FROM archive.record) x"
+		 " WHERE log_index <> n LIMIT 1"},
+		{"a leaf does not match its row",
+		 "SELECT 1 FROM archive.record r WHERE archive.leaf(r) IS DISTINCT FROM leaf_hash LIMIT 1"},
+		{"a salt was used twice",
+		 "SELECT 1 FROM archive.record GROUP BY salt HAVING count(*) > 1 LIMIT 1"},
+		{"a message was recorded twice",
+		 "SELECT 1 FROM archive.record WHERE kind = 1 GROUP BY from_bare, client_id"
+		 " HAVING count(*) > 1 LIMIT 1"},
+		{"a message was returned twice",
+		 "SELECT 1 FROM archive.record WHERE kind = 7 GROUP BY refers_record HAVING count(*) > 1 LIMIT 1"},
+		{"a RETURNED record refers to nothing",
+		 "SELECT 1 FROM archive.record x WHERE kind = 7 AND NOT EXISTS"
+		 " (SELECT FROM archive.record r WHERE r.id = x.refers_record AND r.kind = 1) LIMIT 1"},
+		{"messages of one sender are out of order",
+		 "SELECT 1 FROM (SELECT client_id::int AS c, lag(client_id::int) OVER (PARTITION BY from_bare"
+		 "  ORDER BY id) AS before FROM archive.record WHERE kind = 1 AND client_id ~ '^[0-9]+$') x"
+		 " WHERE c <= before LIMIT 1"},
 	};
 
 	for (size_t i = 0; i < sizeof(check) / sizeof(check[0]); i++)
@@ -199,19 +205,22 @@ const char *
 test_entries_fault(struct pg *pg, const struct test_entry *t, size_t n)
 {
 	PGconn *c = PQconnectdb(pg_conninfo(pg, "postgres"));
-	PGresult *r = PQexec(c,
+	PGresult *r = PQexec(
+		c,
 		"SELECT from_bare, client_id, id, log_index, (SELECT count(*) FROM archive.record x WHERE"
 		" x.kind = 7 AND x.refers_record = r.id) FROM archive.record r WHERE kind = 1"
 		" ORDER BY from_bare COLLATE \"C\", client_id COLLATE \"C\"");
 	size_t rows = (size_t)PQntuples(r);
 	struct seen *s = calloc(rows + 1, sizeof(*s));
-	const char *fault = PQresultStatus(r) == PGRES_TUPLES_OK ? NULL : "the record cannot be read";
+	const char *fault =
+		PQresultStatus(r) == PGRES_TUPLES_OK ? NULL : "the record cannot be read";
 
 	for (size_t i = 0; i < rows; i++)
-		s[i] = (struct seen){ .from = PQgetvalue(r, (int)i, 0), .client_id = PQgetvalue(r, (int)i, 1),
-			.id = strtoull(PQgetvalue(r, (int)i, 2), NULL, 10),
-			.log_index = strtoull(PQgetvalue(r, (int)i, 3), NULL, 10),
-			.returned = atoi(PQgetvalue(r, (int)i, 4)) };
+		s[i] = (struct seen){.from = PQgetvalue(r, (int)i, 0),
+				     .client_id = PQgetvalue(r, (int)i, 1),
+				     .id = strtoull(PQgetvalue(r, (int)i, 2), NULL, 10),
+				     .log_index = strtoull(PQgetvalue(r, (int)i, 3), NULL, 10),
+				     .returned = atoi(PQgetvalue(r, (int)i, 4))};
 	for (size_t i = 0; i < n && !fault; i++) {
 		fault = entry_fault(&t[i], find(s, rows, &t[i]));
 		if (fault)

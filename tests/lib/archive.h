@@ -15,7 +15,7 @@ struct test_entry {
 	struct record_entry e;
 	char from[64], to[64], id[16], body[256], stanza[640];
 	int64_t sent_ms, back_ms;
-	int back;               /* how often it came back */
+	int back; /* how often it came back */
 };
 
 /* Starts the writer on this cluster; exits when that fails. */

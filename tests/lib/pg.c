@@ -27,8 +27,8 @@
 struct pg {
 	char dir[64], data[80];
 	bool mounted;
-	pid_t pid;               /* postmaster; 0 when it does not run */
-	struct passwd *as;       /* NULL: ourselves */
+	pid_t pid;         /* postmaster; 0 when it does not run */
+	struct passwd *as; /* NULL: ourselves */
 	char *conninfo[4];
 	PGconn *super;
 	struct pg *next;
@@ -52,7 +52,7 @@ die(const char *fmt, ...)
 static void
 nap(int ms)
 {
-	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
 
 	nanosleep(&t, NULL);
 }
@@ -62,8 +62,12 @@ static const char *
 program(const char *name)
 {
 	static char path[160];
-	static const char *const folder[] = { "/usr/lib/postgresql/17/bin", "/usr/lib/postgresql/16/bin",
-		"/usr/lib/postgresql/15/bin", "/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin" };
+	static const char *const folder[] = {"/usr/lib/postgresql/17/bin",
+					     "/usr/lib/postgresql/16/bin",
+					     "/usr/lib/postgresql/15/bin",
+					     "/usr/local/pgsql/bin",
+					     "/usr/local/bin",
+					     "/usr/bin"};
 
 	for (size_t i = 0; i < sizeof(folder) / sizeof(folder[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", folder[i], name);
@@ -80,7 +84,7 @@ static void
 become(const struct pg *pg, int death)
 {
 	if (pg->as && (initgroups(pg->as->pw_name, pg->as->pw_gid) || setgid(pg->as->pw_gid) ||
-			      setuid(pg->as->pw_uid)))
+		       setuid(pg->as->pw_uid)))
 		_exit(98);
 	prctl(PR_SET_PDEATHSIG, death);
 	if (chdir(pg->dir) != 0)
@@ -109,8 +113,19 @@ spawn(struct pg *pg, const char *log, const char *const *argv)
 static void
 make_cluster(struct pg *pg)
 {
-	const char *const argv[] = { program("initdb"), "-D", pg->data, "-U", "postgres", "-A", "trust", "-E",
-		"UTF8", "--locale=C.UTF-8", "--no-sync", "-N", NULL };
+	const char *const argv[] = {program("initdb"),
+				    "-D",
+				    pg->data,
+				    "-U",
+				    "postgres",
+				    "-A",
+				    "trust",
+				    "-E",
+				    "UTF8",
+				    "--locale=C.UTF-8",
+				    "--no-sync",
+				    "-N",
+				    NULL};
 	char log[96];
 	int status;
 
@@ -129,7 +144,8 @@ write_settings(const struct pg *pg, const char *settings)
 	f = fopen(path, "a");
 	if (!f)
 		die("%s: %s", path, strerror(errno));
-	fprintf(f, "\nlisten_addresses = ''\nunix_socket_directories = '%s'\nlog_min_messages = warning\n"
+	fprintf(f,
+		"\nlisten_addresses = ''\nunix_socket_directories = '%s'\nlog_min_messages = warning\n"
 		"max_connections = 60\nshared_buffers = 64MB\nlog_line_prefix = '%%m [%%p] '\n%s\n",
 		pg->dir, settings ? settings : "");
 	fclose(f);
@@ -138,14 +154,15 @@ write_settings(const struct pg *pg, const char *settings)
 const char *
 pg_conninfo(struct pg *pg, const char *role)
 {
-	static const char *const name[] = { "postgres", "chancery_owner", "chancery_server", NULL };
+	static const char *const name[] = {"postgres", "chancery_owner", "chancery_server", NULL};
 	int i = 0;
 
 	while (name[i] && strcmp(name[i], role) != 0)
 		i++;
 	if (!pg->conninfo[i] || i == 3) {
 		free(pg->conninfo[i]);
-		if (asprintf(&pg->conninfo[i], "host=%s user=%s dbname=chancery", pg->dir, role) < 0)
+		if (asprintf(&pg->conninfo[i], "host=%s user=%s dbname=chancery", pg->dir, role) <
+		    0)
 			die("out of memory");
 	}
 	return pg->conninfo[i];
@@ -184,7 +201,7 @@ answers(const struct pg *pg)
 void
 pg_start(struct pg *pg, bool wait)
 {
-	const char *const argv[] = { program("postgres"), "-D", pg->data, NULL };
+	const char *const argv[] = {program("postgres"), "-D", pg->data, NULL};
 	char log[96];
 
 	snprintf(log, sizeof(log), "%s/postgres.log", pg->dir);
@@ -265,7 +282,7 @@ make(unsigned mbytes, const char *settings, bool migrate)
 	if (geteuid() == 0) {
 		pg->as = getpwnam("postgres");
 		if (!pg->as || chown(pg->dir, pg->as->pw_uid, pg->as->pw_gid) != 0 ||
-			chown(pg->data, pg->as->pw_uid, pg->as->pw_gid) != 0)
+		    chown(pg->data, pg->as->pw_uid, pg->as->pw_gid) != 0)
 			die("cannot give %s to the user postgres", pg->dir);
 	}
 	if (!all)
@@ -353,7 +370,8 @@ parent_of(pid_t pid)
 	if (!f)
 		return 0;
 	/* The name in parentheses may hold anything. */
-	if (fgets(line, sizeof(line), f) && (p = strrchr(line, ')')) && sscanf(p + 1, " %*c %d", &ppid) != 1)
+	if (fgets(line, sizeof(line), f) && (p = strrchr(line, ')')) &&
+	    sscanf(p + 1, " %*c %d", &ppid) != 1)
 		ppid = 0;
 	fclose(f);
 	return ppid;
@@ -466,7 +484,10 @@ pg_try(struct pg *pg, const char *role, const char *sql)
 
 	if (PQstatus(c) != CONNECTION_OK)
 		die("as %s: %s", role, PQerrorMessage(c));
-	snprintf(state, sizeof(state), "%s", st == PGRES_COMMAND_OK || st == PGRES_TUPLES_OK ? "" : s ? s : "?");
+	snprintf(state, sizeof(state), "%s",
+		 st == PGRES_COMMAND_OK || st == PGRES_TUPLES_OK ? "" :
+		 s                                               ? s :
+								   "?");
 	PQclear(r);
 	PQfinish(c);
 	return state;

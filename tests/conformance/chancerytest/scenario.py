@@ -154,6 +154,7 @@ class Runner:
     def finish(self, server, name, failed):
         """The server's own opinion: it must not have crashed, leaked or raced."""
         if failed and self.keep:
+            server.keep()
             print('     kept for you: %s' % server.dir, flush=True)
             return
         log = server.log()
@@ -170,9 +171,29 @@ class Runner:
             lines = [x for x in log.split('\n') if ' audit action=user.import ' not in x]
             print('     end of the log of %s:\n       %s' % (name, '\n       '.join(lines[-15:])), flush=True)
             if self.keep:
+                server.keep()
                 print('     kept for you: %s' % server.dir, flush=True)
                 return
         server.remove()
+
+    def each(self, scenarios, threads, run):
+        """run(name, function) for all, several at a time."""
+        work = queue.SimpleQueue()
+        for s in scenarios:
+            work.put(s)
+
+        def worker():
+            while True:
+                try:
+                    name, f = work.get_nowait()
+                except queue.Empty:
+                    return
+                run(name, f)
+        pool = [threading.Thread(target=worker, daemon=True) for _ in range(threads)]
+        for th in pool:
+            th.start()
+        for th in pool:
+            th.join()
 
     def run_shared(self, scenarios):
         server = Server(self.build, {'stream.resume': '60s'}, reactors=self.reactors, batch=40)
@@ -181,35 +202,22 @@ class Runner:
         except Exception:
             server.remove()
             raise
-        work = queue.SimpleQueue()
-        for s in scenarios:
-            work.put(s)
         before = self.failed
 
-        def worker():
-            while True:
-                try:
-                    name, f = work.get_nowait()
-                except queue.Empty:
-                    return
-                if not server.is_running():
-                    self.report('FAIL', name, f, 0, 'the server is gone')
-                    continue
+        def run(name, f):
+            if server.is_running():
                 self.run_one(name, f, server)
-        threads = [threading.Thread(target=worker) for _ in range(self.threads)]
-        for th in threads:
-            th.start()
-        for th in threads:
-            th.join()
+            else:
+                self.report('FAIL', name, f, 0, 'the server is gone')
+        self.each(scenarios, self.threads, run)
         self.finish(server, 'the shared server', self.failed > before)
 
     def run(self, scenarios):
         shared = [s for s in scenarios if not hasattr(s[1], 'alone')]
         if shared:
             self.run_shared(shared)
-        for name, f in scenarios:
-            if hasattr(f, 'alone'):
-                self.run_alone(name, f)
+        # Starting a server is mostly waiting for disks: a few at a time.
+        self.each([s for s in scenarios if hasattr(s[1], 'alone')], min(self.threads, 3), self.run_alone)
         print('%d passed, %d failed, %d skipped (%d reactors)'
               % (self.passed, self.failed, self.skipped, self.reactors))
         return 1 if self.failed or not self.passed else 0

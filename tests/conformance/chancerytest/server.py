@@ -20,10 +20,17 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path
 DEMO = os.path.join(SOURCE, 'deploy', 'demo')
 
 
+_bases, _bases_lock = set(), threading.Lock()
+
+
 def free_base():
     """A port base whose ports are free now. Below the range from which the kernel takes ports for outgoing connections."""
     for _ in range(200):
         base = random.randrange(10000, 32000, 100)
+        with _bases_lock:
+            if base in _bases:
+                continue
+            _bases.add(base)
         try:
             for offset in (22, 23, 90):
                 with socket.socket() as s:
@@ -32,6 +39,14 @@ def free_base():
         except OSError:
             continue
     raise RuntimeError('no free ports')
+
+
+_all = set()    # servers that may be running
+
+
+def remove_all():
+    for server in list(_all):
+        server.remove()
 
 
 class Server:
@@ -44,6 +59,7 @@ class Server:
         self.lock, self.users = threading.Lock(), []
         self.made, self.batch = 0, batch    # accounts made, and how many at a time
         self.gone = False
+        _all.add(self)
 
     # -- life ----------------------------------------------------------------------------------------------
 
@@ -56,6 +72,8 @@ class Server:
         return p.stdout
 
     def start(self):
+        if self.gone:
+            raise RuntimeError('interrupted')
         args = ['--detach', '--build-dir', self.build]
         if not os.path.exists(self.path('demo.conf')):
             args += ['--domain', self.domain, '--port-base', str(self.base)]
@@ -110,6 +128,7 @@ class Server:
         if self.gone:
             return
         self.gone = True
+        _all.discard(self)
         try:
             self.stop()
         except (RuntimeError, subprocess.TimeoutExpired) as e:
@@ -119,6 +138,10 @@ class Server:
             if os.path.isdir(target):
                 shutil.rmtree(target, ignore_errors=True)
         shutil.rmtree(self.dir, ignore_errors=True)
+
+    def keep(self):
+        """It is left as it is."""
+        _all.discard(self)
 
     # -- looking inside ------------------------------------------------------------------------------------
 

@@ -149,7 +149,8 @@ secret_changes(void **state)
 	/* Keys that were damaged are an error, not an account without keys. */
 	pg_exec(pg, "UPDATE chancery.account_key SET stored_key = 'x' WHERE hash = 1 AND account ="
 		    " (SELECT id FROM chancery.account WHERE bare = 'secret@example.org')");
-	assert_int_equal(account_keys(db, arena, "secret@example.org", SCRAM_SHA256, &k, &e), SQL_FAILED);
+	assert_int_equal(account_keys(db, arena, "secret@example.org", SCRAM_SHA256, &k, &e),
+			 SQL_FAILED);
 	assert_false(k.have);
 }
 
@@ -184,13 +185,14 @@ deleted_and_added_again(void **state)
 	ok(account_delete(db, "again@example.org", &found, &e));
 	assert_true(found);
 	snprintf(sql, sizeof(sql), "SELECT count(*) FROM chancery.account_key WHERE account = %lld",
-		(long long)first.id);
+		 (long long)first.id);
 	assert_int_equal(pg_number(pg, sql), 0);
 	/* The log runs ahead of the clock. */
 	pg_exec(pg, "SELECT archive.make_partitions(1)");
-	pg_exec(pg, "INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, leaf_hash)"
-		    " VALUES ((extract(epoch FROM now() + interval '1 hour') * 1000000)::bigint, 0, now(), 1, 0,"
-		    " true, sha256('x'))");
+	pg_exec(pg,
+		"INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, leaf_hash)"
+		" VALUES ((extract(epoch FROM now() + interval '1 hour') * 1000000)::bigint, 0, now(), 1, 0,"
+		" true, sha256('x'))");
 	add("again@example.org");
 	ok(account_find(db, arena, "again@example.org", &second, &e));
 	assert_true(second.id > first.id);

@@ -17,15 +17,16 @@ static const struct leaf_record sample = {
 	.kind = 1,
 	.direction = 0,
 	.deliverable = true,
-	.text = {
-		[LEAF_FROM_BARE] = "romeo@example.org",
-		[LEAF_FROM_RESOURCE] = "orchard",
-		[LEAF_TO_BARE] = "juliet@example.org",
-		[LEAF_TYPE] = "chat",
-		[LEAF_CLIENT_ID] = "m1",
-		[LEAF_BODY] = "Wherefore art thou, \xc3\xa9toile?",
-		[LEAF_STANZA] = "<message/>",
-	},
+	.text =
+		{
+			[LEAF_FROM_BARE] = "romeo@example.org",
+			[LEAF_FROM_RESOURCE] = "orchard",
+			[LEAF_TO_BARE] = "juliet@example.org",
+			[LEAF_TYPE] = "chat",
+			[LEAF_CLIENT_ID] = "m1",
+			[LEAF_BODY] = "Wherefore art thou, \xc3\xa9toile?",
+			[LEAF_STANZA] = "<message/>",
+		},
 	.stanza_len = 10,
 };
 
@@ -35,14 +36,15 @@ vector(void **state)
 	struct leaf_hasher *h = leaf_hasher_new();
 	uint8_t salt[LEAF_SALT], leaf[SHA256_SIZE];
 	char hex[2 * SHA256_SIZE + 1];
-	struct buf out = { 0 };
+	struct buf out = {0};
 
 	(void)state;
 	for (int i = 0; i < LEAF_SALT; i++)
 		salt[i] = (uint8_t)i;
 	leaf_copy_row(h, &out, &sample, salt, leaf);
 	text_hex(leaf, sizeof(leaf), hex);
-	assert_string_equal(hex, "acb047f66b8724b0d653bb2f3492c3455063cf28c0f2493254a53002df837702");
+	assert_string_equal(hex,
+			    "acb047f66b8724b0d653bb2f3492c3455063cf28c0f2493254a53002df837702");
 	/* Salt and hash close the row. */
 	assert_memory_equal(out.data + out.len - SHA256_SIZE, leaf, SHA256_SIZE);
 	assert_memory_equal(out.data + out.len - SHA256_SIZE - 4 - LEAF_SALT, salt, LEAF_SALT);
@@ -55,9 +57,9 @@ static void
 every_field_counts(void **state)
 {
 	struct leaf_hasher *h = leaf_hasher_new();
-	uint8_t salt[LEAF_SALT] = { 0 }, leaf[32][SHA256_SIZE];
+	uint8_t salt[LEAF_SALT] = {0}, leaf[32][SHA256_SIZE];
 	struct leaf_record r;
-	struct buf out = { 0 };
+	struct buf out = {0};
 	int n = 0;
 
 	(void)state;

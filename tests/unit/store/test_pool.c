@@ -91,7 +91,7 @@ submit(unsigned key, unsigned number, int sleep_ms)
 {
 	struct job *j = job_new(sizeof(struct work));
 
-	*(struct work *)j->data = (struct work){ key, number, sleep_ms };
+	*(struct work *)j->data = (struct work){key, number, sleep_ms};
 	j->work = work;
 	j->done = done;
 	pool_submit(j, key);
@@ -268,8 +268,10 @@ statements(void **state)
 	assert_null(r);
 	assert_int_equal(sql_connect(db, 5000, &e), SQL_OK);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(sql_query(db, &e, &r, "SELECT $1::text, $2::bigint, $3::bool, NULL", 3, "a'b\\c",
-			"-9223372036854775808", "t"), SQL_OK);
+		assert_int_equal(sql_query(db, &e, &r,
+					   "SELECT $1::text, $2::bigint, $3::bool, NULL", 3,
+					   "a'b\\c", "-9223372036854775808", "t"),
+				 SQL_OK);
 		assert_string_equal(sql_text(r, 0, 0), "a'b\\c");
 		assert_true(sql_i64(r, 0, 1) == INT64_MIN);
 		assert_true(sql_bool(r, 0, 2));
@@ -320,7 +322,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(same_key_keeps_order, open_pool, close_pool),
 		cmocka_unit_test_setup_teardown(frozen, open_pool, close_pool),
 		cmocka_unit_test_setup_teardown(killed, open_pool, close_pool),
-		cmocka_unit_test_setup_teardown(a_slow_statement_ends_at_its_deadline, open_pool, close_pool),
+		cmocka_unit_test_setup_teardown(a_slow_statement_ends_at_its_deadline, open_pool,
+						close_pool),
 		cmocka_unit_test_setup_teardown(too_many_are_refused, open_pool, close_pool),
 		cmocka_unit_test_setup_teardown(stop_runs_what_waits, open_pool, close_pool),
 		cmocka_unit_test_setup_teardown(cpu_jobs_need_no_database, open_pool, close_pool),

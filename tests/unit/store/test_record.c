@@ -135,7 +135,7 @@ a_bad_row_goes_alone(void **state)
 	assert_true(test_wait_open(0, 10000));
 	for (unsigned i = 0; i < 100; i++)
 		assert_int_equal(t[i].e.outcome,
-			i == 37 || i == 38 || i == 99 ? RECORD_REFUSED : RECORD_COMMITTED);
+				 i == 37 || i == 38 || i == 99 ? RECORD_REFUSED : RECORD_COMMITTED);
 	assert_sound(t, 100);
 	free(t);
 }
@@ -143,8 +143,11 @@ a_bad_row_goes_alone(void **state)
 static void
 a_full_queue_refuses(void **state)
 {
-	struct record_settings s = { .conninfo = pg_conninfo(pg, "chancery_server"), .patience_ms = 20000,
-		.batch_max = 1000, .waiting_max = 10, .waiting_bytes_max = 1 << 20 };
+	struct record_settings s = {.conninfo = pg_conninfo(pg, "chancery_server"),
+				    .patience_ms = 20000,
+				    .batch_max = 1000,
+				    .waiting_max = 10,
+				    .waiting_bytes_max = 1 << 20};
 	struct test_entry t[20];
 	struct err e;
 	int refused = 0;
@@ -176,16 +179,19 @@ backlog_begins_behind_the_mark(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 5; i++)
-		test_submit(&t[i], "romeo@example.org", i == 3 ? "nurse@example.org" : "juliet@example.org", i);
+		test_submit(&t[i], "romeo@example.org",
+			    i == 3 ? "nurse@example.org" : "juliet@example.org", i);
 	assert_true(test_wait_open(0, 5000));
 	/* The third was returned to its sender. */
-	snprintf(sql, sizeof(sql),
+	snprintf(
+		sql, sizeof(sql),
 		"INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, refers_record,"
 		" leaf_hash) VALUES (%llu, 5, now(), 7, 0, false, %llu, sha256('x'))",
 		(unsigned long long)t[4].e.id + 1, (unsigned long long)t[2].e.id);
 	pg_exec(pg, sql);
 	assert_int_equal(sql_connect(db, 5000, &e), SQL_OK);
-	assert_int_equal(record_backlog(db, a, "juliet@example.org", t[0].e.id, 10, &row, &n, &e), SQL_OK);
+	assert_int_equal(record_backlog(db, a, "juliet@example.org", t[0].e.id, 10, &row, &n, &e),
+			 SQL_OK);
 	assert_int_equal(n, 2);
 	assert_int_equal(row[0].id, t[1].e.id);
 	assert_string_equal(row[0].stanza, t[1].stanza);
@@ -208,10 +214,11 @@ backlog_uses_its_index(void **state)
 	const char *plan;
 
 	(void)state;
-	pg_exec(pg, "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"
-		    "PREPARE b (text, bigint, bigint) AS SELECT id FROM archive.record r WHERE to_bare = $1 AND"
-		    " deliverable AND id > $2 AND NOT EXISTS (SELECT FROM archive.record x WHERE"
-		    " x.refers_record = r.id AND x.kind = 7 AND x.id > r.id) ORDER BY id LIMIT $3");
+	pg_exec(pg,
+		"SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"
+		"PREPARE b (text, bigint, bigint) AS SELECT id FROM archive.record r WHERE to_bare = $1 AND"
+		" deliverable AND id > $2 AND NOT EXISTS (SELECT FROM archive.record x WHERE"
+		" x.refers_record = r.id AND x.kind = 7 AND x.id > r.id) ORDER BY id LIMIT $3");
 	plan = pg_value(pg, "EXPLAIN (FORMAT json) EXECUTE b ('a', 1, 10)");
 	assert_non_null(strstr(plan, "to_bare_id_idx"));
 	assert_null(strstr(plan, "Seq Scan"));
@@ -227,9 +234,10 @@ ids_survive_a_clock_set_back(void **state)
 	test_submit(&t[0], "romeo@example.org", "juliet@example.org", 1);
 	assert_true(test_wait_open(0, 5000));
 	record_stop();
-	pg_exec(pg, "INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, from_bare,"
-		    " salt, leaf_hash) SELECT id + 86400000000::bigint, 1, now(), 1, 0, false, 'x', salt ||"
-		    " '\\x00', leaf_hash FROM archive.record");
+	pg_exec(pg,
+		"INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, from_bare,"
+		" salt, leaf_hash) SELECT id + 86400000000::bigint, 1, now(), 1, 0, false, 'x', salt ||"
+		" '\\x00', leaf_hash FROM archive.record");
 	test_archive_start(pg, 20000, 1000);
 	test_submit(&t[1], "romeo@example.org", "juliet@example.org", 2);
 	assert_true(test_wait_open(0, 5000));
@@ -247,8 +255,9 @@ a_conflict_is_resolved(void **state)
 	(void)state;
 	test_submit(&t[0], "romeo@example.org", "juliet@example.org", 1);
 	assert_true(test_wait_open(0, 5000));
-	pg_exec(pg, "INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, leaf_hash)"
-		    " SELECT id + 1, 1, now(), 1, 0, false, leaf_hash FROM archive.record");
+	pg_exec(pg,
+		"INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, leaf_hash)"
+		" SELECT id + 1, 1, now(), 1, 0, false, leaf_hash FROM archive.record");
 	test_submit(&t[1], "romeo@example.org", "juliet@example.org", 2);
 	assert_true(test_wait_open(0, 5000));
 	assert_int_equal(t[1].e.outcome, RECORD_COMMITTED);
@@ -269,9 +278,12 @@ a_second_server_is_refused(void **state)
 static void
 unsafe_settings_are_refused(void **state)
 {
-	static const char *const name[] = { "fsync", "full_page_writes", "synchronous_commit" };
-	struct record_settings s = { .conninfo = pg_conninfo(pg, "chancery_server"), .patience_ms = 1000,
-		.batch_max = 100, .waiting_max = 10, .waiting_bytes_max = 1 << 20 };
+	static const char *const name[] = {"fsync", "full_page_writes", "synchronous_commit"};
+	struct record_settings s = {.conninfo = pg_conninfo(pg, "chancery_server"),
+				    .patience_ms = 1000,
+				    .batch_max = 100,
+				    .waiting_max = 10,
+				    .waiting_bytes_max = 1 << 20};
 	struct err e;
 	char sql[100];
 

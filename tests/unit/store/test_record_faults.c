@@ -26,7 +26,7 @@ static struct pg *pg;
 static void
 nap(int ms)
 {
-	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
 
 	nanosleep(&t, NULL);
 }
@@ -45,8 +45,12 @@ assert_sound_on(struct pg *on, const struct test_entry *t, size_t n)
 static void
 begin(unsigned patience_ms, unsigned batch)
 {
-	struct record_settings s = { .conninfo = pg_conninfo(pg, "chancery_server"), .patience_ms = patience_ms,
-		.batch_max = batch, .waiting_max = 1000000, .waiting_bytes_max = 1 << 30, .silence_ms = 1000 };
+	struct record_settings s = {.conninfo = pg_conninfo(pg, "chancery_server"),
+				    .patience_ms = patience_ms,
+				    .batch_max = batch,
+				    .waiting_max = 1000000,
+				    .waiting_bytes_max = 1 << 30,
+				    .silence_ms = 1000};
 	struct err e;
 
 	pg_exec(pg, "TRUNCATE archive.record");
@@ -131,8 +135,9 @@ static void
 cut_writer(void)
 {
 	pg_exec(pg, "SET synchronous_commit = local");
-	pg_exec(pg, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ="
-		    " 'chancery archive'");
+	pg_exec(pg,
+		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ="
+		" 'chancery archive'");
 }
 
 /* Cut between COMMIT and its answer, in time: found, and committed once. */
@@ -190,7 +195,9 @@ a_silent_backend_is_ended(void **state)
 	test_submit(&t[0], "romeo@example.org", "juliet@example.org", 0);
 	assert_true(test_wait_open(0, 3000));
 	assert_int_equal(t[0].e.outcome, RECORD_REFUSED);
-	for (int i = 0; i < 200 && pg_number(pg, "SELECT count(*) FROM archive.record WHERE kind = 7") == 0; i++)
+	for (int i = 0;
+	     i < 200 && pg_number(pg, "SELECT count(*) FROM archive.record WHERE kind = 7") == 0;
+	     i++)
 		nap(100);
 	assert_int_equal(pg_number(pg, "SELECT count(*) FROM archive.record WHERE kind = 7"), 1);
 	hold_commits(false);
@@ -273,7 +280,8 @@ kill_rounds(int rounds, bool backend_only)
 static void
 under_load(int rounds, bool backend_only)
 {
-	struct test_entry *t = calloc(SENDERS * EACH, sizeof(*t)), *all = calloc(SENDERS * EACH, sizeof(*t));
+	struct test_entry *t = calloc(SENDERS * EACH, sizeof(*t)),
+			  *all = calloc(SENDERS * EACH, sizeof(*t));
 	struct sender s[SENDERS];
 	size_t n = 0, committed = 0;
 
@@ -297,7 +305,7 @@ under_load(int rounds, bool backend_only)
 			committed += s[i].t[j].e.outcome == RECORD_COMMITTED;
 		}
 	print_message("           %zu sent, %zu committed, %ld returned by record\n", n, committed,
-		pg_number(pg, "SELECT count(*) FROM archive.record WHERE kind = 7"));
+		      pg_number(pg, "SELECT count(*) FROM archive.record WHERE kind = 7"));
 	assert_sound_on(pg, all, n);
 	free(t);
 	free(all);

@@ -22,10 +22,12 @@ start(void **state)
 	(void)state;
 	pg = pg_new(NULL, true);
 	pg_exec(pg, "SELECT archive.make_partitions(1)");
-	pg_exec(pg, "INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, leaf_hash)"
-		    " VALUES ((extract(epoch FROM now()) * 1000000)::bigint, 0, now(), 1, 0, true,"
-		    " sha256('x'))");
-	snprintf(part, sizeof(part), "%s", pg_value(pg, "SELECT tableoid::regclass FROM archive.record"));
+	pg_exec(pg,
+		"INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, leaf_hash)"
+		" VALUES ((extract(epoch FROM now()) * 1000000)::bigint, 0, now(), 1, 0, true,"
+		" sha256('x'))");
+	snprintf(part, sizeof(part), "%s",
+		 pg_value(pg, "SELECT tableoid::regclass FROM archive.record"));
 	return 0;
 }
 
@@ -87,8 +89,7 @@ static const char *const record_changes[] = {
 	"ALTER TABLE archive.record RENAME TO gone",
 	"ALTER TABLE %s ADD CHECK (false)",
 	"ALTER SCHEMA archive RENAME TO gone",
-	"CREATE TRIGGER t BEFORE INSERT ON archive.record FOR EACH ROW EXECUTE FUNCTION"
-	" suppress_redundant_updates_trigger()",
+	"CREATE TRIGGER t BEFORE INSERT ON archive.record EXECUTE FUNCTION unique_key_recheck()",
 	"CREATE RULE r AS ON INSERT TO archive.record DO INSTEAD NOTHING",
 	"CREATE TABLE archive.mine (x int)",
 	"CREATE TABLE archive.mine PARTITION OF archive.record FOR VALUES FROM (0) TO (1)",
@@ -126,11 +127,18 @@ static void
 server_cannot_grant(void **state)
 {
 	(void)state;
-	expect("chancery_server", "GRANT UPDATE, DELETE, TRUNCATE ON archive.record TO chancery_server, PUBLIC", "");
-	assert_string_equal(pg_value(pg, "SELECT has_table_privilege('chancery_server', 'archive.record',"
-		" 'UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')"), "f");
-	assert_string_equal(pg_value(pg, "SELECT has_schema_privilege('chancery_server', 'archive', 'CREATE')"), "f");
-	assert_string_equal(pg_value(pg, "SELECT pg_has_role('chancery_server', 'chancery_owner', 'MEMBER')"), "f");
+	expect("chancery_server",
+	       "GRANT UPDATE, DELETE, TRUNCATE ON archive.record TO chancery_server, PUBLIC", "");
+	assert_string_equal(
+		pg_value(pg, "SELECT has_table_privilege('chancery_server', 'archive.record',"
+			     " 'UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')"),
+		"f");
+	assert_string_equal(
+		pg_value(pg, "SELECT has_schema_privilege('chancery_server', 'archive', 'CREATE')"),
+		"f");
+	assert_string_equal(
+		pg_value(pg, "SELECT pg_has_role('chancery_server', 'chancery_owner', 'MEMBER')"),
+		"f");
 }
 
 static void
@@ -140,9 +148,11 @@ server_can_do_its_work(void **state)
 	expect("chancery_server", "SELECT * FROM archive.record", "");
 	expect("chancery_server", "SELECT archive.make_partitions(3)", "");
 	expect("chancery_server",
-		"INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, leaf_hash)"
-		" VALUES ((extract(epoch FROM now()) * 1000000)::bigint, 1, now(), 1, 0, true, sha256('y'))", "");
-	expect("chancery_server", "INSERT INTO chancery.account (bare) VALUES ('a@example.org')", "");
+	       "INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, leaf_hash)"
+	       " VALUES ((extract(epoch FROM now()) * 1000000)::bigint, 1, now(), 1, 0, true, sha256('y'))",
+	       "");
+	expect("chancery_server", "INSERT INTO chancery.account (bare) VALUES ('a@example.org')",
+	       "");
 	expect("chancery_server", "UPDATE chancery.account SET disabled = true", "");
 	expect("chancery_server", "DELETE FROM chancery.account", "");
 }
@@ -152,13 +162,13 @@ a_leaf_has_32_bytes(void **state)
 {
 	(void)state;
 	expect("chancery_server",
-		"INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, leaf_hash)"
-		" VALUES ((extract(epoch FROM now()) * 1000000)::bigint, 2, now(), 1, 0, true, 'short')",
-		"23514");
+	       "INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, leaf_hash)"
+	       " VALUES ((extract(epoch FROM now()) * 1000000)::bigint, 2, now(), 1, 0, true, 'short')",
+	       "23514");
 	expect("chancery_server",
-		"INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable)"
-		" VALUES ((extract(epoch FROM now()) * 1000000)::bigint, 2, now(), 1, 0, true)",
-		"23502");
+	       "INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable)"
+	       " VALUES ((extract(epoch FROM now()) * 1000000)::bigint, 2, now(), 1, 0, true)",
+	       "23502");
 }
 
 static void
@@ -166,9 +176,9 @@ an_index_is_used_once(void **state)
 {
 	(void)state;
 	expect("chancery_server",
-		"INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, leaf_hash)"
-		" VALUES ((extract(epoch FROM now()) * 1000000)::bigint, 0, now(), 1, 0, true, sha256('z'))",
-		"23505");
+	       "INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, leaf_hash)"
+	       " VALUES ((extract(epoch FROM now()) * 1000000)::bigint, 0, now(), 1, 0, true, sha256('z'))",
+	       "23505");
 }
 
 static void
@@ -176,13 +186,15 @@ audit_only_grows(void **state)
 {
 	(void)state;
 	expect("chancery_server",
-		"INSERT INTO chancery.audit (who_uid, who_name, origin, action, target, detail)"
-		" VALUES (0, 'root', 'socket', 'user-add', 'a@example.org', '{}')", "");
+	       "INSERT INTO chancery.audit (who_uid, who_name, origin, action, target, detail)"
+	       " VALUES (0, 'root', 'socket', 'user-add', 'a@example.org', '{}')",
+	       "");
 	expect("chancery_server", "SELECT * FROM chancery.audit", "");
 	denied("chancery_server", "UPDATE chancery.audit SET action = 'nothing'");
 	denied("chancery_server", "DELETE FROM chancery.audit");
 	denied("chancery_server", "TRUNCATE chancery.audit");
-	denied("chancery_server", "INSERT INTO chancery.audit (at, origin, action) VALUES (now(), 'x', 'y')");
+	denied("chancery_server",
+	       "INSERT INTO chancery.audit (at, origin, action) VALUES (now(), 'x', 'y')");
 	denied("chancery_server", "UPDATE chancery.secret SET value = 'x'");
 }
 
@@ -200,7 +212,8 @@ reader_reads(void **state)
 	};
 
 	(void)state;
-	expect("postgres", "SET ROLE chancery_reader; SELECT archive.leaf(r) FROM archive.record r", "");
+	expect("postgres", "SET ROLE chancery_reader; SELECT archive.leaf(r) FROM archive.record r",
+	       "");
 	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
 		expect("postgres", no[i], "42501");
 }
@@ -210,7 +223,9 @@ strangers_stay_out(void **state)
 {
 	(void)state;
 	pg_exec(pg, "CREATE ROLE stranger LOGIN");
-	assert_string_equal(pg_value(pg, "SELECT has_database_privilege('stranger', 'chancery', 'CONNECT')"), "f");
+	assert_string_equal(
+		pg_value(pg, "SELECT has_database_privilege('stranger', 'chancery', 'CONNECT')"),
+		"f");
 	expect("postgres", "SET ROLE stranger; SELECT * FROM archive.record", "42501");
 	expect("postgres", "SET ROLE stranger; SELECT archive.make_partitions(1)", "42501");
 	expect("postgres", "SET ROLE stranger; CREATE TABLE public.x (x int)", "42501");
@@ -221,14 +236,22 @@ static void
 partitions_have_no_grants(void **state)
 {
 	(void)state;
-	assert_int_equal(pg_number(pg, "SELECT count(*) FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid"
-		" WHERE i.inhparent = 'archive.record'::regclass AND relacl IS NOT NULL AND EXISTS"
-		" (SELECT FROM aclexplode(relacl) WHERE grantee <> relowner)"), 0);
+	assert_int_equal(
+		pg_number(
+			pg,
+			"SELECT count(*) FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid"
+			" WHERE i.inhparent = 'archive.record'::regclass AND relacl IS NOT NULL AND EXISTS"
+			" (SELECT FROM aclexplode(relacl) WHERE grantee <> relowner)"),
+		0);
 	assert_true(pg_number(pg, "SELECT count(*) FROM pg_inherits WHERE inhparent ="
-		" 'archive.record'::regclass") >= 4);
-	assert_int_equal(pg_number(pg, "SELECT count(*) FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid"
-		" WHERE i.inhparent = 'archive.record'::regclass AND pg_get_userbyid(relowner) <>"
-		" 'chancery_owner'"), 0);
+				  " 'archive.record'::regclass") >= 4);
+	assert_int_equal(
+		pg_number(
+			pg,
+			"SELECT count(*) FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid"
+			" WHERE i.inhparent = 'archive.record'::regclass AND pg_get_userbyid(relowner) <>"
+			" 'chancery_owner'"),
+		0);
 }
 
 /* Nothing in the schemas can be executed by everybody, and what runs with the owner's rights has a
@@ -237,11 +260,18 @@ static void
 functions_are_closed(void **state)
 {
 	(void)state;
-	assert_int_equal(pg_number(pg, "SELECT count(*) FROM pg_proc p WHERE pronamespace IN"
-		" ('archive'::regnamespace, 'chancery'::regnamespace) AND"
-		" (proacl IS NULL OR EXISTS (SELECT FROM aclexplode(proacl) WHERE grantee = 0))"), 0);
-	assert_int_equal(pg_number(pg, "SELECT count(*) FROM pg_proc WHERE pronamespace ="
-		" 'archive'::regnamespace AND prosecdef AND NOT 'search_path=pg_catalog, pg_temp' = ANY (proconfig)"),
+	assert_int_equal(
+		pg_number(
+			pg,
+			"SELECT count(*) FROM pg_proc p WHERE pronamespace IN"
+			" ('archive'::regnamespace, 'chancery'::regnamespace) AND"
+			" (proacl IS NULL OR EXISTS (SELECT FROM aclexplode(proacl) WHERE grantee = 0))"),
+		0);
+	assert_int_equal(
+		pg_number(
+			pg,
+			"SELECT count(*) FROM pg_proc WHERE pronamespace ="
+			" 'archive'::regnamespace AND prosecdef AND NOT 'search_path=pg_catalog, pg_temp' = ANY (proconfig)"),
 		0);
 }
 

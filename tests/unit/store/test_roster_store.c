@@ -43,7 +43,9 @@ fresh(void **state)
 	arena_free(arena);
 	arena = arena_new(0);
 	pg_exec(pg, "DELETE FROM chancery.account");
-	account = pg_number(pg, "INSERT INTO chancery.account (bare) VALUES ('romeo@example.org') RETURNING id");
+	account = pg_number(
+		pg,
+		"INSERT INTO chancery.account (bare) VALUES ('romeo@example.org') RETURNING id");
 	return 0;
 }
 
@@ -57,7 +59,7 @@ ok(enum sql_status st)
 static void
 put(const char *jid, uint64_t version)
 {
-	struct roster_row row = { .jid = jid, .version = version, .listed = true };
+	struct roster_row row = {.jid = jid, .version = version, .listed = true};
 
 	ok(roster_store_put(db, account, &row, version, &e));
 }
@@ -74,11 +76,18 @@ load(void)
 static void
 round_trip(void **state)
 {
-	static const char *const groups[] = { "Friends", "a \"quoted\" \\ group", "comma, {brace}", "", "NULL",
-		"\xc3\xa9toile" };
-	struct roster_row in = { .jid = "juliet@example.org", .name = "Juliet, \"J\"", .groups = groups,
-		.ngroups = 6, .subscription = 3, .ask = true, .approved = true, .listed = true, .version = 5,
-		.request = "<presence type='subscribe'/>" };
+	static const char *const groups[] = {
+		"Friends", "a \"quoted\" \\ group", "comma, {brace}", "", "NULL", "\xc3\xa9toile"};
+	struct roster_row in = {.jid = "juliet@example.org",
+				.name = "Juliet, \"J\"",
+				.groups = groups,
+				.ngroups = 6,
+				.subscription = 3,
+				.ask = true,
+				.approved = true,
+				.listed = true,
+				.version = 5,
+				.request = "<presence type='subscribe'/>"};
 	struct roster_rows rows;
 
 	(void)state;
@@ -107,12 +116,13 @@ round_trip(void **state)
 static void
 replaced(void **state)
 {
-	struct roster_row row = { .jid = "a@example.org", .name = "old", .version = 1, .listed = true };
+	struct roster_row row = {
+		.jid = "a@example.org", .name = "old", .version = 1, .listed = true};
 	struct roster_rows rows;
 
 	(void)state;
 	ok(roster_store_put(db, account, &row, 1, &e));
-	row = (struct roster_row){ .jid = "a@example.org", .subscription = 2 };
+	row = (struct roster_row){.jid = "a@example.org", .subscription = 2};
 	ok(roster_store_put(db, account, &row, 2, &e));
 	rows = load();
 	assert_int_equal(rows.n, 1);
@@ -126,7 +136,8 @@ replaced(void **state)
 static void
 late_statements_change_nothing(void **state)
 {
-	struct roster_row row = { .jid = "a@example.org", .name = "late", .version = 3, .listed = true };
+	struct roster_row row = {
+		.jid = "a@example.org", .name = "late", .version = 3, .listed = true};
 	struct roster_rows rows;
 
 	(void)state;
@@ -195,7 +206,7 @@ tombstones_are_bounded(void **state)
 static void
 gone_account(void **state)
 {
-	struct roster_row row = { .jid = "a@example.org", .listed = true };
+	struct roster_row row = {.jid = "a@example.org", .listed = true};
 
 	(void)state;
 	assert_int_equal(roster_store_put(db, account + 1000, &row, 1, &e), SQL_FAILED);

@@ -65,8 +65,9 @@ older_is_reported(void **state)
 	struct err e;
 
 	(void)state;
-	pg_exec(pg, "CREATE TEMP TABLE kept AS SELECT * FROM chancery.migration ORDER BY name DESC LIMIT 1;"
-		    "DELETE FROM chancery.migration WHERE name IN (SELECT name FROM kept)");
+	pg_exec(pg,
+		"CREATE TEMP TABLE kept AS SELECT * FROM chancery.migration ORDER BY name DESC LIMIT 1;"
+		"DELETE FROM chancery.migration WHERE name IN (SELECT name FROM kept)");
 	assert_int_equal(version_check(pg_conninfo(pg, "chancery_server"), &needs, &e), -1);
 	assert_true(needs);
 	assert_non_null(strstr(e.text, "older"));
@@ -110,9 +111,11 @@ static void
 changed_is_refused(void **state)
 {
 	(void)state;
-	pg_exec(pg, "UPDATE chancery.migration SET sha256 = reverse(sha256) WHERE name LIKE '0002%'");
+	pg_exec(pg,
+		"UPDATE chancery.migration SET sha256 = reverse(sha256) WHERE name LIKE '0002%'");
 	refused("was changed after it had been applied");
-	pg_exec(pg, "UPDATE chancery.migration SET sha256 = reverse(sha256) WHERE name LIKE '0002%'");
+	pg_exec(pg,
+		"UPDATE chancery.migration SET sha256 = reverse(sha256) WHERE name LIKE '0002%'");
 }
 
 static void
