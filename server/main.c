@@ -234,6 +234,7 @@ start(struct config *c, struct err *e)
 
 	if (listen_on(&c->listen.c2s, &plain, e) || listen_on(&c->listen.c2s_tls, &direct, e))
 		return -1;
+	sql_allow_unsafe(c->database.allow_unsafe);
 	if (drop_privileges(c->process.user, e) || host_start(c, e) || prepare_schema(c, e) || read_secret(c, e))
 		return -1;
 	c2s_start();
@@ -362,6 +363,22 @@ serve(const sigset_t *signals)
 	}
 }
 
+/* --check: what a start would read from files, certificates included. */
+static int
+check_only(struct config *c)
+{
+	struct err e;
+	int rc = host_start(c, &e);
+
+	if (rc)
+		fprintf(stderr, "chanceryd: %s: %s\n", c->file, e.text);
+	else
+		puts("ok");
+	host_stop();
+	config_unref(c);
+	return rc ? 1 : 0;
+}
+
 static int
 usage(int code)
 {
@@ -413,11 +430,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "chanceryd: %s\n", e.text);
 		return 1;
 	}
-	if (check) {
-		config_unref(c);
-		puts("ok");
-		return 0;
-	}
+	if (check)
+		return check_only(c);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);

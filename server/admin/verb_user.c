@@ -129,7 +129,8 @@ user_add(struct request *r)
 	return rc;
 }
 
-/* What password, disable, enable and delete have in common. `text` is NULL when no session need end. */
+/* What password, disable, enable and delete have in common. Sessions end with `text`, and what the server
+ * keeps in memory of the account is forgotten. */
 static int
 change_account(struct request *r, const char *address, const struct change *c, const char *text)
 {
@@ -142,7 +143,7 @@ change_account(struct request *r, const char *address, const struct change *c, c
 	rc = apply(r, jid_bare(j), c);
 	/* Also when the outcome is unknown: sessions that end without need come back, those that stay
 	 * without right do not. */
-	if (text != NULL && (rc == 0 || !sql_is_connected(r->db)))
+	if (rc == 0 || !sql_is_connected(r->db))
 		closed = census_account_changed(jid_bare(j), text);
 	if (rc == 0)
 		rc = request_row(
@@ -187,7 +188,7 @@ user_enable(struct request *r)
 	struct change c = {"user.enable", run_disabled, &disabled, "does not exist"};
 	const char *text;
 
-	return request_args(r, "{s:s}", "jid", &text) == 0 ? change_account(r, text, &c, NULL) : -1;
+	return request_args(r, "{s:s}", "jid", &text) == 0 ? change_account(r, text, &c, "The account was enabled") : -1;
 }
 
 static int
@@ -195,10 +196,13 @@ user_delete(struct request *r)
 {
 	struct change c = {"user.delete", run_delete, NULL, "does not exist"};
 	const char *text;
+	struct jid *j;
 
-	return request_args(r, "{s:s}", "jid", &text) == 0 ?
-		       change_account(r, text, &c, "The account was deleted") :
-		       -1;
+	if (request_args(r, "{s:s}", "jid", &text) != 0 || (j = account_arg(r, text)) == NULL)
+		return -1;
+	census_account_leaving(jid_bare(j));
+	jid_unref(j);
+	return change_account(r, text, &c, "The account was deleted");
 }
 
 static void

@@ -14,6 +14,7 @@
 #include "base/crypt.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "core/everyone.h"
 #include "core/home.h"
 #include "core/session.h"
 #include "net/listener.h"
@@ -235,7 +236,11 @@ parser_failed(struct c2s *c, enum parser_error e)
 static bool
 is_space(const char *p, size_t n)
 {
-	return strspn(p, " \t\r\n") >= n;
+	/* Not strspn: the bytes do not end in a NUL. */
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != ' ' && p[i] != '\t' && p[i] != '\r' && p[i] != '\n')
+			return false;
+	return true;
 }
 
 static void
@@ -245,7 +250,8 @@ start_tls(struct c2s *c, size_t unread)
 
 	parser_restart(c->parser);
 	c->opened = false;
-	/* What came behind <starttls/> in the clear must not be read as if it had come protected. */
+	/* What came behind <starttls/> in the clear must not be read as if it had come protected. White space says
+	 * nothing: clients that end each element with a newline (go-xmpp) break RFC 6120 §5.3.3, but harm nobody. */
 	if (conn_start_tls(c->conn, tls, false, unread)) {
 		log_warning(conn_log(c->conn), "starttls-injection", "bytes=%zu", unread);
 		c2s_end(c, XSTREAM_POLICY_VIOLATION, "data behind starttls");
@@ -276,7 +282,7 @@ take_turn(struct c2s *c, const char *rest, size_t n)
 
 	c->turn = TURN_NONE;
 	if (turn == TURN_STARTTLS)
-		start_tls(c, n);
+		start_tls(c, is_space(rest, n) ? 0 : n);
 	else
 		restart(c, rest, n);
 }
@@ -617,6 +623,20 @@ c2s_home_quiet(void)
 	}
 }
 
+/* Nobody can resume them after a restart: what they hold stays in the record. */
+static void
+end_detached(struct user *u, void *arg)
+{
+	struct everyone all = everyone(u);
+
+	(void)arg;
+	user_hold(u);
+	for (unsigned i = 0; i < all.n; i++)
+		if (!all.session[i]->stream)
+			session_close(all.session[i], XSTREAM_NONE, NULL);
+	user_release(u);
+}
+
 unsigned
 c2s_home_shutdown(void)
 {
@@ -630,6 +650,7 @@ c2s_home_shutdown(void)
 			c2s_writef(c, "<a xmlns='urn:xmpp:sm:3' h='%u'/>", c->session->sm.in);
 		refuse(c, XSTREAM_SYSTEM_SHUTDOWN, NULL);
 	}
+	user_each(end_detached, NULL);
 	return here->n;
 }
 

@@ -37,27 +37,31 @@ write_binding_types(struct buf *out, const struct scram_binding *b)
 	buf_adds(out, "</sasl-channel-binding>");
 }
 
-/* What this connection can bind to (RFC 9266, RFC 5929). */
+/* What this connection can bind to (RFC 9266, RFC 5929); true when anything. */
 static bool
 find_bindings(struct c2s *c, struct scram_binding *b)
 {
 	static const char *const names[2] = { [TLS_EXPORTER] = "tls-exporter",
 		[TLS_SERVER_END_POINT] = "tls-server-end-point" };
-	bool any = false;
 
 	memset(b, 0, sizeof(*b));
 	if (!home_config()->auth.channel_binding)
 		return false;
-	for (int i = 0; i < 2; i++) {
-		int n = tls_channel_binding(conn_ssl(c->conn), (enum tls_binding)i, b->data[i]);
+	for (int i = 0; i < 2; i++)
+		if (tls_can_bind(conn_ssl(c->conn), (enum tls_binding)i))
+			b->type_names[i] = names[i];
+	return b->type_names[0] || b->type_names[1];
+}
 
-		if (n <= 0)
-			continue;
-		b->type_names[i] = names[i];
-		b->data_len[i] = (size_t)n;
-		any = true;
+/* The data themselves cost a hash or two: only for a mechanism that uses them. */
+static void
+fill_bindings(struct c2s *c, struct scram_binding *b)
+{
+	for (int i = 0; i < 2; i++) {
+		int n = b->type_names[i] ? tls_channel_binding(conn_ssl(c->conn), (enum tls_binding)i, b->data[i]) : -1;
+
+		b->data_len[i] = n > 0 ? (size_t)n : 0;
 	}
-	return any;
 }
 
 static sasl_set
@@ -172,11 +176,12 @@ bare_of(const struct c2s *c, char out[2304])
 	snprintf(out, 2304, "%s@%s", user ? user : "", c->host->domain);
 }
 
-/* RFC 6120 §6.4.5: some more tries, then the stream ends. */
+/* RFC 6120 §6.4.5: some more tries, then the stream ends. A try that did not reach the password (a mechanism or a
+ * channel binding that does not work out) counts half: clients go down the list of what we offer. */
 static void
 auth_refuse(struct c2s *c, enum sasl_failure why)
 {
-	uint64_t most = home_config()->limits.auth_tries;
+	uint64_t most = 2 * home_config()->limits.auth_tries;
 	char bare[2304];
 
 	bare_of(c, bare);
@@ -186,7 +191,8 @@ auth_refuse(struct c2s *c, enum sasl_failure why)
 	sasl_end(c);
 	c2s_writef(c, "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><%s/></failure>", sasl_failure_name(why));
 	c->state = C2S_AUTH;
-	if (++c->tries >= most)
+	c->tries += why == SASL_NOT_AUTHORIZED ? 2 : 1;
+	if (c->tries >= most)
 		c2s_end(c, XSTREAM_POLICY_VIOLATION, "too many failed authentications");
 }
 
@@ -267,7 +273,7 @@ after_answer(struct c2s *c)
 	if (c->turn == TURN_RESTART) {
 		c->turn = TURN_NONE;
 		c2s_restart(c);
-	} else if (c->state != C2S_LOOKING_UP) {
+	} else if (c->state != C2S_LOOKING_UP && !(c->session && lane_is_full(c->session->lane))) {
 		c2s_resume_reading(c);
 	}
 }
@@ -399,8 +405,11 @@ on_auth(struct c2s *c, const struct elem *e)
 	char names[SASL_NAMES_MAX], types[64];
 	struct scram_binding b;
 	enum sasl_step next;
+	int m;
 
-	(void)find_bindings(c, &b);
+	m = mechanism ? sasl_mechanism_parse(mechanism) : -1;
+	if (find_bindings(c, &b) && m >= 0 && sasl_is_plus((enum sasl_mechanism)m))
+		fill_bindings(c, &b);
 	b.mechanisms = sasl_set_names(c->offered, names);
 	b.bindings = binding_names(&b, types);
 	c->sasl = sasl_new(c->offered, &b, c->host->domain);

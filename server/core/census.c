@@ -3,13 +3,16 @@
  */
 #include "core/census.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/mem.h"
 #include "core/c2s.h"
+#include "core/everyone.h"
 #include "core/home.h"
+#include "core/roster.h"
 #include "core/session.h"
 #include "core/user.h"
 
@@ -88,12 +91,15 @@ static void
 close_sessions(struct user *u, void *arg)
 {
 	struct question *q = arg;
+	struct everyone all;
 
 	if (!is_meant(q, u))
 		return;
 	user_hold(u);
-	LIST_EACH(l, &u->sessions) {
-		struct session *s = LIST_ENTRY(l, struct session, of_user);
+	/* What one leaves may be too much for another, which then ends by itself. */
+	all = everyone(u);
+	for (unsigned i = 0; i < all.n; i++) {
+		struct session *s = all.session[i];
 
 		if (s->closing || (q->resource && strcmp(jid_resource(s->jid), q->resource)))
 			continue;
@@ -148,6 +154,58 @@ census_account_changed(const char *bare, const char *text)
 	struct question q = { .error = XSTREAM_NOT_AUTHORIZED, .text = text, .forget = true };
 
 	return close_all(&q, bare);
+}
+
+/* One home, one user, from a control thread: the answer may take a turn or a database job. */
+struct leaving {
+	struct user_wait wait;
+	struct jid *jid;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool done;
+};
+
+static void
+leaving_done(struct leaving *l)
+{
+	pthread_mutex_lock(&l->lock);
+	l->done = true;
+	pthread_cond_signal(&l->cond);
+	pthread_mutex_unlock(&l->lock);
+}
+
+static void
+leaving_run(struct user_wait *w, struct user *u)
+{
+	if (u && u->state == USER_READY)
+		roster_account_removed(u);
+	leaving_done(LIST_ENTRY(w, struct leaving, wait));
+}
+
+static void
+leaving_here(void *arg)
+{
+	struct leaving *l = arg;
+
+	l->wait.run = leaving_run;
+	if (!user_with(l->jid, &l->wait))
+		leaving_done(l);
+}
+
+void
+census_account_leaving(const char *bare)
+{
+	struct leaving l = { .jid = jid_parse_z(bare), .lock = PTHREAD_MUTEX_INITIALIZER,
+		.cond = PTHREAD_COND_INITIALIZER };
+
+	if (!l.jid)
+		return;
+	reactor_call(home_of(l.jid), leaving_here, &l);
+	pthread_mutex_lock(&l.lock);
+	while (!l.done)
+		pthread_cond_wait(&l.cond, &l.lock);
+	pthread_mutex_unlock(&l.lock);
+	jid_unref(l.jid);
 }
 
 static void

@@ -1,10 +1,10 @@
 /*
  * delivery: marks, the backlog, and writing marks back.
  *
- * The items above the mark are a sorted array that grows at its end (ids come in order, but for the backlog,
- * which is only read while nothing newer is given). It is bounded by what sessions may hold unacknowledged;
- * when it grows past MAX_ITEMS the oldest gap is the reason, and further ids are not remembered: they may come
- * twice after a crash, never not at all.
+ * The items above the mark are a sorted array that grows at its end (ids come in order, but for the backlog and for
+ * what waited in a held lane). It is bounded by what sessions may hold unacknowledged; at MAX_ITEMS further ids are
+ * not remembered, and the mark stands still until the backlog has been read again: they may come twice, never not
+ * at all.
  */
 #include "core/delivery.h"
 
@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "core/home.h"
+#include "core/lane.h"
 #include "core/packet.h"
 #include "core/router.h"
 #include "core/session.h"
@@ -27,10 +28,13 @@
 #define FLUSH_MS 1000
 #define RETRY_MS 1000
 #define FLUSH_MAX 1000 /* marks in one statement */
+#define HELD_MAX 256   /* what arrives while a page is read; more is left to the next page */
+#define HELD_BYTES (256 * 1024)
 
 struct marks {
 	struct user *dirty; /* by delivery.next_dirty */
 	struct timer timer;
+	bool last;          /* the server stops: nothing more will come late */
 };
 
 static _Thread_local struct marks *here;
@@ -38,13 +42,24 @@ static _Thread_local struct marks *here;
 void
 delivery_init(struct delivery *d, uint64_t mark)
 {
-	*d = (struct delivery){ .mark = mark, .stored = mark, .backlog = true };
+	*d = (struct delivery){ .mark = mark, .stable = mark, .stored = mark, .backlog = true };
+}
+
+static void
+forget_held(struct delivery *d)
+{
+	while (d->nheld)
+		packet_unref(d->held[--d->nheld]);
+	free(d->held);
+	d->held = NULL;
+	d->held_bytes = 0;
 }
 
 void
 delivery_fini(struct user *u)
 {
 	timer_clear(&u->delivery.retry);
+	forget_held(&u->delivery);
 	free(u->delivery.item);
 	u->delivery.item = NULL;
 }
@@ -54,22 +69,30 @@ mark_moved(struct user *u)
 {
 	struct delivery *d = &u->delivery;
 
-	if (d->dirty || d->writing || d->mark == d->stored)
+	if (d->dirty || d->writing || d->mark <= d->stored)
 		return;
 	d->dirty = true;
 	d->next_dirty = here->dirty;
 	here->dirty = u;
 }
 
-/* The unbroken run of done items at the front moves the mark, unless the record holds older ones. */
+/* Up to where the items are all there is: the record may hold others that nobody was given. */
+static uint64_t
+known_up_to(const struct delivery *d)
+{
+	if (!d->backlog)
+		return UINT64_MAX;
+	return d->fetching && !d->again && !d->forgot ? d->cursor : 0;
+}
+
+/* The unbroken run of done items at the front moves the mark. */
 static void
 advance(struct user *u)
 {
 	struct delivery *d = &u->delivery;
+	uint64_t limit = known_up_to(d);
 
-	if (d->backlog)
-		return;
-	while (d->n && d->item[d->first].done) {
+	while (d->n && d->item[d->first].done && d->item[d->first].id <= limit) {
 		d->mark = d->item[d->first].id;
 		d->first++;
 		d->n--;
@@ -77,6 +100,15 @@ advance(struct user *u)
 	if (!d->n)
 		d->first = 0;
 	mark_moved(u);
+}
+
+/* A record at or below the mark that had not come yet. */
+static void
+move_back(struct delivery *d, uint64_t id)
+{
+	d->mark = id - 1;
+	if (d->stable > d->mark)
+		d->stable = d->mark;
 }
 
 static struct delivery_item *
@@ -111,24 +143,39 @@ make_room(struct delivery *d)
 	}
 }
 
-void
-delivery_given(struct user *u, uint64_t id)
+static void
+remember(struct delivery *d, struct delivery_item item)
 {
-	struct delivery *d = &u->delivery;
 	uint32_t at;
 
-	if (id <= d->mark || find(d, id))
-		return;
 	if (d->n >= MAX_ITEMS) {
-		d->backlog = true;
+		d->backlog = d->forgot = true;
 		return;
 	}
 	if (d->first + d->n == d->cap)
 		make_room(d);
-	for (at = d->first + d->n; at > d->first && d->item[at - 1].id > id; at--)
+	for (at = d->first + d->n; at > d->first && d->item[at - 1].id > item.id; at--)
 		d->item[at] = d->item[at - 1];
-	d->item[at] = (struct delivery_item){ .id = id };
+	d->item[at] = item;
 	d->n++;
+}
+
+void
+delivery_given(struct user *u, uint64_t id)
+{
+	struct delivery *d = &u->delivery;
+	struct delivery_item *i = find(d, id);
+
+	if (i) {
+		i->holders++;
+		return;
+	}
+	if (id <= d->mark) {
+		if (id < d->mark)
+			remember(d, (struct delivery_item){ .id = d->mark, .done = true });
+		move_back(d, id);
+	}
+	remember(d, (struct delivery_item){ .id = id, .holders = 1 });
 }
 
 void
@@ -142,31 +189,89 @@ delivery_done(struct user *u, uint64_t id)
 	advance(u);
 }
 
-void
+bool
 delivery_taken_back(struct user *u, uint64_t id)
 {
 	struct delivery *d = &u->delivery;
 	struct delivery_item *i = find(d, id);
 	uint32_t at;
 
-	if (!i || i->done)
-		return;
+	if (!i)
+		return id > d->mark; /* not remembered; else confirmed by another session */
+	if (i->done || (i->holders && --i->holders))
+		return false;
 	at = (uint32_t)(i - d->item);
 	memmove(i, i + 1, (d->first + d->n - at - 1) * sizeof(*i));
 	d->n--;
+	return true;
 }
+
+/* The one writer commits in the order of ids, so a page that shows a record shows all between it and the page before.
+ * What is older than where the pages began is another matter: it comes late. */
+bool
+delivery_came(struct user *u, uint64_t id)
+{
+	struct delivery *d = &u->delivery;
+
+	return (id > d->from && id <= d->cursor) || find(d, id);
+}
+
+static void begin(struct user *u);
 
 void
-delivery_left(struct user *u)
+delivery_left(struct user *u, uint64_t id)
 {
-	u->delivery.backlog = true;
-	u->delivery.arrived++;
+	struct delivery *d = &u->delivery;
+
+	if (id <= d->mark)
+		move_back(d, id);
+	if (d->fetching && id <= d->cursor && !find(d, id))
+		d->again = true;
+	d->backlog = true;
+	d->arrived++;
+	/* Somebody is there, but it found no room in the inbox. */
+	if (!d->fetching && u->state == USER_READY && user_priority(u) >= 0)
+		begin(u);
 }
 
+/* Kept until the page that is being read has been given, else under steady load no page would ever be the last. */
 bool
-delivery_is_behind(const struct user *u)
+delivery_hold(struct user *u, struct packet *p)
 {
-	return u->delivery.fetching;
+	struct delivery *d = &u->delivery;
+
+	if (!d->fetching)
+		return false;
+	if (d->paused || d->nheld == HELD_MAX || d->held_bytes + packet_size(p) > HELD_BYTES) {
+		/* All of it is in the record: the next page has it. */
+		for (uint32_t i = 0; i < d->nheld; i++)
+			delivery_left(u, d->held[i]->record_id);
+		forget_held(d);
+		delivery_left(u, p->record_id);
+		return true;
+	}
+	if (!d->held)
+		d->held = mem_alloc(HELD_MAX * sizeof(*d->held));
+	d->held[d->nheld++] = packet_ref(p);
+	d->held_bytes += packet_size(p);
+	return true;
+}
+
+static void
+give_held(struct user *u)
+{
+	struct delivery *d = &u->delivery;
+	struct packet **held = d->held;
+	uint32_t n = d->nheld;
+
+	d->held = NULL;
+	d->nheld = 0;
+	d->held_bytes = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		router_give(u, held[i]);
+		packet_unref(held[i]);
+	}
+	free(held);
 }
 
 bool
@@ -240,24 +345,41 @@ stop_fetching(struct user *u, bool caught_up)
 {
 	struct delivery *d = &u->delivery;
 
-	d->fetching = d->paused = false;
+	/* Held: what is given may end sessions, and the user must not go with them. */
+	user_hold(u);
+	d->fetching = d->paused = d->again = false;
 	timer_clear(&d->retry);
 	if (caught_up) {
-		d->backlog = false;
+		d->backlog = d->forgot;
 		advance(u);
 	}
-	user_idle(u);
+	give_held(u);
+	user_release(u);
 }
 
 static void
 read_again(struct timer *t)
 {
-	struct user *u = LIST_ENTRY(t, struct user, delivery.retry);
+	delivery_continue(LIST_ENTRY(t, struct user, delivery.retry));
+}
 
-	if (user_priority(u) < 0)
-		stop_fetching(u, false);
-	else
-		page_read(u);
+/* The pages go on when a client has taken what it has, or is gone: looked at by the way, should nobody say so. */
+static void
+pause_pages(struct user *u)
+{
+	u->delivery.paused = true;
+	timer_set(&u->delivery.retry, RETRY_MS, read_again);
+}
+
+/* Not more than the sessions take: what is left of the page is read again. Returns how many were given. */
+static size_t
+give_rows(struct user *u, const struct page *g)
+{
+	size_t i = 0;
+
+	while (i < g->n && user_priority(u) >= 0 && !router_is_clogged(u))
+		give_row(u, &g->rows[i++]);
+	return i;
 }
 
 static void
@@ -265,23 +387,28 @@ page_done(struct job *j)
 {
 	struct page *g = j->data;
 	struct user *u = j->owner;
-	bool last;
+	struct delivery *d = &u->delivery;
+	size_t given;
 
 	if (j->status != JOB_OK) {
-		timer_set(&u->delivery.retry, RETRY_MS, read_again);
+		pause_pages(u);
 		return;
 	}
-	for (size_t i = 0; i < g->n && user_priority(u) >= 0; i++)
-		give_row(u, &g->rows[i]);
-	last = g->n < g->limit && g->arrived == u->delivery.arrived;
-	if (user_priority(u) < 0)
+	given = d->again ? 0 : give_rows(u, g);
+	advance(u);
+	if (user_priority(u) < 0) {
 		stop_fetching(u, false);
-	else if (last)
+	} else if (d->again) {
+		begin(u);
+	} else if (given < g->n) {
+		d->page = given ? (unsigned)given : 1;
+		pause_pages(u);
+	} else if (g->n < g->limit && g->arrived == d->arrived) {
 		stop_fetching(u, true);
-	else if (router_is_clogged(u))
-		u->delivery.paused = true;
-	else
+	} else {
+		d->page = g->limit * 2;
 		page_read(u);
+	}
 }
 
 static void
@@ -289,40 +416,58 @@ page_read(struct user *u)
 {
 	struct job *j = job_new(sizeof(struct page));
 	struct page *g = j->data;
+	unsigned most = (unsigned)home_config()->limits.offline_page, wanted = u->delivery.page;
 
 	g->bare = arena_strdup(j->arena, jid_bare(u->jid));
 	g->after = u->delivery.cursor;
 	g->arrived = u->delivery.arrived;
-	g->limit = (unsigned)home_config()->limits.offline_page;
+	g->limit = wanted && wanted < most ? wanted : most;
 	j->owner = u;
 	j->work = page_work;
 	j->done = page_done;
 	pool_submit(j, jid_hash(u->jid));
 }
 
-void
-delivery_catch_up(struct user *u, struct session *s)
+/* From the mark on; what sessions have is not given again. */
+static void
+begin(struct user *u)
 {
 	struct delivery *d = &u->delivery;
 
-	(void)s;
-	if (!d->backlog || d->fetching)
-		return;
 	d->fetching = true;
-	d->cursor = d->mark;
+	d->again = d->forgot = false;
+	d->cursor = d->from = d->mark;
+	d->page = 0;
 	page_read(u);
+}
+
+void
+delivery_catch_up(struct user *u, struct session *s)
+{
+	(void)s;
+	if (u->delivery.backlog && !u->delivery.fetching)
+		begin(u);
 }
 
 void
 delivery_continue(struct user *u)
 {
-	if (!u->delivery.paused || router_is_clogged(u))
+	struct delivery *d = &u->delivery;
+
+	if (!d->paused)
 		return;
-	u->delivery.paused = false;
-	if (user_priority(u) < 0)
+	if (user_priority(u) < 0) {
 		stop_fetching(u, false);
-	else
-		page_read(u);
+	} else if (router_is_clogged(u)) {
+		pause_pages(u);
+	} else {
+		d->paused = false;
+		timer_clear(&d->retry);
+		if (d->again)
+			begin(u);
+		else
+			page_read(u);
+	}
 }
 
 /* Writing marks back */
@@ -342,6 +487,8 @@ write_work(struct job *j, struct sql *db)
 	return account_set_marks(db, w->account, w->mark, w->n, &j->err);
 }
 
+static void flush(void);
+
 static void
 write_done(struct job *j)
 {
@@ -357,48 +504,83 @@ write_done(struct job *j)
 			mark_moved(u);
 		user_idle(u);
 	}
+	if (here && here->last && j->status == JOB_OK)
+		flush();
 }
 
-static bool
-flush_some(void)
+static struct job *
+write_job(void)
 {
-	struct job *j;
-	struct write *w;
+	struct job *j = job_new(sizeof(struct write));
+	struct write *w = j->data;
 
-	if (!here->dirty)
-		return false;
-	j = job_new(sizeof(*w));
-	w = j->data;
 	w->user = arena_alloc(j->arena, FLUSH_MAX * sizeof(*w->user));
 	w->account = arena_alloc(j->arena, FLUSH_MAX * sizeof(*w->account));
 	w->mark = arena_alloc(j->arena, FLUSH_MAX * sizeof(*w->mark));
-	for (; here->dirty && w->n < FLUSH_MAX; w->n++) {
-		struct user *u = here->dirty;
-
-		here->dirty = u->delivery.next_dirty;
-		u->delivery.dirty = false;
-		u->delivery.writing = true;
-		w->user[w->n] = u;
-		w->account[w->n] = u->account;
-		w->mark[w->n] = u->delivery.mark;
-	}
 	j->work = write_work;
 	j->done = write_done;
-	pool_submit(j, reactor_index(reactor_current()));
-	return true;
+	return j;
+}
+
+static void
+add_write(struct write *w, struct user *u, uint64_t mark)
+{
+	u->delivery.writing = true;
+	w->user[w->n] = u;
+	w->account[w->n] = u->account;
+	w->mark[w->n++] = mark;
+}
+
+/* Takes users from the list; who cannot be written yet goes to `*again`. */
+static void
+flush_some(struct user **again)
+{
+	struct job *j = NULL;
+	struct user *u;
+
+	while ((u = here->dirty) && !(j && ((struct write *)j->data)->n == FLUSH_MAX)) {
+		struct delivery *d = &u->delivery;
+		uint64_t mark = here->last ? d->mark : d->stable;
+
+		here->dirty = d->next_dirty;
+		d->stable = d->mark;
+		d->dirty = mark <= d->stored && d->mark > d->stored;
+		if (d->dirty) {
+			d->next_dirty = *again;
+			*again = u;
+		} else if (mark > d->stored) {
+			if (!j)
+				j = write_job();
+			add_write(j->data, u, mark);
+		}
+	}
+	if (j)
+		pool_submit(j, reactor_index(reactor_current()));
+}
+
+static void
+flush(void)
+{
+	struct user *again = NULL;
+
+	while (here->dirty)
+		flush_some(&again);
+	here->dirty = again;
 }
 
 void
 delivery_flush(void)
 {
-	while (flush_some())
-		;
+	here->last = true;
+	flush();
 }
 
+/* While a lane is held, a record may be on its way that is older than what has come since. */
 static void
 tick(struct timer *t)
 {
-	delivery_flush();
+	if (here->last || !lane_any_held())
+		flush();
 	timer_set(t, FLUSH_MS, tick);
 }
 

@@ -5,9 +5,13 @@
  * reached a client. In memory we keep the ids given to sessions since the mark, each until a client has it (its
  * <a/>, or for a stream without stream management the bytes handed to the kernel); the mark is the end of the
  * unbroken run of those. `backlog` says that the database holds messages which no session was given; they are read
- * in pages when a session becomes available with non-negative priority, and while that goes on new messages for the
- * bare JID are left in the record for the next page, so that order holds. Marks are written in batches, lazily: after
- * a crash some messages come again, none is lost.
+ * in pages when a session becomes available with non-negative priority, and while that goes on new messages
+ * wait behind the page or are left in the record for the next one, so that order holds. Marks are written in
+ * batches, lazily: after a crash some messages come again, none is lost.
+ *
+ * Ids come in the order of the record, but not to a user: what one sender sent may wait in its lane, committed, behind a
+ * change of its roster, while a later message of somebody else arrives. So a message at or below the mark moves the
+ * mark back, and a mark is written to the database only when it is a tick old and no lane is held.
  */
 #ifndef CORE_DELIVERY_H
 #define CORE_DELIVERY_H
@@ -16,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "net/reactor.h"
 
 struct packet;
@@ -24,21 +29,29 @@ struct user;
 
 struct delivery_item {
 	uint64_t id;
+	uint32_t holders; /* sessions that were given it and have neither confirmed it nor ended */
 	bool done;
 };
 
 struct delivery {
 	uint64_t mark;          /* in memory: everything up to here is done */
+	uint64_t stable;        /* the mark a tick ago: what may be written */
 	uint64_t stored;        /* what the database knows */
 	struct delivery_item *item; /* ids above the mark that sessions were given, ascending */
 	uint32_t n, first, cap;
 	bool backlog;           /* the record holds undelivered ones that no session was given */
 	bool fetching;          /* pages are being read and delivered */
 	bool paused;            /* … but the client has to take the last one first */
+	bool again;             /* something below the cursor was left meanwhile: the pages begin anew */
+	bool forgot;            /* too many items: what was given is not all remembered, the mark must not pass it */
 	bool dirty;             /* in the home's list of marks to write */
 	bool writing;           /* a job with its mark is out */
-	uint64_t cursor;        /* last id that a page gave */
+	uint64_t from, cursor;  /* the pages have given all ids above `from` up to `cursor` */
+	unsigned page;          /* rows of the next page; 0: as many as usual */
 	uint64_t arrived;       /* counts messages left in the record: to see whether a page was the last */
+	struct packet **held;   /* arrived while a page is being read */
+	uint32_t nheld;
+	size_t held_bytes;
 	struct timer retry;
 	struct user *next_dirty;
 };
@@ -50,18 +63,22 @@ void delivery_given(struct user *u, uint64_t id);
 /* A client has it. */
 void delivery_done(struct user *u, uint64_t id);
 /* Nobody was there: it stays in the record. */
-void delivery_left(struct user *u);
-/* The session that was given `id` ended without having it: somebody else may get it, or it stays in the record. */
-void delivery_taken_back(struct user *u, uint64_t id);
+void delivery_left(struct user *u, uint64_t id);
+/* The session that was given `id` ended without having it. True: nobody else has it either; it has to be given to
+ * somebody or left in the record. */
+bool delivery_taken_back(struct user *u, uint64_t id) MUST_CHECK;
 /* A session became available with priority >= 0: give it the backlog. */
 void delivery_catch_up(struct user *u, struct session *s);
 /* A client has taken what it was given: the next page may come. */
 void delivery_continue(struct user *u);
-/* True while messages for the bare JID must be left in the record (backlog being delivered). */
-bool delivery_is_behind(const struct user *u);
+/* True when the message came to a session already: by a page that was read while it was on its way. */
+bool delivery_came(struct user *u, uint64_t id);
+/* While the backlog is being delivered a new message waits behind it: kept, or left to the next page. False: it
+ * may be given now. */
+bool delivery_hold(struct user *u, struct packet *p);
 /* True while the user must stay in memory for our sake. */
 bool delivery_is_busy(const struct user *u);
-/* Writes the marks of this home; at stop, and by timer. */
+/* Writes all marks of this home; at stop, when lanes are empty. */
 void delivery_flush(void);
 void delivery_home_start(void);
 void delivery_home_stop(void);

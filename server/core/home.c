@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "core/delivery.h"
+#include "core/modules.h"
 #include "core/resume.h"
 #include "core/user.h"
 #include "net/reactor.h"
@@ -78,6 +79,16 @@ take_config(void *arg)
 }
 
 static void
+take_new_config(void *arg)
+{
+	struct hook h = { .stage = HOOK_CONFIG_CHANGED };
+
+	take_config(arg);
+	if (modules_want(HOOK_CONFIG_CHANGED))
+		(void)modules_run(&h, NULL);
+}
+
+static void
 start_here(void *arg)
 {
 	take_config(arg);
@@ -107,7 +118,7 @@ home_start_all(void)
 void
 home_reload_all(void)
 {
-	home_call_each(take_config, NULL);
+	home_call_each(take_new_config, NULL);
 }
 
 void

@@ -47,7 +47,7 @@ struct lane {
 	bool running, full;
 };
 
-static atomic_uint total;
+static atomic_uint total, held;
 
 unsigned
 lane_total(void)
@@ -266,9 +266,16 @@ lane_orphan(struct lane *l)
 	unref(l);
 }
 
+bool
+lane_any_held(void)
+{
+	return atomic_load_explicit(&held, memory_order_relaxed) > 0;
+}
+
 void
 lane_hold(struct lane *l)
 {
+	atomic_fetch_add_explicit(&held, 1, memory_order_relaxed);
 	l->holds++;
 	l->refs++;
 }
@@ -278,5 +285,6 @@ lane_release(struct lane *l)
 {
 	l->holds--;
 	run(l);
+	atomic_fetch_sub_explicit(&held, 1, memory_order_relaxed);
 	unref(l);
 }

@@ -37,6 +37,8 @@ unsigned lane_depth(const struct lane *l);
 void lane_hold(struct lane *l);
 void lane_release(struct lane *l);
 
+/* Is any lane of this process held? What is behind a hold may be committed already. */
+bool lane_any_held(void);
 /* Entries in all lanes of this process: main waits for 0 when it stops. */
 unsigned lane_total(void);
 

@@ -90,10 +90,11 @@ resume_sent(struct session *s, struct packet *p, uint64_t upto)
 			push(r, p, upto);
 		return true;
 	}
-	if (r->n >= m->sm_queue_stanzas || r->bytes >= m->sm_queue_bytes)
-		return false;
+	/* Kept all the same: what a session leaves when it ends has one way to go (resume_fini). */
 	push(r, p, 0);
 	r->out++;
+	if (r->n > m->sm_queue_stanzas || r->bytes - r->queue[(r->head + r->n - 1) % r->cap].size >= m->sm_queue_bytes)
+		return false;
 	if (s->stream && (!r->asked || r->n % ASK_EVERY == 0))
 		c2s_ask_ack(s->stream);
 	r->asked = true;
@@ -318,6 +319,7 @@ resume_try(struct c2s *c, struct user *u, const struct elem *e)
 		confirm_one(s);
 	r->asked = false;
 	resend(s);
+	delivery_continue(u);
 	metric_add(METRIC_SESSIONS_RESUMED, 1);
 	log_info(&s->log, "resumed", "unacked=%u", r->n);
 	return true;

@@ -49,8 +49,8 @@ void resume_nonza(struct c2s *c, struct session *s, const struct elem *e);
 /* <resume/> before binding, with the user loaded. True: the stream belongs to that session now. False: <failed/>
  * was sent, the client may bind. */
 bool resume_try(struct c2s *c, struct user *u, const struct elem *e);
-/* `p` is being sent. Without stream management `upto` is the output position behind it. False: the queue is full, the
- * session must end. */
+/* `p` is being sent. Without stream management `upto` is the output position behind it. False: the queue is over its
+ * bound, the session must end. */
 bool resume_sent(struct session *s, struct packet *p, uint64_t upto) __attribute__((warn_unused_result));
 /* `in` has grown: an <r/> that waited for it is answered. */
 void resume_handled(struct session *s);

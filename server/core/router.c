@@ -63,6 +63,18 @@ router_is_for_us(const struct packet *p)
 
 /* At the sender's home */
 
+static void arrive(struct mail *m);
+
+/* Modules copy what I have sent to my other sessions (HOOK_SEND_COPY). */
+static void
+copy_sent(struct session *s, const struct packet *p)
+{
+	struct hook h = { .stage = HOOK_SEND_COPY, .stanza = p->st, .from = p->from, .to = p->to,
+		.account = s->user->jid, .session = s->jid, .record_id = p->record_id };
+
+	(void)modules_run(&h, s->user);
+}
+
 void
 router_leave_lane(struct session *s, struct packet *p)
 {
@@ -85,11 +97,11 @@ router_leave_lane(struct session *s, struct packet *p)
 		/* RFC 6120 §10.3.1: a message without `to` is for the sender's own account. */
 		if (!p->to)
 			p->to = jid_to_bare(p->from);
+		if (s && p->kind == PACKET_MESSAGE && modules_want(HOOK_SEND_COPY))
+			copy_sent(s, p);
 		router_send(p);
 	}
 }
-
-static void arrive(struct mail *m);
 
 /* Something for the server itself: only questions get an answer (RFC 6120 §10.5.2, RFC 6121 §8.5.1). */
 static void
@@ -162,8 +174,13 @@ give_to_available(struct user *u, struct packet *p, int lowest)
 	for (unsigned i = 0; i < e.n; i++) {
 		struct session *s = e.session[i];
 
+		bool late = p->delayed;
+
 		if (!s->closing && session_is_available(s) && s->priority >= lowest)
 			give_to(s, p);
+		/* It was one too many for that session, and what it left has gone to all others by now. */
+		if (s->closing && p->delayed && !late)
+			break;
 	}
 }
 
@@ -174,7 +191,7 @@ missed(struct user *u, struct packet *p)
 		.account = u->jid, .record_id = p->record_id };
 
 	if (p->deliverable)
-		delivery_left(u);
+		delivery_left(u, p->record_id);
 	if (modules_want(HOOK_RECV_MISSED))
 		(void)modules_run(&h, u);
 }
@@ -218,9 +235,9 @@ router_give(struct user *u, struct packet *p)
 {
 	struct session *s = jid_resource(p->to) ? user_session(u, jid_resource(p->to)) : NULL;
 
-	if (p->deliverable && !p->delayed && delivery_is_behind(u))
-		delivery_left(u);
-	else if (s && !s->closing)
+	if (p->deliverable && !p->delayed && (delivery_came(u, p->record_id) || delivery_hold(u, p)))
+		return;
+	if (s && !s->closing)
 		give_to(s, p);
 	else if (!jid_resource(p->to) || p->type == TYPE_CHAT || p->delayed)
 		give_to_bare(u, p);
@@ -228,13 +245,28 @@ router_give(struct user *u, struct packet *p)
 		refuse_delivery(u, p); /* §8.5.3.2.1: normal, groupchat, headline to a resource that has gone */
 }
 
-bool
-router_is_clogged(const struct user *u)
+/* Somebody reads now: then those who may come back need not be waited for. */
+static bool
+is_attended(const struct user *u)
 {
 	LIST_EACH(l, &u->sessions) {
 		const struct session *s = LIST_ENTRY(l, struct session, of_user);
 
-		if (!session_is_available(s) || s->priority < 0)
+		if (s->stream && session_is_available(s) && s->priority >= 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+router_is_clogged(const struct user *u)
+{
+	bool attended = is_attended(u);
+
+	LIST_EACH(l, &u->sessions) {
+		const struct session *s = LIST_ENTRY(l, struct session, of_user);
+
+		if (!session_is_available(s) || s->priority < 0 || (attended && !s->stream))
 			continue;
 		if (s->sm.n * 2 > home_config()->limits.sm_queue_stanzas || s->sm.bytes > CLOGGED_BYTES ||
 			(s->stream && c2s_unsent(s->stream) > CLOGGED_BYTES))
@@ -260,14 +292,15 @@ deliver_iq(struct user *u, struct packet *p)
 		router_refuse(p, XERROR_SERVICE_UNAVAILABLE, NULL, NULL);
 }
 
+/* HOOK_RECV_CHECK, and for messages HOOK_RECV_DELIVER: false when a module has answered or taken it. */
 static bool
-may_receive(struct user *u, struct packet *p)
+may_pass(enum hook_stage stage, struct user *u, struct packet *p)
 {
-	struct hook h = { .stage = HOOK_RECV_CHECK, .stanza = p->st, .from = p->from, .to = p->to,
+	struct hook h = { .stage = stage, .stanza = p->st, .from = p->from, .to = p->to,
 		.account = u->jid, .record_id = p->record_id };
 	enum hook_verdict v;
 
-	if (!modules_want(HOOK_RECV_CHECK))
+	if (!modules_want(stage))
 		return true;
 	v = modules_run(&h, u);
 	if (v == HOOK_REJECT)
@@ -276,15 +309,22 @@ may_receive(struct user *u, struct packet *p)
 }
 
 static void
+deliver_message(struct user *u, struct packet *p)
+{
+	if (may_pass(HOOK_RECV_DELIVER, u, p))
+		router_give(u, p);
+}
+
+static void
 deliver(struct user *u, struct packet *p)
 {
 	if (!u) {
 		cannot_look_up(p);
-	} else if (may_receive(u, p)) {
+	} else if (may_pass(HOOK_RECV_CHECK, u, p)) {
 		if (u->state == USER_ABSENT)
 			no_such_user(u, p);
 		else if (p->kind == PACKET_MESSAGE)
-			router_give(u, p);
+			deliver_message(u, p);
 		else if (p->kind == PACKET_IQ)
 			deliver_iq(u, p);
 		else if (is_subscription(p))
@@ -334,7 +374,7 @@ arrive(struct mail *m)
 	if (!user_with(p->to, &a->wait)) {
 		log_warning(NULL, "inbox-full", "jid=%s", jid_bare(p->to));
 		if (p->deliverable)
-			user_missed(p->to);
+			user_missed(p->to, p->record_id);
 		cannot_look_up(p);
 		free(a);
 		packet_unref(p);

@@ -128,8 +128,9 @@ session_stream_lost(struct session *s)
 static void
 left_over(struct session *s, struct packet *p)
 {
+	if (p->deliverable && !delivery_taken_back(s->user, p->record_id))
+		return; /* another session has it, or had it */
 	if (p->deliverable) {
-		delivery_taken_back(s->user, p->record_id);
 		p->delayed = true;
 		router_give(s->user, p);
 	} else if (p->kind == PACKET_IQ && (p->type == TYPE_GET || p->type == TYPE_SET)) {
@@ -170,6 +171,7 @@ session_close(struct session *s, enum xstream_error e, const char *text)
 	lane_orphan(s->lane);
 	s->lane = NULL;
 	resume_fini(s, left_over);
+	delivery_continue(u); /* its pages may have waited for this session */
 	tell(HOOK_SESSION_CLOSED, s);
 	metric_add(METRIC_SESSIONS, -1);
 	log_info(&s->log, "unbound", "error=%s", e == XSTREAM_NONE ? "none" : xstream_error_name(e));
@@ -193,9 +195,6 @@ session_send(struct session *s, struct packet *p)
 	}
 	if (!resume_sent(s, p, upto)) {
 		log_warning(&s->log, "unacked-queue-full", "stanzas=%u bytes=%zu", s->sm.n, s->sm.bytes);
-		if (p->deliverable)
-			delivery_taken_back(s->user, p->record_id);
-		delivery_left(s->user);
 		session_close(s, XSTREAM_POLICY_VIOLATION, "too many stanzas were not acknowledged");
 	}
 }

@@ -22,6 +22,7 @@
 #define ABSENT_MS 2000    /* how long "no such account" is believed */
 #define IDLE_MS 300000    /* how long a user without sessions stays in memory */
 #define SWEEP_MS 1000
+#define RELOAD_MS 500     /* between two attempts to read a roster again */
 
 struct users {
 	struct user *table; /* by bare JID */
@@ -63,12 +64,12 @@ user_in_memory(const struct jid *j)
 }
 
 void
-user_missed(const struct jid *j)
+user_missed(const struct jid *j, uint64_t id)
 {
 	struct user *u = look_up(j);
 
 	if (u)
-		delivery_left(u);
+		delivery_left(u, id);
 }
 
 struct session *
@@ -105,6 +106,7 @@ user_free(struct user *u)
 		list_remove(&u->idle);
 		here->nidle--;
 	}
+	timer_clear(&u->reload);
 	delivery_fini(u);
 	roster_free(u->roster);
 	free(u->last_status);
@@ -323,6 +325,23 @@ user_release(struct user *u)
 		drain(u);
 }
 
+static void reload_done(struct job *j);
+
+static void
+reload(struct user *u)
+{
+	struct job *j = load_job(u, reload_done);
+
+	((struct load *)j->data)->roster_only = true;
+	pool_submit(j, jid_hash(u->jid));
+}
+
+static void
+reload_again(struct timer *t)
+{
+	reload(LIST_ENTRY(t, struct user, reload));
+}
+
 static void
 reload_done(struct job *j)
 {
@@ -335,22 +354,16 @@ reload_done(struct job *j)
 		user_release(u);
 		return;
 	}
-	/* Still unknown: ask again until the database answers; the user's inbox waits meanwhile. */
-	pool_submit(({
-		struct job *again = load_job(u, reload_done);
-		((struct load *)again->data)->roster_only = true;
-		again;
-	}), jid_hash(u->jid));
+	/* Still unknown: ask again until the database answers; the user's inbox waits meanwhile. Not at once: the
+	 * answer may have been that too many ask, or that the server stops. */
+	timer_set(&u->reload, RELOAD_MS, reload_again);
 }
 
 void
 user_reload_roster(struct user *u)
 {
-	struct job *j = load_job(u, reload_done);
-
-	((struct load *)j->data)->roster_only = true;
 	user_hold(u);
-	pool_submit(j, jid_hash(u->jid));
+	reload(u);
 }
 
 void

@@ -45,6 +45,7 @@ struct user {
 	struct list inbox;       /* struct user_wait.link */
 	unsigned inbox_n, holds;
 	bool draining;
+	struct timer reload;     /* the roster could not be read: asks again */
 	struct list idle;        /* in the home's list of idle users */
 	int64_t idle_since_ms;
 };
@@ -69,7 +70,7 @@ user_is_free(const struct user *u)
 	return u->state == USER_READY && !u->holds && !u->draining && list_is_empty(&u->inbox);
 }
 /* A recorded message could not even be queued: the record keeps it. */
-void user_missed(const struct jid *j);
+void user_missed(const struct jid *j, uint64_t id);
 /* Runs w in order: now, when ready and nothing waits, else later. False (w untouched): the inbox is full. */
 bool user_with(const struct jid *j, struct user_wait *w) MUST_CHECK;
 /* Nothing leaves the inbox while held: for a change that waits for the database. Each hold keeps the user

@@ -352,25 +352,43 @@ binding_exporter(SSL *ssl, unsigned char *out)
 }
 
 /* RFC 5929 §4.1: the certificate under the hash of its own signature, but SHA-256 for MD5 and SHA-1;
- * undefined where a signature has no single hash (Ed25519). */
+ * undefined (NULL) where a signature has no single hash (Ed25519). */
+static const EVP_MD *
+end_point_hash(X509 *leaf)
+{
+	int hash = NID_undef;
+	const EVP_MD *md;
+
+	if (!leaf || X509_get_signature_info(leaf, &hash, NULL, NULL, NULL) != 1 || hash == NID_undef) {
+		ERR_clear_error();
+		return NULL;
+	}
+	md = hash == NID_md5 || hash == NID_sha1 ? EVP_sha256() : EVP_get_digestbynid(hash);
+	return md && EVP_MD_get_size(md) <= 64 ? md : NULL;
+}
+
 static int
 binding_end_point(SSL *ssl, unsigned char *out)
 {
 	X509 *leaf = SSL_get_certificate(ssl);
-	int hash = NID_undef;
-	const EVP_MD *md;
+	const EVP_MD *md = end_point_hash(leaf);
 	unsigned len = 0;
 
-	if (!leaf || X509_get_signature_info(leaf, &hash, NULL, NULL, NULL) != 1 || hash == NID_undef) {
-		ERR_clear_error();
-		return -1;
-	}
-	md = hash == NID_md5 || hash == NID_sha1 ? EVP_sha256() : EVP_get_digestbynid(hash);
-	if (!md || EVP_MD_get_size(md) > 64 || X509_digest(leaf, md, out, &len) != 1) {
+	if (!md || X509_digest(leaf, md, out, &len) != 1) {
 		ERR_clear_error();
 		return -1;
 	}
 	return (int)len;
+}
+
+bool
+tls_can_bind(SSL *ssl, enum tls_binding type)
+{
+	if (!ssl || !SSL_is_init_finished(ssl))
+		return false;
+	if (type == TLS_EXPORTER)
+		return SSL_version(ssl) >= TLS1_3_VERSION;
+	return end_point_hash(SSL_get_certificate(ssl)) != NULL;
 }
 
 int

@@ -42,6 +42,8 @@ const char *tls_sni(SSL *ssl);
 enum tls_binding { TLS_EXPORTER, TLS_SERVER_END_POINT };
 /* Channel-binding data: RFC 9266 (TLS 1.3 only, label EXPORTER-Channel-Binding, 32 bytes; none
  * on 1.2) or RFC 5929 §4. out holds 64 bytes. Length or -1. */
+/* Whether tls_channel_binding would give it, without the work. */
+bool tls_can_bind(SSL *ssl, enum tls_binding type);
 int tls_channel_binding(SSL *ssl, enum tls_binding type, unsigned char out[64]);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384" for logs; static or SSL-owned pieces in `out`. */
 const char *tls_describe(SSL *ssl, char out[96]);

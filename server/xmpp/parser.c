@@ -403,23 +403,15 @@ parser_restart(struct parser *p)
 	p->restarted = true;
 }
 
-static void
-parser_init(struct parser *p, const struct parser_ops *ops, void *owner,
-	    const struct parser_limits *limits)
+struct parser *
+parser_new(const struct parser_ops *ops, void *owner, const struct parser_limits *limits)
 {
-	memset(p, 0, sizeof(*p));
+	struct parser *p = NEW(struct parser);
+
 	p->ops = ops;
 	p->owner = owner;
 	p->limits = *limits;
 	p->content_ns = "";
-}
-
-struct parser *
-parser_new(const struct parser_ops *ops, void *owner, const struct parser_limits *limits)
-{
-	struct parser *p = mem_alloc(sizeof(*p));
-
-	parser_init(p, ops, owner, limits);
 	return p;
 }
 
@@ -509,19 +501,18 @@ parser_one(const char *xml, size_t n, const char *ns, const struct parser_limits
 						  .attributes = UINT_MAX,
 						  .namespaces = UINT_MAX};
 	struct one one = {0};
-	struct parser p;
+	struct parser *p = parser_new(&ops, &one, limits != NULL ? limits : &wide);
 	const char *known = ns_intern(ns != NULL ? ns : "");
 	size_t used;
 	bool good;
 
-	parser_init(&p, &ops, &one, limits != NULL ? limits : &wide);
-	p.depth = 1;
-	p.content_ns = known != NULL ? known : "";
-	p.kind = (uint8_t)expat_kind_of(p.content_ns);
-	if (p.kind == EXPAT_OWN)
-		p.tag_text = start_tag(ns != NULL ? ns : "");
-	good = parser_feed(&p, xml, n, &used) == PARSER_OK && parser_is_idle(&p) && !one.more;
-	drop_stream(&p);
+	p->depth = 1;
+	p->content_ns = known != NULL ? known : "";
+	p->kind = (uint8_t)expat_kind_of(p->content_ns);
+	if (p->kind == EXPAT_OWN)
+		p->tag_text = start_tag(ns != NULL ? ns : "");
+	good = parser_feed(p, xml, n, &used) == PARSER_OK && parser_is_idle(p) && !one.more;
+	parser_free(p);
 	if (!good) {
 		stanza_unref(one.st);
 		return NULL;

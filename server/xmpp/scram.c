@@ -280,8 +280,10 @@ read_flag(struct scram *s, struct cursor *c)
 	if (take(c, 'p', &v)) {
 		if (!s->plus || !is_binding_name(&v))
 			return SCRAM_MALFORMED;
+		/* An unknown type is a mistake, not a guess at a password: clients that know only tls-unique
+		 * go on to other mechanisms, and must not be throttled for it. */
 		s->bound = find_binding(s, &v);
-		return s->bound < 0 ? SCRAM_NOT_AUTHORIZED : SCRAM_OK;
+		return s->bound < 0 ? SCRAM_MALFORMED : SCRAM_OK;
 	}
 	if (c->end - c->p < 2 || c->p[1] != ',' || (c->p[0] != 'n' && c->p[0] != 'y') || s->plus)
 		return SCRAM_MALFORMED;

@@ -95,6 +95,12 @@ census_account_changed(const char *bare, const char *text)
 }
 
 void
+census_account_leaving(const char *bare)
+{
+	(void)bare;
+}
+
+void
 census_totals(struct census_totals *out)
 {
 	*out = (struct census_totals){.connections = 3, .sessions = stand_in.nsessions};

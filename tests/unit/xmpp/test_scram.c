@@ -260,10 +260,10 @@ channel_binding(void **state)
 			 SCRAM_NOT_AUTHORIZED);
 	/* a type we do not have; one that is unavailable here */
 	assert_int_equal(login(SCRAM_SHA256, &b, "p=tls-unique,,", "x", "pencil"),
-			 SCRAM_NOT_AUTHORIZED);
+			 SCRAM_MALFORMED);
 	b.type_names[0] = NULL;
 	assert_int_equal(login(SCRAM_SHA256, &b, "p=tls-exporter,,", "exported", "pencil"),
-			 SCRAM_NOT_AUTHORIZED);
+			 SCRAM_MALFORMED);
 	assert_int_equal(login(SCRAM_SHA256, &b, "p=,,", "", "pencil"), SCRAM_MALFORMED);
 	assert_int_equal(login(SCRAM_SHA256, &b, "p=a_b,,", "", "pencil"), SCRAM_MALFORMED);
 	/* -PLUS without binding */
