@@ -40,6 +40,7 @@
 
 #define MAX_LISTENERS 64
 #define DRAIN_MS 25000   /* lanes, when the database is slow: patience and some */
+#define CONFIRM_MS 1000  /* clients that do not say what they have received */
 #define GOODBYE_MS 5000  /* streams that do not answer our end tag */
 #define POLL_MS 20
 
@@ -269,6 +270,12 @@ goodbye_here(void *arg)
 }
 
 static void
+confirm_here(void *arg)
+{
+	*(unsigned *)arg += c2s_home_confirm();
+}
+
+static void
 flush_here(void *arg)
 {
 	(void)arg;
@@ -300,6 +307,19 @@ drain(void)
 }
 
 static void
+take_confirmations(void)
+{
+	unsigned left = 1;
+
+	for (int waited = 0; left && waited < CONFIRM_MS; waited += POLL_MS) {
+		left = 0;
+		home_call_each(confirm_here, &left);
+		if (left)
+			nap();
+	}
+}
+
+static void
 say_goodbye(void)
 {
 	unsigned left = 1;
@@ -322,6 +342,7 @@ stop(const struct config *c)
 	/* What was read is recorded, delivered and acknowledged before streams end: nothing has to be sent twice. */
 	home_call_each(quiet_here, NULL);
 	drain();
+	take_confirmations();
 	say_goodbye();
 	drain();
 	home_call_each(flush_here, NULL);

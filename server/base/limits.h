@@ -35,6 +35,7 @@
 	X(sm_queue_bytes, 4194304, 65536, 268435456, "The same in bytes") \
 	X(detached_per_account, 8, 1, 1000, "Detached sessions kept for an account") \
 	X(inbox_stanzas, 4096, 16, 100000, "Stanzas waiting for a user whose state is being read") \
+	X(inbox_bytes, 16777216, 65536, 1073741824, "The same in bytes") \
 	X(roster_items, 2000, 10, 100000, "Items in a roster") \
 	X(roster_groups, 32, 1, 256, "Groups of a roster item") \
 	X(roster_name_bytes, 1023, 64, 8192, "A roster item's name, or a group's") \

@@ -27,6 +27,7 @@ struct streams {
 	struct list all;
 	unsigned n;
 	bool quiet; /* the server is stopping: nothing more is read */
+	bool deaf;  /* … but what clients confirm; their stanzas are not taken, and not counted */
 };
 
 static _Thread_local struct streams *here;
@@ -246,18 +247,23 @@ is_space(const char *p, size_t n)
 static void
 start_tls(struct c2s *c, size_t unread)
 {
-	struct tls_set *tls = host_tls();
+	struct tls_set *tls;
 
-	parser_restart(c->parser);
-	c->opened = false;
 	/* What came behind <starttls/> in the clear must not be read as if it had come protected. White space says
 	 * nothing: clients that end each element with a newline (go-xmpp) break RFC 6120 §5.3.3, but harm nobody. */
-	if (conn_start_tls(c->conn, tls, false, unread)) {
+	if (unread) {
 		log_warning(conn_log(c->conn), "starttls-injection", "bytes=%zu", unread);
 		c2s_end(c, XSTREAM_POLICY_VIOLATION, "data behind starttls");
-	} else {
-		c->state = C2S_HANDSHAKE;
+		return;
 	}
+	c2s_writef(c, "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+	parser_restart(c->parser);
+	c->opened = false;
+	tls = host_tls();
+	if (conn_start_tls(c->conn, tls, false, 0))
+		c2s_end(c, XSTREAM_NONE, NULL);
+	else
+		c->state = C2S_HANDSHAKE;
 	tls_set_unref(tls);
 }
 
@@ -271,6 +277,7 @@ restart(struct c2s *c, const char *rest, size_t n)
 	}
 	parser_restart(c->parser);
 	c->opened = false;
+	c->skip_space = true;
 	c->state = C2S_HEADER;
 	c2s_move_home(c);
 }
@@ -295,18 +302,34 @@ c2s_restart(struct c2s *c)
 	restart(c, "", 0);
 }
 
+/* A newline behind </auth> belongs to the old stream, but may come after we have begun the new one, where nothing
+ * may stand in front of the XML declaration. */
+static size_t
+space_ahead(struct c2s *c, const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (c->skip_space && i < n && is_space(p + i, 1))
+		i++;
+	if (i < n)
+		c->skip_space = false;
+	return i;
+}
+
 static void
 on_data(struct conn *conn, void *owner, const char *p, size_t n)
 {
 	struct c2s *c = owner;
 	enum parser_error e;
-	size_t used = 0;
+	size_t space, used = 0;
 
 	if (c->state == C2S_CLOSING)
 		return;
 	c->input_ms = reactor_now_ms(reactor_current());
-	c->pinged = false;
-	e = parser_feed(c->parser, p, n, &used);
+	c->pinged = c->early = false;
+	space = space_ahead(c, p, n);
+	e = parser_feed(c->parser, p + space, n - space, &used);
+	used += space;
 	if (c->state == C2S_CLOSING)
 		return;
 	if (e != PARSER_OK) {
@@ -413,7 +436,7 @@ on_stanza(void *owner, struct stanza *st)
 	struct c2s *c = owner;
 	struct session *s = c->session;
 
-	if (c->state == C2S_CLOSING) {
+	if (c->state == C2S_CLOSING || (here->deaf && is_stanza(st->root))) {
 		stanza_unref(st);
 	} else if (c->state != C2S_BOUND) {
 		c2s_negotiate(c, st);
@@ -635,6 +658,34 @@ end_detached(struct user *u, void *arg)
 		if (!all.session[i]->stream)
 			session_close(all.session[i], XSTREAM_NONE, NULL);
 	user_release(u);
+}
+
+static bool
+owes_confirmation(const struct c2s *c)
+{
+	return c->state == C2S_BOUND && c->session && c->session->sm.enabled && c->session->sm.n;
+}
+
+unsigned
+c2s_home_confirm(void)
+{
+	bool first = !here->deaf;
+	unsigned n = 0;
+
+	here->deaf = true;
+	LIST_EACH(l, &here->all) {
+		struct c2s *c = LIST_ENTRY(l, struct c2s, link);
+
+		if (!owes_confirmation(c))
+			continue;
+		n++;
+		if (!first)
+			continue;
+		c2s_ask_ack(c);
+		c->paused = false;
+		conn_resume(c->conn);
+	}
+	return n;
 }
 
 unsigned

@@ -26,6 +26,8 @@ void c2s_start(void);
 void c2s_home_start(void);
 /* Stops reading on every stream: what has been read is finished first. */
 void c2s_home_quiet(void);
+/* Then: reads only what clients confirm, so that nothing they have comes again. How many have not said all. */
+unsigned c2s_home_confirm(void);
 /* Every stream of this reactor is told system-shutdown and closed; returns how many there are still. */
 unsigned c2s_home_shutdown(void);
 void c2s_home_stop(void);

@@ -27,6 +27,7 @@
 
 /* Features */
 
+/* tls-unique is for clients that do not know this list: accepted (RFC 5802 §6.1), not recommended. */
 static void
 write_binding_types(struct buf *out, const struct scram_binding *b)
 {
@@ -41,13 +42,13 @@ write_binding_types(struct buf *out, const struct scram_binding *b)
 static bool
 find_bindings(struct c2s *c, struct scram_binding *b)
 {
-	static const char *const names[2] = { [TLS_EXPORTER] = "tls-exporter",
-		[TLS_SERVER_END_POINT] = "tls-server-end-point" };
+	static const char *const names[TLS_BINDINGS] = { [TLS_EXPORTER] = "tls-exporter",
+		[TLS_SERVER_END_POINT] = "tls-server-end-point", [TLS_UNIQUE] = "tls-unique" };
 
 	memset(b, 0, sizeof(*b));
 	if (!home_config()->auth.channel_binding)
 		return false;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < TLS_BINDINGS; i++)
 		if (tls_can_bind(conn_ssl(c->conn), (enum tls_binding)i))
 			b->type_names[i] = names[i];
 	return b->type_names[0] || b->type_names[1];
@@ -57,7 +58,7 @@ find_bindings(struct c2s *c, struct scram_binding *b)
 static void
 fill_bindings(struct c2s *c, struct scram_binding *b)
 {
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < TLS_BINDINGS; i++) {
 		int n = b->type_names[i] ? tls_channel_binding(conn_ssl(c->conn), (enum tls_binding)i, b->data[i]) : -1;
 
 		b->data_len[i] = n > 0 ? (size_t)n : 0;
@@ -142,8 +143,7 @@ static void
 on_starttls(struct c2s *c, const struct elem *e)
 {
 	(void)e;
-	c2s_writef(c, "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
-	c->turn = TURN_STARTTLS;
+	c->turn = TURN_STARTTLS; /* <proceed/> is said when nothing came behind it */
 }
 
 /* SASL */
@@ -278,6 +278,16 @@ after_answer(struct c2s *c)
 	}
 }
 
+/* Again before the answer is looked at: many exchanges may have been begun before the first of them failed. */
+static bool
+is_throttled(struct c2s *c)
+{
+	char bare[2304];
+
+	bare_of(c, bare);
+	return !auth_may_try(bare, conn_source(c->conn));
+}
+
 static void
 match_done(struct job *j)
 {
@@ -290,6 +300,11 @@ match_done(struct job *j)
 	if (!c)
 		return;
 	c->job = NULL;
+	if (is_throttled(c)) {
+		auth_refuse(c, SASL_TEMPORARY_AUTH_FAILURE);
+		after_answer(c);
+		return;
+	}
 	next = sasl_checked(c->sasl, d->match && d->keys.have && !d->keys.account.disabled, &out);
 	step(c, next, out);
 	after_answer(c);
@@ -423,6 +438,10 @@ on_response(struct c2s *c, const struct elem *e)
 	const char *out = NULL;
 	enum sasl_step next;
 
+	if (sasl_user(c->sasl) && is_throttled(c)) {
+		auth_refuse(c, SASL_TEMPORARY_AUTH_FAILURE);
+		return;
+	}
 	next = sasl_response(c->sasl, elem_text(e, reactor_scratch(reactor_current())), &out);
 	step(c, next, out);
 }
@@ -458,6 +477,7 @@ c2s_move_home(struct c2s *c)
 
 struct bind_wait {
 	struct user_wait wait;
+	struct resume_wait later; /* a session that is not ready to be resumed */
 	struct c2s *c;      /* NULL: the stream has gone */
 	struct stanza *st;
 };
@@ -568,6 +588,9 @@ user_ready(struct user_wait *w, struct user *u)
 	struct bind_wait *b = LIST_ENTRY(w, struct bind_wait, wait);
 	struct c2s *c = b->c;
 
+	if (c && u && u->state == USER_READY && b->st->root->ns == NS_SM &&
+		resume_must_wait(u, b->st->root, &b->later))
+		return;
 	if (c) {
 		c->wait = NULL;
 		with_user(c, u, b->st);
@@ -578,6 +601,27 @@ user_ready(struct user_wait *w, struct user *u)
 }
 
 static void
+ask_for_user(struct bind_wait *b)
+{
+	struct c2s *c = b->c;
+
+	if (c && user_with(c->jid, &b->wait))
+		return;
+	stanza_unref(b->st);
+	free(b);
+	if (!c)
+		return;
+	c->wait = NULL;
+	c2s_end(c, XSTREAM_RESOURCE_CONSTRAINT, NULL);
+}
+
+static void
+ask_again(struct resume_wait *w)
+{
+	ask_for_user(LIST_ENTRY(w, struct bind_wait, later));
+}
+
+static void
 wait_for_user(struct c2s *c, struct stanza *st)
 {
 	struct bind_wait *b = NEW(struct bind_wait);
@@ -585,14 +629,10 @@ wait_for_user(struct c2s *c, struct stanza *st)
 	b->c = c;
 	b->st = stanza_ref(stanza_seal(st));
 	b->wait.run = user_ready;
+	b->later.run = ask_again;
 	c->wait = b;
 	wait_begin(c);
-	if (user_with(c->jid, &b->wait))
-		return;
-	stanza_unref(b->st);
-	free(b);
-	c->wait = NULL;
-	c2s_end(c, XSTREAM_RESOURCE_CONSTRAINT, NULL);
+	ask_for_user(b);
 }
 
 static void

@@ -43,7 +43,8 @@ struct c2s {
 	enum c2s_state state;
 	enum c2s_turn turn;
 	unsigned char tries;
-	bool direct_tls, authenticated, opened, paused, pinged, source_counted, early;
+	bool direct_tls, authenticated, opened, paused, pinged, source_counted, early,
+		skip_space; /* the stream begins behind white space that trails the last SASL element */
 	enum sasl_mechanism mechanism;
 	sasl_set offered;
 	int64_t deadline_ms, input_ms;

@@ -106,9 +106,10 @@ close_sessions(struct user *u, void *arg)
 		session_close(s, q->error, q->text);
 		q->n++;
 	}
-	user_release(u);
+	/* Before the release, which may be the last anybody sees of the user. */
 	if (q->forget)
 		user_forget(u);
+	user_release(u);
 }
 
 static void

@@ -3,31 +3,55 @@
  */
 #include "core/content.h"
 
+#include <string.h>
+
 #include "xmpp/ns.h"
 
-/* Elements that say nothing by themselves: with only these a message is a typing notification. */
+/* A typing notification is small: what is larger says more than that, wherever it says it. */
+#define WEIGHTLESS_BYTES 1024
+#define THREAD_BYTES 128
+
+/* Elements that say nothing by themselves: with only these a message is a typing notification. But they must be what
+ * they pretend to be: empty, lest words travel past the record inside of <composing/>. */
 static const struct {
 	const char *ns, *name; /* name NULL: any */
+	size_t text;           /* bytes of text it may have */
+	bool attributes;
 } weightless[] = {
-	{ NS_CHATSTATES, NULL },
-	{ NS_HINTS, NULL },
-	{ NS_SID, NULL },
-	{ NS_CLIENT, "thread" },
-	{ NS_DELAY, NULL },
+	{ NS_CHATSTATES, NULL, 0, false },
+	{ NS_HINTS, NULL, 0, false },
+	{ NS_SID, NULL, 0, true },
+	{ NS_CLIENT, "thread", THREAD_BYTES, true },
+	{ NS_DELAY, NULL, 0, true },
 };
+
+/* White space between elements is nobody's words. */
+static size_t
+text_bytes(const struct elem *e)
+{
+	size_t n = 0;
+
+	for (const struct elem *c = e->first; c; c = c->next)
+		if (!c->name && strspn(c->text, " \t\r\n") < c->text_len)
+			n += c->text_len;
+	return n;
+}
 
 static bool
 is_weightless(const struct elem *e)
 {
 	for (size_t i = 0; i < sizeof(weightless) / sizeof(weightless[0]); i++)
 		if (elem_is(e, weightless[i].ns, weightless[i].name))
-			return true;
+			return !elem_first(e) && text_bytes(e) <= weightless[i].text &&
+				(weightless[i].attributes || !e->attrs);
 	return false;
 }
 
 bool
 content_is_any(const struct packet *p)
 {
+	if (p->st->size > WEIGHTLESS_BYTES || text_bytes(p->st->root))
+		return true;
 	for (const struct elem *e = elem_first(p->st->root); e; e = elem_next(e, NULL, NULL))
 		if (!is_weightless(e))
 			return true;

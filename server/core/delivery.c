@@ -25,6 +25,7 @@
 #include "xmpp/parser.h"
 
 #define MAX_ITEMS 16384
+#define KEEP_CAP 64    /* an array this small stays when it empties */
 #define FLUSH_MS 1000
 #define RETRY_MS 1000
 #define FLUSH_MAX 1000 /* marks in one statement */
@@ -99,16 +100,12 @@ advance(struct user *u)
 	}
 	if (!d->n)
 		d->first = 0;
+	if (!d->n && d->cap > KEEP_CAP) {
+		free(d->item);
+		d->item = NULL;
+		d->cap = 0;
+	}
 	mark_moved(u);
-}
-
-/* A record at or below the mark that had not come yet. */
-static void
-move_back(struct delivery *d, uint64_t id)
-{
-	d->mark = id - 1;
-	if (d->stable > d->mark)
-		d->stable = d->mark;
 }
 
 static struct delivery_item *
@@ -160,6 +157,17 @@ remember(struct delivery *d, struct delivery_item item)
 	d->n++;
 }
 
+/* A record at or below the mark that had not come yet. What the mark stood on needs not come again. */
+static void
+move_back(struct delivery *d, uint64_t id)
+{
+	if (id < d->mark)
+		remember(d, (struct delivery_item){ .id = d->mark, .done = true });
+	d->mark = id - 1;
+	if (d->stable > d->mark)
+		d->stable = d->mark;
+}
+
 void
 delivery_given(struct user *u, uint64_t id)
 {
@@ -170,11 +178,8 @@ delivery_given(struct user *u, uint64_t id)
 		i->holders++;
 		return;
 	}
-	if (id <= d->mark) {
-		if (id < d->mark)
-			remember(d, (struct delivery_item){ .id = d->mark, .done = true });
+	if (id <= d->mark)
 		move_back(d, id);
-	}
 	remember(d, (struct delivery_item){ .id = id, .holders = 1 });
 }
 
@@ -228,7 +233,8 @@ delivery_left(struct user *u, uint64_t id)
 	if (d->fetching && id <= d->cursor && !find(d, id))
 		d->again = true;
 	d->backlog = true;
-	d->arrived++;
+	if (d->left < id)
+		d->left = id;
 	/* Somebody is there, but it found no room in the inbox. */
 	if (!d->fetching && u->state == USER_READY && user_priority(u) >= 0)
 		begin(u);
@@ -284,7 +290,7 @@ delivery_is_busy(const struct user *u)
 
 struct page {
 	const char *bare;
-	uint64_t after, arrived;
+	uint64_t after, upto;
 	unsigned limit;
 	struct record_row *rows;
 	size_t n;
@@ -297,7 +303,7 @@ page_work(struct job *j, struct sql *db)
 {
 	struct page *g = j->data;
 
-	return record_backlog(db, j->arena, g->bare, g->after, g->limit, &g->rows, &g->n, &j->err);
+	return record_backlog(db, j->arena, g->bare, g->after, g->upto, g->limit, &g->rows, &g->n, &j->err);
 }
 
 static struct packet *
@@ -403,8 +409,10 @@ page_done(struct job *j)
 	} else if (given < g->n) {
 		d->page = given ? (unsigned)given : 1;
 		pause_pages(u);
-	} else if (g->n < g->limit && g->arrived == d->arrived) {
+	} else if (g->n < g->limit && d->left <= g->upto) {
 		stop_fetching(u, true);
+	} else if (g->n < g->limit && d->left > record_settled_id()) {
+		pause_pages(u);
 	} else {
 		d->page = g->limit * 2;
 		page_read(u);
@@ -420,7 +428,8 @@ page_read(struct user *u)
 
 	g->bare = arena_strdup(j->arena, jid_bare(u->jid));
 	g->after = u->delivery.cursor;
-	g->arrived = u->delivery.arrived;
+	/* What is not settled may still go back to its sender, or arrives by itself. */
+	g->upto = record_settled_id();
 	g->limit = wanted && wanted < most ? wanted : most;
 	j->owner = u;
 	j->work = page_work;
@@ -552,6 +561,8 @@ flush_some(struct user **again)
 			if (!j)
 				j = write_job();
 			add_write(j->data, u, mark);
+		} else {
+			user_idle(u);
 		}
 	}
 	if (j)

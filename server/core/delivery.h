@@ -48,7 +48,7 @@ struct delivery {
 	bool writing;           /* a job with its mark is out */
 	uint64_t from, cursor;  /* the pages have given all ids above `from` up to `cursor` */
 	unsigned page;          /* rows of the next page; 0: as many as usual */
-	uint64_t arrived;       /* counts messages left in the record: to see whether a page was the last */
+	uint64_t left;          /* highest id left in the record: to see whether a page was the last */
 	struct packet **held;   /* arrived while a page is being read */
 	uint32_t nheld;
 	size_t held_bytes;

@@ -138,6 +138,8 @@ run(struct lane *l)
 	}
 	l->running = false;
 	tell_full(l);
+	if (l->session && !l->n)
+		resume_lane_empty(l->session);
 	unref(l);
 }
 

@@ -336,11 +336,25 @@ presence_broadcast(struct session *s, struct packet *p)
 	packet_unref(p);
 }
 
+/* §4.3: probes are the server's. A client's goes where the answer would be presence; elsewhere the answer would only
+ * tell whether somebody is there. */
+static bool
+may_probe(const struct user *u, const struct jid *to)
+{
+	const struct roster_item *i = u->roster ? roster_find(u->roster, to) : NULL;
+
+	return (i && (i->subscription & SUB_TO)) || jid_equal_bare(to, u->jid);
+}
+
 void
 presence_directed(struct session *s, struct packet *p)
 {
 	struct directed *d;
 
+	if (p->type == TYPE_PROBE && !may_probe(s->user, p->to)) {
+		packet_unref(p);
+		return;
+	}
 	if (is_too_big(p)) {
 		refuse(s, p, XERROR_POLICY_VIOLATION, "presence is too big");
 		packet_unref(p);

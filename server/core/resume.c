@@ -32,6 +32,14 @@ session_of(struct resume *r)
 	return (struct session *)((char *)r - offsetof(struct session, sm));
 }
 
+static void
+run_first(struct resume *r)
+{
+	struct resume_wait *w = LIST_ENTRY(list_pop(&r->waiting), struct resume_wait, link);
+
+	w->run(w);
+}
+
 /* The ring */
 
 static void
@@ -112,6 +120,12 @@ resume_flushed(struct session *s, uint64_t upto)
 }
 
 void
+resume_init(struct resume *r)
+{
+	list_init(&r->waiting);
+}
+
+void
 resume_fini(struct session *s, void (*left)(struct session *s, struct packet *p))
 {
 	struct resume *r = &s->sm;
@@ -130,6 +144,8 @@ resume_fini(struct session *s, void (*left)(struct session *s, struct packet *p)
 	free(r->queue);
 	r->queue = NULL;
 	r->cap = 0;
+	while (!list_is_empty(&r->waiting))
+		run_first(r);
 }
 
 /* Nonzas */
@@ -288,11 +304,58 @@ resend(struct session *s)
 	}
 }
 
+/* The id of somebody else is no more than an unknown one. */
+static struct session *
+find(const struct user *u, const char *id)
+{
+	struct resume *r = NULL;
+	struct session *s;
+
+	HASH_FIND(hh, here->table, id, strlen(id), r);
+	s = r ? session_of(r) : NULL;
+	return s && s->user == u && !s->closing ? s : NULL;
+}
+
+static void
+end_old_stream(struct session *s)
+{
+	struct c2s *old = s->stream;
+
+	if (!old)
+		return;
+	c2s_set_session(old, NULL);
+	session_stream_lost(s);
+	c2s_end(old, XSTREAM_CONFLICT, "resumed by another stream");
+}
+
+bool
+resume_must_wait(struct user *u, const struct elem *e, struct resume_wait *w)
+{
+	const char *id = elem_get(e, "previd");
+	struct session *s = id ? find(u, id) : NULL;
+
+	if (!s || !lane_depth(s->lane))
+		return false;
+	end_old_stream(s);
+	if (s->closing)
+		return false;
+	list_append(&s->sm.waiting, &w->link);
+	return true;
+}
+
+void
+resume_lane_empty(struct session *s)
+{
+	/* One of them gets the session, and may bring something for the lane at once. */
+	while (!s->closing && !lane_depth(s->lane) && !list_is_empty(&s->sm.waiting))
+		run_first(&s->sm);
+}
+
 bool
 resume_try(struct c2s *c, struct user *u, const struct elem *e)
 {
 	const char *id = elem_get(e, "previd"), *h = elem_get(e, "h");
-	struct resume *r = NULL;
+	struct resume *r;
 	struct session *s;
 	uint64_t v;
 
@@ -300,13 +363,12 @@ resume_try(struct c2s *c, struct user *u, const struct elem *e)
 		fail(c, "bad-request");
 		return false;
 	}
-	HASH_FIND(hh, here->table, id, strlen(id), r);
-	s = r ? session_of(r) : NULL;
-	/* The id of somebody else is no more than an unknown one. */
-	if (!s || s->user != u || s->closing) {
+	s = find(u, id);
+	if (!s) {
 		fail(c, "item-not-found");
 		return false;
 	}
+	r = &s->sm;
 	if ((uint32_t)v - (r->out - r->n) > r->n) {
 		fail(c, "bad-request");
 		return false;

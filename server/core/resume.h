@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/list.h"
 #include "base/map.h"
 #include "net/reactor.h"
 #include "xmpp/stanza.h"
@@ -27,6 +28,12 @@ struct unconfirmed {
 	size_t size;   /* packet_size when it was queued */
 };
 
+/* A resumption that waits. `run` is called once, when it is to be tried again. */
+struct resume_wait {
+	struct list link;
+	void (*run)(struct resume_wait *w);
+};
+
 struct resume {
 	bool enabled, resumable;
 	uint32_t in;             /* handled by us, mod 2^32 */
@@ -39,6 +46,7 @@ struct resume {
 	uint32_t owes_at, owes_again_at; /* `in` at which it is answered */
 	char id[33];             /* random, hex; "" when not resumable */
 	UT_hash_handle hh;       /* the home's table by id */
+	struct list waiting;     /* struct resume_wait, until the lane is empty */
 	struct timer timeout;    /* detached: when it ends */
 	int64_t detached_ms;
 };
@@ -49,6 +57,11 @@ void resume_nonza(struct c2s *c, struct session *s, const struct elem *e);
 /* <resume/> before binding, with the user loaded. True: the stream belongs to that session now. False: <failed/>
  * was sent, the client may bind. */
 bool resume_try(struct c2s *c, struct user *u, const struct elem *e);
+/* Asked before resume_try. What the old stream brought and what waits in the lane is not counted yet, and the client would
+ * send it again: so the old stream ends now, and `h` is told when the lane is empty. True: `w` is kept until then. */
+bool resume_must_wait(struct user *u, const struct elem *e, struct resume_wait *w);
+/* The lane has become empty. */
+void resume_lane_empty(struct session *s);
 /* `p` is being sent. Without stream management `upto` is the output position behind it. False: the queue is over its
  * bound, the session must end. */
 bool resume_sent(struct session *s, struct packet *p, uint64_t upto) __attribute__((warn_unused_result));
@@ -58,6 +71,7 @@ void resume_handled(struct session *s);
 void resume_flushed(struct session *s, uint64_t upto);
 /* The stream is gone; the session waits. */
 void resume_detach(struct session *s);
+void resume_init(struct resume *r);
 /* Empties and frees the queue; `left` gets every packet that no client has confirmed, oldest first. */
 void resume_fini(struct session *s, void (*left)(struct session *s, struct packet *p));
 void resume_home_start(void);

@@ -258,9 +258,17 @@ is_attended(const struct user *u)
 	return false;
 }
 
+/* Half of a limit, or what a client should have taken by now whatever the limit. */
+static bool
+is_much(size_t bytes, uint64_t limit)
+{
+	return bytes > CLOGGED_BYTES || bytes > limit / 2;
+}
+
 bool
 router_is_clogged(const struct user *u)
 {
+	const struct limits *m = &home_config()->limits;
 	bool attended = is_attended(u);
 
 	LIST_EACH(l, &u->sessions) {
@@ -268,8 +276,8 @@ router_is_clogged(const struct user *u)
 
 		if (!session_is_available(s) || s->priority < 0 || (attended && !s->stream))
 			continue;
-		if (s->sm.n * 2 > home_config()->limits.sm_queue_stanzas || s->sm.bytes > CLOGGED_BYTES ||
-			(s->stream && c2s_unsent(s->stream) > CLOGGED_BYTES))
+		if (s->sm.n > m->sm_queue_stanzas / 2 || is_much(s->sm.bytes, m->sm_queue_bytes) ||
+			(s->stream && is_much(c2s_unsent(s->stream), m->output_bytes)))
 			return true;
 	}
 	return false;
@@ -371,6 +379,7 @@ arrive(struct mail *m)
 	a = NEW(struct arrival);
 	a->p = p;
 	a->wait.run = inbox_run;
+	a->wait.bytes = packet_size(p);
 	if (!user_with(p->to, &a->wait)) {
 		log_warning(NULL, "inbox-full", "jid=%s", jid_bare(p->to));
 		if (p->deliverable)

@@ -48,6 +48,7 @@ session_new(struct user *u, struct jid *full, struct c2s *stream)
 	s->jid = jid_ref(full);
 	s->log = (struct log){ .key = "jid", .value = jid_full(s->jid) };
 	s->lane = lane_new(s);
+	resume_init(&s->sm);
 	list_init(&s->directed);
 	list_append(&u->sessions, &s->of_user);
 	u->nsessions++;

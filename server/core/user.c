@@ -186,6 +186,7 @@ drain(struct user *u)
 		struct user_wait *w = LIST_ENTRY(l, struct user_wait, link);
 
 		u->inbox_n--;
+		u->inbox_bytes -= w->bytes;
 		w->run(w, u);
 	}
 	u->draining = false;
@@ -202,6 +203,7 @@ give_up(struct user *u)
 	while ((l = list_pop(&u->inbox)))
 		list_append(&waiting, l);
 	u->inbox_n = 0;
+	u->inbox_bytes = 0;
 	u->state = USER_ABSENT;
 	user_free(u);
 	while ((l = list_pop(&waiting)))
@@ -298,15 +300,17 @@ load(const struct jid *j)
 bool
 user_with(const struct jid *j, struct user_wait *w)
 {
+	const struct limits *m = &home_config()->limits;
 	struct user *u = look_up(j);
 
 	if (!u)
 		u = load(j);
 	wake(u);
-	if (u->inbox_n >= home_config()->limits.inbox_stanzas)
+	if (u->inbox_n >= m->inbox_stanzas || (u->inbox_n && u->inbox_bytes + w->bytes > m->inbox_bytes))
 		return false;
 	list_append(&u->inbox, &w->link);
 	u->inbox_n++;
+	u->inbox_bytes += w->bytes;
 	drain(u);
 	return true;
 }

@@ -44,6 +44,7 @@ struct user {
 	/* inbox: things that wait for loading or for a release */
 	struct list inbox;       /* struct user_wait.link */
 	unsigned inbox_n, holds;
+	size_t inbox_bytes;
 	bool draining;
 	struct timer reload;     /* the roster could not be read: asks again */
 	struct list idle;        /* in the home's list of idle users */
@@ -53,6 +54,7 @@ struct user {
 /* Something to do when the user is ready and everything before it is done. Embedded in its owner. */
 struct user_wait {
 	struct list link;
+	size_t bytes; /* what it keeps in memory, about */
 	/* `u` is READY or ABSENT; NULL: the database could not be asked. Owns the wait from here. */
 	void (*run)(struct user_wait *w, struct user *u);
 };

@@ -381,6 +381,26 @@ binding_end_point(SSL *ssl, unsigned char *out)
 	return (int)len;
 }
 
+/* RFC 5929 §3.1: the first Finished message: the client's, or the server's when a session is resumed. Without the extended master
+ * secret it says nothing (RFC 7627 §1). RFC 9266 leaves it undefined for TLS 1.3, yet there it is a MAC over the whole
+ * handshake under a key of its own, and is what clients of before 2022 send. */
+static bool
+has_unique(SSL *ssl)
+{
+	return SSL_version(ssl) >= TLS1_3_VERSION || SSL_get_extms_support(ssl) == 1;
+}
+
+static int
+binding_unique(SSL *ssl, unsigned char *out)
+{
+	size_t n;
+
+	if (!has_unique(ssl))
+		return -1;
+	n = SSL_session_reused(ssl) ? SSL_get_finished(ssl, out, 64) : SSL_get_peer_finished(ssl, out, 64);
+	return n > 0 && n <= 64 ? (int)n : -1;
+}
+
 bool
 tls_can_bind(SSL *ssl, enum tls_binding type)
 {
@@ -388,6 +408,8 @@ tls_can_bind(SSL *ssl, enum tls_binding type)
 		return false;
 	if (type == TLS_EXPORTER)
 		return SSL_version(ssl) >= TLS1_3_VERSION;
+	if (type == TLS_UNIQUE)
+		return has_unique(ssl);
 	return end_point_hash(SSL_get_certificate(ssl)) != NULL;
 }
 
@@ -396,6 +418,8 @@ tls_channel_binding(SSL *ssl, enum tls_binding type, unsigned char out[64])
 {
 	if (!ssl || !SSL_is_init_finished(ssl))
 		return -1;
+	if (type == TLS_UNIQUE)
+		return binding_unique(ssl, out);
 	return type == TLS_EXPORTER ? binding_exporter(ssl, out) : binding_end_point(ssl, out);
 }
 

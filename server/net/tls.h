@@ -39,9 +39,9 @@ SSL *tls_accept_new(struct tls_set *s, bool alpn_required);
 /* The host name the peer sent by SNI; NULL when none. */
 const char *tls_sni(SSL *ssl);
 
-enum tls_binding { TLS_EXPORTER, TLS_SERVER_END_POINT };
+enum tls_binding { TLS_EXPORTER, TLS_SERVER_END_POINT, TLS_UNIQUE, TLS_BINDINGS };
 /* Channel-binding data: RFC 9266 (TLS 1.3 only, label EXPORTER-Channel-Binding, 32 bytes; none
- * on 1.2) or RFC 5929 §4. out holds 64 bytes. Length or -1. */
+ * on 1.2), RFC 5929 §4, or RFC 5929 §3 with extended master secret (RFC 7627). out holds 64 bytes. Length or -1. */
 /* Whether tls_channel_binding would give it, without the work. */
 bool tls_can_bind(SSL *ssl, enum tls_binding type);
 int tls_channel_binding(SSL *ssl, enum tls_binding type, unsigned char out[64]);

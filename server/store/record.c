@@ -89,6 +89,7 @@ refusal(const struct record_entry *e)
 	uint64_t n = atomic_fetch_add(&waiting, 1);
 	uint64_t bytes = atomic_fetch_add(&waiting_bytes, e->stanza_len + ENTRY_BYTES);
 
+	metric_set(METRIC_ARCHIVE_WAITING, (int64_t)n + 1);
 	if (!inbox.open)
 		return "the server stops";
 	if (n >= inbox.max || bytes + e->stanza_len > inbox.max_bytes)
@@ -179,6 +180,13 @@ writer_has_live(const struct writer *w)
 	for (size_t i = 0; i < w->batch.n && !live; i++)
 		live = w->batch.row[i].entry != NULL;
 	return live;
+}
+
+void
+writer_settle(struct writer *w)
+{
+	if (!w->late_first)
+		atomic_store(&w->settled_id, atomic_load(&w->committed_id));
 }
 
 static bool
@@ -417,6 +425,12 @@ bool
 record_is_up(void)
 {
 	return atomic_load(&writer.up);
+}
+
+uint64_t
+record_settled_id(void)
+{
+	return atomic_load(&writer.settled_id);
 }
 
 uint64_t

@@ -94,14 +94,20 @@ uint64_t record_last_id(void);
 /* When that was (µs since 1970); 0: not since the start. For status. */
 int64_t record_last_commit_us(void);
 
-/* Backlog: deliverable records for `to_bare` with id > after, not RETURNED, in order, at most `limit`. On a worker. */
+/* Up to here the record is settled: what is in it was committed, as far as we know, and what of it was returned to its
+ * sender is followed by a RETURNED record. What the database shows beyond (a commit without an answer yet) may still be
+ * returned, and must not be delivered from there. Known before the entries of a batch come home. */
+uint64_t record_settled_id(void);
+
+/* Backlog: deliverable records for `to_bare` with after < id <= upto, not RETURNED, in order, at most `limit`. `upto` is at
+ * most record_settled_id. On a worker. */
 struct record_row {
 	uint64_t id;
 	int64_t at_us;
 	const char *stanza;
 	size_t stanza_len;
 };
-enum sql_status record_backlog(struct sql *db, struct arena *a, const char *to_bare, uint64_t after, unsigned limit,
+enum sql_status record_backlog(struct sql *db, struct arena *a, const char *to_bare, uint64_t after, uint64_t upto, unsigned limit,
 	struct record_row **rows, size_t *n, struct err *e);
 
 #endif

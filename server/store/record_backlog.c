@@ -9,10 +9,10 @@
 
 /* A RETURNED record comes after the one it is about: older partitions need not be looked at for it. */
 enum sql_status
-record_backlog(struct sql *db, struct arena *a, const char *to_bare, uint64_t after, unsigned limit,
-	       struct record_row **rows, size_t *n, struct err *e)
+record_backlog(struct sql *db, struct arena *a, const char *to_bare, uint64_t after, uint64_t upto,
+	       unsigned limit, struct record_row **rows, size_t *n, struct err *e)
 {
-	char from[24], max[12];
+	char from[24], to[24], max[12];
 	PGresult *r;
 	struct record_row *row;
 	enum sql_status st;
@@ -20,14 +20,15 @@ record_backlog(struct sql *db, struct arena *a, const char *to_bare, uint64_t af
 	*rows = NULL;
 	*n = 0;
 	snprintf(from, sizeof(from), "%" PRIu64, after);
+	snprintf(to, sizeof(to), "%" PRIu64, upto);
 	snprintf(max, sizeof(max), "%u", limit);
 	st = sql_query(
 		db, e, &r,
 		"SELECT id, (extract(epoch FROM at) * 1000000)::bigint, stanza FROM archive.record r"
-		" WHERE to_bare = $1 AND deliverable AND id > $2 AND stanza IS NOT NULL AND NOT EXISTS"
+		" WHERE to_bare = $1 AND deliverable AND id > $2 AND id <= $3 AND stanza IS NOT NULL AND NOT EXISTS"
 		"  (SELECT FROM archive.record x WHERE x.refers_record = r.id AND x.kind = 7 AND x.id > r.id)"
-		" ORDER BY id LIMIT $3::bigint",
-		3, to_bare, from, max);
+		" ORDER BY id LIMIT $4::bigint",
+		4, to_bare, from, to, max);
 	if (st != SQL_OK)
 		return st;
 	row = arena_alloc(a, ((size_t)PQntuples(r) + 1) * sizeof(*row));

@@ -210,8 +210,23 @@ batch_expire(struct writer *w, int64_t limit_ms)
 	}
 }
 
+/* Rows whose sender was told meanwhile that they did not arrive: until the next batch says so in the record too,
+ * this line does. */
 static void
-row_committed(struct writer *w, struct batch_row *row, uint64_t log_index)
+rows_late(struct writer *w, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct batch_row *row = &w->batch.row[i];
+
+		if (!row->late || row->returned)
+			continue;
+		log_warning(NULL, "returned-late", "record=%" PRIu64, row->id);
+		late_append(w, row->late);
+	}
+}
+
+static void
+row_committed(struct batch_row *row, uint64_t log_index, int64_t at_us)
 {
 	struct record_entry *e = row->entry;
 
@@ -219,15 +234,10 @@ row_committed(struct writer *w, struct batch_row *row, uint64_t log_index)
 		log_info(NULL, "returned-recorded", "record=%" PRIu64 " by=%" PRIu64, row->late->id,
 			 row->id);
 		late_free(row->late);
-	} else if (row->late) {
-		/* Its sender was told that it did not arrive: until the next batch says so in the record
-		 * too, this line does. */
-		log_warning(NULL, "returned-late", "record=%" PRIu64, row->id);
-		late_append(w, row->late);
-	} else {
+	} else if (e) {
 		e->id = row->id;
 		e->log_index = log_index;
-		e->at_us = w->batch.at_us;
+		e->at_us = at_us;
 		writer_complete(e, RECORD_COMMITTED, NULL);
 	}
 }
@@ -247,8 +257,10 @@ committed(struct writer *w)
 	b->unknown = false;
 	b->n = 0;
 	w->conflicts = 0;
+	rows_late(w, n);
+	writer_settle(w);
 	for (size_t i = 0; i < n; i++)
-		row_committed(w, &b->row[i], b->first_index + i);
+		row_committed(&b->row[i], b->first_index + i, b->at_us);
 	w->suspects = w->suspects > n ? w->suspects - n : 0;
 	w->row_limit = w->suspects ? w->row_limit * 2 : 0;
 }

@@ -120,6 +120,7 @@ read_head(struct writer *w, struct err *e)
 	if (id > w->last_id)
 		w->last_id = id;
 	atomic_store(&w->committed_id, id);
+	writer_settle(w);
 	w->head_known = true;
 	return SQL_OK;
 }

@@ -77,6 +77,7 @@ struct writer {
 	atomic_bool up, stopping;
 	atomic_int_fast64_t stop_ms; /* while stopping: the end of all patience */
 	atomic_uint_fast64_t committed_id;
+	atomic_uint_fast64_t settled_id; /* see record_settled_id */
 	atomic_int_fast64_t committed_us;
 };
 
@@ -88,6 +89,8 @@ void writer_expire(struct writer *w);
 /* Sends an entry home. The entry is gone then. */
 void writer_complete(struct record_entry *e, enum record_outcome outcome, const char *why);
 bool writer_has_live(const struct writer *w);
+/* All up to the newest commit is settled, unless something returned is still to be said so. */
+void writer_settle(struct writer *w);
 
 /* record_link.c */
 /* One attempt at connection, lock, unknown outcome, head and partitions. SQL_OK: ready to write.

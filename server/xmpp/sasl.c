@@ -157,8 +157,8 @@ sasl_new(sasl_set offered, const struct scram_binding *b, const char *domain)
 	s->domain = mem_strdup(domain);
 	if (b) {
 		s->binding = *b;
-		s->binding.type_names[0] = copy_or_null(b->type_names[0]);
-		s->binding.type_names[1] = copy_or_null(b->type_names[1]);
+		for (int i = 0; i < SCRAM_BINDINGS; i++)
+			s->binding.type_names[i] = copy_or_null(b->type_names[i]);
 		s->binding.mechanisms = copy_or_null(b->mechanisms);
 		s->binding.bindings = copy_or_null(b->bindings);
 	}
@@ -194,8 +194,8 @@ sasl_free(struct sasl *s)
 	if (!s)
 		return;
 	reset(s);
-	free((char *)s->binding.type_names[0]);
-	free((char *)s->binding.type_names[1]);
+	for (int i = 0; i < SCRAM_BINDINGS; i++)
+		free((char *)s->binding.type_names[i]);
 	free((char *)s->binding.mechanisms);
 	free((char *)s->binding.bindings);
 	free(s->domain);

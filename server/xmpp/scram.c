@@ -35,7 +35,7 @@ struct scram {
 		char *name; /* NULL: unavailable */
 		uint8_t data[64];
 		size_t len;
-	} binding[2];
+	} binding[SCRAM_BINDINGS];
 	int bound;       /* the binding the client chose, or -1 */
 	char *announced; /* base64 of the XEP-0474 hash, or NULL */
 	char *user, *authzid;
@@ -106,7 +106,7 @@ scram_new(enum scram_hash h, const struct scram_binding *b)
 	s->plus = b->plus;
 	s->plus_offered = b->plus_offered;
 	s->bound = -1;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < SCRAM_BINDINGS; i++) {
 		if (!b->type_names[i] || b->data_len[i] == 0 ||
 		    b->data_len[i] > sizeof(s->binding[i].data))
 			continue;
@@ -124,7 +124,7 @@ scram_free(struct scram *s)
 {
 	if (!s)
 		return;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < SCRAM_BINDINGS; i++)
 		free(s->binding[i].name);
 	free(s->announced);
 	free(s->user);
@@ -260,7 +260,7 @@ is_binding_name(const struct value *v)
 static int
 find_binding(const struct scram *s, const struct value *v)
 {
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < SCRAM_BINDINGS; i++) {
 		const char *name = s->binding[i].name;
 
 		if (name && strlen(name) == v->n && memcmp(name, v->p, v->n) == 0)

@@ -47,12 +47,14 @@ enum scram_error {
 };
 
 /* What the server offered and what this connection can bind to. */
+#define SCRAM_BINDINGS 3
 struct scram_binding {
 	bool plus;                 /* the mechanism chosen is a -PLUS */
 	bool plus_offered;         /* -PLUS was offered: a "y" flag is then a downgrade */
-	const char *type_names[2]; /* "tls-exporter", "tls-server-end-point"; NULL: unavailable */
-	uint8_t data[2][64];
-	size_t data_len[2];
+	/* "tls-exporter", "tls-server-end-point", "tls-unique"; NULL: unavailable */
+	const char *type_names[SCRAM_BINDINGS];
+	uint8_t data[SCRAM_BINDINGS][64];
+	size_t data_len[SCRAM_BINDINGS];
 	/* XEP-0474: what we announced on this stream, names separated by commas, in any order
 	 * (they are sorted and joined here as the XEP asks); NULL: leave out. sasl_set_names()
 	 * makes the first. */

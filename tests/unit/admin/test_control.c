@@ -42,6 +42,7 @@ static struct {
 	atomic_bool archive_up, database_up;
 	pthread_mutex_t lock;
 	char heard[512]; /* of what census_* was last asked to do; under lock */
+	char leaving[256];
 } stand_in = {.archive_up = true, .database_up = true, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* Was that what was heard? Forgets it. */
@@ -97,7 +98,9 @@ census_account_changed(const char *bare, const char *text)
 void
 census_account_leaving(const char *bare)
 {
-	(void)bare;
+	pthread_mutex_lock(&stand_in.lock);
+	snprintf(stand_in.leaving, sizeof stand_in.leaving, "%s", bare);
+	pthread_mutex_unlock(&stand_in.lock);
 }
 
 void
@@ -218,6 +221,7 @@ accounts(void **state)
 	assert_int_equal(run("$C user list"), 0);
 	says("romeo@example.org  disabled");
 	assert_int_equal(run("$C user enable romeo@example.org"), 0);
+	expect_heard("changed romeo@example.org: The account was enabled");
 	assert_int_equal(run("$C user list 'r?meo@*' --json"), 0);
 	says("\"state\":\"enabled\"");
 	assert_int_equal(run("$C user list 'r%%@*' --json"), 0);
@@ -225,6 +229,7 @@ accounts(void **state)
 	expect_heard("");
 	assert_int_equal(run("$C user delete romeo@example.org"), 0);
 	expect_heard("changed romeo@example.org: The account was deleted");
+	assert_string_equal(stand_in.leaving, "romeo@example.org");
 	stand_in.nsessions = 0;
 	assert_int_equal(run("$C user show romeo@example.org"), 1);
 	says("does not exist");

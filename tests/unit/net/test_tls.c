@@ -203,14 +203,14 @@ alpn(void **state)
 static void
 send_bindings(struct conn *c, void *owner)
 {
-	static const enum tls_binding types[] = {TLS_EXPORTER, TLS_SERVER_END_POINT};
 	unsigned char out[64];
 	char len;
 
 	(void)owner;
-	for (int i = 0; i < 2; i++) {
-		int n = tls_channel_binding(conn_ssl(c), types[i], out);
+	for (int i = 0; i < TLS_BINDINGS; i++) {
+		int n = tls_channel_binding(conn_ssl(c), (enum tls_binding)i, out);
 
+		assert_int_equal(n > 0, tls_can_bind(conn_ssl(c), (enum tls_binding)i));
 		len = (char)n;
 		conn_write(c, &len, 1);
 		if (n > 0)
@@ -243,11 +243,18 @@ bindings_of(struct testcert cert, int version)
 	assert_int_equal(try_tls(&p, (struct netpeer_tls){.max = version}), 0);
 	assert_int_equal(SSL_export_keying_material(p.ssl, ours, 32, "EXPORTER-Channel-Binding", 24,
 				 (const unsigned char *)"", 0, 1), 1);
-	assert_int_equal(read_binding(&p, theirs), 32);
-	assert_memory_equal(ours, theirs, 32);
+	if (version == TLS1_3_VERSION) {
+		assert_int_equal(read_binding(&p, theirs), 32);
+		assert_memory_equal(ours, theirs, 32);
+	} else {
+		assert_int_equal(read_binding(&p, theirs), -1);
+	}
 	assert_int_equal(read_binding(&p, theirs), 32);
 	X509_digest(SSL_get0_peer_certificate(p.ssl), EVP_sha256(), ours, &n);
 	assert_memory_equal(ours, theirs, 32);
+	n = (unsigned)SSL_get_finished(p.ssl, ours, sizeof(ours));
+	assert_int_equal(read_binding(&p, theirs), n);
+	assert_memory_equal(ours, theirs, n);
 	leave(&p);
 	serve_stop();
 }

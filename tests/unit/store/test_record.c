@@ -190,7 +190,7 @@ backlog_begins_behind_the_mark(void **state)
 		(unsigned long long)t[4].e.id + 1, (unsigned long long)t[2].e.id);
 	pg_exec(pg, sql);
 	assert_int_equal(sql_connect(db, 5000, &e), SQL_OK);
-	assert_int_equal(record_backlog(db, a, "juliet@example.org", t[0].e.id, 10, &row, &n, &e),
+	assert_int_equal(record_backlog(db, a, "juliet@example.org", t[0].e.id, INT64_MAX, 10, &row, &n, &e),
 			 SQL_OK);
 	assert_int_equal(n, 2);
 	assert_int_equal(row[0].id, t[1].e.id);
@@ -198,10 +198,10 @@ backlog_begins_behind_the_mark(void **state)
 	assert_int_equal(row[0].stanza_len, strlen(t[1].stanza));
 	assert_int_equal(row[0].at_us, t[1].e.at_us);
 	assert_int_equal(row[1].id, t[4].e.id);
-	assert_int_equal(record_backlog(db, a, "juliet@example.org", 0, 1, &row, &n, &e), SQL_OK);
+	assert_int_equal(record_backlog(db, a, "juliet@example.org", 0, INT64_MAX, 1, &row, &n, &e), SQL_OK);
 	assert_int_equal(n, 1);
 	assert_int_equal(row[0].id, t[0].e.id);
-	assert_int_equal(record_backlog(db, a, "nobody@example.org", 0, 10, &row, &n, &e), SQL_OK);
+	assert_int_equal(record_backlog(db, a, "nobody@example.org", 0, INT64_MAX, 10, &row, &n, &e), SQL_OK);
 	assert_int_equal(n, 0);
 	arena_free(a);
 	sql_free(db);
