@@ -1,7 +1,9 @@
 """The record (design §4, §5): what is in it, and who may do what to it."""
+import os
+import signal
 import time
 
-from chancerytest.scenario import alone, Skip
+from chancerytest.scenario import alone
 
 COLUMNS = ('id, log_index, kind, direction, from_bare, from_resource, to_bare, to_resource, type, client_id, body, refers_to, '
            'length(salt), length(leaf_hash)')
@@ -146,7 +148,6 @@ def test_role(t):
 def test_unsafe_database_refused(t):
     """Pitfalls: with fsync or synchronous_commit off the server does not start, and says why"""
     t.server.stop()
-    import os
     conf = os.path.join(t.server.path('pg'), 'postgresql.conf')
     with open(conf) as f:
         before = f.read()
@@ -168,16 +169,11 @@ def test_unsafe_database_refused(t):
 @alone()
 def test_database_away(t):
     """P1: while PostgreSQL is frozen nothing is delivered, ping and roster answer; then everything comes, in order"""
-    import os
-    import signal
     a, b = t.online(), t.online()
     a.roster()
     a.sync(b)
     pids = postgres(int(t.server.env['CHANCERY_PG_PID']))
-    if not pids:
-        raise Skip('no pids')
-    for p in pids:
-        os.kill(p, signal.SIGSTOP)
+    freeze(pids)
     try:
         for i in range(10):
             a.message(b.jid, 'held %d' % i)
@@ -187,7 +183,7 @@ def test_database_away(t):
         assert a.roster().get('type') == 'result'
         assert time.monotonic() - began < 3, 'ping and roster waited for the database'
         assert b.ping(t.server.domain).get('type') == 'result'
-        assert not b.heard_any(lambda e: e.name == 'message'), 'delivered without a record'
+        assert not b.heard_any(lambda e: e.name == 'message'), 'delivered without a record: %s' % b.heard
     finally:
         for p in pids:
             os.kill(p, signal.SIGCONT)
@@ -198,13 +194,10 @@ def test_database_away(t):
 @alone(archive__patience='3s')
 def test_patience(t):
     """P1: after archive.patience a message goes back as a wait error, and is never delivered"""
-    import os
-    import signal
     a, b = t.online(), t.online()
     a.sync(b)
     pids = postgres(int(t.server.env['CHANCERY_PG_PID']))
-    for p in pids:
-        os.kill(p, signal.SIGSTOP)
+    freeze(pids)
     try:
         id = a.message(b.jid, 'too late')
         e = a.expect(lambda e: e.name == 'message' and e.get('id') == id)
@@ -220,16 +213,25 @@ def test_patience(t):
     assert not c.heard_any(lambda e: e.get('id') == id), 'a returned message came after all'
 
 
+def state(pid):
+    """(state, parent) of a process; None when it is gone."""
+    try:
+        with open('/proc/%d/stat' % pid) as f:
+            fields = f.read().rsplit(')', 1)[1].split()
+            return fields[0], int(fields[1])
+    except OSError:
+        return None
+
+
 def postgres(master):
     """The postmaster and its children."""
-    import os
-    found = [master]
-    for p in os.listdir('/proc'):
-        if p.isdigit():
-            try:
-                with open('/proc/%s/stat' % p) as f:
-                    if int(f.read().rsplit(')', 1)[1].split()[1]) == master:
-                        found.append(int(p))
-            except OSError:
-                pass
-    return found
+    pids = [int(p) for p in os.listdir('/proc') if p.isdigit()]
+    return [master] + [p for p in pids if (state(p) or ('', 0))[1] == master]
+
+
+def freeze(pids):
+    """SIGSTOP, and waiting until it has taken effect."""
+    for p in pids:
+        os.kill(p, signal.SIGSTOP)
+    while any((state(p) or 'T')[0] not in 'TtZX' for p in pids):
+        time.sleep(0.01)

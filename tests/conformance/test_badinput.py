@@ -239,11 +239,10 @@ def test_log_injection(t):
         assert not line.startswith('2030-01-01 forged'), line
 
 
-@alone(limits__login_seconds='3', limits__unauthenticated_per_address='50')
+@alone(limits__unauthenticated_per_address='50')
 def test_half_open_flood(t):
     """limits.unauthenticated_per_address: a flood from one address is refused; clients from elsewhere work on"""
     a = t.online()
-    flood = []
     for i in range(200):
         c = t.client()
         c.source = '127.77.77.77'
@@ -251,16 +250,25 @@ def test_half_open_flood(t):
             c.connect()
         except OSError:
             pass
-        flood.append(c)
     assert a.ping().get('type') == 'result'
     assert t.online().ping().get('type') == 'result'
-    t.server.wait(lambda: t.server.metric('chancery_connections_refused_total') >= 100, 'refused connections')
-    for c in flood:
-        if c.sock:
-            c.expect_eof()
+    t.server.wait(lambda: t.server.metric('chancery_connections_refused_total') >= 150, 'refused connections')
+    for c in t.clients:
+        if c.source == '127.77.77.77':
+            c.cut()
+    again = t.client()
+    again.source = '127.77.77.77'
+    t.server.wait(lambda: logged_in(again), 'a place for the same address')
 
 
-@alone(limits__output_bytes='65536', limits__sm_queue_bytes='65536')
+def logged_in(c):
+    try:
+        return c.secure()
+    except (AssertionError, OSError):
+        return None
+
+
+@alone(limits__output_bytes='65536')
 def test_slow_reader(t):
     """limits.output_bytes: a client that does not read is closed; others are not held up, nothing is lost"""
     a, b = t.online(), t.online()
@@ -271,11 +279,14 @@ def test_slow_reader(t):
     t.server.wait(lambda: t.server.metric('chancery_slow_readers_total') > 0, 'a slow reader to be closed', 60)
     assert a.ping().get('type') == 'result'
     b.cut()
-    again = t.online(b)
-    seen = set()
-    while n - 1 not in seen:
-        m = again.expect('message', timeout=60)
-        seen.add(int(m.text('body').split(' ')[0]))
+    seen, again = set(), t.online(b, sm=True)
+    for _ in range(100):
+        try:
+            while n - 1 not in seen:
+                seen.add(int(again.expect('message', timeout=60).text('body').split(' ')[0]))
+            break
+        except Closed:      # with bounds as narrow as these it may be too slow again
+            again = t.online(b, sm=True)
     # What went into b's socket before it was closed counts as delivered; the rest must come, in order.
     assert seen == set(range(min(seen), n)), sorted(set(range(n)) - seen)[:10]
 

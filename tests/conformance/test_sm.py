@@ -1,4 +1,6 @@
 """Stream management (XEP-0198)."""
+import threading
+
 from chancerytest.element import NAMES
 from chancerytest.scenario import alone
 
@@ -151,6 +153,30 @@ def test_resume_sending_side(t):
     assert got == ['n%d' % i for i in range(30)], got
     n = t.server.value("select count(*) from archive.record where from_bare = '%s'" % a.bare)
     assert int(n) == 30, n
+
+
+@alone()
+def test_resume_while_recording(t):
+    """XEP-0198 §5: what still waits for its commit is counted before <resumed/> tells h; nothing is recorded twice"""
+    a, b = t.online(sm=True), t.online()
+    held = threading.Thread(target=t.server.psql, args=(
+        'begin; lock table archive.record in exclusive mode; select pg_sleep(2); commit',))
+    held.start()
+    t.server.wait(lambda: t.server.value("select count(*) from pg_locks where granted and mode = 'ExclusiveLock'"
+                                         " and relation = 'archive.record'::regclass") == '1', 'the lock')
+    ids = [a.message(b.jid, 'x') for _ in range(5)]
+    a.ping()    # so they have been read
+    a.cut()
+    again = t.client(a).authenticated()
+    e = again.resume(a)
+    assert e.name == 'resumed' and int(e.get('h')) == a.sm_sent, (e, a.sm_sent)
+    for id in ids:
+        assert b.expect('message').get('id') == id
+    again.message(b.jid, 'behind')
+    again.acked()
+    assert b.expect('message').text('body') == 'behind'
+    held.join()
+    assert t.server.value("select count(*) from archive.record where from_bare = '%s'" % a.bare) == '6'
 
 
 def test_resume_while_connected(t):

@@ -166,7 +166,7 @@ class Runner:
         if reports:
             with self.lock:
                 self.failed += 1
-                print('FAIL %s: the server\'s log has\n     %s' % (name, '\n     '.join(reports[:20])), flush=True)
+                print('FAIL %s: the server\'s log has\n     %s' % (name, '\n     '.join(reports[:120])), flush=True)
         if reports or failed:
             lines = [x for x in log.split('\n') if ' audit action=user.import ' not in x]
             print('     end of the log of %s:\n       %s' % (name, '\n       '.join(lines[-15:])), flush=True)

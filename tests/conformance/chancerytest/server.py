@@ -20,33 +20,33 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path
 DEMO = os.path.join(SOURCE, 'deploy', 'demo')
 
 
-_bases, _bases_lock = set(), threading.Lock()
-
-
-def free_base():
-    """A port base whose ports are free now. Below the range from which the kernel takes ports for outgoing connections."""
-    for _ in range(200):
+def take_ports():
+    """(port base, reservation): a base whose ports are free, below the range from which the kernel takes ports for outgoing
+    connections. A server that is down for a moment must find its ports again, so the base is reserved against other
+    runs on this machine by an abstract unix socket, which goes with the process."""
+    for _ in range(500):
         base = random.randrange(10000, 32000, 100)
-        with _bases_lock:
-            if base in _bases:
-                continue
-            _bases.add(base)
+        reservation = socket.socket(socket.AF_UNIX)
         try:
+            reservation.bind('\0chancery-test-%d' % base)
             for offset in (22, 23, 90):
                 with socket.socket() as s:
-                    s.bind(('127.0.0.1', base + offset))
-            return base
+                    s.bind(('0.0.0.0', base + offset))
+            return base, reservation
         except OSError:
-            continue
+            reservation.close()
     raise RuntimeError('no free ports')
 
 
 _all = set()    # servers that may be running
+_closing = threading.Event()
 
 
 def remove_all():
-    for server in list(_all):
-        server.remove()
+    """At the end, or when interrupted while other threads are still at work: nothing starts from here on."""
+    _closing.set()
+    while _all:
+        _all.pop().remove()
 
 
 class Server:
@@ -55,7 +55,7 @@ class Server:
         self.settings = {'process.reactors': reactors, **(settings or {})}
         self.dir = tempfile.mkdtemp(prefix='chancery-test-')
         os.chmod(self.dir, 0o755)
-        self.base = free_base()
+        self.base, self.reservation = take_ports()
         self.lock, self.users = threading.Lock(), []
         self.made, self.batch = 0, batch    # accounts made, and how many at a time
         self.gone = False
@@ -72,7 +72,7 @@ class Server:
         return p.stdout
 
     def start(self):
-        if self.gone:
+        if _closing.is_set():
             raise RuntimeError('interrupted')
         args = ['--detach', '--build-dir', self.build]
         if not os.path.exists(self.path('demo.conf')):
@@ -138,6 +138,7 @@ class Server:
             if os.path.isdir(target):
                 shutil.rmtree(target, ignore_errors=True)
         shutil.rmtree(self.dir, ignore_errors=True)
+        self.reservation.close()
 
     def keep(self):
         """It is left as it is."""
@@ -156,8 +157,12 @@ class Server:
             return ''
 
     def sanitizer_reports(self):
-        return re.findall(r'^.*(?:ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion).*$',
-                          self.log(), re.M)
+        """The lines from each report's first on."""
+        lines, found = self.log().split('\n'), []
+        for i, line in enumerate(lines):
+            if re.search(r'ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion.*failed', line):
+                found += lines[i:i + 40]
+        return found
 
     def psql(self, sql, conninfo=None):
         """Rows as lists of text, as the superuser unless told otherwise."""
