@@ -200,12 +200,12 @@ def test_error_copies_id(t):
 
 def test_offline(t):
     """XEP-0160, XEP-0203: what came while nobody was there arrives at the next login, in order, with its time, once"""
-    a, user = t.online(), t.user()
+    a, user = t.online(sm=True), t.user()
     bare = '%s@%s' % (user[0], t.server.domain)
     for i in range(120):
         a.message(bare, str(i), type='chat' if i % 2 else 'normal')
     b = t.bound(user)
-    a.ping()
+    a.acked()
     assert not b.heard_any(lambda e: e.name == 'message'), 'before initial presence nothing comes'
     b.online()
     for i in range(120):

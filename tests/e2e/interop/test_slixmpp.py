@@ -1,0 +1,310 @@
+"""slixmpp, the Python library behind poezio and many bots (Debian: python3-slixmpp).
+
+slixmpp 1.8.3 knows one channel binding, tls-unique; it uses it, as it comes, with TLS 1.3 too. Where a scenario asks for a mechanism
+without it, slixmpp has to be told to leave channel binding alone: otherwise it says "y", which a server that offers -PLUS has
+to refuse (RFC 5802 §6).
+"""
+import asyncio
+import functools
+import logging
+import re
+import ssl
+
+import slixmpp
+
+from chancerytest.client import PATIENCE
+from chancerytest.scenario import alone
+from proxy import Proxy
+
+logging.disable(logging.CRITICAL)   # it is chatty about what is tried here on purpose
+
+
+def scenario(f):
+    """An event loop of its own for each scenario, which is a coroutine."""
+    @functools.wraps(f)
+    def run(t):
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        loop.set_exception_handler(lambda *_: None)
+        t.slix = []
+        try:
+            loop.run_until_complete(asyncio.wait_for(f(t), 6 * PATIENCE))
+        finally:
+            loop.run_until_complete(goodbye(t.slix))
+            loop.close()
+    return run
+
+
+async def goodbye(clients):
+    for c in clients:
+        c.auto_reconnect = False
+        c.abort()
+    tasks = [x for x in asyncio.all_tasks() if x is not asyncio.current_task()]
+    for x in tasks:
+        x.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Slix(slixmpp.ClientXMPP):
+    def __init__(self, t, user=None, mechanism='SCRAM-SHA-256', direct=False, password=None, plain=False, stock=False, high=None,
+                 trust=True, sm=False):
+        name, right = user or t.user()
+        super().__init__('%s@%s' % (name, t.server.domain), right if password is None else password)
+        self.user = name, right
+        self.direct, self.proxy = direct, Proxy(t, direct)
+        self.heard, self.outcome, self.started, self.resumed = [], None, 0, 0
+        self.auto_authorize = self.auto_subscribe = None   # scenarios answer subscriptions themselves
+        self.use_aiodns, self.use_ipv6 = False, False
+        if trust:
+            self.ca_certs = t.server.ca
+        if high:
+            self.ssl_context.maximum_version = high
+        sasl = self['feature_mechanisms']
+        if not stock:
+            sasl.use_mech = mechanism
+            sasl.sasl_callback = self._credentials
+        if plain:
+            sasl.encrypted_plain = True
+        if sm:
+            self.register_plugin('xep_0198')
+        self.register_plugin('xep_0199')
+        self.register_plugin('xep_0030')
+        self.register_plugin('xep_0203')
+        for event, name in (('session_start', 'started'), ('failed_all_auth', 'refused'),
+                            ('ssl_invalid_chain', 'certificate')):
+            self.add_event_handler(event, functools.partial(self._outcome, name))
+        self.add_event_handler('session_resumed', self._resumed)
+        for event in ('message', 'message_error', 'roster_update', 'disconnected', 'stream_error', 'sm_failed',
+                      'changed_subscription', 'presence_available', 'presence_away', 'presence_unavailable', 'presence_error'):
+            self.add_event_handler(event, functools.partial(self._hear, event))
+        t.slix.append(self)
+
+    def _credentials(self, required, optional):
+        have = self['feature_mechanisms']._default_credentials(required, optional)
+        have.pop('channel_binding', None)
+        return have
+
+    def _outcome(self, what, _):
+        self.outcome = what
+        self.started += what == 'started'
+
+    def _resumed(self, _):
+        self.resumed += 1
+
+    def _hear(self, event, stanza):
+        self.heard.append((event, stanza))
+
+    async def wait(self, check, what):
+        """Polls: slixmpp's events come and go whether somebody waits or not."""
+        for _ in range(int(PATIENCE * 100)):
+            found = check()
+            if found:
+                return found
+            await asyncio.sleep(0.01)
+        raise AssertionError('%s: waited in vain for %s; heard %s'
+                             % (self.boundjid, what, [(e, str(s)) for e, s in self.heard]))
+
+    async def expect(self, event, match=lambda s: True, what=''):
+        def check():
+            for i, (e, s) in enumerate(self.heard):
+                if e == event and match(s):
+                    return self.heard.pop(i)
+        return (await self.wait(check, '%s %s' % (event, what)))[1]
+
+    async def expect_message(self, body):
+        return await self.expect('message', lambda m: m['body'] == body, body)
+
+    def begin(self):
+        self.outcome = None
+        self.connect((self.proxy.host, self.proxy.port), use_ssl=self.direct, disable_starttls=self.direct)
+
+    async def login(self):
+        self.begin()
+        return await self.wait(lambda: self.outcome, 'a login or its refusal')
+
+    async def online(self):
+        got = await self.login()
+        assert got == 'started', got
+        await self.get_roster()
+        self.send_presence()
+        await self.expect('presence_available', lambda p: p['from'] == self.boundjid, 'of itself')
+        return self
+
+    def bare(self):
+        return self.boundjid.bare
+
+    async def leave(self):
+        await self.disconnect(wait=1)
+
+
+async def friends(a, b):
+    """RFC 6121 §3.1, each way."""
+    for x, y in ((a, b), (b, a)):
+        x.send_presence_subscription(y.bare())
+        await y.expect('changed_subscription', lambda p: p['type'] == 'subscribe' and p['from'].bare == x.bare(), 'subscribe')
+        y.send_presence_subscription(x.bare(), ptype='subscribed')
+        await x.expect('presence_available', lambda p: p['from'] == y.boundjid, 'of %s' % y.boundjid)
+    for x, y in ((a, b), (b, a)):
+        await x.wait(lambda: x.client_roster[y.bare()]['subscription'] == 'both', 'subscription both')
+
+
+def authenticated_with(t, jid, mechanism):
+    pattern = r'authenticated .*jid=%s mechanism=%s$' % (re.escape(jid), re.escape(mechanism))
+    t.server.wait(lambda: re.search(pattern, t.server.log(), re.M), '%s in the log' % mechanism)
+
+
+@scenario
+async def test_mechanisms(t):
+    """RFC 5802, RFC 7677: SCRAM-SHA-1, -256 and -512; over STARTTLS and direct TLS (XEP-0368), TLS 1.3 and 1.2"""
+    user = t.user()
+    for mechanism in ('SCRAM-SHA-1', 'SCRAM-SHA-256', 'SCRAM-SHA-512'):
+        for direct, high in ((False, None), (True, None), (False, ssl.TLSVersion.TLSv1_2)):
+            c = Slix(t, user, mechanism, direct=direct, high=high)
+            assert await c.login() == 'started', (mechanism, direct, high)
+            assert c.socket.version() == ('TLSv1.2' if high else 'TLSv1.3'), c.socket.version()
+            await c.leave()
+        authenticated_with(t, c.bare(), mechanism)
+
+
+@scenario
+async def test_plus(t):
+    """RFC 5802 §6.1: channel binding by tls-unique, which slixmpp takes as it comes"""
+    user = t.user()
+    for direct, high in ((False, None), (True, None), (False, ssl.TLSVersion.TLSv1_2)):
+        c = await Slix(t, user, stock=True, direct=direct, high=high).online()
+        authenticated_with(t, c.bare(), 'SCRAM-SHA-512-PLUS')
+        await c.leave()
+
+
+@alone(auth__channel_binding='false')
+@scenario
+async def test_as_it_comes(t):
+    """A server that offers no -PLUS: slixmpp with nothing but address and password takes the strongest SCRAM"""
+    c = await Slix(t, stock=True, sm=True).online()
+    authenticated_with(t, c.bare(), 'SCRAM-SHA-512')
+
+
+@alone(auth__plain='true')
+@scenario
+async def test_plain(t):
+    """RFC 4616: PLAIN, where the server allows it, under TLS"""
+    c = await Slix(t, mechanism='PLAIN').online()
+    authenticated_with(t, c.bare(), 'PLAIN')
+    wrong = Slix(t, c.user, mechanism='PLAIN', password='wrong')
+    assert await wrong.login() == 'refused'
+
+
+@scenario
+async def test_wrong_password(t):
+    """RFC 6120 §6.5.10: a wrong password is refused, the right one still works"""
+    user = t.user()
+    assert await Slix(t, user, password='wrong').login() == 'refused'
+    assert await Slix(t, user).login() == 'started'
+
+
+@scenario
+async def test_certificate(t):
+    """RFC 6125: without the authority in its trust store the client refuses the server"""
+    c = Slix(t, trust=False)
+    assert await c.login() == 'certificate'
+    assert c.started == 0
+
+
+@scenario
+async def test_roster_and_presence(t):
+    """RFC 6121 §2 and §3: items set, renamed, deleted; mutual subscription; presence there and gone"""
+    a, b = await Slix(t).online(), await Slix(t).online()
+    await friends(a, b)
+    await a.update_roster(b.bare(), name='Juliet', groups=['Verona'])
+    again = Slix(t, a.user)
+    assert await again.login() == 'started'
+    await again.get_roster()
+    item = again.client_roster[b.bare()]
+    assert (item['name'], item['groups'], item['subscription']) == ('Juliet', ['Verona'], 'both'), item
+    b.send_presence(pshow='away', pstatus='gone to mass')
+    p = await a.expect('presence_away')
+    assert p['from'] == b.boundjid and p['status'] == 'gone to mass', p
+    await b.leave()
+    await a.expect('presence_unavailable', lambda p: p['from'].bare == b.bare())
+    await a.del_roster_item(b.bare())
+    await again.wait(lambda: b.bare() not in again.client_roster, 'the push of the deletion')
+
+
+@scenario
+async def test_chat(t):
+    """RFC 6121 §5: messages both ways, in order, of any text; each carries the record's id (XEP-0359)"""
+    a, b = await Slix(t).online(), await Slix(t, direct=True).online()
+    texts = ['what light %d' % i for i in range(20)] + ['<&>"\'', 'Ärger ☂ 🐈', 'two\nlines']
+    for x, y in ((a, b), (b, a)):
+        for text in texts:
+            x.send_message(y.boundjid.bare, text, mtype='chat')
+        await y.wait(lambda: len([1 for e, _ in y.heard if e == 'message']) == len(texts), 'all messages')
+        got = [m for e, m in y.heard if e == 'message']
+        assert [m['body'] for m in got] == texts
+        for m in got:
+            sid = m.xml.find('{urn:xmpp:sid:0}stanza-id')
+            assert sid is not None and sid.get('by') == y.bare(), m
+            assert t.server.value('select count(*) from archive.record where id = %d' % int(sid.get('id'))) == '1', m
+
+
+@scenario
+async def test_offline(t):
+    """XEP-0160, XEP-0203: what was said meanwhile comes at the next login, once, with the time it was said"""
+    a, user = await Slix(t).online(), t.user()
+    for i in range(3):
+        a.send_message('%s@%s' % (user[0], t.server.domain), 'while you slept %d' % i, mtype='chat')
+    await a['xep_0199'].send_ping(a.boundjid.host)
+    b = await Slix(t, user, sm=True).online()
+    for i in range(3):
+        m = await b.expect_message('while you slept %d' % i)
+        assert m['delay']['stamp'] is not None and m.xml.find('{urn:xmpp:delay}delay') is not None, m
+    await b['xep_0199'].send_ping(b.boundjid.host)
+    await b.leave()
+    b2 = await Slix(t, user, sm=True).online()
+    a.send_message(b2.bare(), 'awake', mtype='chat')
+    await b2.expect_message('awake')
+    assert not [s for e, s in b2.heard if e == 'message'], b2.heard
+
+
+@scenario
+async def test_resumption(t):
+    """XEP-0198 §5: the connection is cut; the session goes on, nobody sees it gone, nothing sent meanwhile is lost"""
+    a, b = await Slix(t).online(), await Slix(t, sm=True).online()
+    await friends(a, b)
+    a.heard.clear()
+    jid = b.boundjid.full
+    b.proxy.down = True
+    b.proxy.cut()
+    await b.expect('disconnected')
+    for i in range(10):
+        a.send_message(jid, 'are you there %d' % i, mtype='chat')
+    await a['xep_0199'].send_ping(a.boundjid.host)
+    b.proxy.down = False
+    b.begin()
+    await b.wait(lambda: b.resumed == 1, 'the resumption')
+    for i in range(10):
+        m = await b.expect_message('are you there %d' % i)
+    assert b.boundjid.full == jid and b.started == 1
+    b.send_message(a.bare(), 'here I am', mtype='chat')
+    await a.expect_message('here I am')
+    assert not [s for e, s in a.heard if e == 'presence_unavailable'], a.heard
+    assert not [s for e, s in b.heard if e == 'message'], b.heard
+
+
+@scenario
+async def test_services(t):
+    """XEP-0030, XEP-0199, XEP-0092, XEP-0202, XEP-0012: what the library asks the server for is answered as it understands it"""
+    c = await Slix(t).online()
+    host = c.boundjid.host
+    info = await c['xep_0030'].get_info(jid=host)
+    features = info['disco_info']['features']
+    assert {'urn:xmpp:ping', 'http://jabber.org/protocol/disco#info'} <= set(features), features
+    assert ('server', 'im') in [x[:2] for x in info['disco_info']['identities']], info
+    for plugin in ('xep_0092', 'xep_0202', 'xep_0012'):
+        c.register_plugin(plugin)
+    version = await c['xep_0092'].get_version(host)
+    assert version['software_version']['name'], version
+    time = (await c['xep_0202'].get_entity_time(host)).xml.find('.//{urn:xmpp:time}utc')
+    assert time is not None and time.text.endswith('Z'), time
+    assert int((await c['xep_0012'].get_last_activity(host))['last_activity']['seconds']) >= 0
+    assert await c['xep_0199'].ping(host) is not None
