@@ -28,6 +28,8 @@
 	X(auth_failures_per_account, 5, 1, 1000, "Failures a minute for an account from one address, before it is throttled") \
 	X(auth_failures_per_address, 60, 1, 100000, "Failures a minute from one address, before it is throttled") \
 	X(sessions_per_account, 20, 1, 1000, "Bound resources of an account, detached ones included") \
+	X(stanzas_per_second, 1000, 10, 1000000, "Stanzas without a body that a client may send; above it is read more slowly") \
+	X(stanzas_burst, 5000, 10, 10000000, "The same at once, after a pause") \
 	X(lane_stanzas, 64, 4, 10000, "Stanzas of one session on their way to the archive before its socket is paused") \
 	X(lane_bytes, 1048576, 16384, 67108864, "The same in bytes; one stanza always fits") \
 	X(output_bytes, 4194304, 65536, 268435456, "Bytes waiting for a peer that does not read, before it is closed") \

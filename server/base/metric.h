@@ -27,6 +27,7 @@ struct buf;
 	X(STREAM_ERRORS, COUNTER, "chancery_stream_errors_total", "Streams closed with a stream error by us") \
 	X(STANZA_ERRORS, COUNTER, "chancery_stanza_errors_total", "Stanza errors returned by us") \
 	X(SLOW_READERS, COUNTER, "chancery_slow_readers_total", "Streams closed because the peer does not read") \
+	X(THROTTLED, COUNTER, "chancery_throttled_total", "Times a client sent more stanzas a second than it may and was read more slowly") \
 	X(ARCHIVE_RECORDS, COUNTER, "chancery_archive_records_total", "Records committed") \
 	X(ARCHIVE_REFUSED, COUNTER, "chancery_archive_refused_total", "Messages returned because the archive did not take them") \
 	X(ARCHIVE_FAILURES, COUNTER, "chancery_archive_failures_total", "Batches that failed or had an unknown outcome") \

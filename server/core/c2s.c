@@ -22,6 +22,7 @@
 #include "xmpp/serialize.h"
 
 #define LINGER_MS 3000
+#define THROTTLE_MS 100 /* a client over its rate is read ten times a second */
 
 struct streams {
 	struct list all;
@@ -75,6 +76,7 @@ c2s_free(struct c2s *c)
 	lose_session(c);
 	c2s_login_fini(c);
 	timer_clear(&c->timer);
+	timer_clear(&c->throttle);
 	if (c->source_counted)
 		source_left(conn_source(c->conn), c->authenticated);
 	conn_close(c->conn);
@@ -144,6 +146,42 @@ may_write(const struct c2s *c)
 	return c->state != C2S_CLOSING && c->state != C2S_HANDSHAKE;
 }
 
+/* How fast a client may send what no lane holds back: presence, requests, typing. A token bucket; an empty one is not
+ * an error, it only makes us read more slowly (P7). */
+
+static void
+end_throttle(struct c2s *c)
+{
+	if (!timer_is_set(&c->throttle))
+		return;
+	timer_clear(&c->throttle);
+	conn_resume(c->conn);
+}
+
+static void
+throttle_over(struct timer *t)
+{
+	conn_resume(LIST_ENTRY(t, struct c2s, throttle)->conn);
+}
+
+static void
+charge(struct c2s *c)
+{
+	const struct limits *l = &home_config()->limits;
+	int64_t now = reactor_now_ms(reactor_current()), full = (int64_t)l->stanzas_burst * 1000;
+
+	c->allowance += (now - c->allowance_ms) * (int64_t)l->stanzas_per_second;
+	c->allowance_ms = now;
+	if (c->allowance > full)
+		c->allowance = full;
+	c->allowance -= 1000;
+	if (c->allowance >= 0 || timer_is_set(&c->throttle))
+		return;
+	metric_add(METRIC_THROTTLED, 1);
+	conn_pause(c->conn);
+	timer_set(&c->throttle, THROTTLE_MS, throttle_over);
+}
+
 static void
 set_closing(struct c2s *c)
 {
@@ -152,6 +190,7 @@ set_closing(struct c2s *c)
 	if (c->paused)
 		conn_resume(c->conn);
 	c->paused = false;
+	end_throttle(c);
 	conn_shutdown(c->conn, LINGER_MS, true);
 	timer_set(&c->timer, LINGER_MS + 1000, on_timer);
 }
@@ -441,6 +480,8 @@ on_stanza(void *owner, struct stanza *st)
 	} else if (c->state != C2S_BOUND) {
 		c2s_negotiate(c, st);
 	} else if (is_stanza(st->root)) {
+		if (!elem_child(st->root, NS_CLIENT, "body"))
+			charge(c);
 		session_received(s, st);
 	} else {
 		if (st->root->ns == NS_SM)
@@ -449,7 +490,7 @@ on_stanza(void *owner, struct stanza *st)
 			refuse(c, XSTREAM_UNSUPPORTED_STANZA_TYPE, NULL);
 		stanza_unref(st);
 	}
-	if (c->state == C2S_CLOSING || c->paused || c->turn != TURN_NONE)
+	if (c->state == C2S_CLOSING || c->paused || timer_is_set(&c->throttle) || c->turn != TURN_NONE)
 		parser_stop(c->parser);
 }
 
@@ -608,6 +649,8 @@ c2s_moved(struct c2s *c, bool away)
 void
 c2s_bound(struct c2s *c)
 {
+	c->allowance = (int64_t)home_config()->limits.stanzas_burst * 1000;
+	c->allowance_ms = reactor_now_ms(reactor_current());
 	c->input_ms = reactor_now_ms(reactor_current());
 	timer_set(&c->timer, home_config()->stream.ping_ms ? (int64_t)home_config()->stream.ping_ms : 60000, on_timer);
 }
@@ -684,6 +727,7 @@ c2s_home_confirm(void)
 		c2s_ask_ack(c);
 		c->paused = false;
 		conn_resume(c->conn);
+		end_throttle(c);
 	}
 	return n;
 }

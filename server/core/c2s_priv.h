@@ -48,6 +48,9 @@ struct c2s {
 	enum sasl_mechanism mechanism;
 	sasl_set offered;
 	int64_t deadline_ms, input_ms;
+	int64_t allowance;       /* stanzas without a body it may still send now, in thousandths */
+	int64_t allowance_ms;    /* when that was so */
+	struct timer throttle;   /* set: reading waits for allowance */
 	char *lang;
 };
 

@@ -318,3 +318,16 @@ def test_connections_per_address(t):
     other = t.client()
     other.source = '127.88.88.88'
     other.authenticated()
+
+
+@alone(limits__stanzas_per_second='50', limits__stanzas_burst='20')
+def test_fast_sender(t):
+    """Design P7: a client that sends too much too fast is read more slowly; all of it is answered, others notice nothing"""
+    a, b = t.online(), t.online()
+    before = t.server.metric('chancery_throttled_total')
+    for i in range(60):
+        a.stanza("<iq type='get' id='fast-%d'><ping xmlns='urn:xmpp:ping'/></iq>" % i)
+    assert b.ping().get('type') == 'result'
+    for i in range(60):
+        a.expect(lambda e: e.get('id') == 'fast-%d' % i, 'the answer to number %d' % i)
+    assert t.server.metric('chancery_throttled_total') > before

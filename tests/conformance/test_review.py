@@ -178,11 +178,13 @@ def test_full_lane_at_resumption(t):
         t.server.wait(lambda: t.server.metric('chancery_archive_waiting') >= 64, 'a full lane')
         a.cut()
         again = t.client(a).authenticated()
-        assert again.resume(a).name == 'resumed'
+        # <resumed/> comes when the lane is empty (its h counts what was in it); what is sent ahead of it waits unread.
+        again.send("<resume xmlns='urn:xmpp:sm:3' h='%d' previd='%s'/>" % (a.sm_in, a.sm_id))
         again.send(''.join("<message to='%s' type='chat'><body>y</body></message>" % b.bare for _ in range(2000)))
         time.sleep(1)
         waiting = t.server.metric('chancery_archive_waiting')
         assert waiting <= 70, waiting
+    again.expect('resumed')
     b.expect_message('y')
 
 
