@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "admin/audit.h"
 #include "base/log.h"
 #include "core/auth.h"
 #include "core/c2s.h"
@@ -178,6 +179,16 @@ prepare_schema(const struct config *c, struct err *e)
 	return version_check(c->database.conninfo, &old, e);
 }
 
+/* Whoever lets the server run on a database that may forget has signed for it, at each start. */
+static enum sql_status
+note_unsafe(struct sql *db, struct err *e)
+{
+	struct audit_who who = { .uid = getuid(), .name = "chanceryd", .origin = "start" };
+
+	log_warning(NULL, "durability-not-required", "setting=database.allow_unsafe_durability");
+	return audit_write(db, &who, "start.allow-unsafe-durability", NULL, NULL, e);
+}
+
 static int
 read_secret(const struct config *c, struct err *e)
 {
@@ -185,6 +196,8 @@ read_secret(const struct config *c, struct err *e)
 	uint8_t secret[32];
 	enum sql_status st = sql_connect(db, 10000, e);
 
+	if (st == SQL_OK && c->database.allow_unsafe)
+		st = note_unsafe(db, e);
 	if (st == SQL_OK)
 		st = account_server_secret(db, secret, e);
 	if (st == SQL_OK)

@@ -249,9 +249,10 @@ delivery_hold(struct user *u, struct packet *p)
 	if (!d->fetching)
 		return false;
 	if (d->paused || d->nheld == HELD_MAX || d->held_bytes + packet_size(p) > HELD_BYTES) {
-		/* All of it is in the record: the next page has it. */
+		/* All of it is in the record: the next page has it, where an earlier one had it not. */
 		for (uint32_t i = 0; i < d->nheld; i++)
-			delivery_left(u, d->held[i]->record_id);
+			if (!delivery_came(u, d->held[i]->record_id))
+				delivery_left(u, d->held[i]->record_id);
 		forget_held(d);
 		delivery_left(u, p->record_id);
 		return true;

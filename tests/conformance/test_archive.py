@@ -166,6 +166,13 @@ def test_unsafe_database_refused(t):
     assert t.online().ping().get('type') == 'result'
 
 
+@alone(database__allow_unsafe_durability='true')
+def test_unsafe_database_is_audited(t):
+    """Pitfalls: whoever allows a database that may forget is found in the audit table, for each start"""
+    rows = "select count(*) from chancery.audit where action = 'start.allow-unsafe-durability'"
+    assert t.server.psql(rows) == [['1']], t.server.psql(rows)
+
+
 @alone()
 def test_database_away(t):
     """P1: while PostgreSQL is frozen nothing is delivered, ping and roster answer; then everything comes, in order"""
