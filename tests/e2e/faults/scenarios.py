@@ -1,0 +1,329 @@
+"""The faults. A function each; the first line of its text says what it does to whom."""
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.parse
+
+from chancerytest.scenario import Scenario
+from world import (HERE, SLOW, Lines, Skip, freeze, own_folder, recovers, restart_postgres, postgres, server_account,
+                   signal_all, thaw)
+
+
+def kill_server(w):
+    """kill -9 of chanceryd at random moments under load"""
+    server = w.server()
+    load = w.load(server)
+    for i in range(w.args.rounds or 20):
+        # Now and then while clients are still coming back.
+        if i % 4 != 3:
+            load.progress(100)
+        # Sometimes long enough for delivery marks to be written.
+        time.sleep(3 if i % 5 == 4 else random.uniform(0, 0.8))
+        server.kill()
+        server.start()
+    load.progress(100)
+    load.verify()
+
+
+def kill_database(w):
+    """kill -9 of PostgreSQL, all of it, under load, and its restart; chanceryd stays, sessions are resumed"""
+    server = w.server()
+    load = w.load(server)
+    pid = server.pid
+    for i in range(w.args.rounds or 4):
+        load.progress(200)
+        time.sleep(random.uniform(0, 0.5))
+        signal_all(postgres(server), signal.SIGKILL)
+        if i % 2:
+            load.say('cut')
+        time.sleep(random.uniform(0, 1.5))
+        recovers(load, restart_postgres(server), 'PostgreSQL answers again')
+    load.progress(100)
+    assert server.pid == pid and server.is_running(), 'chanceryd was restarted'
+    # Sessions outlive it, so nothing was sent in another session.
+    checker = load.verify(repeated=False)
+    assert checker.log.resumed, 'no session was resumed'
+
+
+class Bystanders:
+    """People whose work does not need the database: two friends, and one whose message waits for it."""
+
+    def __init__(self, server):
+        self.scenario = Scenario(server)
+        self.a, self.b = self.scenario.friends()
+        self.waiting = self.scenario.online(sm=True)
+        for c in (self.a, self.b, self.waiting):
+            c.roster()
+        self.slowest, self.n = 0.0, 0
+
+    def timed(self, what, f):
+        begin = time.monotonic()
+        f()
+        took = time.monotonic() - begin
+        self.slowest = max(self.slowest, took)
+        assert took < 1 * SLOW, '%s took %.1f s' % (what, took)
+
+    def presence(self):
+        self.n += 1
+        self.a.presence(inner='<status>%d</status>' % self.n)
+        self.b.expect(lambda e: e.name == 'presence' and e.text('status') == str(self.n), 'presence')
+
+    def ask(self):
+        self.timed('ping', self.a.ping)
+        self.timed('roster', self.a.roster)
+        self.timed('presence', self.presence)
+        self.timed('ping of one who waits', self.waiting.ping)
+        self.timed('roster of one who waits', self.waiting.roster)
+
+    def begin_to_wait(self):
+        self.id = self.waiting.message(self.a.bare, 'waits for the database')
+
+    def was_told(self):
+        return self.waiting.heard_any(lambda e: e.name == 'message' and e.get('id') == self.id and e.get('type') == 'error')
+
+
+def freeze_for(w, seconds, rate):
+    server = w.server()
+    load = w.load(server, rate=rate)
+    people = Bystanders(server)
+    pid = server.pid
+    load.progress(200)
+    pids = freeze(server)
+    begin = time.monotonic()
+    try:
+        people.begin_to_wait()
+        while (now := time.monotonic()) < begin + seconds:
+            people.ask()
+            time.sleep(max(0.0, min(now + 2, begin + seconds) - time.monotonic()))
+    finally:
+        end = time.monotonic()
+        thaw(pids)
+    print('    slowest answer %.2f s' % people.slowest, flush=True)
+    recovers(load, end, 'SIGCONT')
+    assert server.pid == pid and server.is_running(), 'chanceryd was restarted'
+    log = load.events()
+    # What was on its way out of the server when PostgreSQL froze may still arrive.
+    late = [d for d in log.delivered if begin + 1 * SLOW < d[0] < end]
+    assert not late, '%d messages were delivered while no commit was possible, %.1f to %.1f s after the last' % (
+        len(late), late[0][0] - begin, late[-1][0] - begin)
+    return server, load, people, log, begin, end
+
+
+def freeze_short(w):
+    """SIGSTOP of PostgreSQL for 12 s: senders are held back, nobody else notices, nothing comes back"""
+    server, load, people, log, begin, end = freeze_for(w, 12, 1500)
+    early = [m for m, t in log.acked.items() if begin + 1 * SLOW < t < end]
+    assert not early and not log.errors, (len(early), len(log.errors))
+    people.a.expect_message(id=people.id)
+    load.progress(100)
+    load.verify(repeated=False)
+    people.scenario.done()
+
+
+def freeze_long(w):
+    """SIGSTOP of PostgreSQL for 80 s: after archive.patience (20 s) senders are told, nobody receives it"""
+    server, load, people, log, begin, end = freeze_for(w, 80, 1500)
+    told = sorted(e[0] - begin for e in log.errors.values())
+    print('    returned %d, the first after %.1f s' % (len(told), told[0] if told else -1), flush=True)
+    assert told and 18 <= told[0] <= 20 + 2 * SLOW, told[:1]
+    assert people.was_told(), 'one who waited was not told'
+    load.progress(100)
+    load.verify(repeated=False)
+    people.scenario.done()
+
+
+# -- full disks ------------------------------------------------------------------------------------------------
+
+class SmallDisk:
+    """A folder of PostgreSQL's on a file system with `spare` MiB to spare. PostgreSQL has to be down."""
+
+    def __init__(self, w, path, spare):
+        if os.geteuid() != 0:
+            raise Skip('mounting a small file system needs root')
+        self.path = os.path.realpath(path)
+        used = int(subprocess.run(['du', '-sm', self.path], check=True, capture_output=True, text=True).stdout.split()[0])
+        copy, owner = self.path + '.copy', os.stat(self.path)
+        shutil.move(self.path, copy)
+        os.mkdir(self.path, 0o700)
+        p = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'mode=700,uid=%d,gid=%d,size=%dm' % (owner.st_uid, owner.st_gid, used + spare),
+                            'tmpfs', self.path], capture_output=True, text=True)
+        if p.returncode:
+            raise Skip('mounting a small file system is not possible here: ' + p.stderr.strip())
+        self.used = used
+        w.undo.insert(0, self.away)     # after the server has ended
+        subprocess.run(['cp', '-a', copy + '/.', self.path], check=True)
+        shutil.rmtree(copy)
+
+    def grow(self):
+        subprocess.run(['mount', '-o', 'remount,size=%dm' % (self.used + 1000), self.path], check=True)
+
+    def is_full(self):
+        s = os.statvfs(self.path)
+        return s.f_bavail * s.f_frsize < 65536
+
+    def away(self):
+        subprocess.run(['umount', '-l', self.path], capture_output=True)
+
+
+def on_small_disk(w, folder, spare):
+    """A server and its load, with one folder of PostgreSQL's on a small disk."""
+    server = w.server(archive__patience='4s')
+    server.stop()
+    disk = SmallDisk(w, server.path('pg', folder), spare)
+    w.undo.insert(1, lambda: shutil.rmtree(server.dir, ignore_errors=True))
+    server.start()
+    return server, w.load(server), disk
+
+
+def disk_full(w):
+    """PostgreSQL's tables find no room: COPY fails, senders are held back, then told; room helps at once"""
+    server, load, disk = on_small_disk(w, 'base', 12)
+    pid = server.pid
+    people = Bystanders(server)
+    server.wait(lambda: load.events().errors, 'senders to be told', 120)
+    begin = time.monotonic()
+    for _ in range(3):
+        people.ask()
+        time.sleep(1)
+    log = load.events()
+    late = [d for d in log.delivered if d[0] > begin]
+    disk.grow()
+    recovers(load, time.monotonic(), 'there was room again')
+    print('    returned %d, delivered meanwhile %d' % (len(log.errors), len(late)), flush=True)
+    load.progress(100)
+    assert server.pid == pid and server.is_running(), 'chanceryd was restarted'
+    load.verify(repeated=False)
+    people.scenario.done()
+
+
+def wal_full(w):
+    """PostgreSQL's log finds no room: it panics and cannot start until there is some; chanceryd stays"""
+    server, load, disk = on_small_disk(w, 'pg_wal', 20)
+    pid = server.pid
+    people = Bystanders(server)
+    server.wait(lambda: load.events().errors, 'senders to be told', 180)
+    people.ask()
+    disk.grow()
+    recovers(load, restart_postgres(server), 'PostgreSQL answers again')
+    load.progress(100)
+    assert server.pid == pid and server.is_running(), 'chanceryd was restarted'
+    load.verify(repeated=False)
+    people.scenario.done()
+
+
+# -- between COMMIT and its answer -------------------------------------------------------------------------------
+
+class Proxy:
+    def __init__(self, w, server):
+        # Of the server's conninfo only the folder changes; the port is part of the socket's name.
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(server.env['CHANCERY_PG']).query)
+        folder, name = own_folder(server, 'proxy'), '.s.PGSQL.5432'
+        self.process = subprocess.Popen(
+            [sys.executable, os.path.join(HERE, 'proxy.py'), os.path.join(folder, name), os.path.join(query['host'][0], name),
+             *([server_account()] if server_account() else [])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.lines = Lines(self.process.stdout)
+        w.undo.append(self.end)
+        assert self.lines.next(30) == 'ready'
+        self.conninfo = "\"dbname=chancery host='%s' port=5432 user=chancery_server\"" % folder
+
+    def do(self, order, timeout=30):
+        """Gives it an order, and waits until it is carried out."""
+        self.process.stdin.write(order + '\n')
+        self.process.stdin.flush()
+        assert self.lines.next(timeout) == order.split()[0]
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def through_proxy(w, **settings):
+    server = w.server(**settings)
+    proxy = Proxy(w, server)
+    # Stopped before the proxy ends.
+    w.undo.append(w.undo.pop(0))
+    server.settings['database.conninfo'] = proxy.conninfo
+    server.restart()
+    return server, w.load(server), proxy
+
+
+def cut_commit(w):
+    """The connection breaks around COMMIT: before it, behind it, and before its answer is heard"""
+    server, load, proxy = through_proxy(w)
+    pid = server.pid
+    for i in range(w.args.rounds or 20):
+        load.progress(100)
+        order = ('answer', 'done', 'before', 'answer', 'all')[i % 5]
+        proxy.do(order)
+        if i % 4 == 3:
+            load.say('cut')
+        recovers(load, time.monotonic(), 'a cut: ' + order)
+    load.progress(100)
+    assert server.pid == pid and server.is_running(), 'chanceryd was restarted'
+    load.verify(repeated=False)
+
+
+def late_commit(w):
+    """COMMIT's answer comes after archive.patience, or never: returned messages are marked and stay undelivered"""
+    server, load, proxy = through_proxy(w, archive__patience='1500ms')
+    pid = server.pid
+    for order in ('hold 3', 'holdcut 3', 'hold 3', 'holdcut 3'):
+        load.progress(100)
+        proxy.do(order)
+        time.sleep(3)
+        recovers(load, time.monotonic(), order)
+    load.progress(100)
+    assert server.pid == pid and server.is_running(), 'chanceryd was restarted'
+    checker = load.verify(repeated=False)
+    assert checker.returned, 'no record of kind RETURNED: the scenario has missed its aim'
+
+
+# -- the rest ----------------------------------------------------------------------------------------------------
+
+def unsafe_database(w):
+    """A start on a PostgreSQL that may lose commits is refused, and the reason named"""
+    server = w.server()
+    server.kill()
+    program = os.path.join(server.build, 'bin', 'chanceryd')
+    for name, change in (('fsync', 'alter system set fsync = off'), ('full_page_writes', 'alter system set full_page_writes = off'),
+                         ('synchronous_commit', 'alter system set synchronous_commit = off'),
+                         ('synchronous_commit', 'alter role chancery_server set synchronous_commit = off')):
+        server.psql(change)
+        server.psql('select pg_reload_conf()')
+        if 'system' in change:
+            server.wait(lambda: server.value("select setting from pg_settings where name = '%s'" % name) == 'off', name)
+        p = subprocess.run([program, '--config', server.env['CHANCERY_CONFIG']], stdin=subprocess.DEVNULL, capture_output=True,
+                           text=True, timeout=60)
+        assert p.returncode == 1 and name + ' = off' in p.stderr, (name, p.returncode, p.stderr)
+        server.psql('alter system reset all')
+        server.psql('alter role chancery_server reset all')
+        server.psql('select pg_reload_conf()')
+        server.wait(lambda: server.value("select setting from pg_settings where name = '%s'" % name) == 'on', name)
+    server.start()
+    load = w.load(server)
+    load.progress(200)
+    load.verify()
+
+
+def stop_server(w):
+    """A graceful stop under load, and a start: nothing is lost and nothing comes twice"""
+    server = w.server()
+    load = w.load(server)
+    for _ in range(w.args.rounds or 4):
+        load.progress(200)
+        time.sleep(random.uniform(0, 0.5))
+        server.terminate()
+        server.wait_gone()
+        server.start()
+    load.progress(100)
+    checker = load.verify(repeated=False)
+    again = len(checker.log.delivered) - len(checker.log.ids)
+    assert not again, '%d messages were delivered again' % again
+
+
+ALL = [kill_server, kill_database, freeze_short, freeze_long, disk_full, wal_full, cut_commit, late_commit, unsafe_database,
+       stop_server]
