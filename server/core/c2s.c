@@ -22,6 +22,7 @@
 #include "xmpp/serialize.h"
 
 #define LINGER_MS 3000
+#define PLAIN_BYTES 4096 /* an element before TLS: a flood of connections must cost little */
 #define THROTTLE_MS 100 /* a client over its rate is read ten times a second */
 
 struct streams {
@@ -45,12 +46,15 @@ static void on_timer(struct timer *t);
 static const struct conn_ops conn_ops = { on_data, on_secured, on_ended, on_flushed };
 static const struct parser_ops parser_ops = { on_opened, on_stanza, on_closed };
 
+/* Nothing but a stream header and <starttls/> is due in the clear; SASL messages may be longer. */
 static struct parser_limits
-limits_before_login(void)
+limits_before_login(bool secure)
 {
 	struct parser_limits l = home_parser_limits();
 
 	l.stanza_bytes = home_config()->limits.stanza_bytes_unauthenticated;
+	if (!secure && l.stanza_bytes > PLAIN_BYTES)
+		l.stanza_bytes = PLAIN_BYTES;
 	l.memory_bytes = l.stanza_bytes * 2;
 	if (l.token_bytes > l.stanza_bytes)
 		l.token_bytes = l.stanza_bytes;
@@ -92,7 +96,7 @@ void
 c2s_accept(int fd, const struct sockaddr *peer, void *direct_tls)
 {
 	const struct config *cf = home_config();
-	struct parser_limits l = limits_before_login();
+	struct parser_limits l = limits_before_login(*(bool *)direct_tls);
 	struct c2s *c = NEW(struct c2s);
 
 	c->conn = conn_new(fd, peer, &conn_ops, c, cf->limits.output_bytes);
@@ -385,8 +389,10 @@ static void
 on_secured(struct conn *conn, void *owner)
 {
 	struct c2s *c = owner;
+	struct parser_limits l = limits_before_login(true);
 
 	(void)conn;
+	parser_set_limits(c->parser, &l);
 	c->state = C2S_HEADER;
 }
 
