@@ -1,7 +1,7 @@
 /*
  * hook: the stages at which modules see stanzas and events, and what they may answer.
  *
- * Order inside a stage is the order of the table in core/modules.c. A hook borrows everything it is given; what it
+ * Order inside a stage is the order of the table in core/module/modules.c. A hook borrows everything it is given; what it
  * wants to keep it references or copies. It runs on the home of the address it is about and must not block.
  */
 #ifndef HOOK_H

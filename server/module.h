@@ -1,7 +1,7 @@
 /*
  * module: what a module is made of, and what it may ask of the server.
  *
- * A module is one folder in modules/ and one line in core/modules.c. It includes this, hook.h, and headers of xmpp/ and
+ * A module is one folder in modules/ and one line in core/module/modules.c. It includes this, hook.h, and headers of xmpp/ and
  * base/; never core/ or net/. What attach registers, the core undoes. Modules keep no mutable file-level state.
  */
 #ifndef MODULE_H

@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "command.h"
 #include "common/control_client.h"
-#include "core/config.h"
+#include "core/config/config.h"
 
 #define DEFAULT_CONFIG "/etc/chancery/chancery.yaml"
 

@@ -7,7 +7,7 @@
 
 #include "command.h"
 #include "common/control_client.h"
-#include "core/config.h"
+#include "core/config/config.h"
 #include "store/version.h"
 
 static int

@@ -8,7 +8,7 @@
 #define ADMIN_ADMIN_H
 
 #include "base/err.h"
-#include "core/config.h"
+#include "core/config/config.h"
 
 struct admin_settings {
 	const char *control;               /* listen.control */

@@ -26,7 +26,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/config.h"
+#include "core/config/config.h"
 
 #define IDLE_MS 60000 /* between requests */
 #define LINE_MS 10000 /* from a request's first byte to its last */

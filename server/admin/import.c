@@ -22,7 +22,7 @@
 #include "base/crypt.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/config.h"
+#include "core/config/config.h"
 #include "xmpp/jid.h"
 
 #define THREADS_MAX 64

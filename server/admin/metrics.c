@@ -23,7 +23,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/text.h"
-#include "core/config_table.h"
+#include "core/config/config_table.h"
 
 #define METRICS_CLIENTS 8
 #define METRICS_DEADLINE_MS 5000

@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "core/config.h"
+#include "core/config/config.h"
 
 #define METRICS_REQUEST_MAX 8192
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/crypt.h"
-#include "core/config.h"
+#include "core/config/config.h"
 #include "xmpp/jid.h"
 
 struct jid *

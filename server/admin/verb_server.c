@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/metric.h"
 #include "core/census.h"
-#include "core/config.h"
+#include "core/config/config.h"
 #include "store/pool.h"
 #include "store/record.h"
 #include "xmpp/jid.h"

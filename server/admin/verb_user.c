@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "base/crypt.h"
 #include "core/census.h"
-#include "core/config.h"
+#include "core/config/config.h"
 #include "store/account.h"
 #include "xmpp/jid.h"
 

@@ -9,10 +9,10 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
-#include "core/c2s.h"
+#include "core/stream/c2s.h"
 #include "core/everyone.h"
 #include "core/home.h"
-#include "core/roster.h"
+#include "core/roster/roster.h"
 #include "core/session.h"
 #include "core/user.h"
 

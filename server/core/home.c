@@ -5,9 +5,9 @@
 
 #include <pthread.h>
 
-#include "core/delivery.h"
-#include "core/modules.h"
-#include "core/resume.h"
+#include "core/route/delivery.h"
+#include "core/module/modules.h"
+#include "core/stream/resume.h"
 #include "core/user.h"
 #include "net/reactor.h"
 #include "xmpp/parser.h"

@@ -4,7 +4,7 @@
 #ifndef CORE_HOME_H
 #define CORE_HOME_H
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "xmpp/parser.h"
 
 /* The snapshot this reactor works with: valid until the end of the turn. Replaced by mail after a reload. */

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "net/tls.h"
 #include "xmpp/jid.h"
 

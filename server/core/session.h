@@ -10,9 +10,9 @@
 
 #include "base/list.h"
 #include "base/log.h"
-#include "core/lane.h"
-#include "core/packet.h"
-#include "core/resume.h"
+#include "core/route/lane.h"
+#include "core/route/packet.h"
+#include "core/stream/resume.h"
 #include "net/reactor.h"
 #include "xmpp/xerror.h"
 

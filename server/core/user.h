@@ -14,8 +14,8 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/map.h"
-#include "core/delivery.h"
-#include "core/packet.h"
+#include "core/route/delivery.h"
+#include "core/route/packet.h"
 #include "net/reactor.h"
 
 struct roster;

@@ -16,12 +16,12 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "core/disco.h"
+#include "core/module/disco.h"
 #include "core/home.h"
-#include "core/iq.h"
-#include "core/modules.h"
-#include "core/roster.h"
-#include "core/router.h"
+#include "core/route/iq.h"
+#include "core/module/modules.h"
+#include "core/roster/roster.h"
+#include "core/route/router.h"
 #include "core/session.h"
 #include "core/user.h"
 #include "net/reactor.h"

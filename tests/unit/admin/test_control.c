@@ -26,7 +26,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "core/census.h"
-#include "core/config.h"
+#include "core/config/config.h"
 #include "lib/pg.h"
 #include "store/pool.h"
 #include "store/record.h"

@@ -1,7 +1,7 @@
 /*
  * caps: the verification string of XEP-0115 §5.2 and §5.3, and what §5.4 calls ill-formed.
  */
-#include "core/caps.h"
+#include "core/module/caps.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

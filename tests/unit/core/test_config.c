@@ -15,8 +15,8 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "core/config.h"
-#include "core/config_table.h"
+#include "core/config/config.h"
+#include "core/config/config_table.h"
 
 #define HOSTS "hosts:\n  - domain: Example.ORG\n    certificate: tls/c.pem\n    key: /k.pem\n"
 #define DATABASE "database:\n  conninfo: dbname=x\n"

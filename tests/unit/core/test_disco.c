@@ -4,7 +4,7 @@
  */
 #include "lib/ask.h"
 
-#include "core/caps.h"
+#include "core/module/caps.h"
 
 #define SERVER "capulet.lit"
 #define OWNER ASK_OWNER "/chamber"

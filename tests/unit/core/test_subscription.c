@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "core/subscription.h"
+#include "core/roster/subscription.h"
 
 static const struct {
 	const char *name;

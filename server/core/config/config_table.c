@@ -1,0 +1,370 @@
+/*
+ * config_table: the rows, and how a value of each type is read, compared and explained.
+ *
+ * Called by config_parse.c for each value it meets and by config.c for defaults, comparison and the
+ * reference page. Owns nothing; texts go into the arena of the snapshot.
+ */
+#include "core/config/config_table.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+
+#define SECONDS UINT64_C(1000)
+#define MINUTES (60 * SECONDS)
+#define HOURS (60 * MINUTES)
+#define DAYS (24 * HOURS)
+
+static const char *const log_levels[] = {[LOG_ERROR] = "error",
+					 [LOG_WARNING] = "warning",
+					 [LOG_INFO] = "info",
+					 [LOG_DEBUG] = "debug",
+					 NULL};
+static const char *const log_formats[] = {[LOG_TEXT] = "text", [LOG_JSON] = "json", NULL};
+
+#define AT(member) .offset = offsetof(struct config, member)
+
+/* clang-format off */
+const struct config_row config_rows[] = {
+	{ "listen.c2s", CONFIG_ADDRESSES, AT(listen.c2s), "0.0.0.0:5222 [::]:5222", .fixed = true,
+	  .help = "Where clients connect and upgrade to TLS by STARTTLS (RFC 6120 §5)" },
+	{ "listen.c2s_tls", CONFIG_ADDRESSES, AT(listen.c2s_tls), "0.0.0.0:5223 [::]:5223", .fixed = true,
+	  .help = "Where clients connect by TLS at once (XEP-0368)" },
+	{ "listen.metrics", CONFIG_ADDRESSES, AT(listen.metrics), "127.0.0.1:9280", .fixed = true,
+	  .help = "Where Prometheus reads /metrics, without TLS and password: keep it local. [] switches it off" },
+	{ "listen.control", CONFIG_FILE, AT(listen.control), "/run/chancery/control", .fixed = true,
+	  .required = true,
+	  .help = "The socket of `chancery`. root, the server's own account and the socket's group may use it" },
+
+	{ "process.reactors", CONFIG_NUMBER, AT(process.reactors), "0", 0, 256, .fixed = true,
+	  .help = "Threads that serve connections. 0: one per core but one, at least one" },
+	{ "process.user", CONFIG_STRING, AT(process.user), "", .fixed = true,
+	  .help = "The account to become when started as root" },
+	{ "process.pid_file", CONFIG_FILE, AT(process.pid_file), "", .fixed = true,
+	  .help = "Where to write the process id. Empty: nowhere" },
+
+	{ "database.conninfo", CONFIG_STRING, AT(database.conninfo), "", .fixed = true, .required = true,
+	  .help = "PostgreSQL as the server's own role (chancery_server), in libpq's words" },
+	{ "database.owner_conninfo", CONFIG_STRING, AT(database.owner_conninfo), "", .fixed = true,
+	  .help = "The same as the schema's owner (chancery_owner): migrations are then applied at start. "
+	          "Empty: only `chancery migrate --owner` applies them" },
+	{ "database.workers", CONFIG_NUMBER, AT(database.workers), "4", 1, 64, .fixed = true,
+	  .help = "Connections for everything but the archive writer, which has its own" },
+	{ "database.patience", CONFIG_DURATION, AT(database.patience_ms), "8s", 100, 10 * MINUTES, .fixed = true,
+	  .help = "How long a request waits for a database that does not answer" },
+	{ "database.allow_unsafe_durability", CONFIG_BOOL, AT(database.allow_unsafe), "false", .fixed = true,
+	  .help = "Start although fsync, full_page_writes or synchronous_commit is off. What is acknowledged "
+	          "may then be lost; for trials only" },
+
+	{ "archive.patience", CONFIG_DURATION, AT(archive.patience_ms), "20s", 100, 10 * MINUTES,
+	  .help = "How long a message waits for its commit before it goes back to its sender" },
+	{ "archive.batch", CONFIG_NUMBER, AT(archive.batch_max), "1000", 1, 100000,
+	  .help = "Records in one transaction at most" },
+	{ "archive.typing", CONFIG_BOOL, AT(archive.typing), "false",
+	  .help = "Record typing notifications (XEP-0085) too" },
+
+	{ "auth.plain", CONFIG_BOOL, AT(auth.plain), "false",
+	  .help = "Offer SASL PLAIN, under TLS, besides SCRAM" },
+	{ "auth.scram_iterations", CONFIG_NUMBER, AT(auth.iterations), "10000", 10000, 10000000,
+	  .help = "Rounds of PBKDF2 for passwords set from now on (RFC 7677 §4)" },
+	{ "auth.channel_binding", CONFIG_BOOL, AT(auth.channel_binding), "true",
+	  .help = "Offer the -PLUS mechanisms. Off only behind a proxy that ends TLS" },
+
+	{ "stream.resume", CONFIG_DURATION, AT(stream.resume_ms), "10m", 1 * SECONDS, 7 * DAYS,
+	  .help = "How long a session waits for its client to come back (XEP-0198)" },
+	{ "stream.ping", CONFIG_DURATION, AT(stream.ping_ms), "5m", 0, 1 * DAYS,
+	  .help = "Silence after which the server asks whether the client is still there (XEP-0199). 0: never" },
+	{ "stream.ping_timeout", CONFIG_DURATION, AT(stream.ping_timeout_ms), "1m", 1 * SECONDS, 1 * HOURS,
+	  .help = "How long it waits for the answer" },
+
+	{ "log.level", CONFIG_CHOICE, AT(log.level), "info", .choices = log_levels,
+	  .help = "The least important events that are written" },
+	{ "log.format", CONFIG_CHOICE, AT(log.format), "text", .choices = log_formats,
+	  .help = "Lines of key=value, or one JSON object a line" },
+
+	{ "modules.version", CONFIG_BOOL, AT(modules.version), "true",
+	  .help = "Tell name and version of the server to those who ask (XEP-0092)" },
+	{ "modules.version_os", CONFIG_BOOL, AT(modules.version_os), "false",
+	  .help = "Tell the operating system too" },
+
+#define LIMITS_ROW(name, def_, min_, max_, help_) \
+	{ "limits." #name, CONFIG_SIZE, AT(limits.name), #def_, min_, max_, .help = help_ },
+	LIMITS_TABLE(LIMITS_ROW)
+#undef LIMITS_ROW
+};
+/* clang-format on */
+const size_t config_nrows = sizeof config_rows / sizeof *config_rows;
+
+const struct config_row *
+config_row_find(const char *path)
+{
+	for (size_t i = 0; i < config_nrows; i++)
+		if (strcmp(config_rows[i].path, path) == 0)
+			return &config_rows[i];
+	return NULL;
+}
+
+const struct config_row *
+config_row_section(const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < config_nrows; i++)
+		if (strncmp(config_rows[i].path, name, n) == 0 && config_rows[i].path[n] == '.')
+			return &config_rows[i];
+	return NULL;
+}
+
+bool
+config_row_is_fixed(const struct config_row *row)
+{
+	/* What pool_start and record_start were given. */
+	static const char *const limits[] = {"limits.archive_waiting",
+					     "limits.archive_waiting_bytes", "limits.jobs_waiting"};
+
+	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+		if (strcmp(row->path, limits[i]) == 0)
+			return true;
+	return row->fixed;
+}
+
+struct unit {
+	const char *name;
+	uint64_t factor;
+};
+
+/* The largest first, so that writing a value picks the shortest form. */
+static const struct unit durations[] = {{"d", DAYS},    {"h", HOURS}, {"m", MINUTES},
+					{"s", SECONDS}, {"ms", 1},    {NULL, 0}};
+static const struct unit sizes[] = {
+	{"g", 1 << 30}, {"m", 1 << 20}, {"k", 1 << 10}, {"", 1}, {NULL, 0}};
+static const struct unit plain[] = {{"", 1}, {NULL, 0}};
+
+/* Limits are sizes or counts; their names say which. */
+static const struct unit *
+row_units(const struct config_row *row)
+{
+	if (row->type == CONFIG_DURATION)
+		return durations;
+	return row->type == CONFIG_SIZE && strstr(row->path, "bytes") != NULL ? sizes : plain;
+}
+
+/* Digits and one of the units. */
+static bool
+parse_quantity(const char *s, const struct config_row *row, uint64_t *out)
+{
+	const struct unit *units = row_units(row);
+	size_t digits = strspn(s, "0123456789");
+	uint64_t n;
+
+	if (!text_u64(s, digits, 0, UINT64_MAX, &n))
+		return false;
+	for (const struct unit *u = units; u->name != NULL; u++) {
+		if (strcmp(s + digits, u->name) != 0)
+			continue;
+		return !__builtin_mul_overflow(n, u->factor, out) && *out >= row->min &&
+		       *out <= row->max;
+	}
+	/* No unit is needed to say none at all. */
+	*out = 0;
+	return n == 0 && s[digits] == '\0' && row->min == 0;
+}
+
+static void
+print_quantity(struct buf *out, const struct config_row *row, uint64_t n)
+{
+	const struct unit *u = row_units(row);
+
+	if (n == 0) {
+		buf_addc(out, '0');
+		return;
+	}
+	while (n % u->factor != 0)
+		u++;
+	buf_addf(out, "%" PRIu64 "%s", n / u->factor, u->name);
+}
+
+static bool
+parse_choice(const char *s, const char *const *choices, unsigned *out)
+{
+	for (unsigned i = 0; choices[i] != NULL; i++) {
+		if (strcmp(s, choices[i]) == 0) {
+			*out = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Numbers only: names would have to be looked up at start, and may mean several addresses. */
+static bool
+is_address(const char *s)
+{
+	char host[INET6_ADDRSTRLEN];
+	unsigned char bin[sizeof(struct in6_addr)];
+	const char *colon = strrchr(s, ':');
+	bool v6 = s[0] == '[';
+	uint64_t port;
+	size_t n;
+
+	if (colon == NULL || !text_u64(colon + 1, strlen(colon + 1), 1, 65535, &port))
+		return false;
+	n = (size_t)(colon - s);
+	if (v6) {
+		if (n < 2 || s[n - 1] != ']')
+			return false;
+		s++;
+		n -= 2;
+	}
+	if (n >= sizeof host)
+		return false;
+	memcpy(host, s, n);
+	host[n] = '\0';
+	return inet_pton(v6 ? AF_INET6 : AF_INET, host, bin) == 1;
+}
+
+/* CONFIG_LIST_MAX places are taken with the first item. */
+static bool
+add_item(struct config *c, struct config_list *l, const char *text)
+{
+	if (l->n == CONFIG_LIST_MAX || !is_address(text))
+		return false;
+	for (size_t i = 0; i < l->n; i++)
+		if (strcmp(l->item[i], text) == 0)
+			return false;
+	if (l->item == NULL)
+		l->item = arena_zalloc(c->arena, CONFIG_LIST_MAX * sizeof *l->item);
+	l->item[l->n++] = arena_strdup(c->arena, text);
+	return true;
+}
+
+const char *
+config_resolve_file(struct config *c, const char *name)
+{
+	const char *slash = strrchr(c->file, '/');
+
+	if (name[0] == '/' || name[0] == '\0' || slash == NULL)
+		return arena_strdup(c->arena, name);
+	return arena_printf(c->arena, "%.*s/%s", (int)(slash - c->file), c->file, name);
+}
+
+bool
+config_row_put(struct config *c, const struct config_row *row, const char *text)
+{
+	void *at = (char *)c + row->offset;
+
+	if (row->required && text[0] == '\0')
+		return false;
+	switch (row->type) {
+	case CONFIG_BOOL:
+		*(bool *)at = strcmp(text, "true") == 0;
+		return *(bool *)at || strcmp(text, "false") == 0;
+	case CONFIG_NUMBER:
+	case CONFIG_SIZE:
+	case CONFIG_DURATION:
+		return parse_quantity(text, row, at);
+	case CONFIG_CHOICE:
+		return parse_choice(text, row->choices, at);
+	case CONFIG_STRING:
+		*(const char **)at = arena_strdup(c->arena, text);
+		return true;
+	case CONFIG_FILE:
+		*(const char **)at = config_resolve_file(c, text);
+		return true;
+	case CONFIG_ADDRESSES:
+		return add_item(c, at, text);
+	}
+	return false;
+}
+
+void
+config_row_default(struct config *c, const struct config_row *row)
+{
+	const char *s = row->def;
+
+	if (row->type == CONFIG_ADDRESSES) {
+		while (*s != '\0') {
+			size_t n = strcspn(s, " ");
+
+			config_row_put(c, row, arena_strndup(c->arena, s, n));
+			s += n + (s[n] == ' ');
+		}
+	} else if (*s == '\0') {
+		*(const char **)((char *)c + row->offset) = "";
+	} else {
+		config_row_put(c, row, s);
+	}
+}
+
+static bool
+lists_equal(const struct config_list *a, const struct config_list *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->item[i], b->item[i]) != 0)
+			return false;
+	return true;
+}
+
+bool
+config_row_equal(const struct config *a, const struct config *b, const struct config_row *row)
+{
+	const void *x = (const char *)a + row->offset, *y = (const char *)b + row->offset;
+
+	switch (row->type) {
+	case CONFIG_BOOL:
+		return *(const bool *)x == *(const bool *)y;
+	case CONFIG_CHOICE:
+		return *(const unsigned *)x == *(const unsigned *)y;
+	case CONFIG_STRING:
+	case CONFIG_FILE:
+		return strcmp(*(const char *const *)x, *(const char *const *)y) == 0;
+	case CONFIG_ADDRESSES:
+		return lists_equal(x, y);
+	default:
+		return *(const uint64_t *)x == *(const uint64_t *)y;
+	}
+}
+
+void
+config_row_expect(const struct config_row *row, struct buf *out)
+{
+	switch (row->type) {
+	case CONFIG_BOOL:
+		buf_adds(out, "true or false");
+		break;
+	case CONFIG_NUMBER:
+	case CONFIG_SIZE:
+	case CONFIG_DURATION:
+		buf_adds(out, row->type == CONFIG_DURATION ? "a duration like 20s from " :
+							     "a number from ");
+		print_quantity(out, row, row->min);
+		buf_adds(out, " to ");
+		print_quantity(out, row, row->max);
+		break;
+	case CONFIG_CHOICE:
+		for (unsigned i = 0; row->choices[i] != NULL; i++)
+			buf_addf(out, "%s%s",
+				 i == 0                      ? "" :
+				 row->choices[i + 1] == NULL ? " or " :
+							       ", ",
+				 row->choices[i]);
+		break;
+	case CONFIG_STRING:
+		buf_adds(out, "a text");
+		break;
+	case CONFIG_FILE:
+		buf_adds(out, "a file name");
+		break;
+	case CONFIG_ADDRESSES:
+		buf_addf(
+			out,
+			"a list of at most %d different addresses like 127.0.0.1:5222 or [::1]:5222",
+			CONFIG_LIST_MAX);
+		break;
+	}
+}

@@ -1,0 +1,343 @@
+/*
+ * modules: the table of modules, what each of them has registered, and the dispatch of stages and IQs.
+ *
+ * main attaches the modules before the reactors start; from then on all of this is read only, by every reactor,
+ * until main stops it after they have ended. A stage is a flat array in the order of the table: a stage that
+ * nobody listens to costs its callers one comparison (modules_want).
+ */
+#include "core/module/modules.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/config/config_table.h"
+#include "core/home.h"
+#include "core/route/iq.h"
+#include "core/roster/roster.h"
+#include "core/route/router.h"
+#include "core/user.h"
+
+/* The modules. Order inside a stage is the order here; the reason stands beside the line where it matters. */
+#define MODULES_TABLE(X) \
+	X(ping) \
+	X(version) \
+	X(time) \
+	/* RECV_CHECK: before whatever takes a stanza over, as it keeps strangers from asking. */ \
+	X(lastactivity)
+
+#define MODULES_DECLARE(name) extern const struct module_def name##_module;
+MODULES_TABLE(MODULES_DECLARE)
+#undef MODULES_DECLARE
+
+static const struct module_def *const table[] = {
+#define MODULES_ROW(name) &name##_module,
+	MODULES_TABLE(MODULES_ROW)
+#undef MODULES_ROW
+	NULL,
+};
+
+struct feature {
+	const char *var;
+	const char *setting; /* NULL: always */
+	unsigned targets;
+};
+
+/* The argument of the handler in core/iq: its address must not change. */
+struct iq_slot {
+	struct iq_slot *next;
+	struct module *module;
+	hook_fn fn;
+};
+
+struct module {
+	const struct module_def *def;
+	struct feature *features;
+	size_t nfeatures;
+	struct iq_slot *slots;
+};
+
+struct listener {
+	struct module *module;
+	hook_fn fn;
+};
+
+static struct stage {
+	struct listener *list;
+	size_t n;
+} stages[HOOK_STAGES];
+
+static struct module *modules;
+static size_t nmodules;
+static int64_t started_us;
+
+/* Start and stop */
+
+int
+modules_start_table(const struct module_def *const *defs)
+{
+	size_t n = 0;
+
+	while (defs[n])
+		n++;
+	modules = mem_zalloc((n + 1) * sizeof(*modules));
+	started_us = clock_mono_us();
+	for (nmodules = 0; nmodules < n; nmodules++) {
+		struct module *m = &modules[nmodules];
+
+		m->def = defs[nmodules];
+		if (m->def->attach(m)) {
+			log_error(NULL, "module-not-started", "module=%s", m->def->name);
+			nmodules++; /* what it did register is forgotten with the rest */
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int
+modules_start(void)
+{
+	return modules_start_table(table);
+}
+
+static void
+detach(struct module *m)
+{
+	struct iq_slot *slot;
+
+	while ((slot = m->slots)) {
+		m->slots = slot->next;
+		free(slot);
+	}
+	free(m->features);
+}
+
+void
+modules_stop(void)
+{
+	for (int i = 0; i < HOOK_STAGES; i++)
+		free(stages[i].list);
+	memset(stages, 0, sizeof(stages));
+	while (nmodules)
+		detach(&modules[--nmodules]);
+	free(modules);
+	modules = NULL;
+}
+
+/* What attach calls */
+
+int
+module_on(struct module *m, enum hook_stage stage, hook_fn fn)
+{
+	struct stage *s = &stages[stage];
+
+	s->list = mem_realloc(s->list, (s->n + 1) * sizeof(*s->list));
+	s->list[s->n++] = (struct listener){ m, fn };
+	return 0;
+}
+
+void
+module_offers_when(struct module *m, const char *var, unsigned targets, const char *setting)
+{
+	m->features = mem_realloc(m->features, (m->nfeatures + 1) * sizeof(*m->features));
+	m->features[m->nfeatures++] = (struct feature){ var, setting, targets };
+}
+
+void
+module_offers(struct module *m, const char *var, unsigned targets)
+{
+	module_offers_when(m, var, targets, NULL);
+}
+
+static enum xerror on_iq(const struct iq_call *c);
+
+int
+module_on_iq(struct module *m, enum module_iq type, const char *ns, const char *name, unsigned targets, hook_fn fn)
+{
+	struct iq_slot *slot = NEW(struct iq_slot);
+	unsigned to = (targets & MODULE_SERVER ? IQ_TO_SERVER : 0) | (targets & MODULE_ACCOUNT ? IQ_TO_ACCOUNT : 0);
+
+	slot->module = m;
+	slot->fn = fn;
+	slot->next = m->slots;
+	m->slots = slot;
+	iq_handle(type == MODULE_IQ_GET ? TYPE_GET : TYPE_SET, ns, name, to, on_iq, slot);
+	return 0;
+}
+
+/* Dispatch */
+
+bool
+modules_want(enum hook_stage stage)
+{
+	return stages[stage].n > 0;
+}
+
+enum hook_verdict
+modules_run(struct hook *h, struct user *u)
+{
+	const struct stage *s = &stages[h->stage];
+	enum hook_verdict v = HOOK_NEXT;
+
+	h->arena = reactor_scratch(reactor_current());
+	h->user = u;
+	for (size_t i = 0; i < s->n && v == HOOK_NEXT; i++) {
+		h->module = s->list[i].module;
+		v = s->list[i].fn(h);
+	}
+	assert(v != HOOK_REJECT || h->error != XERROR_NONE);
+	return v;
+}
+
+/* RFC 6120 §8.2.3: a get or set has exactly one answer, whatever the module does. */
+static enum xerror
+answer(const struct iq_call *c, struct hook *h, enum hook_verdict v)
+{
+	struct packet *p = c->p;
+
+	if (v == HOOK_HANDLED && h->reply) {
+		struct packet *reply = packet_new(h->reply, p->to, p->from);
+
+		h->reply = NULL;
+		router_reply(reply);
+		return XERROR_NONE;
+	}
+	if (v == HOOK_NEXT)
+		return XERROR_SERVICE_UNAVAILABLE;
+	if (v == HOOK_REJECT && h->error_text) {
+		router_refuse(p, h->error, NULL, h->error_text);
+		return XERROR_NONE;
+	}
+	if (v == HOOK_REJECT && h->error != XERROR_NONE)
+		return h->error;
+	log_error(NULL, "module-without-answer", "module=%s", h->module->def->name);
+	return XERROR_INTERNAL_SERVER_ERROR;
+}
+
+static enum xerror
+on_iq(const struct iq_call *c)
+{
+	const struct iq_slot *slot = c->arg;
+	struct hook h = { .stage = HOOK_IQ, .arena = reactor_scratch(reactor_current()), .module = slot->module,
+		.user = c->user, .stanza = c->p->st, .payload = c->payload, .from = c->p->from, .to = c->p->to,
+		.account = c->user ? c->user->jid : NULL, .session = c->session ? c->session->jid : NULL };
+	enum xerror e = answer(c, &h, slot->fn(&h));
+
+	stanza_unref(h.reply); /* made by a module that then refused */
+	return e;
+}
+
+void
+hook_reply(struct hook *h, struct stanza *reply)
+{
+	stanza_unref(h->reply);
+	h->reply = reply;
+}
+
+struct stanza *
+hook_result(const struct hook *h)
+{
+	/* Of a packet, only the stanza's own attributes matter here. */
+	const struct packet p = { .st = (struct stanza *)h->stanza };
+
+	return packet_result(&p);
+}
+
+/* What modules and disco ask */
+
+static bool
+is_on(const struct config *c, const char *name)
+{
+	char path[CONFIG_PATH_MAX] = "modules.";
+	const struct config_row *row;
+
+	strncat(path, name, sizeof(path) - strlen(path) - 1);
+	row = config_row_find(path);
+	assert(row && row->type == CONFIG_BOOL);
+	return *(const bool *)((const char *)c + row->offset);
+}
+
+/* On a reactor its own snapshot, elsewhere the one in force. */
+static bool
+setting(const char *name)
+{
+	const struct config *c = home_config();
+	struct config *present;
+	bool on;
+
+	if (c)
+		return is_on(c, name);
+	present = config_get();
+	on = present && is_on(present, name);
+	config_unref(present);
+	return on;
+}
+
+bool
+module_setting(const struct module *m, const char *name)
+{
+	(void)m;
+	return setting(name);
+}
+
+int64_t
+module_started_us(void)
+{
+	return started_us;
+}
+
+void
+modules_features(unsigned target, void (*fn)(void *arg, const char *var), void *arg)
+{
+	for (size_t i = 0; i < nmodules; i++) {
+		const struct module *m = &modules[i];
+
+		for (size_t j = 0; j < m->nfeatures; j++) {
+			const struct feature *f = &m->features[j];
+
+			if (f->targets & target && (!f->setting || setting(f->setting)))
+				fn(arg, f->var);
+		}
+	}
+}
+
+enum module_relation
+modules_relation(const struct user *u, const struct jid *from)
+{
+	const struct roster_item *i;
+
+	if (!u || u->state != USER_READY || !from)
+		return MODULE_STRANGER;
+	if (jid_equal_bare(u->jid, from))
+		return MODULE_SELF;
+	i = u->roster ? roster_find(u->roster, from) : NULL;
+	return i && i->subscription & SUB_FROM ? MODULE_SUBSCRIBER : MODULE_STRANGER;
+}
+
+enum module_relation
+module_relation(const struct hook *h)
+{
+	return modules_relation(h->user, h->from);
+}
+
+bool
+module_account_available(const struct hook *h)
+{
+	return h->user && h->user->state == USER_READY && user_priority(h->user) >= -128;
+}
+
+int64_t
+module_account_last_seen_us(const struct hook *h)
+{
+	return h->user ? h->user->last_seen_us : 0;
+}
+
+const char *
+module_account_last_status(const struct hook *h)
+{
+	return h->user ? h->user->last_status : NULL;
+}

@@ -1,0 +1,28 @@
+/*
+ * presence: broadcast, probes, directed presence (RFC 6121 §4).
+ */
+#ifndef CORE_PRESENCE_H
+#define CORE_PRESENCE_H
+
+#include "core/route/packet.h"
+
+struct session;
+struct user;
+
+/* Presence without `to` from a session: initial, update, unavailable. Takes the
+ * reference. */
+void presence_broadcast(struct session *s, struct packet *p);
+/* Presence with `to`, types none and unavailable (and error): directed. Takes the reference; routes it. */
+void presence_directed(struct session *s, struct packet *p);
+/* A probe, available, unavailable or error presence arrives for a user, who may be ABSENT. Borrows p. */
+void presence_inbound(struct user *u, struct packet *p);
+/* The session ends: tell contacts and those told directly. Its list of directed presence is empty afterwards. */
+void presence_session_closed(struct session *s);
+/* Contact `to` may see our presence from now on (subscribed) or no longer: send the current state of all
+ * available sessions, or unavailable. */
+void presence_send_current(struct user *u, struct jid *to);
+void presence_send_unavailable(struct user *u, struct jid *to);
+/* Asks `to` for its presence in the user's name. */
+void presence_probe(struct user *u, struct jid *to);
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * content: tables of the elements that make a message worth recording, and of what they make of it.
+ */
+#include "core/route/content.h"
+
+#include <string.h>
+
+#include "xmpp/ns.h"
+
+/* A typing notification is small: what is larger says more than that, wherever it says it. */
+#define WEIGHTLESS_BYTES 1024
+#define THREAD_BYTES 128
+
+/* Elements that say nothing by themselves: with only these a message is a typing notification. But they must be what
+ * they pretend to be: empty, lest words travel past the record inside of <composing/>. */
+static const struct {
+	const char *ns, *name; /* name NULL: any */
+	size_t text;           /* bytes of text it may have */
+	bool attributes;
+} weightless[] = {
+	{ NS_CHATSTATES, NULL, 0, false },
+	{ NS_HINTS, NULL, 0, false },
+	{ NS_SID, NULL, 0, true },
+	{ NS_CLIENT, "thread", THREAD_BYTES, true },
+	{ NS_DELAY, NULL, 0, true },
+};
+
+/* White space between elements is nobody's words. */
+static size_t
+text_bytes(const struct elem *e)
+{
+	size_t n = 0;
+
+	for (const struct elem *c = e->first; c; c = c->next)
+		if (!c->name && strspn(c->text, " \t\r\n") < c->text_len)
+			n += c->text_len;
+	return n;
+}
+
+static bool
+is_weightless(const struct elem *e)
+{
+	for (size_t i = 0; i < sizeof(weightless) / sizeof(weightless[0]); i++)
+		if (elem_is(e, weightless[i].ns, weightless[i].name))
+			return !elem_first(e) && text_bytes(e) <= weightless[i].text &&
+				(weightless[i].attributes || !e->attrs);
+	return false;
+}
+
+bool
+content_is_any(const struct packet *p)
+{
+	if (p->st->size > WEIGHTLESS_BYTES || text_bytes(p->st->root))
+		return true;
+	for (const struct elem *e = elem_first(p->st->root); e; e = elem_next(e, NULL, NULL))
+		if (!is_weightless(e))
+			return true;
+	return false;
+}
+
+/* Elements that make a message more than a message; the first that is there decides. */
+static const struct {
+	const char *ns, *name;
+	enum record_kind kind;
+	bool only_without_body;
+} kinds[] = {
+	{ NS_CORRECT, "replace", RECORD_CORRECTION, false },
+	{ NS_RETRACT, "retract", RECORD_RETRACTION, false },
+	{ NS_REACTIONS, "reactions", RECORD_REACTION, false },
+	{ NS_RECEIPTS, "received", RECORD_RECEIPT, true },
+	{ NS_MARKERS, "received", RECORD_RECEIPT, true },
+	{ NS_MARKERS, "displayed", RECORD_RECEIPT, true },
+	{ NS_MARKERS, "acknowledged", RECORD_RECEIPT, true },
+};
+
+void
+content_describe(const struct packet *p, struct record_entry *e)
+{
+	const struct elem *root = p->st->root, *body = elem_child(root, NS_CLIENT, "body"), *x;
+	static const char *const types[] = { [TYPE_NORMAL] = "normal", [TYPE_CHAT] = "chat",
+		[TYPE_GROUPCHAT] = "groupchat", [TYPE_HEADLINE] = "headline", [TYPE_ERROR] = "error" };
+
+	e->kind = content_is_any(p) ? RECORD_MESSAGE : RECORD_TYPING;
+	e->type = types[p->type];
+	e->client_id = elem_get(root, "id");
+	e->body = body ? elem_text(body, p->st->arena) : NULL;
+	e->refers_to = NULL;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		x = elem_child(root, kinds[i].ns, kinds[i].name);
+		if (!x || (kinds[i].only_without_body && body))
+			continue;
+		e->kind = kinds[i].kind;
+		e->refers_to = elem_get(x, "id");
+		break;
+	}
+}

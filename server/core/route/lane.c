@@ -1,0 +1,292 @@
+/*
+ * lane: entries in order, each waiting for the record or ready to leave.
+ *
+ * References: the session holds one until lane_orphan, each hold one, each entry that the archive writer has
+ * one. `running` guards against leaving twice when a handler pushes or releases.
+ */
+#include "core/route/lane.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "core/route/content.h"
+#include "core/home.h"
+#include "core/host.h"
+#include "core/module/modules.h"
+#include "core/route/router.h"
+#include "core/session.h"
+#include "core/user.h"
+#include "store/record.h"
+#include "xmpp/ns.h"
+
+enum entry_state {
+	ENTRY_RECORDING, /* the archive writer has it */
+	ENTRY_READY,     /* may leave */
+	ENTRY_DONE,      /* answered already: leaves only to be counted */
+};
+
+struct entry {
+	struct list link;
+	struct lane *lane;
+	struct packet *p;
+	enum entry_state state;
+	bool barrier;            /* counted in lane.barriers */
+	size_t bytes;
+	struct record_entry rec;
+};
+
+struct lane {
+	struct session *session; /* NULL: orphan */
+	struct list entries;
+	unsigned n, refs, holds;
+	size_t bytes;
+	unsigned barriers;       /* entries that an IQ for us must not overtake: presence, other IQs */
+	bool running, full;
+};
+
+static atomic_uint total, held;
+
+unsigned
+lane_total(void)
+{
+	return atomic_load_explicit(&total, memory_order_relaxed);
+}
+
+struct lane *
+lane_new(struct session *s)
+{
+	struct lane *l = NEW(struct lane);
+
+	l->session = s;
+	l->refs = 1;
+	list_init(&l->entries);
+	return l;
+}
+
+static void
+unref(struct lane *l)
+{
+	if (--l->refs == 0)
+		free(l);
+}
+
+unsigned
+lane_depth(const struct lane *l)
+{
+	return l->n;
+}
+
+bool
+lane_is_full(const struct lane *l)
+{
+	const struct limits *m = &home_config()->limits;
+
+	return l->n >= m->lane_stanzas || l->bytes >= m->lane_bytes;
+}
+
+static void
+tell_full(struct lane *l)
+{
+	bool full = lane_is_full(l);
+
+	if (full == l->full)
+		return;
+	l->full = full;
+	if (full)
+		metric_add(METRIC_LANE_FULL, 1);
+	if (l->session)
+		session_lane_changed(l->session);
+}
+
+static void
+leave(struct lane *l, struct entry *e)
+{
+	struct packet *p = e->p;
+	bool done = e->state == ENTRY_DONE;
+
+	list_remove(&e->link);
+	l->n--;
+	l->bytes -= e->bytes;
+	l->barriers -= e->barrier;
+	atomic_fetch_sub_explicit(&total, 1, memory_order_relaxed);
+	free(e);
+	/* Counted first: what routing does may end the session. */
+	if (l->session)
+		session_handled(l->session);
+	if (done)
+		packet_unref(p);
+	else
+		router_leave_lane(l->session, p);
+}
+
+static void
+run(struct lane *l)
+{
+	if (l->running)
+		return;
+	l->running = true;
+	l->refs++;
+	while (!l->holds && !list_is_empty(&l->entries)) {
+		struct entry *e = LIST_ENTRY(l->entries.next, struct entry, link);
+
+		if (e->state == ENTRY_RECORDING)
+			break;
+		leave(l, e);
+	}
+	l->running = false;
+	tell_full(l);
+	if (l->session && !l->n)
+		resume_lane_empty(l->session);
+	unref(l);
+}
+
+static void
+recorded(struct mail *m)
+{
+	struct entry *e = LIST_ENTRY(LIST_ENTRY(m, struct record_entry, mail), struct entry, rec);
+	struct lane *l = e->lane;
+
+	if (e->rec.outcome == RECORD_COMMITTED) {
+		e->p->record_id = e->rec.id;
+		e->p->at_us = e->rec.at_us;
+		e->p->deliverable = e->rec.deliverable;
+		e->state = ENTRY_READY;
+	} else {
+		/* P1: what the archive did not take, nobody receives; its sender is told. */
+		router_refuse(e->p, XERROR_RESOURCE_CONSTRAINT, "wait", e->rec.why);
+		e->state = ENTRY_DONE;
+	}
+	run(l);
+	unref(l);
+}
+
+static void
+submit(struct entry *e)
+{
+	struct packet *p = e->p;
+	struct jid *to = p->to ? p->to : p->from;
+
+	packet_make_xml(p);
+	content_describe(p, &e->rec);
+	e->rec.mail.run = recorded;
+	e->rec.home = reactor_current();
+	e->rec.direction = RECORD_LOCAL;
+	e->rec.from_bare = jid_bare(p->from);
+	e->rec.from_resource = jid_resource(p->from);
+	e->rec.to_bare = jid_bare(to);
+	e->rec.to_resource = p->to ? jid_resource(p->to) : NULL;
+	e->rec.stanza = p->xml;
+	e->rec.stanza_len = p->xml_len;
+	e->rec.deliverable = (p->type == TYPE_NORMAL || p->type == TYPE_CHAT) && jid_local(to);
+	e->rec.accepted_ms = clock_mono_ms();
+	e->state = ENTRY_RECORDING;
+	e->lane->refs++;
+	record_submit(&e->rec);
+}
+
+/* Policy: false when the sender has been answered. */
+static bool
+may_pass(struct lane *l, struct packet *p)
+{
+	struct hook h = { .stage = HOOK_SEND_CHECK, .stanza = p->st, .from = p->from, .to = p->to };
+	enum hook_verdict v;
+
+	if (p->to && !host_is_local(p->to)) {
+		router_refuse(p, XERROR_REMOTE_SERVER_NOT_FOUND, NULL,
+			"this server does not exchange messages with that domain");
+		return false;
+	}
+	if (!modules_want(HOOK_SEND_CHECK))
+		return true;
+	h.account = l->session->user->jid;
+	h.session = l->session->jid;
+	v = modules_run(&h, l->session->user);
+	if (v == HOOK_REJECT)
+		router_refuse(p, h.error, NULL, h.error_text);
+	return v == HOOK_NEXT;
+}
+
+static bool
+must_be_recorded(const struct packet *p)
+{
+	if (p->kind != PACKET_MESSAGE)
+		return false;
+	return content_is_any(p) || home_config()->archive.typing;
+}
+
+static struct entry *
+enter(struct lane *l, struct packet *p)
+{
+	struct entry *e = NEW(struct entry);
+
+	e->lane = l;
+	e->p = p;
+	e->bytes = packet_size(p);
+	e->state = ENTRY_READY;
+	list_append(&l->entries, &e->link);
+	l->n++;
+	l->bytes += e->bytes;
+	atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
+	metric_observe(METRIC_LANE_DEPTH, l->n);
+	return e;
+}
+
+void
+lane_push(struct lane *l, struct packet *p)
+{
+	struct entry *e = enter(l, p);
+
+	if (!may_pass(l, p)) {
+		e->state = ENTRY_DONE;
+	} else if (must_be_recorded(p)) {
+		submit(e);
+	} else if (router_is_for_us(p) && !l->barriers && !l->holds && l->n > 1 && !l->running) {
+		/* Only messages to others are before it. */
+		e->state = ENTRY_DONE;
+		router_leave_lane(l->session, packet_ref(p));
+	}
+	e->barrier = p->kind != PACKET_MESSAGE && e->state != ENTRY_DONE;
+	l->barriers += e->barrier;
+	run(l);
+}
+
+void
+lane_push_refused(struct lane *l, struct packet *p, enum xerror e, const char *text)
+{
+	router_refuse(p, e, NULL, text);
+	enter(l, p)->state = ENTRY_DONE;
+	run(l);
+}
+
+void
+lane_orphan(struct lane *l)
+{
+	l->session = NULL;
+	unref(l);
+}
+
+bool
+lane_any_held(void)
+{
+	return atomic_load_explicit(&held, memory_order_relaxed) > 0;
+}
+
+void
+lane_hold(struct lane *l)
+{
+	atomic_fetch_add_explicit(&held, 1, memory_order_relaxed);
+	l->holds++;
+	l->refs++;
+}
+
+void
+lane_release(struct lane *l)
+{
+	l->holds--;
+	run(l);
+	atomic_fetch_sub_explicit(&held, 1, memory_order_relaxed);
+	unref(l);
+}

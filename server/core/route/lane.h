@@ -1,0 +1,45 @@
+/*
+ * lane: what one sender has sent, first in, first out, from arrival to delivery (P1, P2, P8).
+ *
+ * A stanza enters, passes SEND_CHECK, is recorded when it is a message with content, and leaves in the order
+ * of entry: then it is counted as handled (XEP-0198) and routed. A stanza behind one that waits for its commit
+ * waits too; only an IQ to the server or the sender's own account runs at once when nothing but messages to
+ * others is before it (ping and roster answer while the database is away), and still is counted in its place.
+ * The lane is bounded; full, it pauses its reader.
+ *
+ * A lane outlives its session: what was on its way to the record is delivered after the sender has gone.
+ * Belongs to the sender's home.
+ */
+#ifndef CORE_LANE_H
+#define CORE_LANE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/list.h"
+#include "core/route/packet.h"
+
+struct lane;
+struct session;
+
+struct lane *lane_new(struct session *s);
+/* The session is gone; the lane empties itself and disappears. */
+void lane_orphan(struct lane *l);
+/* Takes the packet (one reference). */
+void lane_push(struct lane *l, struct packet *p);
+/* The same for a stanza that gets this error and goes nowhere: it is counted in its turn. */
+void lane_push_refused(struct lane *l, struct packet *p, enum xerror e, const char *text);
+bool lane_is_full(const struct lane *l);
+unsigned lane_depth(const struct lane *l);
+
+/* Nothing leaves while held: for a handler that waits for the database. Each hold keeps the lane alive
+ * until its release. May be called from the handler of the entry that is leaving. */
+void lane_hold(struct lane *l);
+void lane_release(struct lane *l);
+
+/* Is any lane of this process held? What is behind a hold may be committed already. */
+bool lane_any_held(void);
+/* Entries in all lanes of this process: main waits for 0 when it stops. */
+unsigned lane_total(void);
+
+#endif

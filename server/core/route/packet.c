@@ -1,0 +1,213 @@
+/*
+ * packet: a stanza on its way. Made by sessions and by whoever answers; passed along by the router.
+ */
+#include "core/route/packet.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "xmpp/ns.h"
+#include "xmpp/serialize.h"
+
+static const struct {
+	const char *name;
+	enum packet_type type;
+} message_types[] = {
+	{ "chat", TYPE_CHAT },
+	{ "normal", TYPE_NORMAL },
+	{ "groupchat", TYPE_GROUPCHAT },
+	{ "headline", TYPE_HEADLINE },
+	{ "error", TYPE_ERROR },
+}, presence_types[] = {
+	{ "unavailable", TYPE_UNAVAILABLE },
+	{ "subscribe", TYPE_SUBSCRIBE },
+	{ "subscribed", TYPE_SUBSCRIBED },
+	{ "unsubscribe", TYPE_UNSUBSCRIBE },
+	{ "unsubscribed", TYPE_UNSUBSCRIBED },
+	{ "probe", TYPE_PROBE },
+	{ "error", TYPE_ERROR },
+}, iq_types[] = {
+	{ "get", TYPE_GET },
+	{ "set", TYPE_SET },
+	{ "result", TYPE_RESULT },
+	{ "error", TYPE_ERROR },
+};
+
+#define LOOK_UP(table, s) \
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) \
+		if (!strcmp(table[i].name, s)) \
+			return table[i].type;
+
+enum packet_type
+packet_type_parse(enum packet_kind kind, const char *type)
+{
+	static const enum packet_type without[] = { [PACKET_MESSAGE] = TYPE_NORMAL, [PACKET_PRESENCE] = TYPE_NONE,
+		[PACKET_IQ] = TYPE_UNKNOWN };
+
+	if (!type)
+		return without[kind];
+	switch (kind) {
+	case PACKET_MESSAGE:
+		LOOK_UP(message_types, type);
+		/* RFC 6121 §5.2.2: an unknown type is to be treated as normal. */
+		return TYPE_NORMAL;
+	case PACKET_PRESENCE:
+		LOOK_UP(presence_types, type);
+		break;
+	case PACKET_IQ:
+		LOOK_UP(iq_types, type);
+		break;
+	}
+	return TYPE_UNKNOWN;
+}
+
+static enum packet_kind
+kind_of(const struct elem *root)
+{
+	if (!strcmp(root->name, "message"))
+		return PACKET_MESSAGE;
+	return !strcmp(root->name, "iq") ? PACKET_IQ : PACKET_PRESENCE;
+}
+
+struct packet *
+packet_new(struct stanza *st, struct jid *from, struct jid *to)
+{
+	struct packet *p = NEW(struct packet);
+
+	p->refs = 1;
+	p->st = stanza_seal(st);
+	p->kind = kind_of(st->root);
+	p->type = packet_type_parse(p->kind, elem_get(st->root, "type"));
+	p->from = from ? jid_ref(from) : NULL;
+	p->to = to ? jid_ref(to) : NULL;
+	return p;
+}
+
+struct packet *
+packet_ref(struct packet *p)
+{
+	p->refs++;
+	return p;
+}
+
+void
+packet_unref(struct packet *p)
+{
+	if (!p || --p->refs)
+		return;
+	stanza_unref(p->st);
+	jid_unref(p->from);
+	jid_unref(p->to);
+	free(p->xml);
+	free(p);
+}
+
+struct packet *
+packet_readdress(const struct packet *p, struct jid *to)
+{
+	struct packet *n = packet_new(stanza_ref(p->st), p->from, to);
+
+	n->readdressed = true;
+	return n;
+}
+
+void
+packet_make_xml(struct packet *p)
+{
+	struct buf b = { 0 };
+	struct overlay o = { .to = p->readdressed ? jid_full(p->to) : NULL };
+
+	if (p->xml)
+		return;
+	serialize_stanza(&b, p->st, NS_CLIENT, &o);
+	p->xml_len = buf_len(&b);
+	buf_str(&b);
+	p->xml = b.data; /* nothing was consumed: data is what malloc gave */
+}
+
+size_t
+packet_size(const struct packet *p)
+{
+	return sizeof(*p) + arena_bytes(p->st->arena) + p->xml_len;
+}
+
+const char *
+packet_id(const struct packet *p)
+{
+	return elem_get(p->st->root, "id");
+}
+
+/* What is said of a recorded message to its recipient: when it was late, since when; its place in the record. */
+static void
+write_additions(struct buf *out, const struct packet *p)
+{
+	char stamp[32];
+
+	if (p->delayed) {
+		buf_adds(out, "<delay xmlns='urn:xmpp:delay' from='");
+		serialize_attr(out, jid_domain(p->to), strlen(jid_domain(p->to)));
+		buf_addf(out, "' stamp='%s'/>", clock_format(p->at_us, stamp));
+	}
+	buf_adds(out, "<stanza-id xmlns='urn:xmpp:sid:0' by='");
+	serialize_attr(out, jid_bare(p->to), jid_bare_len(p->to));
+	buf_addf(out, "' id='%" PRIu64 "'/>", p->record_id);
+}
+
+/* The recorded text with our additions before its end tag. p->xml ends in "</message>" or "/>". */
+static void
+write_recorded(struct buf *out, const struct packet *p)
+{
+	static const char end[] = "</message>";
+	size_t tail = sizeof(end) - 1;
+	bool empty = p->xml_len < tail || memcmp(p->xml + p->xml_len - tail, end, tail) != 0;
+
+	if (empty) {
+		buf_add(out, p->xml, p->xml_len - 2);
+		buf_addc(out, '>');
+	} else {
+		buf_add(out, p->xml, p->xml_len - tail);
+	}
+	write_additions(out, p);
+	buf_add(out, end, tail);
+}
+
+void
+packet_write(struct buf *out, struct packet *p)
+{
+	struct overlay o = { .to = p->readdressed ? jid_full(p->to) : NULL };
+
+	if (p->record_id) {
+		packet_make_xml(p);
+		write_recorded(out, p);
+	} else if (p->xml) {
+		buf_add(out, p->xml, p->xml_len);
+	} else {
+		serialize_stanza(out, p->st, NS_CLIENT, &o);
+	}
+}
+
+struct packet *
+packet_error(const struct packet *p, enum xerror e, const char *type, const char *text)
+{
+	struct stanza *st = xerror_reply(p->st, e, type, text);
+
+	if (!st)
+		return NULL;
+	/* What had no `to` was meant for the sender's own account: the answer comes from there. */
+	return packet_new(st, p->to, p->from);
+}
+
+struct stanza *
+packet_result(const struct packet *p)
+{
+	struct stanza *st = stanza_new(NS_CLIENT, "iq");
+	const struct elem *e = p->st->root;
+
+	elem_set(st, st->root, "type", "result");
+	elem_set(st, st->root, "id", elem_get(e, "id"));
+	elem_set(st, st->root, "from", elem_get(e, "to"));
+	elem_set(st, st->root, "to", elem_get(e, "from"));
+	return st;
+}

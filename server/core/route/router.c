@@ -1,0 +1,391 @@
+/*
+ * router: the life of a stanza, read from top to bottom.
+ *
+ *   session_received → lane (policy, record) → router_leave_lane        sender's home
+ *     → router_send → mailbox → arrive → user's inbox → deliver         recipient's home
+ *       → RECV_CHECK → by kind: §8.5 of RFC 6121 → session_send
+ *
+ * Every hop to a user goes through the mailbox of its home, also when that is the reactor we are on: so two
+ * stanzas of one sender take the same way and cannot overtake each other (P8).
+ */
+#include "core/route/router.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/metric.h"
+#include "core/stream/c2s.h"
+#include "core/everyone.h"
+#include "core/home.h"
+#include "core/host.h"
+#include "core/route/iq.h"
+#include "core/module/modules.h"
+#include "core/roster/presence.h"
+#include "core/roster/roster.h"
+#include "core/user.h"
+
+#define CLOGGED_BYTES 262144
+
+void
+router_reply(struct packet *p)
+{
+	if (p)
+		router_send(p);
+}
+
+void
+router_refuse(const struct packet *p, enum xerror e, const char *type, const char *text)
+{
+	router_reply(packet_error(p, e, type, text));
+}
+
+static bool
+is_question(const struct packet *p)
+{
+	return p->kind == PACKET_IQ && (p->type == TYPE_GET || p->type == TYPE_SET);
+}
+
+static bool
+is_subscription(const struct packet *p)
+{
+	return p->type == TYPE_SUBSCRIBE || p->type == TYPE_SUBSCRIBED || p->type == TYPE_UNSUBSCRIBE ||
+		p->type == TYPE_UNSUBSCRIBED;
+}
+
+bool
+router_is_for_us(const struct packet *p)
+{
+	if (p->kind != PACKET_IQ)
+		return false;
+	return !p->to || (jid_is_domain(p->to) && host_is_local(p->to)) ||
+		(jid_is_bare(p->to) && p->from && jid_equal_bare(p->to, p->from));
+}
+
+/* At the sender's home */
+
+static void arrive(struct mail *m);
+
+/* Modules copy what I have sent to my other sessions (HOOK_SEND_COPY). */
+static void
+copy_sent(struct session *s, const struct packet *p)
+{
+	struct hook h = { .stage = HOOK_SEND_COPY, .stanza = p->st, .from = p->from, .to = p->to,
+		.account = s->user->jid, .session = s->jid, .record_id = p->record_id };
+
+	(void)modules_run(&h, s->user);
+}
+
+void
+router_leave_lane(struct session *s, struct packet *p)
+{
+	bool own = p->to && p->from && jid_is_bare(p->to) && jid_equal_bare(p->to, p->from);
+
+	if (p->kind == PACKET_IQ && is_question(p) && (!p->to || own) && s) {
+		iq_dispatch(p, s, s->user);
+		packet_unref(p);
+	} else if (p->kind == PACKET_PRESENCE && s && !p->to) {
+		presence_broadcast(s, p);
+	} else if (p->kind == PACKET_PRESENCE && p->to && is_subscription(p)) {
+		roster_outbound(s, p);
+	} else if (p->kind == PACKET_PRESENCE && s) {
+		presence_directed(s, p);
+	} else if (p->kind == PACKET_PRESENCE && p->type == TYPE_NONE) {
+		packet_unref(p); /* the sender has gone: no unavailable would follow */
+	} else if (p->kind != PACKET_MESSAGE && !p->to) {
+		packet_unref(p);
+	} else {
+		/* RFC 6120 §10.3.1: a message without `to` is for the sender's own account. */
+		if (!p->to)
+			p->to = jid_to_bare(p->from);
+		if (s && p->kind == PACKET_MESSAGE && modules_want(HOOK_SEND_COPY))
+			copy_sent(s, p);
+		router_send(p);
+	}
+}
+
+/* Something for the server itself: only questions get an answer (RFC 6120 §10.5.2, RFC 6121 §8.5.1). */
+static void
+send_to_server(struct packet *p)
+{
+	if (is_question(p) && jid_is_domain(p->to))
+		iq_dispatch(p, NULL, NULL);
+	else if (is_question(p) || (p->kind == PACKET_MESSAGE && p->type != TYPE_ERROR))
+		router_refuse(p, XERROR_SERVICE_UNAVAILABLE, NULL, NULL);
+	packet_unref(p);
+}
+
+void
+router_send(struct packet *p)
+{
+	if (!p->to) {
+		packet_unref(p);
+	} else if (!host_is_local(p->to)) {
+		/* Federation is default-deny: no partner is allowed yet. */
+		if (p->from && host_is_local(p->from))
+			router_refuse(p, XERROR_REMOTE_SERVER_NOT_FOUND, NULL, "this server does not exchange messages with that domain");
+		packet_unref(p);
+	} else if (!jid_local(p->to)) {
+		send_to_server(p);
+	} else {
+		p->mail.run = arrive;
+		reactor_post(home_of(p->to), &p->mail);
+	}
+}
+
+/* At the recipient's home */
+
+struct arrival {
+	struct user_wait wait;
+	struct packet *p;
+};
+
+/* The database could not say who the recipient is: whoever waits for an answer is told. A recorded message waits in the record. */
+static void
+cannot_look_up(struct packet *p)
+{
+	if (is_question(p) || is_subscription(p) || (p->kind == PACKET_MESSAGE && !p->deliverable))
+		router_refuse(p, XERROR_RESOURCE_CONSTRAINT, "wait", "the database is not available, try again later");
+}
+
+/* RFC 6121 §8.5.1 */
+static void
+no_such_user(struct user *u, struct packet *p)
+{
+	if (is_question(p) && !jid_resource(p->to))
+		iq_dispatch(p, NULL, u); /* handlers answer strangers alike, whether there is an account or not */
+	else if (is_question(p) || (p->kind == PACKET_MESSAGE && p->type != TYPE_ERROR && p->type != TYPE_HEADLINE))
+		router_refuse(p, XERROR_SERVICE_UNAVAILABLE, NULL, NULL);
+}
+
+/* To a session: what waits for its <a/> is noted before it is given. */
+static void
+give_to(struct session *s, struct packet *p)
+{
+	if (p->deliverable)
+		delivery_given(s->user, p->record_id);
+	session_send(s, p);
+}
+
+static void
+give_to_available(struct user *u, struct packet *p, int lowest)
+{
+	struct everyone e = everyone(u);
+
+	for (unsigned i = 0; i < e.n; i++) {
+		struct session *s = e.session[i];
+
+		bool late = p->delayed;
+
+		if (!s->closing && session_is_available(s) && s->priority >= lowest)
+			give_to(s, p);
+		/* It was one too many for that session, and what it left has gone to all others by now. */
+		if (s->closing && p->delayed && !late)
+			break;
+	}
+}
+
+static void
+missed(struct user *u, struct packet *p)
+{
+	struct hook h = { .stage = HOOK_RECV_MISSED, .stanza = p->st, .from = p->from, .to = p->to,
+		.account = u->jid, .record_id = p->record_id };
+
+	if (p->deliverable)
+		delivery_left(u, p->record_id);
+	if (modules_want(HOOK_RECV_MISSED))
+		(void)modules_run(&h, u);
+}
+
+/* §8.5.2: to the bare JID. Chat and normal go to the sessions of the highest priority, headlines to all. */
+static void
+give_to_bare(struct user *u, struct packet *p)
+{
+	int best = user_priority(u);
+
+	switch (p->type) {
+	case TYPE_ERROR:
+		break;
+	case TYPE_GROUPCHAT:
+		router_refuse(p, XERROR_SERVICE_UNAVAILABLE, NULL, NULL);
+		break;
+	case TYPE_HEADLINE:
+		give_to_available(u, p, 0);
+		break;
+	default:
+		if (best < 0)
+			missed(u, p);
+		else
+			give_to_available(u, p, best);
+	}
+}
+
+/* The sender is told, so the record's copy must not come to the recipient later. */
+static void
+refuse_delivery(struct user *u, struct packet *p)
+{
+	if (p->deliverable) {
+		delivery_given(u, p->record_id);
+		delivery_done(u, p->record_id);
+	}
+	router_refuse(p, XERROR_SERVICE_UNAVAILABLE, NULL, NULL);
+}
+
+void
+router_give(struct user *u, struct packet *p)
+{
+	struct session *s = jid_resource(p->to) ? user_session(u, jid_resource(p->to)) : NULL;
+
+	if (p->deliverable && !p->delayed && (delivery_came(u, p->record_id) || delivery_hold(u, p)))
+		return;
+	if (s && !s->closing)
+		give_to(s, p);
+	else if (!jid_resource(p->to) || p->type == TYPE_CHAT || p->delayed)
+		give_to_bare(u, p);
+	else if (p->type != TYPE_ERROR)
+		refuse_delivery(u, p); /* §8.5.3.2.1: normal, groupchat, headline to a resource that has gone */
+}
+
+/* Somebody reads now: then those who may come back need not be waited for. */
+static bool
+is_attended(const struct user *u)
+{
+	LIST_EACH(l, &u->sessions) {
+		const struct session *s = LIST_ENTRY(l, struct session, of_user);
+
+		if (s->stream && session_is_available(s) && s->priority >= 0)
+			return true;
+	}
+	return false;
+}
+
+/* Half of a limit, or what a client should have taken by now whatever the limit. */
+static bool
+is_much(size_t bytes, uint64_t limit)
+{
+	return bytes > CLOGGED_BYTES || bytes > limit / 2;
+}
+
+bool
+router_is_clogged(const struct user *u)
+{
+	const struct limits *m = &home_config()->limits;
+	bool attended = is_attended(u);
+
+	LIST_EACH(l, &u->sessions) {
+		const struct session *s = LIST_ENTRY(l, struct session, of_user);
+
+		if (!session_is_available(s) || s->priority < 0 || (attended && !s->stream))
+			continue;
+		if (s->sm.n > m->sm_queue_stanzas / 2 || is_much(s->sm.bytes, m->sm_queue_bytes) ||
+			(s->stream && is_much(c2s_unsent(s->stream), m->output_bytes)))
+			return true;
+	}
+	return false;
+}
+
+static void
+deliver_iq(struct user *u, struct packet *p)
+{
+	struct session *s;
+
+	if (!jid_resource(p->to)) {
+		if (is_question(p))
+			iq_dispatch(p, NULL, u);
+		return;
+	}
+	s = user_session(u, jid_resource(p->to));
+	if (s && !s->closing)
+		session_send(s, p);
+	else if (is_question(p))
+		router_refuse(p, XERROR_SERVICE_UNAVAILABLE, NULL, NULL);
+}
+
+/* HOOK_RECV_CHECK, and for messages HOOK_RECV_DELIVER: false when a module has answered or taken it. */
+static bool
+may_pass(enum hook_stage stage, struct user *u, struct packet *p)
+{
+	struct hook h = { .stage = stage, .stanza = p->st, .from = p->from, .to = p->to,
+		.account = u->jid, .record_id = p->record_id };
+	enum hook_verdict v;
+
+	if (!modules_want(stage))
+		return true;
+	v = modules_run(&h, u);
+	if (v == HOOK_REJECT)
+		router_refuse(p, h.error, NULL, h.error_text);
+	return v == HOOK_NEXT;
+}
+
+static void
+deliver_message(struct user *u, struct packet *p)
+{
+	if (may_pass(HOOK_RECV_DELIVER, u, p))
+		router_give(u, p);
+}
+
+static void
+deliver(struct user *u, struct packet *p)
+{
+	if (!u) {
+		cannot_look_up(p);
+	} else if (may_pass(HOOK_RECV_CHECK, u, p)) {
+		if (u->state == USER_ABSENT)
+			no_such_user(u, p);
+		else if (p->kind == PACKET_MESSAGE)
+			deliver_message(u, p);
+		else if (p->kind == PACKET_IQ)
+			deliver_iq(u, p);
+		else if (is_subscription(p))
+			roster_inbound(u, p);
+		else
+			presence_inbound(u, p);
+	}
+	packet_unref(p);
+}
+
+static void
+inbox_run(struct user_wait *w, struct user *u)
+{
+	struct arrival *a = LIST_ENTRY(w, struct arrival, wait);
+	struct packet *p = a->p;
+
+	free(a);
+	deliver(u, p);
+}
+
+static bool
+needs_no_loading(const struct packet *p)
+{
+	/* Nobody is there: presence and answers have no one to go to. A question is answered as it would be when
+	 * somebody had just been there: what is in memory is nobody's business. */
+	return !is_subscription(p) && !is_question(p) && p->kind != PACKET_MESSAGE;
+}
+
+static void
+arrive(struct mail *m)
+{
+	struct packet *p = LIST_ENTRY(m, struct packet, mail);
+	struct user *u = user_in_memory(p->to);
+	struct arrival *a;
+
+	if (u && user_is_free(u)) {
+		deliver(u, p);
+		return;
+	}
+	if (!u && needs_no_loading(p)) {
+		packet_unref(p);
+		return;
+	}
+	a = NEW(struct arrival);
+	a->p = p;
+	a->wait.run = inbox_run;
+	a->wait.bytes = packet_size(p);
+	if (!user_with(p->to, &a->wait)) {
+		log_warning(NULL, "inbox-full", "jid=%s", jid_bare(p->to));
+		if (p->deliverable)
+			user_missed(p->to, p->record_id);
+		cannot_look_up(p);
+		free(a);
+		packet_unref(p);
+	}
+}

@@ -1,0 +1,29 @@
+/*
+ * router: from stanza to home to hooks to delivery. The page where the life of a message is read as code.
+ */
+#ifndef CORE_ROUTER_H
+#define CORE_ROUTER_H
+
+#include "core/route/packet.h"
+#include "core/session.h"
+
+struct user;
+
+/* Sends a packet towards p->to, wherever that lives (takes the reference). For everything that need not be
+ * recorded or has been; from any home. */
+void router_send(struct packet *p);
+/* The same for a reply that may be NULL. */
+void router_reply(struct packet *p);
+/* Sends the error to p's sender, when it may be answered. Borrows p. */
+void router_refuse(const struct packet *p, enum xerror e, const char *type, const char *text);
+/* A stanza has left its sender's lane: it is committed where it had to be. `s` is NULL when the session has ended.
+ * Takes the reference. */
+void router_leave_lane(struct session *s, struct packet *p);
+/* Gives a message to the user's sessions by RFC 6121 §8.5.2 and §8.5.3, or leaves it in the record. Borrows p. */
+void router_give(struct user *u, struct packet *p);
+/* True while the sessions that would be given messages have much to read: the backlog waits. */
+bool router_is_clogged(const struct user *u);
+/* Asks nobody but the server: an IQ to a host or to the sender's own account. */
+bool router_is_for_us(const struct packet *p);
+
+#endif

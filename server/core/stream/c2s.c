@@ -1,0 +1,772 @@
+/*
+ * c2s: the stream object: bytes in, header, stanzas, bytes out, and its end.
+ *
+ * One list per reactor holds its streams. c2s_end is the only way a stream ends on our side: it writes what is
+ * due, forgets the session, and leaves the rest to a short linger, so that the peer can read the error.
+ */
+#include "core/stream/c2s_priv.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/crypt.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "core/everyone.h"
+#include "core/home.h"
+#include "core/session.h"
+#include "net/listener.h"
+#include "xmpp/ns.h"
+#include "xmpp/serialize.h"
+
+#define LINGER_MS 3000
+#define PLAIN_BYTES 4096 /* an element before TLS: a flood of connections must cost little */
+#define THROTTLE_MS 100 /* a client over its rate is read ten times a second */
+
+struct streams {
+	struct list all;
+	unsigned n;
+	bool quiet; /* the server is stopping: nothing more is read */
+	bool deaf;  /* … but what clients confirm; their stanzas are not taken, and not counted */
+};
+
+static _Thread_local struct streams *here;
+
+static void on_data(struct conn *conn, void *owner, const char *p, size_t n);
+static void on_secured(struct conn *conn, void *owner);
+static void on_ended(struct conn *conn, void *owner, enum conn_end how, const char *why);
+static void on_flushed(struct conn *conn, void *owner, uint64_t upto);
+static void on_opened(void *owner, const struct parser_header *h);
+static void on_stanza(void *owner, struct stanza *st);
+static void on_closed(void *owner);
+static void on_timer(struct timer *t);
+
+static const struct conn_ops conn_ops = { on_data, on_secured, on_ended, on_flushed };
+static const struct parser_ops parser_ops = { on_opened, on_stanza, on_closed };
+
+/* Nothing but a stream header and <starttls/> is due in the clear; SASL messages may be longer. */
+static struct parser_limits
+limits_before_login(bool secure)
+{
+	struct parser_limits l = home_parser_limits();
+
+	l.stanza_bytes = home_config()->limits.stanza_bytes_unauthenticated;
+	if (!secure && l.stanza_bytes > PLAIN_BYTES)
+		l.stanza_bytes = PLAIN_BYTES;
+	l.memory_bytes = l.stanza_bytes * 2;
+	if (l.token_bytes > l.stanza_bytes)
+		l.token_bytes = l.stanza_bytes;
+	return l;
+}
+
+/* Birth and death */
+
+/* The session goes on without us, when it may. */
+static void
+lose_session(struct c2s *c)
+{
+	struct session *s = c->session;
+
+	c->session = NULL;
+	if (s)
+		session_stream_lost(s);
+}
+
+static void
+c2s_free(struct c2s *c)
+{
+	lose_session(c);
+	c2s_login_fini(c);
+	timer_clear(&c->timer);
+	timer_clear(&c->throttle);
+	if (c->source_counted)
+		source_left(conn_source(c->conn), c->authenticated);
+	conn_close(c->conn);
+	parser_free(c->parser);
+	list_remove(&c->link);
+	here->n--;
+	jid_unref(c->jid);
+	free(c->lang);
+	reactor_free_later(reactor_current(), free, c);
+}
+
+void
+c2s_accept(int fd, const struct sockaddr *peer, void *direct_tls)
+{
+	const struct config *cf = home_config();
+	struct parser_limits l = limits_before_login(*(bool *)direct_tls);
+	struct c2s *c = NEW(struct c2s);
+
+	c->conn = conn_new(fd, peer, &conn_ops, c, cf->limits.output_bytes);
+	c->parser = parser_new(&parser_ops, c, &l);
+	c->direct_tls = *(bool *)direct_tls;
+	list_append(&here->all, &c->link);
+	here->n++;
+	c->deadline_ms = reactor_now_ms(reactor_current()) + (int64_t)cf->limits.login_seconds * 1000;
+	timer_set(&c->timer, (int64_t)cf->limits.login_seconds * 1000, on_timer);
+	c->source_counted = source_joined(conn_source(c->conn));
+	if (!c->source_counted) {
+		c2s_free(c);
+		return;
+	}
+	if (c->direct_tls) {
+		struct tls_set *tls = host_tls();
+
+		c->state = C2S_HANDSHAKE;
+		if (conn_start_tls(c->conn, tls, true, 0))
+			c2s_end(c, XSTREAM_NONE, NULL);
+		tls_set_unref(tls);
+	}
+}
+
+static void
+write_header(struct c2s *c)
+{
+	struct buf *out = conn_out(c->conn);
+	char id[33];
+
+	crypt_random_hex(id, 16);
+	buf_adds(out, "<?xml version='1.0'?><stream:stream xmlns='jabber:client' "
+		"xmlns:stream='http://etherx.jabber.org/streams' version='1.0' xml:lang='en' id='");
+	buf_adds(out, id);
+	if (c->host) {
+		buf_adds(out, "' from='");
+		serialize_attr(out, c->host->domain, strlen(c->host->domain));
+	}
+	if (c->jid) {
+		buf_adds(out, "' to='");
+		serialize_attr(out, jid_bare(c->jid), jid_bare_len(c->jid));
+	}
+	buf_adds(out, "'>");
+	conn_wrote(c->conn);
+	c->opened = true;
+}
+
+static bool
+may_write(const struct c2s *c)
+{
+	return c->state != C2S_CLOSING && c->state != C2S_HANDSHAKE;
+}
+
+/* How fast a client may send what no lane holds back: presence, requests, typing. A token bucket; an empty one is not
+ * an error, it only makes us read more slowly (P7). */
+
+static void
+end_throttle(struct c2s *c)
+{
+	if (!timer_is_set(&c->throttle))
+		return;
+	timer_clear(&c->throttle);
+	conn_resume(c->conn);
+}
+
+static void
+throttle_over(struct timer *t)
+{
+	conn_resume(LIST_ENTRY(t, struct c2s, throttle)->conn);
+}
+
+static void
+charge(struct c2s *c)
+{
+	const struct limits *l = &home_config()->limits;
+	int64_t now = reactor_now_ms(reactor_current()), full = (int64_t)l->stanzas_burst * 1000;
+
+	c->allowance += (now - c->allowance_ms) * (int64_t)l->stanzas_per_second;
+	c->allowance_ms = now;
+	if (c->allowance > full)
+		c->allowance = full;
+	c->allowance -= 1000;
+	if (c->allowance >= 0 || timer_is_set(&c->throttle))
+		return;
+	metric_add(METRIC_THROTTLED, 1);
+	conn_pause(c->conn);
+	timer_set(&c->throttle, THROTTLE_MS, throttle_over);
+}
+
+static void
+set_closing(struct c2s *c)
+{
+	c->state = C2S_CLOSING;
+	c2s_login_fini(c);
+	if (c->paused)
+		conn_resume(c->conn);
+	c->paused = false;
+	end_throttle(c);
+	conn_shutdown(c->conn, LINGER_MS, true);
+	timer_set(&c->timer, LINGER_MS + 1000, on_timer);
+}
+
+static void
+end_with(struct c2s *c, enum xstream_error e, const char *text, const char *extra)
+{
+	c->session = NULL;
+	if (may_write(c)) {
+		struct buf *out = conn_out(c->conn);
+
+		if (!c->opened)
+			write_header(c);
+		if (extra)
+			buf_adds(out, extra);
+		else if (e != XSTREAM_NONE)
+			xstream_error_write(out, e, text);
+		buf_adds(out, "</stream:stream>");
+		conn_wrote(c->conn);
+	}
+	if (e != XSTREAM_NONE)
+		log_info(conn_log(c->conn), "stream-error", "condition=%s text=%s", xstream_error_name(e), text);
+	if (c->state != C2S_CLOSING)
+		set_closing(c);
+}
+
+void
+c2s_end(struct c2s *c, enum xstream_error e, const char *text)
+{
+	end_with(c, e, text, NULL);
+}
+
+/* Our own reason to end a stream that may carry a session: the session ends with it. */
+static void
+refuse(struct c2s *c, enum xstream_error e, const char *text)
+{
+	if (c->session)
+		session_close(c->session, e, text);
+	else
+		c2s_end(c, e, text);
+}
+
+void
+c2s_fail_sm(struct c2s *c, const char *h, unsigned sent)
+{
+	struct session *s = c->session;
+	char error[512];
+
+	snprintf(error, sizeof(error),
+		"<stream:error><undefined-condition xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
+		"<handled-count-too-high xmlns='urn:xmpp:sm:3' h='%lu' send-count='%u'/></stream:error>",
+		h ? strtoul(h, NULL, 10) : 0UL, sent);
+	metric_error("stream", "undefined-condition");
+	metric_add(METRIC_STREAM_ERRORS, 1);
+	end_with(c, XSTREAM_UNDEFINED_CONDITION, "handled-count-too-high", error);
+	if (s)
+		session_close(s, XSTREAM_NONE, NULL);
+}
+
+/* Bytes in */
+
+static const struct {
+	enum parser_error error;
+	enum xstream_error condition;
+} parser_errors[] = {
+	{ PARSER_NOT_WELL_FORMED, XSTREAM_NOT_WELL_FORMED },
+	{ PARSER_RESTRICTED, XSTREAM_RESTRICTED_XML },
+	{ PARSER_BAD_NAMESPACE, XSTREAM_INVALID_NAMESPACE },
+	{ PARSER_BAD_PREFIX, XSTREAM_NOT_WELL_FORMED },
+	{ PARSER_BAD_FORMAT, XSTREAM_BAD_FORMAT },
+	{ PARSER_TOO_BIG, XSTREAM_POLICY_VIOLATION },
+	{ PARSER_BAD_ENCODING, XSTREAM_UNSUPPORTED_ENCODING },
+};
+
+static void
+parser_failed(struct c2s *c, enum parser_error e)
+{
+	for (size_t i = 0; i < sizeof(parser_errors) / sizeof(parser_errors[0]); i++)
+		if (parser_errors[i].error == e)
+			refuse(c, parser_errors[i].condition, parser_error_text(e));
+}
+
+static bool
+is_space(const char *p, size_t n)
+{
+	/* Not strspn: the bytes do not end in a NUL. */
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != ' ' && p[i] != '\t' && p[i] != '\r' && p[i] != '\n')
+			return false;
+	return true;
+}
+
+static void
+start_tls(struct c2s *c, size_t unread)
+{
+	struct tls_set *tls;
+
+	/* What came behind <starttls/> in the clear must not be read as if it had come protected. White space says
+	 * nothing: clients that end each element with a newline (go-xmpp) break RFC 6120 §5.3.3, but harm nobody. */
+	if (unread) {
+		log_warning(conn_log(c->conn), "starttls-injection", "bytes=%zu", unread);
+		c2s_end(c, XSTREAM_POLICY_VIOLATION, "data behind starttls");
+		return;
+	}
+	c2s_writef(c, "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+	parser_restart(c->parser);
+	c->opened = false;
+	tls = host_tls();
+	if (conn_start_tls(c->conn, tls, false, 0))
+		c2s_end(c, XSTREAM_NONE, NULL);
+	else
+		c->state = C2S_HANDSHAKE;
+	tls_set_unref(tls);
+}
+
+/* After <success/> a new stream begins: nothing may have been sent ahead of it. */
+static void
+restart(struct c2s *c, const char *rest, size_t n)
+{
+	if (c->early || !is_space(rest, n)) {
+		c2s_end(c, XSTREAM_POLICY_VIOLATION, "data ahead of the new stream");
+		return;
+	}
+	parser_restart(c->parser);
+	c->opened = false;
+	c->skip_space = true;
+	c->state = C2S_HEADER;
+	c2s_move_home(c);
+}
+
+static void
+take_turn(struct c2s *c, const char *rest, size_t n)
+{
+	enum c2s_turn turn = c->turn;
+
+	c->turn = TURN_NONE;
+	if (turn == TURN_STARTTLS)
+		start_tls(c, is_space(rest, n) ? 0 : n);
+	else
+		restart(c, rest, n);
+}
+
+/* The same when the answer came from a job, outside a data callback. */
+void
+c2s_restart(struct c2s *c)
+{
+	c2s_resume_reading(c);
+	restart(c, "", 0);
+}
+
+/* A newline behind </auth> belongs to the old stream, but may come after we have begun the new one, where nothing
+ * may stand in front of the XML declaration. */
+static size_t
+space_ahead(struct c2s *c, const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (c->skip_space && i < n && is_space(p + i, 1))
+		i++;
+	if (i < n)
+		c->skip_space = false;
+	return i;
+}
+
+static void
+on_data(struct conn *conn, void *owner, const char *p, size_t n)
+{
+	struct c2s *c = owner;
+	enum parser_error e;
+	size_t space, used = 0;
+
+	if (c->state == C2S_CLOSING)
+		return;
+	c->input_ms = reactor_now_ms(reactor_current());
+	c->pinged = c->early = false;
+	space = space_ahead(c, p, n);
+	e = parser_feed(c->parser, p + space, n - space, &used);
+	used += space;
+	if (c->state == C2S_CLOSING)
+		return;
+	if (e != PARSER_OK) {
+		parser_failed(c, e);
+	} else if (c->turn != TURN_NONE) {
+		take_turn(c, p + used, n - used);
+	} else if (used < n) {
+		c->early = c->state == C2S_LOOKING_UP && !c->authenticated && !is_space(p + used, n - used);
+		conn_keep_rest(conn, used);
+	}
+}
+
+static void
+on_secured(struct conn *conn, void *owner)
+{
+	struct c2s *c = owner;
+	struct parser_limits l = limits_before_login(true);
+
+	(void)conn;
+	parser_set_limits(c->parser, &l);
+	c->state = C2S_HEADER;
+}
+
+static void
+on_ended(struct conn *conn, void *owner, enum conn_end how, const char *why)
+{
+	struct c2s *c = owner;
+
+	log_debug(conn_log(conn), "connection-ended", "how=%d why=%s", how, why);
+	if (c->state == C2S_HANDSHAKE && how == CONN_ERROR)
+		log_info(conn_log(conn), "tls-failed", "why=%s", why);
+	c2s_free(c);
+}
+
+static void
+on_flushed(struct conn *conn, void *owner, uint64_t upto)
+{
+	struct c2s *c = owner;
+
+	(void)conn;
+	if (c->session)
+		resume_flushed(c->session, upto);
+}
+
+/* Stream header */
+
+static enum xstream_error
+check_header(struct c2s *c, const struct parser_header *h)
+{
+	struct jid *to = h->to ? jid_parse_z(h->to) : NULL;
+	const struct host *host = to && jid_is_domain(to) ? host_find(jid_domain(to)) : NULL;
+	unsigned major = 0;
+
+	jid_unref(to);
+	if (!h->ns || strcmp(h->ns, NS_CLIENT))
+		return XSTREAM_INVALID_NAMESPACE;
+	if (c->host && host && host != c->host)
+		return XSTREAM_NOT_AUTHORIZED; /* another host than the one before TLS or SASL */
+	if (!host)
+		return h->to ? XSTREAM_HOST_UNKNOWN : XSTREAM_IMPROPER_ADDRESSING;
+	c->host = host;
+	/* RFC 6120 §4.7.5 */
+	if (!h->version || sscanf(h->version, "%u.", &major) != 1 || major < 1)
+		return XSTREAM_UNSUPPORTED_VERSION;
+	return XSTREAM_NONE;
+}
+
+static void
+on_opened(void *owner, const struct parser_header *h)
+{
+	struct c2s *c = owner;
+	enum xstream_error e = check_header(c, h);
+
+	write_header(c);
+	if (e != XSTREAM_NONE) {
+		parser_stop(c->parser);
+		c2s_end(c, e, NULL);
+		return;
+	}
+	free(c->lang);
+	c->lang = h->lang && strlen(h->lang) <= 64 ? mem_strdup(h->lang) : NULL;
+	c->state = c->authenticated ? C2S_BIND : conn_is_secure(c->conn) ? C2S_AUTH : C2S_PLAIN;
+	c2s_write_features(c);
+}
+
+static void
+on_closed(void *owner)
+{
+	struct c2s *c = owner;
+
+	refuse(c, XSTREAM_NONE, NULL);
+}
+
+/* Stanzas */
+
+static bool
+is_stanza(const struct elem *e)
+{
+	return e->ns == NS_CLIENT &&
+		(!strcmp(e->name, "message") || !strcmp(e->name, "presence") || !strcmp(e->name, "iq"));
+}
+
+static void
+on_stanza(void *owner, struct stanza *st)
+{
+	struct c2s *c = owner;
+	struct session *s = c->session;
+
+	if (c->state == C2S_CLOSING || (here->deaf && is_stanza(st->root))) {
+		stanza_unref(st);
+	} else if (c->state != C2S_BOUND) {
+		c2s_negotiate(c, st);
+	} else if (is_stanza(st->root)) {
+		if (!elem_child(st->root, NS_CLIENT, "body"))
+			charge(c);
+		session_received(s, st);
+	} else {
+		if (st->root->ns == NS_SM)
+			resume_nonza(c, s, st->root);
+		else
+			refuse(c, XSTREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+		stanza_unref(st);
+	}
+	if (c->state == C2S_CLOSING || c->paused || timer_is_set(&c->throttle) || c->turn != TURN_NONE)
+		parser_stop(c->parser);
+}
+
+/* Bytes out */
+
+void
+c2s_send(struct c2s *c, struct packet *p)
+{
+	if (!may_write(c))
+		return;
+	packet_write(conn_out(c->conn), p);
+	conn_wrote(c->conn);
+}
+
+void
+c2s_writef(struct c2s *c, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (n > 0 && (size_t)n < sizeof(text) && may_write(c))
+		conn_write(c->conn, text, (size_t)n);
+}
+
+void
+c2s_ask_ack(struct c2s *c)
+{
+	static const char r[] = "<r xmlns='urn:xmpp:sm:3'/>";
+
+	if (may_write(c))
+		conn_write(c->conn, r, sizeof(r) - 1);
+}
+
+size_t
+c2s_unsent(const struct c2s *c)
+{
+	return (size_t)(conn_mark(c->conn) - conn_flushed(c->conn));
+}
+
+uint64_t
+c2s_mark(const struct c2s *c)
+{
+	return conn_mark(c->conn);
+}
+
+void
+c2s_pause(struct c2s *c)
+{
+	if (c->paused)
+		return;
+	c->paused = true;
+	conn_pause(c->conn);
+}
+
+void
+c2s_resume_reading(struct c2s *c)
+{
+	if (!c->paused || here->quiet)
+		return;
+	c->paused = false;
+	conn_resume(c->conn);
+}
+
+const char *
+c2s_address(const struct c2s *c)
+{
+	return conn_address(c->conn);
+}
+
+const char *
+c2s_tls(const struct c2s *c, char out[96])
+{
+	return tls_describe(conn_ssl(c->conn), out);
+}
+
+const char *
+c2s_mechanism(const struct c2s *c)
+{
+	return sasl_mechanism_name(c->mechanism);
+}
+
+const char *
+c2s_lang(const struct c2s *c)
+{
+	return c->lang;
+}
+
+void
+c2s_set_session(struct c2s *c, struct session *s)
+{
+	c->session = s;
+	if (s && c->state != C2S_CLOSING)
+		c->state = C2S_BOUND;
+}
+
+/* Time */
+
+static void
+check_idle(struct c2s *c)
+{
+	const struct config *cf = home_config();
+	int64_t silent = reactor_now_ms(reactor_current()) - c->input_ms;
+	int64_t ask = (int64_t)cf->stream.ping_ms, grace = (int64_t)cf->stream.ping_timeout_ms;
+
+	if (!ask) {
+		timer_set(&c->timer, 60000, on_timer);
+	} else if (!c->pinged && silent >= ask) {
+		c->pinged = true;
+		if (c->session && c->session->sm.enabled)
+			c2s_ask_ack(c);
+		else
+			c2s_writef(c, "<iq type='get' id='server-ping'><ping xmlns='urn:xmpp:ping'/></iq>");
+		timer_set(&c->timer, grace, on_timer);
+	} else if (c->pinged && silent >= ask) {
+		log_info(conn_log(c->conn), "ping-timeout", "silent_ms=%lld", (long long)silent);
+		lose_session(c);
+		end_with(c, XSTREAM_CONNECTION_TIMEOUT, NULL, NULL);
+	} else {
+		timer_set(&c->timer, ask - silent > 0 ? ask - silent : 1, on_timer);
+	}
+}
+
+static void
+on_timer(struct timer *t)
+{
+	struct c2s *c = LIST_ENTRY(t, struct c2s, timer);
+
+	if (c->state == C2S_BOUND)
+		check_idle(c);
+	else if (c->state == C2S_CLOSING || c->state == C2S_HANDSHAKE)
+		c2s_free(c); /* nothing could be said */
+	else
+		c2s_end(c, XSTREAM_CONNECTION_TIMEOUT, "login took too long");
+}
+
+/* The reactor's list */
+
+void
+c2s_moved(struct c2s *c, bool away)
+{
+	if (away) {
+		timer_clear(&c->timer);
+		list_remove(&c->link);
+		here->n--;
+		return;
+	}
+	list_append(&here->all, &c->link);
+	here->n++;
+	timer_set(&c->timer, c->deadline_ms - reactor_now_ms(reactor_current()), on_timer);
+}
+
+void
+c2s_bound(struct c2s *c)
+{
+	c->allowance = (int64_t)home_config()->limits.stanzas_burst * 1000;
+	c->allowance_ms = reactor_now_ms(reactor_current());
+	c->input_ms = reactor_now_ms(reactor_current());
+	timer_set(&c->timer, home_config()->stream.ping_ms ? (int64_t)home_config()->stream.ping_ms : 60000, on_timer);
+}
+
+unsigned
+c2s_count(void)
+{
+	return here->n;
+}
+
+unsigned
+c2s_close_logins(const struct jid *bare, enum xstream_error e, const char *text)
+{
+	unsigned n = 0;
+
+	LIST_EACH(l, &here->all) {
+		struct c2s *c = LIST_ENTRY(l, struct c2s, link);
+
+		if (!c2s_is_login_of(c, bare))
+			continue;
+		c2s_end(c, e, text);
+		n++;
+	}
+	return n;
+}
+
+void
+c2s_home_quiet(void)
+{
+	here->quiet = true;
+	LIST_EACH(l, &here->all) {
+		struct c2s *c = LIST_ENTRY(l, struct c2s, link);
+
+		if (c->state != C2S_CLOSING)
+			c2s_pause(c);
+	}
+}
+
+/* Nobody can resume them after a restart: what they hold stays in the record. */
+static void
+end_detached(struct user *u, void *arg)
+{
+	struct everyone all = everyone(u);
+
+	(void)arg;
+	user_hold(u);
+	for (unsigned i = 0; i < all.n; i++)
+		if (!all.session[i]->stream)
+			session_close(all.session[i], XSTREAM_NONE, NULL);
+	user_release(u);
+}
+
+static bool
+owes_confirmation(const struct c2s *c)
+{
+	return c->state == C2S_BOUND && c->session && c->session->sm.enabled && c->session->sm.n;
+}
+
+unsigned
+c2s_home_confirm(void)
+{
+	bool first = !here->deaf;
+	unsigned n = 0;
+
+	here->deaf = true;
+	LIST_EACH(l, &here->all) {
+		struct c2s *c = LIST_ENTRY(l, struct c2s, link);
+
+		if (!owes_confirmation(c))
+			continue;
+		n++;
+		if (!first)
+			continue;
+		c2s_ask_ack(c);
+		c->paused = false;
+		conn_resume(c->conn);
+		end_throttle(c);
+	}
+	return n;
+}
+
+unsigned
+c2s_home_shutdown(void)
+{
+	LIST_EACH(l, &here->all) {
+		struct c2s *c = LIST_ENTRY(l, struct c2s, link);
+
+		if (c->state == C2S_CLOSING)
+			continue;
+		/* So that the client knows what need not be sent again. */
+		if (c->session && c->session->sm.enabled)
+			c2s_writef(c, "<a xmlns='urn:xmpp:sm:3' h='%u'/>", c->session->sm.in);
+		refuse(c, XSTREAM_SYSTEM_SHUTDOWN, NULL);
+	}
+	user_each(end_detached, NULL);
+	return here->n;
+}
+
+void
+c2s_home_start(void)
+{
+	here = NEW(struct streams);
+	list_init(&here->all);
+}
+
+void
+c2s_home_stop(void)
+{
+	LIST_EACH(l, &here->all)
+		c2s_free(LIST_ENTRY(l, struct c2s, link));
+	free(here);
+	here = NULL;
+}
