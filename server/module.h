@@ -2,14 +2,20 @@
  * module: what a module is made of, and what it may ask of the server.
  *
  * A module is one folder in modules/ and one line in core/module/modules.c. It includes this, hook.h, and headers of xmpp/ and
- * base/; never core/ or net/. What attach registers, the core undoes. Modules keep no mutable file-level state.
+ * base/; never core/ or net/; its *_store.c includes store/sql.h and nothing of the above. What attach registers, the core
+ * undoes. Modules keep no mutable file-level state: what they remember belongs to an account (module_keep) or to a
+ * session (module_session_keep). Modules do not call each other: they send each other stanzas (hook_ask).
+ *
+ * Everything here is called on the home of the account that the hook is about, unless it says otherwise.
  */
 #ifndef MODULE_H
 #define MODULE_H
 
 #include <stdint.h>
 
+#include "base/limits.h"
 #include "hook.h"
+#include "module_settings.h"
 
 struct module;
 
@@ -21,29 +27,111 @@ struct module_def {
 	int (*attach)(struct module *m);
 };
 
+/* What attach registers */
+
 enum module_iq { MODULE_IQ_GET, MODULE_IQ_SET };
 enum module_target { MODULE_SERVER = 1, MODULE_ACCOUNT = 2 };
 
 /* A feature announced by disco#info of the server (MODULE_SERVER), of accounts, or both. `var` is static. */
 void module_offers(struct module *m, const char *var, unsigned targets);
-/* The same while a setting of modules.* is on. */
+/* The same while a setting of modules.* (a bool) is on. */
 void module_offers_when(struct module *m, const char *var, unsigned targets, const char *setting);
+/* An identity in disco#info; all static, name may be NULL. */
+void module_identity(struct module *m, const char *category, const char *type, const char *name, unsigned targets);
 int module_on(struct module *m, enum hook_stage stage, hook_fn fn);
-/* An IQ handler; `ns` from ns.h. HOOK_HANDLED with hook_reply, or HOOK_REJECT. */
+/* An IQ handler; `ns` from ns.h. HOOK_HANDLED with hook_reply, HOOK_REJECT, or HOOK_WAIT. Handlers for MODULE_ACCOUNT are asked
+ * by the owner and by others (module_relation), for accounts that exist and for names that do not (account_id 0). */
 int module_on_iq(struct module *m, enum module_iq type, const char *ns, const char *name, unsigned targets, hook_fn fn);
+
+/* What the module keeps in memory for each account that is loaded. `load` runs on a worker together with the account's
+ * roster, before anything of the account is handled; it leaves rows in `a` (or NULL: nothing). `make` makes of them, at home,
+ * what is kept (heap; NULL: nothing), `free` frees it. `load` may be NULL: then nothing is kept until module_set_data. */
+struct module_account {
+	enum sql_status (*load)(struct sql *db, struct arena *a, int64_t account, const char *bare, void **rows, struct err *e);
+	void *(*make)(const void *rows);
+	void (*free)(void *data);
+};
+void module_keep(struct module *m, const struct module_account *def);
+/* Bytes that the module keeps with each session, zero at first. `fini` (may be NULL) runs when the session ends. */
+void module_session_keep(struct module *m, size_t size, void (*fini)(void *data));
+
+/* Settings */
 
 /* An on-off setting by name ("version", "version_os" of modules.*), as it is now: a reload may change it. */
 bool module_setting(const struct module *m, const char *name);
+/* Those in force on this reactor, until the end of the turn. */
+const struct module_settings *module_settings(void);
+const struct limits *module_limits(void);
 /* When the server started, by clock_mono_us. */
 int64_t module_started_us(void);
+/* Is this a domain of ours? The n-th of them; NULL behind the last. Any thread. */
+bool module_is_local(const struct jid *j);
+const char *module_domain(unsigned n);
+
+/* The account that h is about */
 
 /* Of the account that h is about, on its home (HOOK_IQ with MODULE_ACCOUNT, RECV_*). Of an account that does not exist
  * everybody is a stranger: who treats strangers alike does not tell them which accounts there are. */
 enum module_relation { MODULE_STRANGER, MODULE_SUBSCRIBER, MODULE_SELF };
 /* May h->from see the account's presence? */
 enum module_relation module_relation(const struct hook *h);
+/* May `who`? */
+enum module_relation module_relation_of(const struct hook *h, const struct jid *who);
+/* The other way round: does the account see the presence of `who` (subscription to, both)? */
+bool module_follows(const struct hook *h, const struct jid *who);
+/* Is `who` in the roster, and in this group of it (NULL: in whatever)? */
+bool module_contact_in(const struct hook *h, const struct jid *who, const char *group);
+/* fn for every contact (bare JID) that may see the account's presence, and for every one whose presence it sees. */
+void module_each_contact(const struct hook *h, void (*fn)(void *arg, const struct jid *contact, bool sees_us, bool seen), void *arg);
 bool module_account_available(const struct hook *h);
 int64_t module_account_last_seen_us(const struct hook *h); /* wall clock; 0: never was available */
 const char *module_account_last_status(const struct hook *h); /* NULL when none */
+int64_t module_account_created_us(const struct hook *h); /* what is older belongs to somebody else of that name */
+/* Is the account an administrator's; is it in this group of the organisation (`chancery user set`)? */
+bool module_account_is_admin(const struct hook *h);
+bool module_account_in_group(const struct hook *h, const char *group);
+/* Is the sender of h->stanza, a local session on this reactor, an administrator? For MODULE_SERVER handlers. */
+bool module_sender_is_admin(const struct hook *h);
+/* What the module keeps for it; NULL: nothing, or no account. */
+void *module_data(const struct hook *h);
+/* Replaces it; the old one is freed. Without effect when there is no account. */
+void module_set_data(struct hook *h, void *data);
+
+/* Its sessions */
+
+/* A snapshot in h->arena, detached ones included; a session stays valid until the end of the turn, even if it ends. */
+unsigned module_sessions(const struct hook *h, struct session ***out);
+struct session *module_session(const struct hook *h, const struct jid *full); /* NULL: no such resource */
+const struct jid *module_session_jid(const struct session *s);
+int module_session_priority(const struct session *s);    /* -129: not available */
+bool module_session_is_attached(const struct session *s); /* has a stream at the moment */
+bool module_session_is_over(const struct session *s);    /* is being closed: takes nothing more */
+const struct stanza *module_session_presence(const struct session *s); /* NULL: not available */
+/* Does its client announce this feature in its presence (XEP-0115, XEP-0390)? False while that is not known. */
+bool module_session_supports(const struct session *s, const char *var);
+void *module_session_data(const struct module *m, struct session *s);
+/* HOOK_RECV_GIVEN: was h->stanza given to this session? */
+bool module_was_given(const struct hook *h, const struct session *s);
+/* From now on (or no longer) what goes to the session passes HOOK_SESSION_SEND. */
+void module_session_watch(struct session *s, bool on);
+/* Writes what the session held back, in order. */
+void module_session_release(struct session *s);
+/* Drops from what is held back those for which `stale` says so (an older presence of the same sender). */
+void module_session_drop_held(struct session *s, bool (*stale)(const struct stanza *held, void *arg), void *arg);
+unsigned module_session_held(const struct session *s);
+
+/* Sending. All take the stanza (sealed or not). */
+
+/* To wherever `to` is. `from` is the account's, the server's, or a session's address: not checked, as it is ours. The
+ * attributes are set by this. Not recorded: for what need not be (presence, notifications of what hook_record recorded). */
+void module_send(struct stanza *st, const struct jid *from, const struct jid *to);
+/* To one session of this home; `record_id` becomes the stanza id (XEP-0359) it sees, 0: none. */
+void module_session_give(struct session *s, struct stanza *st, uint64_t record_id);
+/* One stanza to every contact that may see the account's presence, and to the account itself when `own`: by one
+ * sealed tree, `to` written for each (bare JIDs). */
+void module_tell_contacts(struct hook *h, struct stanza *st, const struct jid *from, bool own);
+/* The account appears offline to `contact`, or available again (after blocking). */
+void module_presence_hide(struct hook *h, const struct jid *contact);
+void module_presence_show(struct hook *h, const struct jid *contact);
 
 #endif

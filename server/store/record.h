@@ -26,18 +26,8 @@
 
 #include "base/err.h"
 #include "net/reactor.h"
+#include "store/record_kind.h"
 #include "store/sql.h"
-
-/* What a record is. Numbers are stored: they never change meaning. */
-enum record_kind {
-	RECORD_MESSAGE = 1,
-	RECORD_CORRECTION = 2, /* XEP-0308; refers_to: the id it replaces */
-	RECORD_RETRACTION = 3, /* XEP-0424 */
-	RECORD_REACTION = 4,   /* XEP-0444 */
-	RECORD_RECEIPT = 5,    /* XEP-0184, XEP-0333 */
-	RECORD_TYPING = 6,     /* only where archive.typing says so */
-	RECORD_RETURNED = 7,   /* the record `refers_record` was returned to its sender, not delivered */
-};
 
 enum record_direction { RECORD_LOCAL = 0, RECORD_IN = 1, RECORD_OUT = 2 };
 enum record_outcome { RECORD_WAITING, RECORD_COMMITTED, RECORD_REFUSED };

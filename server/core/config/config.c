@@ -202,7 +202,9 @@ print_row(struct buf *out, const struct config_row *row)
 	buf_addf(out, "| `%s` | ", strchr(row->path, '.') + 1);
 	config_row_expect(row, out);
 	buf_adds(out, " | ");
-	if (row->type == CONFIG_ADDRESSES) {
+	if (config_row_is_list(row) && row->def[0] == '\0') {
+		buf_adds(out, "`[]`");
+	} else if (config_row_is_list(row)) {
 		buf_adds(out, "`[\"");
 		for (const char *s = row->def; *s != '\0'; s++)
 			buf_adds(out, *s == ' ' ? "\", \"" : (char[]){*s, '\0'});

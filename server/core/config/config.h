@@ -16,11 +16,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/log.h"
-
-struct config_list {
-	const char **item;
-	size_t n;
-};
+#include "module_settings.h"
 
 struct config_host {
 	const char *domain;      /* prepared (jid_prepare_domain) */
@@ -77,10 +73,7 @@ struct config {
 		enum log_format format;      /* log.format, text or json */
 	} log;
 
-	struct {
-		bool version;                /* modules.version, default true: XEP-0092 answers */
-		bool version_os;             /* modules.version_os, default false */
-	} modules;
+	struct module_settings modules; /* module_settings.h */
 
 	struct limits limits;        /* limits.*: base/limits.h */
 	/* private */

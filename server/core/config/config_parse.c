@@ -182,7 +182,7 @@ read_value(struct reader *r, const struct config_row *row)
 {
 	const char *s;
 
-	if (row->type == CONFIG_ADDRESSES)
+	if (config_row_is_list(row))
 		return read_list(r, row);
 	s = scalar(r);
 	if (s == NULL || !config_row_put(r->c, row, s))

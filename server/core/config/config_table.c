@@ -98,6 +98,12 @@ const struct config_row config_rows[] = {
 /* clang-format on */
 const size_t config_nrows = sizeof config_rows / sizeof *config_rows;
 
+bool
+config_row_is_list(const struct config_row *row)
+{
+	return row->type == CONFIG_ADDRESSES || row->type == CONFIG_LIST;
+}
+
 const struct config_row *
 config_row_find(const char *path)
 {
@@ -230,7 +236,7 @@ is_address(const char *s)
 static bool
 add_item(struct config *c, struct config_list *l, const char *text)
 {
-	if (l->n == CONFIG_LIST_MAX || !is_address(text))
+	if (l->n == CONFIG_LIST_MAX)
 		return false;
 	for (size_t i = 0; i < l->n; i++)
 		if (strcmp(l->item[i], text) == 0)
@@ -275,7 +281,9 @@ config_row_put(struct config *c, const struct config_row *row, const char *text)
 		*(const char **)at = config_resolve_file(c, text);
 		return true;
 	case CONFIG_ADDRESSES:
-		return add_item(c, at, text);
+		return is_address(text) && add_item(c, at, text);
+	case CONFIG_LIST:
+		return text[0] != '\0' && add_item(c, at, text);
 	}
 	return false;
 }
@@ -285,7 +293,7 @@ config_row_default(struct config *c, const struct config_row *row)
 {
 	const char *s = row->def;
 
-	if (row->type == CONFIG_ADDRESSES) {
+	if (config_row_is_list(row)) {
 		while (*s != '\0') {
 			size_t n = strcspn(s, " ");
 
@@ -324,6 +332,7 @@ config_row_equal(const struct config *a, const struct config *b, const struct co
 	case CONFIG_FILE:
 		return strcmp(*(const char *const *)x, *(const char *const *)y) == 0;
 	case CONFIG_ADDRESSES:
+	case CONFIG_LIST:
 		return lists_equal(x, y);
 	default:
 		return *(const uint64_t *)x == *(const uint64_t *)y;
@@ -365,6 +374,9 @@ config_row_expect(const struct config_row *row, struct buf *out)
 			out,
 			"a list of at most %d different addresses like 127.0.0.1:5222 or [::1]:5222",
 			CONFIG_LIST_MAX);
+		break;
+	case CONFIG_LIST:
+		buf_addf(out, "a list of at most %d different texts", CONFIG_LIST_MAX);
 		break;
 	}
 }

@@ -27,6 +27,7 @@ enum config_type {
 	CONFIG_STRING,
 	CONFIG_FILE,      /* relative to the folder of the settings file */
 	CONFIG_ADDRESSES, /* list of 192.0.2.1:5222, [2001:db8::1]:5222 */
+	CONFIG_LIST,      /* list of texts */
 };
 
 struct config_row {
@@ -43,6 +44,8 @@ struct config_row {
 extern const struct config_row config_rows[];
 extern const size_t config_nrows;
 
+/* CONFIG_ADDRESSES or CONFIG_LIST: the member is a struct config_list. */
+bool config_row_is_list(const struct config_row *row);
 const struct config_row *config_row_find(const char *path);
 /* Is there a row whose path begins with "NAME."? Returns the first. */
 const struct config_row *config_row_section(const char *name);

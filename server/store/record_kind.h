@@ -1,0 +1,23 @@
+/*
+ * record_kind: what a record is. Numbers are stored: they never change meaning.
+ */
+#ifndef STORE_RECORD_KIND_H
+#define STORE_RECORD_KIND_H
+
+enum record_kind {
+	RECORD_MESSAGE = 1,
+	RECORD_CORRECTION = 2, /* XEP-0308; refers_to: the id it replaces */
+	RECORD_RETRACTION = 3, /* XEP-0424 */
+	RECORD_REACTION = 4,   /* XEP-0444 */
+	RECORD_RECEIPT = 5,    /* XEP-0184, XEP-0333 */
+	RECORD_TYPING = 6,     /* only where archive.typing says so */
+	RECORD_RETURNED = 7,   /* the record `refers_record` was returned to its sender, not delivered */
+	/* Data that people can read, when it changes; the stanza is the IQ that changed it. */
+	RECORD_PROFILE = 8,    /* vCard (XEP-0054) */
+	RECORD_PUBLISH = 9,    /* items published, retracted or purged at an account's nodes (XEP-0163), their configuration */
+	RECORD_PRIVATE = 10,   /* private XML (XEP-0049) */
+	RECORD_BLOCKING = 11,  /* block list (XEP-0191) and reports of abuse (XEP-0377) */
+	RECORD_ANNOUNCEMENT = 12, /* to many at once */
+};
+
+#endif
