@@ -33,6 +33,9 @@
 	X(NS_LAST, "jabber:iq:last") \
 	X(NS_DELAY, "urn:xmpp:delay") \
 	X(NS_SID, "urn:xmpp:sid:0") \
+	X(NS_RSM, "http://jabber.org/protocol/rsm") \
+	X(NS_FORWARD, "urn:xmpp:forward:0") \
+	X(NS_MAM, "urn:xmpp:mam:2") \
 	X(NS_CHATSTATES, "http://jabber.org/protocol/chatstates") \
 	X(NS_HINTS, "urn:xmpp:hints") \
 	X(NS_RECEIPTS, "urn:xmpp:receipts") \
