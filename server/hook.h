@@ -94,6 +94,8 @@ struct hook {
 	struct stanza *reply;         /* hook_reply; HOOK_DISCO_*: to add to */
 	struct stanza *replacement;   /* hook_replace */
 	struct hook_chain *chain;     /* the core's */
+	struct session *given_only;   /* the core's: module_was_given */
+	int given_lowest;
 };
 
 /* Answers an IQ: takes the (unsealed) stanza. */

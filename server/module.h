@@ -110,9 +110,11 @@ const struct stanza *module_session_presence(const struct session *s); /* NULL: 
 /* Does its client announce this feature in its presence (XEP-0115, XEP-0390)? False while that is not known. */
 bool module_session_supports(const struct session *s, const char *var);
 void *module_session_data(const struct module *m, struct session *s);
-/* HOOK_RECV_GIVEN: was h->stanza given to this session? */
+/* HOOK_RECV_GIVEN: was h->stanza given to this session, or will it be from the backlog? Else, and in a continuation: false. */
 bool module_was_given(const struct hook *h, const struct session *s);
-/* From now on (or no longer) what goes to the session passes HOOK_SESSION_SEND. */
+/* From now on (or no longer) what goes to the session passes HOOK_SESSION_SEND. What is held then is written when the session
+ * is resumed, when there is too much of it (limits.held_*), and by module_session_release; what the recipient's delivery
+ * mark waits for is not held, whatever the hook says. */
 void module_session_watch(struct session *s, bool on);
 /* Writes what the session held back, in order. */
 void module_session_release(struct session *s);

@@ -35,6 +35,8 @@
 	X(output_bytes, 4194304, 65536, 268435456, "Bytes waiting for a peer that does not read, before it is closed") \
 	X(sm_queue_stanzas, 2000, 10, 100000, "Unacknowledged stanzas kept for a session (XEP-0198)") \
 	X(sm_queue_bytes, 4194304, 65536, 268435456, "The same in bytes") \
+	X(held_stanzas, 500, 1, 100000, "Stanzas held back for an inactive client (XEP-0352); when there are more all are sent") \
+	X(held_bytes, 1048576, 16384, 67108864, "The same in bytes") \
 	X(detached_per_account, 8, 1, 1000, "Detached sessions kept for an account") \
 	X(inbox_stanzas, 4096, 16, 100000, "Stanzas waiting for a user whose state is being read") \
 	X(inbox_bytes, 16777216, 65536, 1073741824, "The same in bytes") \

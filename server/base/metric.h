@@ -17,6 +17,8 @@ struct buf;
 	X(SESSIONS, GAUGE, "chancery_sessions", "Bound sessions, detached ones included") \
 	X(SESSIONS_DETACHED, GAUGE, "chancery_sessions_detached", "Sessions waiting to be resumed") \
 	X(SESSIONS_RESUMED, COUNTER, "chancery_sessions_resumed_total", "Sessions resumed (XEP-0198)") \
+	X(HELD, COUNTER, "chancery_held_total", "Stanzas held back for inactive clients (XEP-0352)") \
+	X(HELD_DROPPED, COUNTER, "chancery_held_dropped_total", "Of these, not sent as a newer one had replaced them") \
 	X(USERS_LOADED, GAUGE, "chancery_users_loaded", "Users held in memory") \
 	X(TLS_FAILED, COUNTER, "chancery_tls_failed_total", "TLS handshakes that failed") \
 	X(AUTH_OK, COUNTER, "chancery_auth_ok_total", "Authentications that succeeded") \

@@ -20,7 +20,7 @@
 static void
 tell(enum hook_stage stage, struct session *s)
 {
-	struct hook h = { .stage = stage, .account = s->user->jid, .session = s->jid };
+	struct hook h = { .stage = stage, .account = s->user->jid, .session = s->jid, .bound = s };
 
 	if (modules_want(stage))
 		(void)modules_run(&h, s->user);
@@ -89,6 +89,12 @@ session_attach(struct session *s, struct c2s *stream)
 	note_stream(s);
 	if (lane_is_full(s->lane))
 		c2s_pause(stream);
+}
+
+void
+session_resumed(struct session *s)
+{
+	held_release(s); /* a new stream begins with nothing held back (XEP-0352 §5.2) */
 	tell(HOOK_SESSION_RESUMED, s);
 }
 
@@ -172,6 +178,7 @@ session_close(struct session *s, enum xstream_error e, const char *text)
 	lane_orphan(s->lane);
 	s->lane = NULL;
 	resume_fini(s, left_over);
+	held_fini(s, left_over);
 	delivery_continue(u); /* its pages may have waited for this session */
 	tell(HOOK_SESSION_CLOSED, s);
 	metric_add(METRIC_SESSIONS, -1);
@@ -184,6 +191,14 @@ session_close(struct session *s, enum xstream_error e, const char *text)
 
 void
 session_send(struct session *s, struct packet *p)
+{
+	if (s->closing || (s->held.watched && held_take(s, p)))
+		return;
+	session_write(s, p);
+}
+
+void
+session_write(struct session *s, struct packet *p)
 {
 	uint64_t upto = 0;
 
@@ -217,6 +232,14 @@ session_lane_changed(struct session *s)
 		c2s_pause(s->stream);
 	else
 		c2s_resume_reading(s->stream);
+}
+
+bool
+session_nonza(struct session *s, const struct elem *e)
+{
+	struct hook h = { .stage = HOOK_NONZA, .account = s->user->jid, .session = s->jid, .bound = s, .payload = e };
+
+	return modules_want(HOOK_NONZA) && modules_run(&h, s->user) == HOOK_HANDLED;
 }
 
 /* RFC 6120 §8.1.2.1: a client may name itself, by full or bare JID, and nobody else. */

@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "core/module/held.h"
 #include "core/route/lane.h"
 #include "core/route/packet.h"
 #include "core/stream/resume.h"
@@ -35,6 +36,7 @@ struct session {
 	/* roster (core/roster) */
 	bool interested;         /* has asked for the roster */
 	bool closing, detached;
+	struct held held;        /* kept back by modules */
 	/* what the census shows */
 	int64_t since_us, active_us;
 	char *address;           /* of the last stream */
@@ -58,6 +60,12 @@ void session_attach(struct session *s, struct c2s *stream);
 void session_close(struct session *s, enum xstream_error e, const char *text);
 /* Gives it a stanza (keeps a reference where it must). */
 void session_send(struct session *s, struct packet *p);
+/* The same past HOOK_SESSION_SEND: what was held goes out this way. */
+void session_write(struct session *s, struct packet *p);
+/* An element beside stanzas that the core does not know. False: nobody does. */
+bool session_nonza(struct session *s, const struct elem *e);
+/* After resumption, when what the client had not confirmed has been sent again. */
+void session_resumed(struct session *s);
 /* A stanza came in on the session's stream. Takes the reference; it is not sealed yet. */
 void session_received(struct session *s, struct stanza *st);
 /* The stream died without </stream:stream>: detach when resumption is on, else close. */

@@ -42,6 +42,7 @@ struct packet {
 	bool deliverable;       /* the recipient's delivery mark waits for it */
 	bool delayed;           /* comes from the backlog: <delay/> is added (XEP-0203) */
 	bool readdressed;       /* `to` is not the stanza's */
+	bool told;              /* HOOK_RECV_GIVEN has run */
 };
 
 /* Takes the stanza's reference and seals it. from and to: new references are taken; either may be NULL. */

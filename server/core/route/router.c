@@ -188,12 +188,50 @@ static void
 missed(struct user *u, struct packet *p)
 {
 	struct hook h = { .stage = HOOK_RECV_MISSED, .stanza = p->st, .from = p->from, .to = p->to,
-		.account = u->jid, .record_id = p->record_id };
+		.account = u->jid, .record_id = p->record_id, .record_us = p->at_us, .delayed = p->delayed };
 
 	if (p->deliverable)
 		delivery_left(u, p->record_id);
 	if (modules_want(HOOK_RECV_MISSED))
 		(void)modules_run(&h, u);
+}
+
+/* Those a message is for: one session, or all available ones from a priority on. */
+struct audience {
+	struct session *only;
+	int lowest;
+};
+
+#define NOBODY 128 /* above every priority */
+
+/* RFC 6121 §8.5.2, §8.5.3 */
+static struct audience
+audience_of(const struct user *u, const struct packet *p)
+{
+	struct session *s = jid_resource(p->to) ? user_session(u, jid_resource(p->to)) : NULL;
+	int best = user_priority(u);
+
+	if (s && !s->closing)
+		return (struct audience){ s, NOBODY };
+	if (jid_resource(p->to) && p->type != TYPE_CHAT && !p->delayed)
+		return (struct audience){ NULL, NOBODY };
+	if (p->type == TYPE_ERROR || p->type == TYPE_GROUPCHAT)
+		return (struct audience){ NULL, NOBODY };
+	return (struct audience){ NULL, p->type == TYPE_HEADLINE ? 0 : best < 0 ? NOBODY : best };
+}
+
+/* HOOK_RECV_GIVEN, once for each message, when it is new: also when its audience will have it from the backlog only,
+ * which has just come by or is still before it. */
+static void
+tell_given(struct user *u, struct packet *p, struct audience a)
+{
+	struct hook h = { .stage = HOOK_RECV_GIVEN, .stanza = p->st, .from = p->from, .to = p->to, .account = u->jid,
+		.record_id = p->record_id, .record_us = p->at_us, .given_only = a.only, .given_lowest = a.lowest };
+
+	if (p->delayed || p->told || (!a.only && a.lowest == NOBODY) || !modules_want(HOOK_RECV_GIVEN))
+		return;
+	p->told = true;
+	(void)modules_run(&h, u);
 }
 
 /* §8.5.2: to the bare JID. Chat and normal go to the sessions of the highest priority, headlines to all. */
@@ -233,16 +271,19 @@ refuse_delivery(struct user *u, struct packet *p)
 void
 router_give(struct user *u, struct packet *p)
 {
-	struct session *s = jid_resource(p->to) ? user_session(u, jid_resource(p->to)) : NULL;
+	struct audience a = audience_of(u, p);
 
-	if (p->deliverable && !p->delayed && (delivery_came(u, p->record_id) || delivery_hold(u, p)))
+	if (p->deliverable && !p->delayed && (delivery_came(u, p->record_id) || delivery_hold(u, p))) {
+		tell_given(u, p, a);
 		return;
-	if (s && !s->closing)
-		give_to(s, p);
+	}
+	if (a.only)
+		give_to(a.only, p);
 	else if (!jid_resource(p->to) || p->type == TYPE_CHAT || p->delayed)
 		give_to_bare(u, p);
 	else if (p->type != TYPE_ERROR)
 		refuse_delivery(u, p); /* §8.5.3.2.1: normal, groupchat, headline to a resource that has gone */
+	tell_given(u, p, a);
 }
 
 /* Somebody reads now: then those who may come back need not be waited for. */

@@ -475,6 +475,15 @@ is_stanza(const struct elem *e)
 		(!strcmp(e->name, "message") || !strcmp(e->name, "presence") || !strcmp(e->name, "iq"));
 }
 
+/* RFC 6120 §4.9.3.24, unless a module knows it. It counts against the rate as a stanza does. */
+static void
+take_nonza(struct c2s *c, const struct elem *e)
+{
+	charge(c);
+	if (!c->session || !session_nonza(c->session, e))
+		refuse(c, XSTREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+}
+
 static void
 on_stanza(void *owner, struct stanza *st)
 {
@@ -493,7 +502,7 @@ on_stanza(void *owner, struct stanza *st)
 		if (st->root->ns == NS_SM)
 			resume_nonza(c, s, st->root);
 		else
-			refuse(c, XSTREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+			take_nonza(c, st->root);
 		stanza_unref(st);
 	}
 	if (c->state == C2S_CLOSING || c->paused || timer_is_set(&c->throttle) || c->turn != TURN_NONE)

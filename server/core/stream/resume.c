@@ -381,6 +381,7 @@ resume_try(struct c2s *c, struct user *u, const struct elem *e)
 		confirm_one(s);
 	r->asked = false;
 	resend(s);
+	session_resumed(s);
 	delivery_continue(u);
 	metric_add(METRIC_SESSIONS_RESUMED, 1);
 	log_info(&s->log, "resumed", "unacked=%u", r->n);
