@@ -132,7 +132,8 @@ void module_session_give(struct session *s, struct stanza *st, uint64_t record_i
 /* One stanza to every contact that may see the account's presence, and to the account itself when `own`: by one
  * sealed tree, `to` written for each (bare JIDs). */
 void module_tell_contacts(struct hook *h, struct stanza *st, const struct jid *from, bool own);
-/* The account appears offline to `contact`, or available again (after blocking). */
+/* The account appears offline to whom `contact` covers (jid_covers), or available again: before a block takes effect, and
+ * after it has ended. HOOK_PRESENCE_TO is asked: who sees nothing already, or still, hears nothing. */
 void module_presence_hide(struct hook *h, const struct jid *contact);
 void module_presence_show(struct hook *h, const struct jid *contact);
 

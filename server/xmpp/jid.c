@@ -335,6 +335,16 @@ jid_equal_bare(const struct jid *a, const struct jid *b)
 			  memcmp(a->text, b->text, a->bare_len) == 0);
 }
 
+bool
+jid_covers(const struct jid *pattern, const struct jid *j)
+{
+	if (!jid_is_bare(pattern))
+		return jid_equal(pattern, j);
+	if (jid_local(pattern))
+		return jid_equal_bare(pattern, j);
+	return !strcmp(jid_domain(pattern), jid_domain(j));
+}
+
 uint64_t
 jid_hash(const struct jid *j)
 {

@@ -39,6 +39,9 @@ bool jid_is_bare(const struct jid *j);         /* has no resource */
 bool jid_is_domain(const struct jid *j);       /* neither local nor resource */
 bool jid_equal(const struct jid *a, const struct jid *b);
 bool jid_equal_bare(const struct jid *a, const struct jid *b);
+/* Does `pattern` mean j? By what it names (XEP-0191 §5): user@domain/resource, user@domain, domain/resource exactly or with
+ * any resource; a domain means all of it. */
+bool jid_covers(const struct jid *pattern, const struct jid *j);
 /* Keyed hash of the bare JID, computed once. home = jid_hash(j) % reactors. */
 uint64_t jid_hash(const struct jid *j);
 

@@ -26,6 +26,7 @@
 #include "net/reactor.h"
 #include "store/account.h"
 #include "store/pool.h"
+#include "module.h"
 #include "xmpp/ns.h"
 
 /* In struct session.directed. */
@@ -85,6 +86,16 @@ set_presence(struct session *s, struct packet *p, int priority)
 	packet_unref(old);
 }
 
+/* Away from here, unless a module minds (HOOK_PRESENCE_TO): a blocked contact sees nothing more of the user. */
+static void
+send_to(struct user *u, const struct packet *p, struct jid *to)
+{
+	struct hook h = { .stage = HOOK_PRESENCE_TO, .stanza = p->st, .from = p->from, .to = to, .account = u->jid };
+
+	if (!modules_want(HOOK_PRESENCE_TO) || modules_run(&h, u) == HOOK_NEXT)
+		router_send(packet_readdress(p, to));
+}
+
 /* Broadcast */
 
 /* §4.2.2, §4.4.2, §4.5.2: to all available resources of one's own, the sending one included. */
@@ -100,25 +111,36 @@ to_own(struct user *u, const struct packet *p)
 	packet_unref(own);
 }
 
+struct broadcast {
+	struct user *user;
+	const struct packet *p;
+};
+
 static void
 to_subscriber(const struct roster_item *i, void *arg)
 {
+	const struct broadcast *b = arg;
+
 	if (i->subscription & SUB_FROM)
-		router_send(packet_readdress(arg, i->jid));
+		send_to(b->user, b->p, i->jid);
 }
 
 static void
 to_contacts(struct user *u, struct packet *p)
 {
+	struct broadcast b = { u, p };
+
 	if (u->roster)
-		roster_each(u->roster, to_subscriber, p);
+		roster_each(u->roster, to_subscriber, &b);
 }
 
 static void
 to_subscription(const struct roster_item *i, void *arg)
 {
+	const struct broadcast *b = arg;
+
 	if (i->subscription & SUB_TO)
-		router_send(packet_readdress(arg, i->jid));
+		send_to(b->user, b->p, i->jid);
 }
 
 /* §4.3.1: from the full JID, so that the answers come to this session only. */
@@ -126,9 +148,10 @@ static void
 probe_contacts(struct session *s)
 {
 	struct packet *p = make(s->jid, NULL, "probe");
+	struct broadcast b = { s->user, p };
 
 	if (s->user->roster)
-		roster_each(s->user->roster, to_subscription, p);
+		roster_each(s->user->roster, to_subscription, &b);
 	packet_unref(p);
 }
 
@@ -289,7 +312,7 @@ to_directed(struct session *s, const struct packet *p, bool broadcast)
 		l = s->directed.next;
 		d = LIST_ENTRY(l, struct directed, link);
 		if (!broadcast || !is_covered(s->user, d->to))
-			router_send(packet_readdress(p, d->to));
+			send_to(s->user, p, d->to);
 		directed_forget(s, d);
 	}
 }
@@ -427,7 +450,7 @@ send_current(struct user *u, const char *resource, struct jid *to)
 		struct session *s = LIST_ENTRY(l, struct session, of_user);
 
 		if (session_is_available(s) && (!resource || !strcmp(resource, jid_resource(s->jid))))
-			router_send(packet_readdress(s->presence, to));
+			send_to(u, s->presence, to);
 	}
 }
 
@@ -478,4 +501,110 @@ void
 presence_probe(struct user *u, struct jid *to)
 {
 	router_send(make(u->jid, to, "probe"));
+}
+
+/* Hiding from some, and showing again (XEP-0191 §3.3, §3.4) */
+
+/* One of those whom `contact` covers, or `contact` itself where it is narrower than the roster's entry. */
+struct appearance {
+	struct user *user;
+	struct jid *contact;
+};
+
+static struct jid *
+address_for(const struct appearance *a, const struct roster_item *i)
+{
+	if (jid_covers(a->contact, i->jid))
+		return i->jid;
+	return jid_covers(i->jid, a->contact) ? a->contact : NULL;
+}
+
+static void
+leave_for(struct session *s, struct jid *to)
+{
+	struct packet *p = make(s->jid, to, "unavailable");
+
+	send_to(s->user, p, to);
+	packet_unref(p);
+}
+
+static void
+hide_from(const struct roster_item *i, void *arg)
+{
+	const struct appearance *a = arg;
+	struct jid *to = i->subscription & SUB_FROM ? address_for(a, i) : NULL;
+
+	if (!to)
+		return;
+	LIST_EACH(l, &a->user->sessions) {
+		struct session *s = LIST_ENTRY(l, struct session, of_user);
+
+		if (session_is_available(s))
+			leave_for(s, to);
+	}
+}
+
+static void
+hide_from_directed(struct session *s, const struct jid *contact)
+{
+	LIST_EACH(l, &s->directed) {
+		struct directed *d = LIST_ENTRY(l, struct directed, link);
+
+		if (!jid_covers(contact, d->to))
+			continue;
+		if (!is_covered(s->user, d->to))
+			leave_for(s, d->to);
+		directed_forget(s, d);
+	}
+}
+
+void
+presence_hide(struct user *u, struct jid *contact)
+{
+	struct appearance a = { u, contact };
+
+	if (!u->roster)
+		return;
+	roster_each(u->roster, hide_from, &a);
+	LIST_EACH(l, &u->sessions)
+		hide_from_directed(LIST_ENTRY(l, struct session, of_user), contact);
+}
+
+static void
+show_to(const struct roster_item *i, void *arg)
+{
+	const struct appearance *a = arg;
+	struct jid *to = address_for(a, i);
+	struct packet *p;
+
+	if (to && i->subscription & SUB_FROM)
+		send_current(a->user, NULL, to);
+	if (!to || !(i->subscription & SUB_TO) || user_priority(a->user) == NOT_AVAILABLE)
+		return;
+	p = make(a->user->jid, NULL, "probe");
+	send_to(a->user, p, to);
+	packet_unref(p);
+}
+
+void
+presence_show(struct user *u, struct jid *contact)
+{
+	struct appearance a = { u, contact };
+
+	if (u->roster)
+		roster_each(u->roster, show_to, &a);
+}
+
+void
+module_presence_hide(struct hook *h, const struct jid *contact)
+{
+	if (h->user)
+		presence_hide(h->user, (struct jid *)contact);
+}
+
+void
+module_presence_show(struct hook *h, const struct jid *contact)
+{
+	if (h->user)
+		presence_show(h->user, (struct jid *)contact);
 }

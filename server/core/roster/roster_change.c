@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "core/everyone.h"
 #include "core/home.h"
+#include "core/module/modules.h"
 #include "core/route/lane.h"
 #include "core/roster/presence.h"
 #include "core/roster/roster_priv.h"
@@ -352,19 +353,35 @@ change_work(struct job *j, struct sql *db)
 	return roster_store_put(db, d->account, &d->row, d->version, &j->err);
 }
 
+/* Modules hear of what has changed between the two, before contacts do. */
+static void
+tell_modules(struct user *u, const struct jid *contact)
+{
+	struct jid *bare = jid_to_bare((struct jid *)contact);
+	struct hook h = { .stage = HOOK_CONTACT_CHANGED, .from = bare, .account = u->jid };
+
+	(void)modules_run(&h, u);
+	jid_unref(bare);
+}
+
 /* The item in the roster now; NULL when it was removed. */
 static const struct roster_item *
 apply(struct change *c, struct roster *r)
 {
 	const struct roster_item *item = c->next;
+	const struct jid *jid = c->kind == CHANGE_SET || c->kind == CHANGE_REMOVE ? c->said->jid : c->contact;
+	const struct roster_item *old = roster_lookup(r, jid);
+	unsigned before = old ? old->subscription : 0, after = item ? item->subscription : 0;
 
 	r->version = c->version;
 	r->removals += !item;
 	if (item)
 		roster_put(r, c->next);
 	else
-		roster_drop(r, c->kind == CHANGE_REMOVE ? c->said->jid : c->contact);
+		roster_drop(r, jid);
 	c->next = NULL;
+	if (before != after && modules_want(HOOK_CONTACT_CHANGED))
+		tell_modules(c->user, jid);
 	return item;
 }
 

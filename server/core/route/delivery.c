@@ -343,7 +343,8 @@ give_row(struct user *u, const struct record_row *r)
 		log_error(NULL, "record-unreadable", "id=%llu", (unsigned long long)r->id);
 		return;
 	}
-	router_give(u, p);
+	if (router_may_arrive(u, p))
+		router_give(u, p);
 	packet_unref(p);
 }
 

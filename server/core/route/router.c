@@ -257,14 +257,20 @@ give_to_bare(struct user *u, struct packet *p)
 	}
 }
 
-/* The sender is told, so the record's copy must not come to the recipient later. */
+/* It has been decided upon: the record's copy must not come to the recipient later. */
+static void
+pass_by(struct user *u, const struct packet *p)
+{
+	if (!p->deliverable)
+		return;
+	delivery_given(u, p->record_id);
+	delivery_done(u, p->record_id);
+}
+
 static void
 refuse_delivery(struct user *u, struct packet *p)
 {
-	if (p->deliverable) {
-		delivery_given(u, p->record_id);
-		delivery_done(u, p->record_id);
-	}
+	pass_by(u, p);
 	router_refuse(p, XERROR_SERVICE_UNAVAILABLE, NULL, NULL);
 }
 
@@ -346,7 +352,7 @@ static bool
 may_pass(enum hook_stage stage, struct user *u, struct packet *p)
 {
 	struct hook h = { .stage = stage, .stanza = p->st, .from = p->from, .to = p->to,
-		.account = u->jid, .record_id = p->record_id };
+		.account = u->jid, .record_id = p->record_id, .delayed = p->delayed };
 	enum hook_verdict v;
 
 	if (!modules_want(stage))
@@ -355,6 +361,16 @@ may_pass(enum hook_stage stage, struct user *u, struct packet *p)
 	if (v == HOOK_REJECT)
 		router_refuse(p, h.error, NULL, h.error_text);
 	return v == HOOK_NEXT;
+}
+
+bool
+router_may_arrive(struct user *u, struct packet *p)
+{
+	if (may_pass(HOOK_RECV_CHECK, u, p))
+		return true;
+	if (u->state == USER_READY)
+		pass_by(u, p);
+	return false;
 }
 
 static void
@@ -369,7 +385,7 @@ deliver(struct user *u, struct packet *p)
 {
 	if (!u) {
 		cannot_look_up(p);
-	} else if (may_pass(HOOK_RECV_CHECK, u, p)) {
+	} else if (router_may_arrive(u, p)) {
 		if (u->state == USER_ABSENT)
 			no_such_user(u, p);
 		else if (p->kind == PACKET_MESSAGE)

@@ -691,10 +691,46 @@ threads(void **state)
 	}
 }
 
+/* XEP-0191 §5: what a blocked address covers. */
+static void
+covers(void **state)
+{
+	static const struct {
+		const char *pattern, *j;
+		bool covers;
+	} cases[] = {
+		{ "romeo@montague.lit/orchard", "romeo@montague.lit/orchard", true },
+		{ "romeo@montague.lit/orchard", "romeo@montague.lit/street", false },
+		{ "romeo@montague.lit/orchard", "romeo@montague.lit", false },
+		{ "romeo@montague.lit", "romeo@montague.lit/orchard", true },
+		{ "romeo@montague.lit", "romeo@montague.lit", true },
+		{ "romeo@montague.lit", "montague.lit", false },
+		{ "romeo@montague.lit", "juliet@montague.lit", false },
+		{ "montague.lit/gate", "montague.lit/gate", true },
+		{ "montague.lit/gate", "montague.lit", false },
+		{ "montague.lit/gate", "romeo@montague.lit/gate", false },
+		{ "montague.lit", "montague.lit", true },
+		{ "montague.lit", "montague.lit/gate", true },
+		{ "montague.lit", "romeo@montague.lit/orchard", true },
+		{ "montague.lit", "romeo@old.montague.lit", false },
+		{ "old.montague.lit", "romeo@montague.lit", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct jid *p = jid_parse_z(cases[i].pattern), *j = jid_parse_z(cases[i].j);
+
+		assert_int_equal(jid_covers(p, j), cases[i].covers);
+		jid_unref(p);
+		jid_unref(j);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(covers),
 		cmocka_unit_test(threads), /* first: ICU is not open yet */
 		cmocka_unit_test(rfc7622_valid), cmocka_unit_test(rfc7622_invalid),
 		cmocka_unit_test(structure),     cmocka_unit_test(usernames),
