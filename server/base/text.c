@@ -152,6 +152,18 @@ text_base64_decode(const char *s, size_t n, void *out)
 	return o - (unsigned char *)out;
 }
 
+ssize_t
+text_base64_decode_lines(const char *s, size_t n, void *out)
+{
+	char *o = out;
+
+	for (size_t i = 0; i < n; i++)
+		if (s[i] != ' ' && s[i] != '\t' && s[i] != '\r' && s[i] != '\n')
+			*o++ = s[i];
+	/* In place: three bytes are written where four have been read. */
+	return text_base64_decode(out, (size_t)(o - (char *)out), out);
+}
+
 void
 text_hex(const void *p, size_t n, char *out)
 {

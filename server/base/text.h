@@ -17,6 +17,8 @@ size_t text_base64_encode(const void *p, size_t n, char *out);
 /* Strict: no white space, right padding, zero trailing bits. Returns the length or -1. `out` holds
  * n / 4 * 3 bytes at least. */
 ssize_t text_base64_decode(const char *s, size_t n, void *out);
+/* The same where lines are allowed (RFC 2045 §6.8): white space anywhere. `out` holds n bytes at least. */
+ssize_t text_base64_decode_lines(const char *s, size_t n, void *out);
 /* Lower case; out holds 2n + 1. */
 void text_hex(const void *p, size_t n, char *out);
 ssize_t text_unhex(const char *s, size_t n, void *out);

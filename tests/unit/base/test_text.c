@@ -53,6 +53,19 @@ base64_all_bytes(void **state)
 }
 
 static void
+base64_in_lines(void **state)
+{
+	char out[32];
+
+	(void)state;
+	assert_int_equal(text_base64_decode_lines("\n\tZm9v\r\n YmE= \n", 15, out), 5);
+	assert_memory_equal(out, "fooba", 5);
+	assert_int_equal(text_base64_decode_lines(" \n", 2, out), 0);
+	assert_int_equal(text_base64_decode_lines("Zm9vYg", 6, out), -1);
+	assert_int_equal(text_base64_decode_lines("Zm9v!", 5, out), -1);
+}
+
+static void
 base64_refuses(void **state)
 {
 	static const char *const bad[] = {
@@ -215,6 +228,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(base64_vectors),   cmocka_unit_test(base64_all_bytes),
+		cmocka_unit_test(base64_in_lines),
 		cmocka_unit_test(base64_refuses),   cmocka_unit_test(utf8_accepts),
 		cmocka_unit_test(utf8_refuses),     cmocka_unit_test(hex_both_ways),
 		cmocka_unit_test(unsigned_numbers), cmocka_unit_test(signed_numbers),
