@@ -47,7 +47,18 @@
 	X(NS_NICK, "http://jabber.org/protocol/nick") \
 	X(NS_DATA, "jabber:x:data") \
 	X(NS_VCARD, "vcard-temp") \
-	X(NS_VCARD_UPDATE, "vcard-temp:x:update")
+	X(NS_VCARD_UPDATE, "vcard-temp:x:update") \
+	X(NS_PUBSUB, "http://jabber.org/protocol/pubsub") \
+	X(NS_PUBSUB_EVENT, "http://jabber.org/protocol/pubsub#event") \
+	X(NS_PUBSUB_OWNER, "http://jabber.org/protocol/pubsub#owner") \
+	X(NS_PUBSUB_ERRORS, "http://jabber.org/protocol/pubsub#errors") \
+	X(NS_VCARD4, "urn:ietf:params:xml:ns:vcard-4.0") \
+	X(NS_AVATAR_DATA, "urn:xmpp:avatar:data") \
+	X(NS_AVATAR_METADATA, "urn:xmpp:avatar:metadata") \
+	X(NS_PHOTO, "urn:chancery:photo:0") \
+	X(NS_PRIVATE, "jabber:iq:private") \
+	X(NS_BOOKMARKS, "urn:xmpp:bookmarks:1") \
+	X(NS_STORAGE, "storage:bookmarks")
 
 #define NS_DECLARE(id, uri) extern const char id[];
 NS_TABLE(NS_DECLARE)
