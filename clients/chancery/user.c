@@ -122,13 +122,66 @@ user_show(const struct options *o, int argc, char **argv)
 {
 	static const struct table_column columns[] = {
 		{"jid", "Address"},         {"id", "Id"},
-		{"state", "State"},         {"created", "Created"},
+		{"state", "State"},         {"admin", "Administrator"},
+		{"groups", "Groups"},       {"created", "Created"},
 		{"last_seen", "Last seen"}, {"last_status", "Last status"},
 		{"sessions", "Sessions"},   {NULL, NULL}};
 	json_t *rows = command_ask(o, "user", "show", json_pack("{s:s}", "jid", argv[0]));
 	struct buf out = {0};
 
 	(void)argc;
+	if (rows == NULL)
+		return EXIT_REFUSED;
+	if (o->json)
+		table_print_json(rows, &out);
+	else
+		table_print_row(json_array_get(rows, 0), columns, &out);
+	json_decref(rows);
+	return command_print(&out);
+}
+
+/* admin=yes, admin=no, group+=NAME, group-=NAME. */
+static int
+read_right(json_t *args, const char *word)
+{
+	static const struct {
+		const char *prefix, *list;
+	} changes[] = {{"group+=", "add"}, {"group-=", "remove"}};
+
+	if (strcmp(word, "admin=yes") == 0 || strcmp(word, "admin=no") == 0)
+		return json_object_set_new(args, "admin", json_boolean(word[6] == 'y'));
+	for (size_t i = 0; i < 2; i++) {
+		size_t n = strlen(changes[i].prefix);
+		json_t *list;
+
+		if (strncmp(word, changes[i].prefix, n) != 0)
+			continue;
+		list = json_object_get(args, changes[i].list);
+		if (list == NULL) {
+			list = json_array();
+			json_object_set_new(args, changes[i].list, list);
+		}
+		return json_array_append_new(list, json_string(word + n));
+	}
+	fprintf(stderr, "chancery: not understood: %s; expected admin=yes, admin=no, group+=NAME or group-=NAME\n", word);
+	return -1;
+}
+
+static int
+user_set(const struct options *o, int argc, char **argv)
+{
+	static const struct table_column columns[] = {
+		{"jid", "Address"}, {"admin", "Administrator"}, {"groups", "Groups"}, {NULL, NULL}};
+	json_t *args = json_pack("{s:s}", "jid", argv[0]), *rows;
+	struct buf out = {0};
+
+	for (int i = 1; i < argc; i++) {
+		if (read_right(args, argv[i]) != 0) {
+			json_decref(args);
+			return EXIT_USAGE;
+		}
+	}
+	rows = command_ask(o, "user", "set", args);
 	if (rows == NULL)
 		return EXIT_REFUSED;
 	if (o->json)
@@ -181,5 +234,12 @@ const struct command command_user[] = {
 	{"user", "delete", "ADDRESS", 1, 1, user_delete, "Removes an account for good",
 	 "\nIts contacts and keys go, its sessions end. What it said stays in the record. Whoever gets the\n"
 	 "name later is somebody else and inherits nothing.\n"},
+	{"user", "set", "ADDRESS CHANGE...", 2, 64, user_set, "Gives or takes rights and groups",
+	 "\nCHANGE is one of\n"
+	 "  admin=yes      the account may administer the service from a client (XEP-0050, XEP-0133)\n"
+	 "  admin=no       it may not\n"
+	 "  group+=NAME    it belongs to this group of the organisation; policies go by groups\n"
+	 "  group-=NAME    it does not\n"
+	 "It takes effect at once; sessions go on.\n"},
 	{NULL, NULL, NULL, 0, 0, NULL, NULL, NULL},
 };

@@ -5,6 +5,7 @@
 #include "admin/request.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "admin/import.h"
@@ -205,6 +206,149 @@ user_delete(struct request *r)
 	return change_account(r, text, &c, "The account was deleted");
 }
 
+/* Rights */
+
+#define GROUP_BYTES_MAX 255
+
+/* Two changes of one account: what they leave must reach the homes in the order of their commits. */
+static pthread_mutex_t rights_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static bool
+is_group_name(const char *s)
+{
+	size_t n = strlen(s);
+
+	for (const char *c = s; *c != '\0'; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			return false;
+	return n > 0 && n <= GROUP_BYTES_MAX && s[0] != ' ' && s[n - 1] != ' ';
+}
+
+/* A list of names as lines. */
+static int
+read_groups(struct request *r, json_t *list, struct buf *out)
+{
+	json_t *item;
+	size_t i;
+
+	if (list != NULL && !json_is_array(list))
+		return err_set(&r->err, 0, "wrong arguments: expected a list of groups");
+	json_array_foreach(list, i, item) {
+		const char *name = json_string_value(item);
+
+		if (name == NULL || !is_group_name(name))
+			return err_set(&r->err, 0,
+				       "not a group: expected 1 to %d bytes of text without control characters",
+				       GROUP_BYTES_MAX);
+		buf_addf(out, "%s%s", i > 0 ? "\n" : "", name);
+	}
+	return 0;
+}
+
+static int
+too_many_groups(struct request *r, const char *bare, const struct account_rights *rights)
+{
+	struct config *c = config_get();
+	uint64_t most = c->limits.account_groups;
+
+	config_unref(c);
+	if (rights->ngroups <= most)
+		return 0;
+	return err_set(&r->err, 0, "%s would be in more than %" PRIu64 " groups (limits.account_groups)", bare, most);
+}
+
+static json_t *
+group_names(const char *lines)
+{
+	json_t *out = json_array();
+
+	while (*lines != '\0') {
+		size_t n = strcspn(lines, "\n");
+
+		json_array_append_new(out, json_stringn(lines, n));
+		lines += n + (lines[n] == '\n');
+	}
+	return out;
+}
+
+static json_t *
+rights_detail(const struct account_rights *rights)
+{
+	return json_pack("{s:b, s:o, s:o}", "admin", (int)rights->admin, "added", group_names(rights->add), "removed",
+			 group_names(rights->remove));
+}
+
+/* Change, audit, commit, as apply() does. */
+static int
+apply_rights(struct request *r, struct arena *a, const char *bare, struct account_rights *rights)
+{
+	json_t *detail = NULL;
+	bool found = false;
+	int rc = -1;
+
+	if (request_db(r) != 0 || sql_begin(r->db, &r->err) != SQL_OK)
+		return -1;
+	if (account_set_rights(r->db, a, bare, rights, &found, &r->err) != SQL_OK)
+		goto out;
+	if (!found)
+		err_set(&r->err, 0, "%s does not exist", bare);
+	else if (too_many_groups(r, bare, rights) == 0) {
+		detail = rights_detail(rights);
+		if (audit_write(r->db, r->who, "user.set", bare, detail, &r->err) == SQL_OK)
+			rc = sql_commit(r->db, &r->err) == SQL_OK ? 0 : -1;
+	}
+	json_decref(detail);
+out:
+	if (rc != 0)
+		sql_rollback(r->db);
+	return rc;
+}
+
+static int
+set_rights(struct request *r, const char *bare, struct account_rights *rights)
+{
+	struct arena *a = arena_new(0);
+	int rc;
+
+	pthread_mutex_lock(&rights_lock);
+	rc = apply_rights(r, a, bare, rights);
+	if (rc == 0)
+		census_account_rights(bare, rights->admin, rights->groups);
+	pthread_mutex_unlock(&rights_lock);
+	if (rc == 0) {
+		audit_log(r->who, "user.set", bare);
+		rc = request_row(r, json_pack("{s:s, s:b, s:o}", "jid", bare, "admin", (int)rights->admin, "groups",
+					      group_names(rights->groups)));
+	}
+	arena_free(a);
+	return rc;
+}
+
+static int
+user_set(struct request *r)
+{
+	const char *text;
+	json_t *add = NULL, *remove = NULL;
+	struct buf added = {0}, removed = {0};
+	int admin = -1, rc = -1;
+	bool value;
+	struct jid *j = NULL;
+
+	if (request_args(r, "{s:s, s?b, s?o, s?o}", "jid", &text, "admin", &admin, "add", &add, "remove", &remove) == 0 &&
+	    read_groups(r, add, &added) == 0 && read_groups(r, remove, &removed) == 0 &&
+	    (j = account_arg(r, text)) != NULL) {
+		struct account_rights rights = {.add = buf_str(&added), .remove = buf_str(&removed)};
+
+		value = admin == 1;
+		rights.set_admin = admin >= 0 ? &value : NULL;
+		rc = set_rights(r, jid_bare(j), &rights);
+	}
+	jid_unref(j);
+	buf_fini(&added);
+	buf_fini(&removed);
+	return rc;
+}
+
 static void
 count_session(void *arg, const struct census_session *s)
 {
@@ -223,9 +367,10 @@ show_account(struct request *r, const char *bare, struct arena *a)
 	if (found.id == 0)
 		return err_set(&r->err, 0, "%s does not exist", bare);
 	census_sessions(bare, count_session, &sessions);
-	return request_row(r, json_pack("{s:s, s:I, s:s, s:o, s:o, s:i, s:s*}", "jid", bare, "id",
+	return request_row(r, json_pack("{s:s, s:I, s:s, s:b, s:o, s:o, s:o, s:i, s:s*}", "jid", bare, "id",
 					(json_int_t)found.id, "state",
-					found.disabled ? "disabled" : "enabled", "created",
+					found.disabled ? "disabled" : "enabled", "admin",
+					(int)found.admin, "groups", group_names(found.groups), "created",
 					request_time(found.created_us), "last_seen",
 					request_time(found.last_seen_us), "sessions", (int)sessions,
 					"last_status", found.last_status));
@@ -317,5 +462,6 @@ const struct request_verb request_user_verbs[] = {
 	{"user", "disable", user_disable},
 	{"user", "enable", user_enable},
 	{"user", "delete", user_delete},
+	{"user", "set", user_set},
 	{NULL, NULL, NULL},
 };

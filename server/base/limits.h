@@ -51,7 +51,8 @@
 	X(jobs_waiting, 20000, 100, 10000000, "Database jobs waiting") \
 	X(offline_page, 100, 1, 1000, "Messages read from the record at once when a user comes back") \
 	X(users_idle, 20000, 0, 10000000, "Users kept in memory without a session") \
-	X(control_clients, 16, 1, 256, "Connections to the control socket")
+	X(control_clients, 16, 1, 256, "Connections to the control socket") \
+	X(account_groups, 64, 1, 1000, "Groups of the organisation an account may be in")
 
 struct limits {
 #define LIMITS_FIELD(name, def, min, max, help) uint64_t name;

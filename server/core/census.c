@@ -28,7 +28,7 @@ struct question {
 	struct row *first, **last;
 	enum xstream_error error;
 	const char *text;
-	bool forget;
+	bool forget, admin;
 	unsigned n;
 	struct census_totals *totals;
 };
@@ -155,6 +155,65 @@ census_account_changed(const char *bare, const char *text)
 	struct question q = { .error = XSTREAM_NOT_AUTHORIZED, .text = text, .forget = true };
 
 	return close_all(&q, bare);
+}
+
+/* Read from the database before the change perhaps, so it is set behind the loading. */
+struct rights {
+	struct user_wait wait;
+	struct jid *jid;
+	bool admin;
+	char *groups;
+};
+
+static void
+rights_free(struct rights *r)
+{
+	jid_unref(r->jid);
+	free(r->groups);
+	free(r);
+}
+
+static void
+rights_run(struct user_wait *w, struct user *u)
+{
+	struct rights *r = LIST_ENTRY(w, struct rights, wait);
+
+	if (u && u->state == USER_READY)
+		user_set_rights(u, r->admin, r->groups);
+	rights_free(r);
+}
+
+static void
+rights_here(void *arg)
+{
+	struct question *q = arg;
+	struct user *u = user_in_memory(q->bare);
+	struct rights *r;
+
+	if (u && u->state == USER_READY)
+		user_set_rights(u, q->admin, q->text);
+	if (!u || u->state != USER_LOADING)
+		return;
+	r = NEW(struct rights);
+	r->wait.run = rights_run;
+	r->jid = jid_ref(q->bare);
+	r->admin = q->admin;
+	r->groups = mem_strdup(q->text);
+	/* When even the inbox is full, it is read again at the next need. */
+	if (!user_with(r->jid, &r->wait)) {
+		user_forget(u);
+		rights_free(r);
+	}
+}
+
+void
+census_account_rights(const char *bare, bool admin, const char *groups)
+{
+	struct question q = { .bare = jid_parse_z(bare), .text = groups, .admin = admin };
+
+	if (q.bare)
+		home_call_each(rights_here, &q);
+	jid_unref(q.bare);
 }
 
 /* One home, one user, from a control thread: the answer may take a turn or a database job. */

@@ -30,6 +30,10 @@ unsigned census_close(const char *bare, const char *resource, const char *condit
  * logins under way fail. Returns how many sessions ended. */
 unsigned census_account_changed(const char *bare, const char *text);
 
+/* What the account may do has changed: what is in memory of it follows at once, before this returns or, while it is being loaded, as
+ * soon as that is done. `groups`: a line each. */
+void census_account_rights(const char *bare, bool admin, const char *groups);
+
 /* The account is about to be deleted: its subscriptions end, so that contacts do not wait for it (RFC 6121 §2.5, §3.3).
  * Returns when that is on its way, or the database could not be asked. */
 void census_account_leaving(const char *bare);

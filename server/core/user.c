@@ -8,6 +8,7 @@
 #include "core/user.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -110,9 +111,29 @@ user_free(struct user *u)
 	delivery_fini(u);
 	roster_free(u->roster);
 	free(u->last_status);
+	free(u->groups);
 	jid_unref(u->jid);
 	free(u);
 	metric_add(METRIC_USERS_LOADED, -1);
+}
+
+bool
+user_in_group(const struct user *u, const char *group)
+{
+	size_t n = strlen(group);
+
+	for (const char *line = u->groups; line && *line; line += strcspn(line, "\n"), line += *line == '\n')
+		if (strcspn(line, "\n") == n && !memcmp(line, group, n))
+			return true;
+	return false;
+}
+
+void
+user_set_rights(struct user *u, bool admin, const char *groups)
+{
+	u->admin = admin;
+	free(u->groups);
+	u->groups = groups && *groups ? mem_strdup(groups) : NULL;
 }
 
 static bool
@@ -240,6 +261,7 @@ take_account(struct user *u, const struct account *a)
 {
 	u->account = a->id;
 	u->disabled = a->disabled;
+	user_set_rights(u, a->admin, a->groups);
 	u->last_seen_us = a->last_seen_us;
 	u->last_status = a->last_status ? mem_strdup(a->last_status) : NULL;
 	delivery_init(&u->delivery, a->mark);

@@ -39,6 +39,8 @@ struct user {
 	struct list sessions;    /* struct session.of_user, oldest first */
 	unsigned nsessions, ndetached;
 	struct delivery delivery;
+	bool admin;              /* may administer the service */
+	char *groups;            /* of the organisation, a line each; NULL: none */
 	int64_t last_seen_us;    /* last became unavailable (XEP-0012) */
 	char *last_status;
 	/* inbox: things that wait for loading or for a release */
@@ -84,6 +86,10 @@ void user_reload_roster(struct user *u);
 /* The account has changed: it is read anew at the next need (nothing may refer to it any more, or it is marked
  * disabled until then). */
 void user_forget(struct user *u);
+/* Is the account in this group of the organisation? */
+bool user_in_group(const struct user *u, const char *group);
+/* What it may do has changed. */
+void user_set_rights(struct user *u, bool admin, const char *groups);
 /* Looks whether it can be forgotten; call after removing a session. */
 void user_idle(struct user *u);
 struct session *user_session(const struct user *u, const char *resource); /* bound, detached included */

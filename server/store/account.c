@@ -15,7 +15,10 @@
 
 #define ACCOUNT_COLUMNS \
 	"a.id, a.disabled, m.mark, (extract(epoch FROM a.created_at) * 1000000)::bigint," \
-	" (extract(epoch FROM a.last_seen_at) * 1000000)::bigint, a.last_status"
+	" (extract(epoch FROM a.last_seen_at) * 1000000)::bigint, a.last_status," \
+	" a.admin, array_to_string(a.groups, E'\\n')"
+
+#define ACCOUNT_NCOLUMNS 8
 
 static void
 read_account(struct arena *a, const PGresult *r, int row, struct account *out)
@@ -26,6 +29,8 @@ read_account(struct arena *a, const PGresult *r, int row, struct account *out)
 	out->created_us = sql_i64(r, row, 3);
 	out->last_seen_us = sql_i64(r, row, 4);
 	out->last_status = sql_is_null(r, row, 5) ? NULL : arena_strdup(a, sql_text(r, row, 5));
+	out->admin = sql_bool(r, row, 6);
+	out->groups = arena_strdup(a, sql_text(r, row, 7));
 }
 
 enum sql_status
@@ -65,12 +70,12 @@ static int
 read_keys(const PGresult *r, enum scram_hash h, struct scram_keys *k, struct err *e)
 {
 	size_t size = scram_hash_size(h);
-	ssize_t salt = read_bytes(r, 7, k->salt, 0, sizeof(k->salt));
+	ssize_t salt = read_bytes(r, ACCOUNT_NCOLUMNS + 1, k->salt, 0, sizeof(k->salt));
 
 	k->hash = h;
-	k->iterations = (uint32_t)sql_i64(r, 0, 6);
-	if (salt < 1 || k->iterations == 0 || read_bytes(r, 8, k->stored_key, size, size) < 0 ||
-	    read_bytes(r, 9, k->server_key, size, size) < 0)
+	k->iterations = (uint32_t)sql_i64(r, 0, ACCOUNT_NCOLUMNS);
+	if (salt < 1 || k->iterations == 0 || read_bytes(r, ACCOUNT_NCOLUMNS + 2, k->stored_key, size, size) < 0 ||
+	    read_bytes(r, ACCOUNT_NCOLUMNS + 3, k->server_key, size, size) < 0)
 		return err_set(e, 0, "the stored SCRAM keys of account %" PRId64 " are not valid",
 			       sql_i64(r, 0, 0));
 	k->salt_len = (uint8_t)salt;
@@ -97,7 +102,7 @@ account_keys(struct sql *db, struct arena *a, const char *bare, enum scram_hash 
 		return st;
 	if (PQntuples(r) == 1) {
 		read_account(a, r, 0, &out->account);
-		if (!sql_is_null(r, 0, 6)) {
+		if (!sql_is_null(r, 0, ACCOUNT_NCOLUMNS)) {
 			out->have = read_keys(r, h, &out->keys, e) == 0;
 			st = out->have ? SQL_OK : SQL_FAILED;
 		}
@@ -228,6 +233,28 @@ account_set_disabled(struct sql *db, const char *bare, bool disabled, bool *foun
 		2, bare, disabled ? "t" : "f");
 
 	return was_done(st, r, found);
+}
+
+enum sql_status
+account_set_rights(struct sql *db, struct arena *a, const char *bare, struct account_rights *r, bool *found, struct err *e)
+{
+	PGresult *rows = NULL;
+	enum sql_status st = sql_query(
+		db, e, &rows,
+		"UPDATE chancery.account SET admin = coalesce($2::boolean, admin), groups = ARRAY(SELECT DISTINCT g"
+		"  FROM unnest(groups || string_to_array(coalesce($3, ''), E'\\n')) AS g"
+		"  WHERE g <> ALL (string_to_array(coalesce($4, ''), E'\\n')) ORDER BY g)"
+		" WHERE bare = $1 RETURNING admin, array_to_string(groups, E'\\n'), cardinality(groups)",
+		4, bare, !r->set_admin ? NULL : *r->set_admin ? "t" : "f", r->add, r->remove);
+
+	*found = st == SQL_OK && PQntuples(rows) == 1;
+	if (*found) {
+		r->admin = sql_bool(rows, 0, 0);
+		r->groups = arena_strdup(a, sql_text(rows, 0, 1));
+		r->ngroups = (unsigned)sql_i64(rows, 0, 2);
+	}
+	PQclear(rows);
+	return st;
 }
 
 /* What hangs on the account goes with it (ON DELETE CASCADE). */

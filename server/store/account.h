@@ -21,6 +21,8 @@ struct account {
 	uint64_t mark;       /* delivery mark: records up to here have reached a client */
 	int64_t created_us, last_seen_us;
 	const char *last_status; /* text of the last unavailable presence, for XEP-0012; NULL */
+	bool admin;          /* may administer the service */
+	const char *groups;  /* of the organisation, a line each, sorted; "" when none */
 };
 
 /* SCRAM keys of one mechanism. `have` false when the account has none for it. */
@@ -42,6 +44,17 @@ struct account_secret {
 enum sql_status account_add(struct sql *db, const char *bare, const struct account_secret *s, bool *created, struct err *e);
 enum sql_status account_set_secret(struct sql *db, const char *bare, const struct account_secret *s, bool *found, struct err *e);
 enum sql_status account_set_disabled(struct sql *db, const char *bare, bool disabled, bool *found, struct err *e);
+/* Makes it an administrator's or not, and puts it into groups or takes it out; NULL: as it is. Groups are lines ("\n"). What it is
+ * then comes back in `admin`, `groups` and `ngroups`; the caller may still roll back. */
+struct account_rights {
+	const bool *set_admin;
+	const char *add, *remove;
+	bool admin;
+	const char *groups;
+	unsigned ngroups;
+};
+enum sql_status account_set_rights(struct sql *db, struct arena *a, const char *bare, struct account_rights *r, bool *found,
+	struct err *e);
 /* Roster, requests, keys, marks go; the record stays. */
 enum sql_status account_delete(struct sql *db, const char *bare, bool *found, struct err *e);
 /* Rows: bare, id, disabled, created, last seen (µs since 1970; NULL: never). `like` is an SQL LIKE pattern. Sorted by name, from `after` (NULL: first), `like` filters (NULL: all). */

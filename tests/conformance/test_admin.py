@@ -49,6 +49,30 @@ def test_user_life(t):
     assert login(t, jid, 'second') == 'not-authorized'
 
 
+def test_user_set(t):
+    """Design §8: user set gives and takes rights and groups; show tells; what is wrong is refused, and all of it is audited"""
+    jid = new_jid(t)
+    ok(t, 'user', 'add', jid, '--password-stdin', stdin='pw\n')
+    assert rows(t, 'user', 'show', jid)[0]['admin'] is False
+    r = rows(t, 'user', 'set', jid, 'admin=yes', 'group+=staff', 'group+=sales, north')[0]
+    assert r['admin'] is True and r['groups'] == ['sales, north', 'staff'], r
+    ok(t, 'user', 'set', jid, 'group-=staff')
+    r = rows(t, 'user', 'show', jid)[0]
+    assert r['admin'] is True and r['groups'] == ['sales, north'], r
+    fails(t, 1, 'user', 'set', new_jid(t), 'admin=yes')
+    fails(t, 1, 'user', 'set', jid, 'group+=')
+    fails(t, 1, 'user', 'set', jid, 'group+=two\nlines')
+    fails(t, 2, 'user', 'set', jid, 'king=yes')
+    fails(t, 2, 'user', 'set', jid)
+    many = ['group+=g%d' % i for i in range(60)]
+    ok(t, 'user', 'set', jid, *many)
+    assert 'account_groups' in fails(t, 1, 'user', 'set', jid, *['group+=h%d' % i for i in range(60)])
+    assert len(rows(t, 'user', 'show', jid)[0]['groups']) == 61
+    audit = t.server.psql("select detail->>'admin', detail->'added', detail->'removed' from chancery.audit"
+                          " where action = 'user.set' and target = '%s' order by id" % jid)
+    assert len(audit) == 3 and audit[0] == ['true', '["staff", "sales, north"]', '[]'], audit
+
+
 def test_refusals(t):
     """Design §8: 1 when refused, 2 for wrong usage, the reason on standard error"""
     jid = new_jid(t)

@@ -104,6 +104,14 @@ census_account_leaving(const char *bare)
 }
 
 void
+census_account_rights(const char *bare, bool admin, const char *groups)
+{
+	pthread_mutex_lock(&stand_in.lock);
+	snprintf(stand_in.heard, sizeof stand_in.heard, "rights %s %s %s", bare, admin ? "admin" : "-", groups);
+	pthread_mutex_unlock(&stand_in.lock);
+}
+
+void
 census_totals(struct census_totals *out)
 {
 	*out = (struct census_totals){.connections = 3, .sessions = stand_in.nsessions};

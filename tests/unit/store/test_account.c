@@ -171,6 +171,37 @@ disabled(void **state)
 	assert_false(a.disabled);
 }
 
+static void
+rights(void **state)
+{
+	const bool yes = true;
+	struct account_rights r = {.set_admin = &yes, .add = "staff\nsales, north\nstaff", .remove = ""};
+	struct account a;
+	bool found;
+
+	(void)state;
+	add("rights@example.org");
+	ok(account_find(db, arena, "rights@example.org", &a, &e));
+	assert_false(a.admin);
+	assert_string_equal(a.groups, "");
+	ok(account_set_rights(db, arena, "rights@example.org", &r, &found, &e));
+	assert_true(found && r.admin && r.ngroups == 2);
+	assert_string_equal(r.groups, "sales, north\nstaff");
+	r = (struct account_rights){.add = NULL, .remove = "staff\nnobody's"};
+	ok(account_set_rights(db, arena, "rights@example.org", &r, &found, &e));
+	ok(account_find(db, arena, "rights@example.org", &a, &e));
+	assert_true(a.admin);
+	assert_string_equal(a.groups, "sales, north");
+	ok(account_set_rights(db, arena, "nobody@example.org", &r, &found, &e));
+	assert_false(found);
+	/* A name that is used again has none of it. */
+	ok(account_delete(db, "rights@example.org", &found, &e));
+	add("rights@example.org");
+	ok(account_find(db, arena, "rights@example.org", &a, &e));
+	assert_false(a.admin);
+	assert_string_equal(a.groups, "");
+}
+
 /* The same name again is somebody else, whose backlog begins behind everything there is. */
 static void
 deleted_and_added_again(void **state)
@@ -289,6 +320,7 @@ main(void)
 		cmocka_unit_test(added_and_found),
 		cmocka_unit_test(unknown),
 		cmocka_unit_test(secret_changes),
+		cmocka_unit_test(rights),
 		cmocka_unit_test(disabled),
 		cmocka_unit_test(deleted_and_added_again),
 		cmocka_unit_test(marks_only_grow),
