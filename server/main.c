@@ -30,6 +30,7 @@
 #include "core/host.h"
 #include "core/route/iq.h"
 #include "core/route/lane.h"
+#include "core/module/chain.h"
 #include "core/module/modules.h"
 #include "core/roster/roster.h"
 #include "net/listener.h"
@@ -313,7 +314,7 @@ nap(void)
 static void
 drain(void)
 {
-	for (int waited = 0; lane_total() && waited < DRAIN_MS; waited += POLL_MS)
+	for (int waited = 0; (lane_total() || chain_total()) && waited < DRAIN_MS; waited += POLL_MS)
 		nap();
 	if (lane_total())
 		log_warning(NULL, "stop-undelivered", "stanzas=%u", lane_total());
@@ -361,6 +362,7 @@ stop(const struct config *c)
 	home_call_each(flush_here, NULL);
 	record_stop();
 	pool_stop();
+	drain();
 	home_call_each(stop_c2s, NULL);
 	home_stop_all();
 	reactor_stop_all();

@@ -50,6 +50,7 @@
 	X(archive_waiting_bytes, 268435456, 1048576, 17179869184, "The same in bytes") \
 	X(jobs_waiting, 20000, 100, 10000000, "Database jobs waiting") \
 	X(offline_page, 100, 1, 1000, "Messages read from the record at once when a user comes back") \
+	X(questions, 20000, 100, 10000000, "IQs of the server's own that wait for an answer, on each reactor") \
 	X(users_idle, 20000, 0, 10000000, "Users kept in memory without a session") \
 	X(control_clients, 16, 1, 256, "Connections to the control socket") \
 	X(account_groups, 64, 1, 1000, "Groups of the organisation an account may be in")

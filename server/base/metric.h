@@ -39,6 +39,7 @@ struct buf;
 	X(ARCHIVE_COMMIT, HISTOGRAM, "chancery_archive_commit_microseconds", "Time to write and commit a batch") \
 	X(LANE_DEPTH, HISTOGRAM, "chancery_lane_depth", "Depth of a session's lane when a stanza enters") \
 	X(LANE_FULL, COUNTER, "chancery_lane_full_total", "Times a full lane paused its reader") \
+	X(QUESTIONS_REFUSED, COUNTER, "chancery_questions_refused_total", "IQs of the server's own not sent because too many wait") \
 	X(JOBS, COUNTER, "chancery_jobs_total", "Database jobs run") \
 	X(JOBS_FAILED, COUNTER, "chancery_jobs_failed_total", "Database jobs failed") \
 	X(JOBS_WAITING, GAUGE, "chancery_jobs_waiting", "Database jobs waiting") \

@@ -7,6 +7,7 @@
 
 #include "core/route/delivery.h"
 #include "core/module/modules.h"
+#include "core/route/question.h"
 #include "core/stream/resume.h"
 #include "core/user.h"
 #include "net/reactor.h"
@@ -95,12 +96,14 @@ start_here(void *arg)
 	user_home_start();
 	delivery_home_start();
 	resume_home_start();
+	question_home_start();
 }
 
 static void
 stop_here(void *arg)
 {
 	(void)arg;
+	question_home_stop();
 	resume_home_stop();
 	delivery_home_stop();
 	user_home_stop();

@@ -69,6 +69,12 @@ host_stop(void)
 }
 
 const struct host *
+host_at(unsigned n)
+{
+	return n < nhosts ? &hosts[n] : NULL;
+}
+
+const struct host *
 host_find(const char *domain)
 {
 	for (size_t i = 0; i < nhosts; i++)

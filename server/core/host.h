@@ -18,6 +18,8 @@ struct host {
 
 int host_start(const struct config *c, struct err *e) MUST_CHECK;
 void host_stop(void);
+/* The n-th, in the order of the settings; NULL behind the last. The first speaks for the server as a whole. */
+const struct host *host_at(unsigned n);
 /* NULL when it is not ours. `domain` prepared. */
 const struct host *host_find(const char *domain);
 bool host_is_local(const struct jid *j);

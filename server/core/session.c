@@ -11,6 +11,7 @@
 #include "core/stream/c2s.h"
 #include "core/home.h"
 #include "core/host.h"
+#include "core/module/keep.h"
 #include "core/module/modules.h"
 #include "core/roster/presence.h"
 #include "core/route/router.h"
@@ -48,6 +49,7 @@ session_new(struct user *u, struct jid *full, struct c2s *stream)
 	s->jid = jid_ref(full);
 	s->log = (struct log){ .key = "jid", .value = jid_full(s->jid) };
 	s->lane = lane_new(s);
+	s->kept = keep_session_new();
 	resume_init(&s->sm);
 	list_init(&s->directed);
 	list_append(&u->sessions, &s->of_user);
@@ -150,6 +152,7 @@ session_free(void *arg)
 {
 	struct session *s = arg;
 
+	keep_session_free(s->kept);
 	jid_unref(s->jid);
 	free(s->address);
 	free(s->tls);

@@ -37,6 +37,7 @@ struct session {
 	bool interested;         /* has asked for the roster */
 	bool closing, detached;
 	struct held held;        /* kept back by modules */
+	void *kept;              /* what modules keep (core/module/keep) */
 	/* what the census shows */
 	int64_t since_us, active_us;
 	char *address;           /* of the last stream */

@@ -15,6 +15,7 @@
 #include "base/metric.h"
 #include "core/config/config.h"
 #include "core/home.h"
+#include "core/module/keep.h"
 #include "core/roster/roster.h"
 #include "core/session.h"
 #include "store/account.h"
@@ -109,6 +110,7 @@ user_free(struct user *u)
 	}
 	timer_clear(&u->reload);
 	delivery_fini(u);
+	keep_forget(u);
 	roster_free(u->roster);
 	free(u->last_status);
 	free(u->groups);
@@ -139,7 +141,7 @@ user_set_rights(struct user *u, bool admin, const char *groups)
 static bool
 is_needed(const struct user *u)
 {
-	return u->nsessions || u->holds || u->draining || u->state == USER_LOADING || !list_is_empty(&u->inbox) ||
+	return u->nsessions || u->holds || u->pins || u->draining || u->state == USER_LOADING || !list_is_empty(&u->inbox) ||
 		delivery_is_busy(u);
 }
 
@@ -237,6 +239,7 @@ struct load {
 	const char *bare;
 	struct account account;
 	struct roster_rows roster;
+	void **kept;
 	bool roster_only;
 	int64_t id;
 };
@@ -253,6 +256,8 @@ load_work(struct job *j, struct sql *db)
 		d->account.id = d->id;
 	if (st == SQL_OK && d->account.id)
 		st = roster_store_load(db, j->arena, d->account.id, &d->roster, &j->err);
+	if (st == SQL_OK && d->account.id && !d->roster_only)
+		st = keep_load(db, j->arena, d->account.id, d->bare, &d->kept, &j->err);
 	return st;
 }
 
@@ -262,6 +267,7 @@ take_account(struct user *u, const struct account *a)
 	u->account = a->id;
 	u->disabled = a->disabled;
 	user_set_rights(u, a->admin, a->groups);
+	u->created_us = a->created_us;
 	u->last_seen_us = a->last_seen_us;
 	u->last_status = a->last_status ? mem_strdup(a->last_status) : NULL;
 	delivery_init(&u->delivery, a->mark);
@@ -281,6 +287,7 @@ load_done(struct job *j)
 	if (d->account.id) {
 		take_account(u, &d->account);
 		u->roster = roster_new(&d->roster);
+		keep_make(u, d->kept);
 		u->state = USER_READY;
 	} else {
 		u->state = USER_ABSENT;
@@ -349,6 +356,20 @@ user_release(struct user *u)
 {
 	if (!--u->holds)
 		drain(u);
+}
+
+void
+user_pin(struct user *u)
+{
+	u->pins++;
+	wake(u);
+}
+
+void
+user_unpin(struct user *u)
+{
+	if (!--u->pins)
+		user_idle(u);
 }
 
 static void reload_done(struct job *j);

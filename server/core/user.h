@@ -41,11 +41,13 @@ struct user {
 	struct delivery delivery;
 	bool admin;              /* may administer the service */
 	char *groups;            /* of the organisation, a line each; NULL: none */
+	int64_t created_us;
+	void **kept;             /* what modules keep, by their number (core/module/keep) */
 	int64_t last_seen_us;    /* last became unavailable (XEP-0012) */
 	char *last_status;
 	/* inbox: things that wait for loading or for a release */
 	struct list inbox;       /* struct user_wait.link */
-	unsigned inbox_n, holds;
+	unsigned inbox_n, holds, pins;
 	size_t inbox_bytes;
 	bool draining;
 	struct timer reload;     /* the roster could not be read: asks again */
@@ -81,6 +83,9 @@ bool user_with(const struct jid *j, struct user_wait *w) MUST_CHECK;
  * in memory until its release. */
 void user_hold(struct user *u);
 void user_release(struct user *u);
+/* It stays in memory until unpinned; nothing waits for that. */
+void user_pin(struct user *u);
+void user_unpin(struct user *u);
 /* What is in memory no longer matches the database (a write with unknown outcome): read again before the next use. */
 void user_reload_roster(struct user *u);
 /* The account has changed: it is read anew at the next need (nothing may refer to it any more, or it is marked

@@ -15,6 +15,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/config/config_table.h"
+#include "core/module/chain.h"
+#include "core/module/keep.h"
 #include "core/home.h"
 #include "core/route/iq.h"
 #include "core/roster/roster.h"
@@ -58,6 +60,7 @@ struct module {
 	struct feature *features;
 	size_t nfeatures;
 	struct iq_slot *slots;
+	int account_number, session_number; /* core/module/keep; -1: none */
 };
 
 struct listener {
@@ -89,6 +92,7 @@ modules_start_table(const struct module_def *const *defs)
 		struct module *m = &modules[nmodules];
 
 		m->def = defs[nmodules];
+		m->account_number = m->session_number = -1;
 		if (m->def->attach(m)) {
 			log_error(NULL, "module-not-started", "module=%s", m->def->name);
 			nmodules++; /* what it did register is forgotten with the rest */
@@ -126,6 +130,25 @@ modules_stop(void)
 		detach(&modules[--nmodules]);
 	free(modules);
 	modules = NULL;
+	keep_stop();
+}
+
+const char *
+modules_name(const struct module *m)
+{
+	return m ? m->def->name : "";
+}
+
+int *
+modules_account_number(struct module *m)
+{
+	return &m->account_number;
+}
+
+int *
+modules_session_number(struct module *m)
+{
+	return &m->session_number;
 }
 
 /* What attach calls */
@@ -177,6 +200,13 @@ modules_want(enum hook_stage stage)
 	return stages[stage].n > 0;
 }
 
+/* These may say HOOK_WAIT; their callers start the chain. */
+static bool
+may_wait(enum hook_stage stage)
+{
+	return stage == HOOK_IQ || stage == HOOK_DISCO_INFO || stage == HOOK_DISCO_ITEMS;
+}
+
 enum hook_verdict
 modules_run(struct hook *h, struct user *u)
 {
@@ -185,37 +215,17 @@ modules_run(struct hook *h, struct user *u)
 
 	h->arena = reactor_scratch(reactor_current());
 	h->user = u;
+	h->account_id = u && u->state == USER_READY ? u->account : 0;
 	for (size_t i = 0; i < s->n && v == HOOK_NEXT; i++) {
 		h->module = s->list[i].module;
 		v = s->list[i].fn(h);
+		if (v == HOOK_WAIT && !may_wait(h->stage))
+			v = HOOK_NEXT;
+		if (h->chain && v != HOOK_WAIT)
+			chain_start(h, v, NULL, NULL);
 	}
 	assert(v != HOOK_REJECT || h->error != XERROR_NONE);
 	return v;
-}
-
-/* RFC 6120 §8.2.3: a get or set has exactly one answer, whatever the module does. */
-static enum xerror
-answer(const struct iq_call *c, struct hook *h, enum hook_verdict v)
-{
-	struct packet *p = c->p;
-
-	if (v == HOOK_HANDLED && h->reply) {
-		struct packet *reply = packet_new(h->reply, p->to, p->from);
-
-		h->reply = NULL;
-		router_reply(reply);
-		return XERROR_NONE;
-	}
-	if (v == HOOK_NEXT)
-		return XERROR_SERVICE_UNAVAILABLE;
-	if (v == HOOK_REJECT && h->error_text) {
-		router_refuse(p, h->error, NULL, h->error_text);
-		return XERROR_NONE;
-	}
-	if (v == HOOK_REJECT && h->error != XERROR_NONE)
-		return h->error;
-	log_error(NULL, "module-without-answer", "module=%s", h->module->def->name);
-	return XERROR_INTERNAL_SERVER_ERROR;
 }
 
 static enum xerror
@@ -224,17 +234,24 @@ on_iq(const struct iq_call *c)
 	const struct iq_slot *slot = c->arg;
 	struct hook h = { .stage = HOOK_IQ, .arena = reactor_scratch(reactor_current()), .module = slot->module,
 		.user = c->user, .stanza = c->p->st, .payload = c->payload, .from = c->p->from, .to = c->p->to,
-		.account = c->user ? c->user->jid : NULL, .session = c->session ? c->session->jid : NULL };
-	enum xerror e = answer(c, &h, slot->fn(&h));
+		.account = c->user ? c->user->jid : NULL, .session = c->session ? c->session->jid : NULL,
+		.bound = c->session };
+	enum hook_verdict v;
 
-	stanza_unref(h.reply); /* made by a module that then refused */
-	return e;
+	h.account_id = c->user && c->user->state == USER_READY ? c->user->account : 0;
+	v = slot->fn(&h);
+	if (v != HOOK_WAIT)
+		chain_answer(c->p, &h, v);
+	if (h.chain)
+		chain_start(&h, v, c->p, c->session);
+	return XERROR_NONE;
 }
 
 void
 hook_reply(struct hook *h, struct stanza *reply)
 {
-	stanza_unref(h->reply);
+	if (h->reply != reply)
+		stanza_unref(h->reply);
 	h->reply = reply;
 }
 
@@ -245,6 +262,28 @@ hook_result(const struct hook *h)
 	const struct packet p = { .st = (struct stanza *)h->stanza };
 
 	return packet_result(&p);
+}
+
+enum hook_verdict
+hook_done(struct hook *h)
+{
+	hook_reply(h, hook_result(h));
+	return HOOK_HANDLED;
+}
+
+enum hook_verdict
+hook_unavailable(struct hook *h)
+{
+	h->error_type = "wait";
+	return hook_reject(h, XERROR_RESOURCE_CONSTRAINT, "the database is not available, try again later");
+}
+
+void
+hook_replace(struct hook *h, struct stanza *st)
+{
+	stanza_unref(h->replacement);
+	h->replacement = st;
+	h->stanza = st;
 }
 
 /* What modules and disco ask */
@@ -316,28 +355,4 @@ modules_relation(const struct user *u, const struct jid *from)
 		return MODULE_SELF;
 	i = u->roster ? roster_find(u->roster, from) : NULL;
 	return i && i->subscription & SUB_FROM ? MODULE_SUBSCRIBER : MODULE_STRANGER;
-}
-
-enum module_relation
-module_relation(const struct hook *h)
-{
-	return modules_relation(h->user, h->from);
-}
-
-bool
-module_account_available(const struct hook *h)
-{
-	return h->user && h->user->state == USER_READY && user_priority(h->user) >= -128;
-}
-
-int64_t
-module_account_last_seen_us(const struct hook *h)
-{
-	return h->user ? h->user->last_seen_us : 0;
-}
-
-const char *
-module_account_last_status(const struct hook *h)
-{
-	return h->user ? h->user->last_status : NULL;
 }

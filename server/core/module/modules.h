@@ -17,8 +17,14 @@ int modules_start_table(const struct module_def *const *defs);
 void modules_stop(void);
 /* True when somebody listens: lets the hot path skip filling a struct hook. */
 bool modules_want(enum hook_stage stage);
-/* Runs a stage in table order until one does not say HOOK_NEXT. `u` is the account it is about, or NULL. */
+/* Runs a stage in table order until one does not say HOOK_NEXT. `u` is the account it is about, or NULL. HOOK_WAIT, where
+ * hook.h allows it: the caller starts the chain (core/module/chain). */
 enum hook_verdict modules_run(struct hook *h, struct user *u);
+
+const char *modules_name(const struct module *m);
+/* Its places in core/module/keep; -1: none. */
+int *modules_account_number(struct module *m);
+int *modules_session_number(struct module *m);
 
 /* Who `from` is to the account: may they see its presence (RFC 6121 §2.1.2.5: from, both)? `u` may be ABSENT. */
 enum module_relation modules_relation(const struct user *u, const struct jid *from);

@@ -69,7 +69,7 @@ static void
 tell_modules(struct session *s, const struct packet *p)
 {
 	struct hook h = { .stage = HOOK_PRESENCE_CHANGED, .stanza = p->st, .from = p->from, .account = s->user->jid,
-		.session = s->jid };
+		.session = s->jid, .bound = s };
 
 	if (modules_want(HOOK_PRESENCE_CHANGED))
 		(void)modules_run(&h, s->user);

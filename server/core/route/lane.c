@@ -15,6 +15,7 @@
 #include "core/route/content.h"
 #include "core/home.h"
 #include "core/host.h"
+#include "core/module/chain.h"
 #include "core/module/modules.h"
 #include "core/route/router.h"
 #include "core/session.h"
@@ -203,9 +204,14 @@ may_pass(struct lane *l, struct packet *p)
 		return true;
 	h.account = l->session->user->jid;
 	h.session = l->session->jid;
+	h.bound = l->session;
 	v = modules_run(&h, l->session->user);
 	if (v == HOOK_REJECT)
-		router_refuse(p, h.error, NULL, h.error_text);
+		chain_refuse(p, &h);
+	if (h.replacement) {
+		stanza_unref(p->st);
+		p->st = stanza_seal(h.replacement);
+	}
 	return v == HOOK_NEXT;
 }
 

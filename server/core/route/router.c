@@ -19,8 +19,10 @@
 #include "core/home.h"
 #include "core/host.h"
 #include "core/route/iq.h"
+#include "core/module/chain.h"
 #include "core/module/modules.h"
 #include "core/roster/presence.h"
+#include "core/route/question.h"
 #include "core/roster/roster.h"
 #include "core/user.h"
 
@@ -70,7 +72,7 @@ static void
 copy_sent(struct session *s, const struct packet *p)
 {
 	struct hook h = { .stage = HOOK_SEND_COPY, .stanza = p->st, .from = p->from, .to = p->to,
-		.account = s->user->jid, .session = s->jid, .record_id = p->record_id };
+		.account = s->user->jid, .session = s->jid, .bound = s, .record_id = p->record_id, .record_us = p->at_us };
 
 	(void)modules_run(&h, s->user);
 }
@@ -92,6 +94,8 @@ router_leave_lane(struct session *s, struct packet *p)
 	} else if (p->kind == PACKET_PRESENCE && p->type == TYPE_NONE) {
 		packet_unref(p); /* the sender has gone: no unavailable would follow */
 	} else if (p->kind != PACKET_MESSAGE && !p->to) {
+		if (p->kind == PACKET_IQ)
+			question_answer_here(p);
 		packet_unref(p);
 	} else {
 		/* RFC 6120 §10.3.1: a message without `to` is for the sender's own account. */
@@ -111,6 +115,10 @@ send_to_server(struct packet *p)
 		iq_dispatch(p, NULL, NULL);
 	else if (is_question(p) || (p->kind == PACKET_MESSAGE && p->type != TYPE_ERROR))
 		router_refuse(p, XERROR_SERVICE_UNAVAILABLE, NULL, NULL);
+	else if (p->kind == PACKET_IQ && jid_is_domain(p->to)) {
+		question_answer(p);
+		return;
+	}
 	packet_unref(p);
 }
 
@@ -188,7 +196,8 @@ static void
 missed(struct user *u, struct packet *p)
 {
 	struct hook h = { .stage = HOOK_RECV_MISSED, .stanza = p->st, .from = p->from, .to = p->to,
-		.account = u->jid, .record_id = p->record_id, .record_us = p->at_us, .delayed = p->delayed };
+		.account = u->jid, .record_id = p->record_id,
+		.record_us = p->at_us, .delayed = p->delayed };
 
 	if (p->deliverable)
 		delivery_left(u, p->record_id);
@@ -338,6 +347,8 @@ deliver_iq(struct user *u, struct packet *p)
 	if (!jid_resource(p->to)) {
 		if (is_question(p))
 			iq_dispatch(p, NULL, u);
+		else
+			question_answer_here(p);
 		return;
 	}
 	s = user_session(u, jid_resource(p->to));
@@ -352,14 +363,14 @@ static bool
 may_pass(enum hook_stage stage, struct user *u, struct packet *p)
 {
 	struct hook h = { .stage = stage, .stanza = p->st, .from = p->from, .to = p->to,
-		.account = u->jid, .record_id = p->record_id, .delayed = p->delayed };
+		.account = u->jid, .record_id = p->record_id, .record_us = p->at_us, .delayed = p->delayed };
 	enum hook_verdict v;
 
 	if (!modules_want(stage))
 		return true;
 	v = modules_run(&h, u);
 	if (v == HOOK_REJECT)
-		router_refuse(p, h.error, NULL, h.error_text);
+		chain_refuse(p, &h);
 	return v == HOOK_NEXT;
 }
 

@@ -1,0 +1,401 @@
+/*
+ * chain: steps, their results, and the end.
+ */
+#include "core/module/chain.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "core/module/modules.h"
+#include "core/route/lane.h"
+#include "core/route/question.h"
+#include "core/route/router.h"
+#include "core/session.h"
+#include "core/user.h"
+#include "store/pool.h"
+#include "store/record.h"
+#include "xmpp/ns.h"
+#include "xmpp/serialize.h"
+
+enum step { STEP_NONE, STEP_JOB, STEP_RECORD, STEP_ASK };
+
+struct hook_chain {
+	struct arena *arena;
+	struct hook h;         /* as it was; arena, bound and answer are set anew for each continuation */
+	bool kept;             /* what h points to is ours */
+	struct packet *p;      /* who waits; NULL: nobody */
+	struct lane *lane;     /* held; NULL: none */
+	enum step step;
+	hook_then_fn then;
+	void *data;
+	module_work_fn work;
+	struct record_entry rec;
+	struct stanza *recorded; /* the text in rec is of this one */
+	struct stanza *iq;       /* to ask */
+	struct jid *whom;
+	unsigned timeout_ms;
+	struct question *question;
+};
+
+static atomic_uint total;
+
+unsigned
+chain_total(void)
+{
+	return atomic_load_explicit(&total, memory_order_relaxed);
+}
+
+/* Memory */
+
+static struct hook_chain *
+chain_of(struct hook *h)
+{
+	struct arena *a;
+
+	if (h->chain)
+		return h->chain;
+	a = arena_new(1024);
+	h->chain = arena_zalloc(a, sizeof(*h->chain));
+	h->chain->arena = a;
+	return h->chain;
+}
+
+struct arena *
+hook_memory(struct hook *h)
+{
+	return chain_of(h)->arena;
+}
+
+/* Sealed stanzas and addresses are counted; a payload lives in its stanza. */
+static void
+keep(struct hook_chain *c, const struct hook *h)
+{
+	c->h = *h;
+	c->h.chain = c;
+	c->h.arena = NULL;
+	c->h.features = NULL;
+	c->h.node = h->node ? arena_strdup(c->arena, h->node) : NULL;
+	if (h->stanza)
+		stanza_ref((struct stanza *)h->stanza);
+	c->h.from = h->from ? jid_ref((struct jid *)h->from) : NULL;
+	c->h.to = h->to ? jid_ref((struct jid *)h->to) : NULL;
+	c->h.account = h->account ? jid_ref((struct jid *)h->account) : NULL;
+	c->h.session = h->session ? jid_ref((struct jid *)h->session) : NULL;
+	if (h->user)
+		user_pin(h->user);
+	c->kept = true;
+	atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
+}
+
+static void
+let_go(struct hook_chain *c)
+{
+	struct lane *l = c->lane;
+	struct user *u = c->h.user;
+
+	c->lane = NULL;
+	packet_unref(c->p);
+	c->p = NULL;
+	if (l)
+		lane_release(l);
+	if (!c->kept)
+		return;
+	stanza_unref((struct stanza *)c->h.stanza);
+	jid_unref((struct jid *)c->h.from);
+	jid_unref((struct jid *)c->h.to);
+	jid_unref((struct jid *)c->h.account);
+	jid_unref((struct jid *)c->h.session);
+	stanza_unref(c->h.reply);
+	if (u)
+		user_unpin(u);
+	atomic_fetch_sub_explicit(&total, 1, memory_order_relaxed);
+}
+
+static void
+chain_free(struct hook_chain *c)
+{
+	stanza_unref(c->iq);
+	stanza_unref(c->recorded);
+	jid_unref(c->whom);
+	let_go(c);
+	arena_free(c->arena);
+}
+
+/* Answers */
+
+void
+chain_refuse(const struct packet *p, const struct hook *h)
+{
+	struct stanza *st = xerror_reply(p->st, h->error, h->error_type, h->error_text);
+	struct elem *e;
+
+	if (!st)
+		return;
+	e = elem_child(st->root, NULL, "error");
+	if (h->error_name && e)
+		elem_add(st, e, h->error_ns, h->error_name);
+	router_reply(packet_new(st, p->to, p->from));
+}
+
+/* RFC 6120 §8.2.3: a get or set has exactly one answer, whatever the module does. */
+void
+chain_answer(const struct packet *p, struct hook *h, enum hook_verdict v)
+{
+	struct stanza *reply = h->reply;
+
+	h->reply = NULL;
+	if (v == HOOK_HANDLED && reply) {
+		router_reply(packet_new(reply, p->to, p->from));
+		return;
+	}
+	stanza_unref(reply); /* made by a module that then refused */
+	if (v == HOOK_NEXT)
+		router_refuse(p, XERROR_SERVICE_UNAVAILABLE, NULL, NULL);
+	else if (v == HOOK_REJECT && h->error != XERROR_NONE)
+		chain_refuse(p, h);
+	else {
+		log_error(NULL, "module-without-answer", "module=%s", modules_name(h->module));
+		router_refuse(p, XERROR_INTERNAL_SERVER_ERROR, NULL, NULL);
+	}
+}
+
+/* Steps */
+
+static void launch(struct hook_chain *c);
+
+/* The session may have ended, and another may have its resource by now: that one did not ask. */
+static struct session *
+still_bound(const struct hook_chain *c)
+{
+	struct session *s;
+
+	if (!c->h.bound || !c->h.user || !c->h.session || !jid_resource(c->h.session))
+		return NULL;
+	s = user_session(c->h.user, jid_resource(c->h.session));
+	return s == c->h.bound ? s : NULL;
+}
+
+static void
+proceed(struct hook_chain *c, bool ok, const struct stanza *answer)
+{
+	struct hook h = c->h;
+	enum hook_verdict v;
+
+	c->step = STEP_NONE;
+	h.arena = reactor_scratch(reactor_current());
+	h.bound = still_bound(c);
+	h.answer = answer;
+	c->h.reply = NULL; /* h has it */
+	v = c->then(&h, c->data, ok);
+	assert(v != HOOK_WAIT || c->step != STEP_NONE);
+	c->h.record_id = h.record_id;
+	c->h.reply = h.reply;
+	if (v != HOOK_WAIT && c->p) {
+		struct packet *p = c->p;
+		struct lane *l = c->lane;
+
+		c->p = NULL;
+		c->lane = NULL;
+		chain_answer(p, &h, v);
+		c->h.reply = NULL;
+		packet_unref(p);
+		if (l)
+			lane_release(l);
+	}
+	if (c->step != STEP_NONE)
+		launch(c);
+	else
+		chain_free(c);
+}
+
+static enum sql_status
+job_work(struct job *j, struct sql *db)
+{
+	struct hook_chain *c = j->owner;
+
+	return c->work(db, c->arena, c->data, &j->err);
+}
+
+static void
+job_done(struct job *j)
+{
+	struct hook_chain *c = j->owner;
+
+	if (j->status != JOB_OK)
+		log_warning(NULL, "module-job-failed", "module=%s why=%s", modules_name(c->h.module), j->err.text);
+	proceed(c, j->status == JOB_OK, NULL);
+}
+
+static uint64_t
+key_of(const struct hook_chain *c)
+{
+	const struct jid *j = c->h.account ? c->h.account : c->h.from;
+
+	return j ? jid_hash(j) : reactor_index(reactor_current());
+}
+
+static void
+recorded(struct mail *m)
+{
+	struct hook_chain *c = LIST_ENTRY(LIST_ENTRY(m, struct record_entry, mail), struct hook_chain, rec);
+	bool ok = c->rec.outcome == RECORD_COMMITTED;
+
+	if (ok) {
+		c->h.record_id = c->rec.id;
+		c->h.record_us = c->rec.at_us;
+	}
+	stanza_unref(c->recorded);
+	c->recorded = NULL;
+	proceed(c, ok, NULL);
+}
+
+static void
+answered(void *arg, const struct stanza *answer)
+{
+	struct hook_chain *c = arg;
+
+	c->question = NULL;
+	atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
+	proceed(c, answer != NULL, answer);
+}
+
+static void
+abandoned(void *arg)
+{
+	struct hook_chain *c = arg;
+
+	atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
+	chain_free(c);
+}
+
+static void
+ask(struct hook_chain *c)
+{
+	struct stanza *iq = c->iq;
+
+	c->iq = NULL;
+	/* Somebody else's silence does not keep the server from stopping. */
+	atomic_fetch_sub_explicit(&total, 1, memory_order_relaxed);
+	c->question = question_ask(c->h.user, c->whom, iq, c->timeout_ms, answered, abandoned, c);
+}
+
+static void
+launch(struct hook_chain *c)
+{
+	struct job *j;
+
+	switch (c->step) {
+	case STEP_JOB:
+		j = job_new(0);
+		j->owner = c;
+		j->work = job_work;
+		j->done = job_done;
+		pool_submit(j, key_of(c));
+		break;
+	case STEP_RECORD:
+		c->rec.mail.run = recorded;
+		c->rec.home = reactor_current();
+		record_submit(&c->rec);
+		break;
+	case STEP_ASK:
+		ask(c);
+		break;
+	case STEP_NONE:
+		break;
+	}
+}
+
+void
+chain_start(struct hook *h, enum hook_verdict v, struct packet *p, struct session *s)
+{
+	struct hook_chain *c = h->chain;
+
+	assert(v != HOOK_WAIT || (c && c->step != STEP_NONE));
+	if (!c)
+		return;
+	h->chain = NULL;
+	if (c->step == STEP_NONE) {
+		chain_free(c);
+		return;
+	}
+	keep(c, h);
+	h->reply = NULL; /* the chain has it */
+	if (p && v == HOOK_WAIT) {
+		c->p = packet_ref(p);
+		if (s && s->lane) {
+			c->lane = s->lane;
+			lane_hold(c->lane);
+		}
+	}
+	launch(c);
+}
+
+/* What hooks call */
+
+static struct hook_chain *
+next(struct hook *h, enum step step, void *data, hook_then_fn then)
+{
+	struct hook_chain *c = chain_of(h);
+
+	assert(c->step == STEP_NONE);
+	c->step = step;
+	c->data = data;
+	c->then = then;
+	return c;
+}
+
+enum hook_verdict
+hook_job(struct hook *h, void *data, module_work_fn work, hook_then_fn then)
+{
+	next(h, STEP_JOB, data, then)->work = work;
+	return HOOK_WAIT;
+}
+
+enum hook_verdict
+hook_record_stanza(struct hook *h, enum record_kind kind, struct stanza *st, const struct jid *from, const struct jid *to,
+	const char *body, void *data, hook_then_fn then)
+{
+	struct hook_chain *c = next(h, STEP_RECORD, data, then);
+	struct record_entry *e = &c->rec;
+	struct buf xml = { 0 };
+
+	if (!to)
+		to = h->account ? h->account : h->to;
+	c->recorded = stanza_ref(stanza_seal(st));
+	serialize_stanza(&xml, st, NS_CLIENT, NULL);
+	*e = (struct record_entry){ .kind = kind, .direction = RECORD_LOCAL, .accepted_ms = clock_mono_ms() };
+	e->from_bare = arena_strdup(c->arena, from ? jid_bare(from) : "");
+	e->from_resource = from && jid_resource(from) ? arena_strdup(c->arena, jid_resource(from)) : NULL;
+	e->to_bare = to ? arena_strdup(c->arena, jid_bare(to)) : e->from_bare;
+	e->to_resource = to && jid_resource(to) ? arena_strdup(c->arena, jid_resource(to)) : NULL;
+	e->type = elem_get(st->root, "type");
+	e->client_id = elem_get(st->root, "id");
+	e->body = body ? arena_strdup(c->arena, body) : NULL;
+	e->stanza_len = buf_len(&xml);
+	e->stanza = arena_strndup(c->arena, buf_str(&xml), e->stanza_len);
+	buf_fini(&xml);
+	return HOOK_WAIT;
+}
+
+enum hook_verdict
+hook_record(struct hook *h, enum record_kind kind, const struct jid *to, const char *body, void *data, hook_then_fn then)
+{
+	return hook_record_stanza(h, kind, (struct stanza *)h->stanza, h->from, to, body, data, then);
+}
+
+enum hook_verdict
+hook_ask(struct hook *h, const struct jid *to, struct stanza *iq, unsigned timeout_ms, void *data, hook_then_fn then)
+{
+	struct hook_chain *c = next(h, STEP_ASK, data, then);
+
+	stanza_unref(c->iq);
+	jid_unref(c->whom);
+	c->iq = iq;
+	c->whom = jid_ref((struct jid *)to);
+	c->timeout_ms = timeout_ms;
+	return HOOK_WAIT;
+}

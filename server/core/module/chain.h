@@ -1,0 +1,26 @@
+/*
+ * chain: what is left to do of a hook that waits: a database job, a record, a question, one after the other.
+ *
+ * A chain belongs to the reactor of its hook. It keeps what the hook was told (references, the account pinned in memory) and
+ * brings it back for each continuation. When somebody waits for the verdict, a chain also keeps the IQ to be answered
+ * and holds the sender's lane, so that what was sent behind it stays behind it (P8).
+ */
+#ifndef CORE_CHAIN_H
+#define CORE_CHAIN_H
+
+#include "core/route/packet.h"
+#include "hook.h"
+
+struct session;
+
+/* After a hook has run. Without a step begun its memory goes. With one: `p`, when not NULL, is the IQ that waits for the
+ * verdict (v is HOOK_WAIT), and `s` the session whose lane is held, or NULL; else it runs by itself. h->chain is NULL then. */
+void chain_start(struct hook *h, enum hook_verdict v, struct packet *p, struct session *s);
+/* Answers `p` by the verdict; HOOK_WAIT is not one. Takes h->reply. */
+void chain_answer(const struct packet *p, struct hook *h, enum hook_verdict v);
+/* Sends the error that a hook has set to the sender of `p`. */
+void chain_refuse(const struct packet *p, const struct hook *h);
+/* In this process: main waits for 0 when it stops. Those that wait for somebody's answer are not counted. */
+unsigned chain_total(void);
+
+#endif

@@ -1,0 +1,218 @@
+/*
+ * face: what modules ask of accounts and sessions, and how they send (module.h).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/everyone.h"
+#include "core/home.h"
+#include "core/host.h"
+#include "core/module/modules.h"
+#include "core/roster/roster.h"
+#include "core/route/router.h"
+#include "core/session.h"
+#include "core/user.h"
+
+/* Settings and domains */
+
+const struct module_settings *
+module_settings(void)
+{
+	return &home_config()->modules;
+}
+
+const struct limits *
+module_limits(void)
+{
+	return &home_config()->limits;
+}
+
+bool
+module_is_local(const struct jid *j)
+{
+	return host_is_local(j);
+}
+
+const char *
+module_domain(unsigned n)
+{
+	const struct host *h = host_at(n);
+
+	return h ? h->domain : NULL;
+}
+
+/* The account */
+
+enum module_relation
+module_relation_of(const struct hook *h, const struct jid *who)
+{
+	return modules_relation(h->user, who);
+}
+
+enum module_relation
+module_relation(const struct hook *h)
+{
+	return modules_relation(h->user, h->from);
+}
+
+static const struct roster_item *
+contact(const struct hook *h, const struct jid *who)
+{
+	if (!h->user || h->user->state != USER_READY || !h->user->roster || !who)
+		return NULL;
+	return roster_find(h->user->roster, who);
+}
+
+bool
+module_follows(const struct hook *h, const struct jid *who)
+{
+	const struct roster_item *i = contact(h, who);
+
+	return (i && i->subscription & SUB_TO) || (h->account && jid_equal_bare(h->account, who));
+}
+
+bool
+module_contact_in(const struct hook *h, const struct jid *who, const char *group)
+{
+	const struct roster_item *i = contact(h, who);
+
+	if (!i || !i->listed)
+		return false;
+	if (!group)
+		return true;
+	for (unsigned g = 0; g < i->ngroups; g++)
+		if (!strcmp(i->groups[g], group))
+			return true;
+	return false;
+}
+
+struct each {
+	void (*fn)(void *arg, const struct jid *contact, bool sees_us, bool seen);
+	void *arg;
+};
+
+static void
+each_contact(const struct roster_item *i, void *arg)
+{
+	const struct each *e = arg;
+
+	if (i->subscription && jid_is_bare(i->jid))
+		e->fn(e->arg, i->jid, i->subscription & SUB_FROM, i->subscription & SUB_TO);
+}
+
+void
+module_each_contact(const struct hook *h, void (*fn)(void *arg, const struct jid *contact, bool sees_us, bool seen), void *arg)
+{
+	struct each e = { fn, arg };
+
+	if (h->user && h->user->state == USER_READY && h->user->roster)
+		roster_each(h->user->roster, each_contact, &e);
+}
+
+bool
+module_account_available(const struct hook *h)
+{
+	return h->user && h->user->state == USER_READY && user_priority(h->user) >= -128;
+}
+
+int64_t
+module_account_last_seen_us(const struct hook *h)
+{
+	return h->user ? h->user->last_seen_us : 0;
+}
+
+const char *
+module_account_last_status(const struct hook *h)
+{
+	return h->user ? h->user->last_status : NULL;
+}
+
+int64_t
+module_account_created_us(const struct hook *h)
+{
+	return h->user ? h->user->created_us : 0;
+}
+
+/* Its sessions */
+
+unsigned
+module_sessions(const struct hook *h, struct session ***out)
+{
+	struct everyone all = { 0 };
+
+	if (h->user)
+		all = everyone(h->user);
+	*out = all.session;
+	return all.n;
+}
+
+struct session *
+module_session(const struct hook *h, const struct jid *full)
+{
+	if (!h->user || !full || !jid_resource(full) || !jid_equal_bare(full, h->user->jid))
+		return NULL;
+	return user_session(h->user, jid_resource(full));
+}
+
+const struct jid *
+module_session_jid(const struct session *s)
+{
+	return s->jid;
+}
+
+int
+module_session_priority(const struct session *s)
+{
+	return session_is_available(s) ? s->priority : -129;
+}
+
+bool
+module_session_is_attached(const struct session *s)
+{
+	return s->stream != NULL;
+}
+
+bool
+module_session_is_over(const struct session *s)
+{
+	return s->closing;
+}
+
+const struct stanza *
+module_session_presence(const struct session *s)
+{
+	return s->presence ? s->presence->st : NULL;
+}
+
+/* Sending */
+
+void
+module_send(struct stanza *st, const struct jid *from, const struct jid *to)
+{
+	if (st->sealed) {
+		struct stanza *own = stanza_copy(st);
+
+		stanza_unref(st);
+		st = own;
+	}
+	elem_set(st, st->root, "from", jid_full(from));
+	elem_set(st, st->root, "to", jid_full(to));
+	router_send(packet_new(st, (struct jid *)from, (struct jid *)to));
+}
+
+void
+module_session_give(struct session *s, struct stanza *st, uint64_t record_id)
+{
+	const char *address = elem_get(st->root, "from");
+	struct jid *from = address ? jid_parse_z(address) : NULL;
+	struct packet *p;
+
+	if (!st->sealed)
+		elem_set(st, st->root, "to", jid_full(s->jid));
+	p = packet_new(st, from, s->jid);
+	p->readdressed = true;
+	p->record_id = record_id;
+	session_send(s, p);
+	packet_unref(p);
+	jid_unref(from);
+}
