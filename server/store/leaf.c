@@ -9,19 +9,20 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "store/address.h"
 
 /* PostgreSQL counts its time from 2000-01-01. */
 #define PG_EPOCH_US INT64_C(946684800000000)
-#define COLUMNS 18
+#define COLUMNS 22
 #define FORM 1
-/* Count of columns, seven fixed columns with their lengths, salt and hash. */
-#define FIXED_BYTES (2 + 4 * 12 + 2 * 6 + 5 + 4 + LEAF_SALT + 4 + SHA256_SIZE)
+/* Count of columns, seven fixed columns with their lengths, salt and hash, and what is not hashed. */
+#define FIXED_BYTES (2 + 4 * 12 + 2 * 6 + 5 + 4 + LEAF_SALT + 4 + SHA256_SIZE + 5 + 3 * 12)
 
 /* In the order of the canonical form, which the hash covers; salt and leaf_hash are behind it. */
 const char leaf_copy_sql[] =
 	"COPY archive.record (id, log_index, at, refers_record, kind, direction, deliverable,"
 	" from_bare, from_resource, to_bare, to_resource, type, client_id, refers_to, body, stanza,"
-	" salt, leaf_hash) FROM STDIN BINARY";
+	" salt, leaf_hash, shown, from_hash, to_hash, pair_hash) FROM STDIN BINARY";
 
 struct leaf_hasher {
 	EVP_MD *md;
@@ -127,6 +128,32 @@ hash(const struct leaf_hasher *h, const uint8_t *salt, const char *p, size_t n, 
 		abort(); /* no record may lack its leaf */
 }
 
+static int64_t
+address(const struct leaf_hasher *h, const char *bare, size_t n)
+{
+	uint8_t sum[SHA256_SIZE];
+
+	if (!EVP_DigestInit_ex2(h->ctx, h->md, NULL) || !EVP_DigestUpdate(h->ctx, bare, n) ||
+	    !EVP_DigestFinal_ex(h->ctx, sum, NULL))
+		abort();
+	return address_of_digest(sum);
+}
+
+/* What the indexes of users' histories know of the row. */
+static char *
+index_columns(const struct leaf_hasher *h, char *p, const struct leaf_record *r, const size_t *len)
+{
+	const char *from = r->text[LEAF_FROM_BARE], *to = r->text[LEAF_TO_BARE];
+	int64_t a = from ? address(h, from, len[LEAF_FROM_BARE]) : 0;
+	int64_t b = to ? address(h, to, len[LEAF_TO_BARE]) : 0;
+
+	p = put32(p, 1);
+	*p++ = (char)r->shown;
+	p = from ? field64(p, (uint64_t)a) : put32(p, UINT32_MAX);
+	p = to ? field64(p, (uint64_t)b) : put32(p, UINT32_MAX);
+	return from && to ? field64(p, (uint64_t)address_pair(a, b)) : put32(p, UINT32_MAX);
+}
+
 void
 leaf_copy_begin(struct buf *out)
 {
@@ -157,6 +184,7 @@ leaf_copy_row(struct leaf_hasher *h, struct buf *out, const struct leaf_record *
 	hash(h, salt, fields, (size_t)(p - fields), leaf);
 	p = field_bytes(p, salt, LEAF_SALT);
 	p = field_bytes(p, leaf, SHA256_SIZE);
+	p = index_columns(h, p, r, len);
 	assert((size_t)(p - start) <= total);
 	buf_added(out, (size_t)(p - start));
 }

@@ -38,6 +38,7 @@ struct leaf_record {
 	bool deliverable;
 	const char *text[LEAF_TEXTS]; /* NULL: NULL */
 	size_t stanza_len;
+	bool shown; /* not in the canonical form, like the numbers of the addresses that go with it (address.h) */
 };
 
 struct leaf_hasher;

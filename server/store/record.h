@@ -49,6 +49,7 @@ struct record_entry {
 	const char *stanza;          /* the full XML as delivered, without our stanza-id */
 	size_t stanza_len;
 	bool deliverable;            /* belongs to the recipient's backlog until the delivery mark passes it */
+	bool shown;                  /* its sender and its recipient see it in their histories (XEP-0313) */
 	int64_t accepted_ms;         /* monotonic; patience counts from here */
 
 	/* Out. */

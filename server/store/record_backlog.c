@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/address.h"
 #include "store/record.h"
 
 /* A RETURNED record comes after the one it is about: older partitions need not be looked at for it. */
@@ -12,23 +13,24 @@ enum sql_status
 record_backlog(struct sql *db, struct arena *a, const char *to_bare, uint64_t after, uint64_t upto,
 	       unsigned limit, struct record_row **rows, size_t *n, struct err *e)
 {
-	char from[24], to[24], max[12];
+	char hash[24], from[24], to[24], max[12];
 	PGresult *r;
 	struct record_row *row;
 	enum sql_status st;
 
 	*rows = NULL;
 	*n = 0;
+	snprintf(hash, sizeof(hash), "%" PRId64, address_hash(to_bare));
 	snprintf(from, sizeof(from), "%" PRIu64, after);
 	snprintf(to, sizeof(to), "%" PRIu64, upto);
 	snprintf(max, sizeof(max), "%u", limit);
 	st = sql_query(
 		db, e, &r,
 		"SELECT id, (extract(epoch FROM at) * 1000000)::bigint, stanza FROM archive.record r"
-		" WHERE to_bare = $1 AND deliverable AND id > $2 AND id <= $3 AND stanza IS NOT NULL AND NOT EXISTS"
+		" WHERE to_hash = $5 AND to_bare = $1 AND deliverable AND id > $2 AND id <= $3 AND stanza IS NOT NULL AND NOT EXISTS"
 		"  (SELECT FROM archive.record x WHERE x.refers_record = r.id AND x.kind = 7 AND x.id > r.id)"
 		" ORDER BY id LIMIT $4::bigint",
-		4, to_bare, from, to, max);
+		5, to_bare, from, to, max, hash);
 	if (st != SQL_OK)
 		return st;
 	row = arena_alloc(a, ((size_t)PQntuples(r) + 1) * sizeof(*row));

@@ -96,6 +96,7 @@ describe_entry(const struct record_entry *e, struct leaf_record *r)
 	r->kind = e->kind;
 	r->direction = e->direction;
 	r->deliverable = e->deliverable;
+	r->shown = e->shown;
 	r->refers_record = 0;
 	r->text[LEAF_FROM_BARE] = e->from_bare;
 	r->text[LEAF_FROM_RESOURCE] = e->from_resource;
@@ -114,7 +115,7 @@ describe_late(const struct late *l, struct leaf_record *r)
 {
 	r->kind = RECORD_RETURNED;
 	r->direction = l->direction;
-	r->deliverable = false;
+	r->deliverable = r->shown = false;
 	r->refers_record = l->id;
 	r->stanza_len = 0;
 	for (int i = 0; i < LEAF_TEXTS; i++)

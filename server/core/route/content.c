@@ -73,6 +73,58 @@ static const struct {
 	{ NS_MARKERS, "acknowledged", RECORD_RECEIPT, true },
 };
 
+/* What people want to find again (XEP-0313 §5.1.1), besides text: what changes what was said, what tells that it was
+ * read, what is encrypted, invitations and calls. Typing, signalling and unknown extensions are in the record only. */
+static const struct {
+	const char *ns, *name; /* name NULL: any */
+} worth_showing[] = {
+	{ NS_CLIENT, "body" },
+	{ NS_CLIENT, "subject" },
+	{ NS_RECEIPTS, "received" },
+	{ NS_MARKERS, "received" },
+	{ NS_MARKERS, "displayed" },
+	{ NS_MARKERS, "acknowledged" },
+	{ NS_CORRECT, "replace" },
+	{ NS_RETRACT, "retract" },
+	{ NS_REACTIONS, "reactions" },
+	{ NS_OOB, "x" },
+	{ "urn:xmpp:eme:0", "encryption" },
+	{ "eu.siacs.conversations.axolotl", "encrypted" },
+	{ "urn:xmpp:omemo:1", "encrypted" },
+	{ "urn:xmpp:omemo:2", "encrypted" },
+	{ "urn:xmpp:openpgp:0", "openpgp" },
+	{ "jabber:x:encrypted", "x" },
+	{ "jabber:x:conference", "x" },
+	{ "http://jabber.org/protocol/muc#user", "x" },
+	{ "urn:xmpp:jingle-message:0", NULL },
+	{ "urn:xmpp:fasten:0", "apply-to" },
+	{ "urn:xmpp:sfs:0", "file-sharing" },
+	{ "urn:xmpp:sims:1", "media-sharing" },
+};
+
+static bool
+is_worth_showing(const struct elem *root)
+{
+	for (const struct elem *e = elem_first(root); e; e = elem_next(e, NULL, NULL))
+		for (size_t i = 0; i < sizeof(worth_showing) / sizeof(worth_showing[0]); i++)
+			if (elem_is(e, worth_showing[i].ns, worth_showing[i].name))
+				return true;
+	return false;
+}
+
+/* Conversations, unless the sender asked for the one or the other (XEP-0334 §4). The record does not ask. */
+static bool
+is_shown(const struct packet *p)
+{
+	const struct elem *root = p->st->root;
+
+	if (p->type != TYPE_NORMAL && p->type != TYPE_CHAT)
+		return false;
+	if (elem_child(root, NS_HINTS, "no-store") || elem_child(root, NS_HINTS, "no-permanent-store"))
+		return false;
+	return elem_child(root, NS_HINTS, "store") || is_worth_showing(root);
+}
+
 void
 content_describe(const struct packet *p, struct record_entry *e)
 {
@@ -85,6 +137,7 @@ content_describe(const struct packet *p, struct record_entry *e)
 	e->client_id = elem_get(root, "id");
 	e->body = body ? elem_text(body, p->st->arena) : NULL;
 	e->refers_to = NULL;
+	e->shown = is_shown(p);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		x = elem_child(root, kinds[i].ns, kinds[i].name);
 		if (!x || (kinds[i].only_without_body && body))

@@ -12,7 +12,7 @@
 /* False for pure typing notifications (XEP-0085) and empty messages; everything else has content, whatever hints
  * (XEP-0334) it carries. */
 bool content_is_any(const struct packet *p);
-/* Fills kind, type, client_id, body and refers_to of the entry; borrowed from the packet. */
+/* Fills kind, type, client_id, body, refers_to and shown of the entry; borrowed from the packet. */
 void content_describe(const struct packet *p, struct record_entry *e);
 
 #endif

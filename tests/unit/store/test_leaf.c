@@ -45,9 +45,9 @@ vector(void **state)
 	text_hex(leaf, sizeof(leaf), hex);
 	assert_string_equal(hex,
 			    "acb047f66b8724b0d653bb2f3492c3455063cf28c0f2493254a53002df837702");
-	/* Salt and hash close the row. */
-	assert_memory_equal(out.data + out.len - SHA256_SIZE, leaf, SHA256_SIZE);
-	assert_memory_equal(out.data + out.len - SHA256_SIZE - 4 - LEAF_SALT, salt, LEAF_SALT);
+	/* Behind salt and hash is what the hash does not cover: 5 + 3 * 12 bytes. */
+	assert_memory_equal(out.data + out.len - 41 - SHA256_SIZE, leaf, SHA256_SIZE);
+	assert_memory_equal(out.data + out.len - 41 - SHA256_SIZE - 4 - LEAF_SALT, salt, LEAF_SALT);
 	buf_fini(&out);
 	leaf_hasher_free(h);
 }
@@ -90,12 +90,30 @@ every_field_counts(void **state)
 	leaf_hasher_free(h);
 }
 
+static void
+what_is_shown_does_not_count(void **state)
+{
+	struct leaf_hasher *h = leaf_hasher_new();
+	uint8_t salt[LEAF_SALT] = {0}, leaf[2][SHA256_SIZE];
+	struct leaf_record r = sample;
+	struct buf out = {0};
+
+	(void)state;
+	leaf_copy_row(h, &out, &r, salt, leaf[0]);
+	r.shown = true;
+	leaf_copy_row(h, &out, &r, salt, leaf[1]);
+	assert_memory_equal(leaf[0], leaf[1], SHA256_SIZE);
+	buf_fini(&out);
+	leaf_hasher_free(h);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vector),
 		cmocka_unit_test(every_field_counts),
+		cmocka_unit_test(what_is_shown_does_not_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

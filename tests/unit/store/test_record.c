@@ -216,11 +216,12 @@ backlog_uses_its_index(void **state)
 	(void)state;
 	pg_exec(pg,
 		"SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"
-		"PREPARE b (text, bigint, bigint) AS SELECT id FROM archive.record r WHERE to_bare = $1 AND"
+		"PREPARE b (text, bigint, bigint) AS SELECT id FROM archive.record r WHERE"
+		" to_hash = archive.address_hash($1) AND to_bare = $1 AND"
 		" deliverable AND id > $2 AND NOT EXISTS (SELECT FROM archive.record x WHERE"
 		" x.refers_record = r.id AND x.kind = 7 AND x.id > r.id) ORDER BY id LIMIT $3");
 	plan = pg_value(pg, "EXPLAIN (FORMAT json) EXECUTE b ('a', 1, 10)");
-	assert_non_null(strstr(plan, "to_bare_id_idx"));
+	assert_non_null(strstr(plan, "to_hash_id_idx"));
 	assert_null(strstr(plan, "Seq Scan"));
 }
 

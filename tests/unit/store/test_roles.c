@@ -79,7 +79,7 @@ static const char *const record_changes[] = {
 	"DROP TABLE %s",
 	"DROP SCHEMA archive CASCADE",
 	"DROP FUNCTION archive.make_partitions(int)",
-	"DROP INDEX archive.record_backlog",
+	"DROP INDEX archive.record_to",
 	"ALTER TABLE archive.record DETACH PARTITION %s",
 	"ALTER TABLE archive.record ADD COLUMN x int",
 	"ALTER TABLE archive.record DROP COLUMN salt",
