@@ -57,7 +57,7 @@ void module_session_keep(struct module *m, size_t size, void (*fini)(void *data)
 
 /* Settings */
 
-/* An on-off setting by name ("version", "version_os" of modules.*), as it is now: a reload may change it. */
+/* An on-off setting as it is now, as a reload may change it: by its path ("auth.plain"), without a section one of modules.*. */
 bool module_setting(const struct module *m, const char *name);
 /* Those in force on this reactor, until the end of the turn. */
 const struct module_settings *module_settings(void);

@@ -15,9 +15,31 @@ struct config_list {
 	size_t n;
 };
 
+/* End-to-end encryption by users: the stricter the higher. */
+enum encryption_policy { ENCRYPTION_ALLOW, ENCRYPTION_ANNOUNCE, ENCRYPTION_FORBID };
+
 struct module_settings {
 	bool version;      /* modules.version, default true: XEP-0092 answers */
 	bool version_os;   /* modules.version_os, default false */
+	struct {
+		struct config_list abuse, admin, feedback, sales, security, status, support; /* contact.*: URIs */
+	} contact;
+	struct {
+		struct config_list services; /* external.services: TYPE:HOST:PORT:TRANSPORT[:FILE] (base/service.h) */
+		uint64_t lifetime_ms;        /* external.lifetime of credentials, default 12h */
+	} external;
+	struct {
+		const char *retention;       /* policy.retention: hours, "infinite" (default), "unknown"; empty: not said */
+		const char *terms;           /* policy.terms: URI */
+		struct config_list access;   /* policy.access, default ["admins", "organization_member"] */
+		const char *backup_frequency, *backup_retention; /* policy.*: hours; empty: not said */
+		bool encrypted_at_rest;      /* policy.encrypted_at_rest, default false */
+		struct config_list notice;   /* policy.notice: lines for people, after our own */
+	} policy;
+	struct {
+		unsigned standard;           /* encryption.default: enum encryption_policy */
+		struct config_list allow, announce, forbid; /* encryption.*: groups of the organisation */
+	} encryption;
 };
 
 #endif

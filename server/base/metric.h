@@ -43,6 +43,8 @@ struct buf;
 	X(JOBS, COUNTER, "chancery_jobs_total", "Database jobs run") \
 	X(JOBS_FAILED, COUNTER, "chancery_jobs_failed_total", "Database jobs failed") \
 	X(JOBS_WAITING, GAUGE, "chancery_jobs_waiting", "Database jobs waiting") \
+	X(ENCRYPTION_REFUSED, COUNTER, "chancery_encryption_refused_total", "Encrypted messages and keys refused by policy") \
+	X(ENCRYPTION_NOTED, COUNTER, "chancery_encryption_noted_total", "Encrypted messages and keys that passed and were noted") \
 	X(TURN, HISTOGRAM, "chancery_reactor_turn_microseconds", "Time of one reactor turn") \
 	X(TURNS_SLOW, COUNTER, "chancery_reactor_slow_callbacks_total", "Callbacks over 50 ms")
 

@@ -193,6 +193,10 @@ static const struct {
 	{"stream", "Connections of clients."},
 	{"log", "Events, on standard error."},
 	{"modules", "What the server tells."},
+	{"contact", "Whom to turn to: told to clients and other servers."},
+	{"external", "Services beside XMPP that clients are told of."},
+	{"policy", "What users are told of the data that is kept."},
+	{"encryption", "Whether users may encrypt from end to end."},
 	{"limits", "Bounds on what others may send or make the server keep. Sizes are in bytes."},
 };
 

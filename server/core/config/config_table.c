@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/service.h"
 #include "base/text.h"
 
 #define SECONDS UINT64_C(1000)
@@ -24,6 +25,51 @@ static const char *const log_levels[] = {[LOG_ERROR] = "error",
 					 [LOG_DEBUG] = "debug",
 					 NULL};
 static const char *const log_formats[] = {[LOG_TEXT] = "text", [LOG_JSON] = "json", NULL};
+
+static const char *const encryption_policies[] = {[ENCRYPTION_ALLOW] = "allow",
+						  [ENCRYPTION_ANNOUNCE] = "announce",
+						  [ENCRYPTION_FORBID] = "forbid",
+						  NULL};
+
+/* RFC 3986 §3.1: a scheme, a colon, and something without spaces behind it. */
+static bool
+is_uri(const char *s)
+{
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+
+	return n > 0 && strchr("0123456789+-.", s[0]) == NULL && s[n] == ':' && s[n + 1] != '\0' && strpbrk(s, " <>\"") == NULL;
+}
+
+static bool
+is_service(const char *s)
+{
+	struct service parts;
+
+	return service_parse(s, &parts);
+}
+
+#define HOURS_EXPECT "a number of hours, infinite or unknown"
+
+static bool
+is_hours(const char *s)
+{
+	uint64_t n;
+
+	return strcmp(s, "infinite") == 0 || strcmp(s, "unknown") == 0 || text_u64(s, strlen(s), 0, UINT32_MAX, &n);
+}
+
+/* XEP-0504: who can reach user data. */
+static bool
+is_access(const char *s)
+{
+	static const char *const words[] = {"admins",     "moderators",  "organization_member", "government",
+					    "advertisers", "partners", "none"};
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcmp(s, words[i]) == 0)
+			return true;
+	return false;
+}
 
 #define AT(member) .offset = offsetof(struct config, member)
 
@@ -84,6 +130,51 @@ const struct config_row config_rows[] = {
 	  .help = "The least important events that are written" },
 	{ "log.format", CONFIG_CHOICE, AT(log.format), "text", .choices = log_formats,
 	  .help = "Lines of key=value, or one JSON object a line" },
+
+#define CONTACT(name, what) \
+	{ "contact." #name, CONFIG_LIST, AT(modules.contact.name), "", .check = is_uri, .expect = "URIs like mailto:help@example.org", \
+	  .help = what " (XEP-0157)" },
+	CONTACT(abuse, "Where to complain of abuse")
+	CONTACT(admin, "Where to reach the administrators")
+	CONTACT(feedback, "Where to send what one thinks of the service")
+	CONTACT(sales, "Where to ask for an offer")
+	CONTACT(security, "Where to report a weakness")
+	CONTACT(status, "Where the state of the service is shown")
+	CONTACT(support, "Where to get help")
+#undef CONTACT
+
+	{ "external.services", CONFIG_LIST, AT(modules.external.services), "", .check = is_service,
+	  .expect = "services like stun:stun.example.org:3478:udp or turn:turn.example.org:3478:udp:/etc/chancery/turn.secret",
+	  .help = "What clients may use beside XMPP (XEP-0215). With a file, whose first line is a secret shared with the "
+	          "service, clients get credentials made from it" },
+	{ "external.lifetime", CONFIG_DURATION, AT(modules.external.lifetime_ms), "12h", 1 * MINUTES, 30 * DAYS,
+	  .help = "How long such credentials are valid" },
+
+	{ "policy.retention", CONFIG_STRING, AT(modules.policy.retention), "infinite", .check = is_hours, .expect = HOURS_EXPECT,
+	  .help = "How long messages are kept, as clients are told (XEP-0504). Empty: they are told nothing of it" },
+	{ "policy.terms", CONFIG_STRING, AT(modules.policy.terms), "", .check = is_uri, .expect = "a URI",
+	  .help = "Where the terms of service are" },
+	{ "policy.access", CONFIG_LIST, AT(modules.policy.access), "admins organization_member", .check = is_access,
+	  .expect = "words of admins, moderators, organization_member, government, advertisers, partners, none",
+	  .help = "Who can read what is kept" },
+	{ "policy.backup_frequency", CONFIG_STRING, AT(modules.policy.backup_frequency), "", .check = is_hours, .expect = HOURS_EXPECT,
+	  .help = "How often a backup is made; 0: never" },
+	{ "policy.backup_retention", CONFIG_STRING, AT(modules.policy.backup_retention), "", .check = is_hours, .expect = HOURS_EXPECT,
+	  .help = "How long backups are kept" },
+	{ "policy.encrypted_at_rest", CONFIG_BOOL, AT(modules.policy.encrypted_at_rest), "false",
+	  .help = "Tell that the database lies on encrypted disks" },
+	{ "policy.notice", CONFIG_LIST, AT(modules.policy.notice), "",
+	  .help = "Lines for people, after those that say that messages are archived" },
+
+	{ "encryption.default", CONFIG_CHOICE, AT(modules.encryption.standard), "allow", .choices = encryption_policies,
+	  .help = "May users encrypt from end to end, so that the record cannot be read? announce: they may, and it is noted; "
+	          "forbid: keys and encrypted messages are refused" },
+	{ "encryption.allow", CONFIG_LIST, AT(modules.encryption.allow), "",
+	  .help = "Groups of the organisation (`chancery user set`) that may, whatever the default" },
+	{ "encryption.announce", CONFIG_LIST, AT(modules.encryption.announce), "",
+	  .help = "Groups for which it is noted. Of several groups the strictest counts" },
+	{ "encryption.forbid", CONFIG_LIST, AT(modules.encryption.forbid), "",
+	  .help = "Groups that may not" },
 
 	{ "modules.version", CONFIG_BOOL, AT(modules.version), "true",
 	  .help = "Tell name and version of the server to those who ask (XEP-0092)" },
@@ -275,6 +366,8 @@ config_row_put(struct config *c, const struct config_row *row, const char *text)
 	case CONFIG_CHOICE:
 		return parse_choice(text, row->choices, at);
 	case CONFIG_STRING:
+		if (text[0] != '\0' && row->check != NULL && !row->check(text))
+			return false;
 		*(const char **)at = arena_strdup(c->arena, text);
 		return true;
 	case CONFIG_FILE:
@@ -283,7 +376,7 @@ config_row_put(struct config *c, const struct config_row *row, const char *text)
 	case CONFIG_ADDRESSES:
 		return is_address(text) && add_item(c, at, text);
 	case CONFIG_LIST:
-		return text[0] != '\0' && add_item(c, at, text);
+		return text[0] != '\0' && (row->check == NULL || row->check(text)) && add_item(c, at, text);
 	}
 	return false;
 }
@@ -364,7 +457,7 @@ config_row_expect(const struct config_row *row, struct buf *out)
 				 row->choices[i]);
 		break;
 	case CONFIG_STRING:
-		buf_adds(out, "a text");
+		buf_adds(out, row->expect != NULL ? row->expect : "a text");
 		break;
 	case CONFIG_FILE:
 		buf_adds(out, "a file name");
@@ -376,7 +469,8 @@ config_row_expect(const struct config_row *row, struct buf *out)
 			CONFIG_LIST_MAX);
 		break;
 	case CONFIG_LIST:
-		buf_addf(out, "a list of at most %d different texts", CONFIG_LIST_MAX);
+		buf_addf(out, "a list of at most %d different %s", CONFIG_LIST_MAX,
+			 row->expect != NULL ? row->expect : "texts");
 		break;
 	}
 }

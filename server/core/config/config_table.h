@@ -38,6 +38,8 @@ struct config_row {
 	uint64_t min, max;          /* numbers, in the unit that is kept */
 	const char *const *choices; /* CONFIG_CHOICE: NULL ends them */
 	bool required, fixed;       /* must not be empty; see config_row_is_fixed */
+	bool (*check)(const char *text); /* CONFIG_STRING and items of CONFIG_LIST: more than any text; NULL: not */
+	const char *expect;         /* what `check` accepts, for messages: "a URI" */
 	const char *help;
 };
 

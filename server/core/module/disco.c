@@ -111,6 +111,16 @@ write_info(struct stanza *st, struct elem *query, unsigned target)
 
 /* The server's offer */
 
+/* XEP-0128: what modules tell of the service beyond features. */
+static void
+add_forms(struct stanza *st)
+{
+	struct hook h = { .stage = HOOK_SERVER_INFO, .reply = st, .query = st->root };
+
+	if (modules_want(HOOK_SERVER_INFO))
+		(void)modules_run(&h, NULL);
+}
+
 static struct offer *
 offer_new(const struct config *c)
 {
@@ -120,8 +130,9 @@ offer_new(const struct config *c)
 	o->refs = 1;
 	o->info = stanza_new(NS_DISCO_INFO, "query");
 	write_info(o->info, o->info->root, MODULE_SERVER);
+	add_forms(o->info);
 	stanza_seal(o->info);
-	(void)caps_ver(o->info->root, o->ver); /* cannot be ill-formed: one identity, features that differ */
+	(void)caps_ver(o->info->root, o->ver); /* cannot be ill-formed: features and forms that differ */
 	snprintf(o->node, sizeof(o->node), "%s#%s", CAPS_NODE, o->ver);
 	return o;
 }

@@ -8,6 +8,7 @@
 #include "core/module/modules.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +30,12 @@
 	X(version) \
 	X(time) \
 	/* RECV_CHECK: before whatever takes a stanza over, as it keeps strangers from asking. */ \
-	X(lastactivity)
+	X(lastactivity) \
+	X(contactinfo) \
+	X(datapolicy) \
+	X(external) \
+	/* SEND_CHECK: before whatever would note or alter what is refused here. */ \
+	X(encryption)
 
 #define MODULES_DECLARE(name) extern const struct module_def name##_module;
 MODULES_TABLE(MODULES_DECLARE)
@@ -291,10 +297,10 @@ hook_replace(struct hook *h, struct stanza *st)
 static bool
 is_on(const struct config *c, const char *name)
 {
-	char path[CONFIG_PATH_MAX] = "modules.";
+	char path[CONFIG_PATH_MAX];
 	const struct config_row *row;
 
-	strncat(path, name, sizeof(path) - strlen(path) - 1);
+	snprintf(path, sizeof(path), "%s%s", strchr(name, '.') ? "" : "modules.", name);
 	row = config_row_find(path);
 	assert(row && row->type == CONFIG_BOOL);
 	return *(const bool *)((const char *)c + row->offset);
