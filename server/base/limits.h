@@ -45,6 +45,7 @@
 	X(roster_name_bytes, 1023, 64, 8192, "A roster item's name, or a group's") \
 	X(directed_presence, 500, 10, 100000, "Addresses a session has sent directed presence to") \
 	X(subscription_requests, 500, 10, 100000, "Subscription requests kept for a user") \
+	X(blocked_items, 1000, 10, 100000, "Addresses in an account's block list (XEP-0191)") \
 	X(presence_bytes, 16384, 1024, 262144, "A presence stanza") \
 	X(archive_waiting, 100000, 100, 10000000, "Messages waiting for their commit in all") \
 	X(archive_waiting_bytes, 268435456, 1048576, 17179869184, "The same in bytes") \

@@ -377,7 +377,7 @@ may_pass(enum hook_stage stage, struct user *u, struct packet *p)
 bool
 router_may_arrive(struct user *u, struct packet *p)
 {
-	if (may_pass(HOOK_RECV_CHECK, u, p))
+	if (p->refusal || may_pass(HOOK_RECV_CHECK, u, p))
 		return true;
 	if (u->state == USER_READY)
 		pass_by(u, p);
