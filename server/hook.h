@@ -74,7 +74,7 @@ struct hook {
 	const struct stanza *stanza;
 	const struct elem *payload;   /* HOOK_IQ: the child of the IQ; HOOK_NONZA, HOOK_BIND_INLINE: see there */
 	const struct jid *from, *to;
-	const struct jid *account;    /* the local account it is about (bare) */
+	const struct jid *account;    /* the local account it is about (bare); HOOK_SEND_CHECK: the sender's, NULL for a component's stanza */
 	int64_t account_id;           /* 0: none, or no such account */
 	const struct jid *session;    /* full JID of the local session it is about */
 	struct session *bound;        /* that session; NULL when it has ended meanwhile */

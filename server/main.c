@@ -22,6 +22,7 @@
 #include "admin/admin.h"
 #include "admin/audit.h"
 #include "base/log.h"
+#include "core/component/component.h"
 #include "core/stream/auth.h"
 #include "core/stream/c2s.h"
 #include "core/route/delivery.h"
@@ -64,6 +65,13 @@ apply(const struct config *c)
 	source_set_limits(&sources);
 }
 
+static void
+reload_components(void *arg)
+{
+	(void)arg;
+	component_home_reload();
+}
+
 /* SIGHUP and `chancery config reload`: everything or nothing. */
 static int
 reload(struct err *e)
@@ -74,7 +82,7 @@ reload(struct err *e)
 
 	pthread_mutex_lock(&reloading);
 	c = config_load(settings_file, e);
-	if (c && !host_reload_tls(c, e)) {
+	if (c && !component_load(c, e) && !host_reload_tls(c, e)) {
 		old = config_get();
 		if (config_needs_restart(old, c, &late))
 			log_warning(NULL, "restart-needed", "settings=%s", buf_str(&late));
@@ -83,6 +91,7 @@ reload(struct err *e)
 		record_set_limits((unsigned)c->archive.patience_ms, (unsigned)c->archive.batch_max);
 		config_set(c);
 		home_reload_all();
+		home_call_each(reload_components, NULL);
 		log_info(NULL, "reloaded", "file=%s", settings_file);
 		rc = 0;
 	} else {
@@ -142,12 +151,12 @@ write_pid(const char *file, struct err *e)
 /* Doors */
 
 static int
-listen_on(const struct config_list *addresses, bool *tls, struct err *e)
+listen_on(const struct config_list *addresses, listener_fn fn, bool *tls, struct err *e)
 {
 	for (size_t i = 0; i < addresses->n; i++) {
 		if (nlisteners == MAX_LISTENERS)
 			return err_set(e, 0, "listen: more than %d addresses", MAX_LISTENERS);
-		listeners[nlisteners] = listener_new(addresses->item[i], c2s_accept, tls, e);
+		listeners[nlisteners] = listener_new(addresses->item[i], fn, tls, e);
 		if (!listeners[nlisteners])
 			return -1;
 		nlisteners++;
@@ -223,6 +232,7 @@ start_c2s(void *arg)
 {
 	(void)arg;
 	c2s_home_start();
+	component_home_start();
 }
 
 static int
@@ -247,10 +257,13 @@ start(struct config *c, struct err *e)
 	struct admin_settings admin = { .control = c->listen.control, .metrics = &c->listen.metrics,
 		.conninfo = c->database.conninfo, .reload = reload };
 
-	if (listen_on(&c->listen.c2s, &plain, e) || listen_on(&c->listen.c2s_tls, &direct, e))
+	if (listen_on(&c->listen.c2s, c2s_accept, &plain, e) || listen_on(&c->listen.c2s_tls, c2s_accept, &direct, e))
+		return -1;
+	/* No door without anybody who may come in. */
+	if (c->components.domains.n && listen_on(&c->listen.components, component_accept, NULL, e))
 		return -1;
 	sql_allow_unsafe(c->database.allow_unsafe);
-	if (drop_privileges(c->process.user, e) || host_start(c, e) || prepare_schema(c, e) || read_secret(c, e))
+	if (drop_privileges(c->process.user, e) || host_start(c, e) || component_load(c, e) || prepare_schema(c, e) || read_secret(c, e))
 		return -1;
 	c2s_start();
 	roster_start();
@@ -275,12 +288,13 @@ quiet_here(void *arg)
 {
 	(void)arg;
 	c2s_home_quiet();
+	component_home_quiet();
 }
 
 static void
 goodbye_here(void *arg)
 {
-	*(unsigned *)arg += c2s_home_shutdown();
+	*(unsigned *)arg += c2s_home_shutdown() + component_home_shutdown();
 }
 
 static void
@@ -301,6 +315,7 @@ stop_c2s(void *arg)
 {
 	(void)arg;
 	c2s_home_stop();
+	component_home_stop();
 }
 
 static void
@@ -370,6 +385,7 @@ stop(const struct config *c)
 	modules_stop();
 	iq_forget_all();
 	auth_stop();
+	component_stop();
 	host_stop();
 	if (*c->process.pid_file)
 		(void)unlink(c->process.pid_file);
@@ -404,12 +420,13 @@ static int
 check_only(struct config *c)
 {
 	struct err e;
-	int rc = host_start(c, &e);
+	int rc = host_start(c, &e) || component_load(c, &e);
 
 	if (rc)
 		fprintf(stderr, "chanceryd: %s: %s\n", c->file, e.text);
 	else
 		puts("ok");
+	component_stop();
 	host_stop();
 	config_unref(c);
 	return rc ? 1 : 0;

@@ -47,6 +47,9 @@
 	X(subscription_requests, 500, 10, 100000, "Subscription requests kept for a user") \
 	X(blocked_items, 1000, 10, 100000, "Addresses in an account's block list (XEP-0191)") \
 	X(presence_bytes, 16384, 1024, 262144, "A presence stanza") \
+	X(component_stanzas_per_second, 5000, 10, 1000000, "Stanzas without a body that a component may send; above it is read more slowly") \
+	X(component_stanzas_burst, 20000, 10, 10000000, "The same at once, after a pause") \
+	X(component_queue_bytes, 4194304, 65536, 268435456, "Bytes waiting for a component that does not read; more is refused") \
 	X(archive_waiting, 100000, 100, 10000000, "Messages waiting for their commit in all") \
 	X(archive_waiting_bytes, 268435456, 1048576, 17179869184, "The same in bytes") \
 	X(jobs_waiting, 20000, 100, 10000000, "Database jobs waiting") \

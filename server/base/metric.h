@@ -19,6 +19,8 @@ struct buf;
 	X(SESSIONS_RESUMED, COUNTER, "chancery_sessions_resumed_total", "Sessions resumed (XEP-0198)") \
 	X(HELD, COUNTER, "chancery_held_total", "Stanzas held back for inactive clients (XEP-0352)") \
 	X(HELD_DROPPED, COUNTER, "chancery_held_dropped_total", "Of these, not sent as a newer one had replaced them") \
+	X(COMPONENTS, GAUGE, "chancery_components", "Components connected") \
+	X(COMPONENT_FULL, COUNTER, "chancery_component_full_total", "Stanzas refused as a component did not read") \
 	X(USERS_LOADED, GAUGE, "chancery_users_loaded", "Users held in memory") \
 	X(TLS_FAILED, COUNTER, "chancery_tls_failed_total", "TLS handshakes that failed") \
 	X(AUTH_OK, COUNTER, "chancery_auth_ok_total", "Authentications that succeeded") \

@@ -14,6 +14,7 @@
 #include "core/module/keep.h"
 #include "core/module/modules.h"
 #include "core/roster/presence.h"
+#include "core/route/intake.h"
 #include "core/route/router.h"
 #include "core/user.h"
 #include "xmpp/ns.h"
@@ -260,43 +261,6 @@ from_is_right(const struct session *s, const char *from)
 	return right;
 }
 
-static bool
-names_us(const char *address)
-{
-	struct jid *j = address ? jid_parse_z(address) : NULL;
-	bool ours = j && host_is_local(j);
-
-	jid_unref(j);
-	return ours;
-}
-
-/* What only we may say in our name is taken out before anybody sees the stanza (XEP-0359 §5, XEP-0203 §5). */
-static void
-strip_forged(struct elem *root)
-{
-	struct elem *next;
-
-	for (struct elem *e = elem_first(root); e; e = next) {
-		next = elem_next(e, NULL, NULL);
-		if ((elem_is(e, NS_SID, "stanza-id") && names_us(elem_get(e, "by"))) ||
-			(elem_is(e, NS_DELAY, "delay") && names_us(elem_get(e, "from"))))
-			elem_remove(e);
-	}
-}
-
-/* RFC 6120 §8.2.3: an id, a known type, and for get and set exactly one child. */
-static bool
-iq_is_right(const struct packet *p)
-{
-	const struct elem *child = elem_first(p->st->root);
-
-	if (!packet_id(p) || p->type == TYPE_UNKNOWN)
-		return false;
-	if (p->type == TYPE_GET || p->type == TYPE_SET)
-		return child && !elem_next(child, NULL, NULL);
-	return true;
-}
-
 /* The subscription's addresses are bare (RFC 6121 §3.1.2). */
 static bool
 is_subscription(const char *type)
@@ -316,7 +280,7 @@ stamp(struct session *s, struct stanza *st)
 	/* RFC 6120 §8.1.5 */
 	if (lang && !elem_lang(root))
 		elem_set_ns(st, root, NS_XML, "lang", lang);
-	strip_forged(root);
+	intake_strip_forged(root);
 }
 
 static struct packet *
@@ -350,7 +314,7 @@ session_received(struct session *s, struct stanza *st)
 	p = packet_of(s, st, &malformed);
 	if (malformed)
 		lane_push_refused(s->lane, p, XERROR_JID_MALFORMED, NULL);
-	else if (p->type == TYPE_UNKNOWN || (p->kind == PACKET_IQ && !iq_is_right(p)))
+	else if (!intake_is_right(p))
 		lane_push_refused(s->lane, p, XERROR_BAD_REQUEST, NULL);
 	else
 		lane_push(s->lane, p);

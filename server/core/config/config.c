@@ -191,6 +191,7 @@ static const struct {
 	{"archive", "The record: every message is committed before it is delivered."},
 	{"auth", "Accounts and passwords."},
 	{"stream", "Connections of clients."},
+	{"components", "External services on domains of their own (XEP-0114): gateways, push services."},
 	{"log", "Events, on standard error."},
 	{"modules", "What the server tells."},
 	{"contact", "Whom to turn to: told to clients and other servers."},

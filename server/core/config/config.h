@@ -32,6 +32,7 @@ struct config {
 	struct {
 		struct config_list c2s;      /* listen.c2s, default ["0.0.0.0:5222", "[::]:5222"] */
 		struct config_list c2s_tls;  /* listen.c2s_tls, default 5223 */
+		struct config_list components; /* listen.components, default ["127.0.0.1:5275"]: XEP-0114 */
 		struct config_list metrics;  /* listen.metrics, default ["127.0.0.1:9280"]; [] switches it off */
 		const char *control;         /* listen.control, default /run/chancery/control */
 	} listen;
@@ -67,6 +68,10 @@ struct config {
 		uint64_t ping_ms;            /* stream.ping, default 5m without input: the server asks; 0 off */
 		uint64_t ping_timeout_ms;    /* stream.ping_timeout, default 1m */
 	} stream;
+
+	struct {
+		struct config_list domains;  /* components.domains: DOMAIN=FILE, the file holds the secret */
+	} components;
 
 	struct {
 		enum log_level level;        /* log.level, default info */

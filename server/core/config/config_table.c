@@ -79,6 +79,9 @@ const struct config_row config_rows[] = {
 	  .help = "Where clients connect and upgrade to TLS by STARTTLS (RFC 6120 §5)" },
 	{ "listen.c2s_tls", CONFIG_ADDRESSES, AT(listen.c2s_tls), "0.0.0.0:5223 [::]:5223", .fixed = true,
 	  .help = "Where clients connect by TLS at once (XEP-0368)" },
+	{ "listen.components", CONFIG_ADDRESSES, AT(listen.components), "127.0.0.1:5275", .fixed = true,
+	  .help = "Where components connect (XEP-0114); when there are any at start. Nothing is encrypted there: "
+	          "only loopback addresses are taken" },
 	{ "listen.metrics", CONFIG_ADDRESSES, AT(listen.metrics), "127.0.0.1:9280", .fixed = true,
 	  .help = "Where Prometheus reads /metrics, without TLS and password: keep it local. [] switches it off" },
 	{ "listen.control", CONFIG_FILE, AT(listen.control), "/run/chancery/control", .fixed = true,
@@ -125,6 +128,9 @@ const struct config_row config_rows[] = {
 	  .help = "Silence after which the server asks whether the client is still there (XEP-0199). 0: never" },
 	{ "stream.ping_timeout", CONFIG_DURATION, AT(stream.ping_timeout_ms), "1m", 1 * SECONDS, 1 * HOURS,
 	  .help = "How long it waits for the answer" },
+
+	{ "components.domains", CONFIG_LIST, AT(components.domains), "",
+	  .help = "Components, each as DOMAIN=FILE. Who knows the secret in the file (16 to 255 bytes) speaks for the domain" },
 
 	{ "log.level", CONFIG_CHOICE, AT(log.level), "info", .choices = log_levels,
 	  .help = "The least important events that are written" },

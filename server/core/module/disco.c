@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "core/component/component.h"
 #include "core/module/caps.h"
 #include "core/home.h"
 #include "core/route/iq.h"
@@ -235,6 +236,11 @@ on_account_info(const struct iq_call *c)
 	return XERROR_NONE;
 }
 
+struct items {
+	struct stanza *st;
+	struct elem *query;
+};
+
 /* XEP-0030 §4.1: the available resources. */
 static void
 write_resources(struct stanza *st, struct elem *query, const struct user *u)
@@ -247,7 +253,15 @@ write_resources(struct stanza *st, struct elem *query, const struct user *u)
 	}
 }
 
-/* The server has no items: services that get addresses of their own will be listed here. */
+static void
+write_component(void *arg, const char *domain)
+{
+	struct items *i = arg;
+
+	elem_set(i->st, elem_add(i->st, i->query, NULL, "item"), "jid", domain);
+}
+
+/* The server's items are the components that are connected. */
 static enum xerror
 on_items(const struct iq_call *c)
 {
@@ -263,6 +277,8 @@ on_items(const struct iq_call *c)
 	elem_set(st, query, "node", node_of(c));
 	if (c->user && !stranger)
 		write_resources(st, query, c->user);
+	else if (!c->user)
+		component_each(write_component, &(struct items){ st, query });
 	reply(c, st);
 	return XERROR_NONE;
 }

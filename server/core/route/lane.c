@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "core/component/component.h"
 #include "core/route/content.h"
 #include "core/home.h"
 #include "core/host.h"
@@ -40,7 +41,10 @@ struct entry {
 };
 
 struct lane {
-	struct session *session; /* NULL: orphan */
+	struct session *session; /* NULL: orphan, or of somebody else */
+	bool foreign;            /* lane_new_for */
+	void (*changed)(void *owner); /* foreign and no orphan */
+	void *owner;
 	struct list entries;
 	unsigned n, refs, holds;
 	size_t bytes;
@@ -64,6 +68,17 @@ lane_new(struct session *s)
 	l->session = s;
 	l->refs = 1;
 	list_init(&l->entries);
+	return l;
+}
+
+struct lane *
+lane_new_for(void (*changed)(void *owner), void *owner)
+{
+	struct lane *l = lane_new(NULL);
+
+	l->foreign = true;
+	l->changed = changed;
+	l->owner = owner;
 	return l;
 }
 
@@ -100,6 +115,18 @@ tell_full(struct lane *l)
 		metric_add(METRIC_LANE_FULL, 1);
 	if (l->session)
 		session_lane_changed(l->session);
+	if (l->changed)
+		l->changed(l->owner);
+}
+
+/* Out of the lane: what a user's session sends means different things (router_leave_lane), the rest just goes on. */
+static void
+pass_on(struct lane *l, struct packet *p)
+{
+	if (l->foreign)
+		router_send(p);
+	else
+		router_leave_lane(l->session, p);
 }
 
 static void
@@ -120,7 +147,7 @@ leave(struct lane *l, struct entry *e)
 	if (done)
 		packet_unref(p);
 	else
-		router_leave_lane(l->session, p);
+		pass_on(l, p);
 }
 
 static void
@@ -181,7 +208,7 @@ submit(struct entry *e)
 	e->rec.to_resource = p->to ? jid_resource(p->to) : NULL;
 	e->rec.stanza = p->xml;
 	e->rec.stanza_len = p->xml_len;
-	e->rec.deliverable = (p->type == TYPE_NORMAL || p->type == TYPE_CHAT) && jid_local(to);
+	e->rec.deliverable = (p->type == TYPE_NORMAL || p->type == TYPE_CHAT) && jid_local(to) && host_is_local(to);
 	e->rec.accepted_ms = clock_mono_ms();
 	e->state = ENTRY_RECORDING;
 	e->lane->refs++;
@@ -195,17 +222,19 @@ may_pass(struct lane *l, struct packet *p)
 	struct hook h = { .stage = HOOK_SEND_CHECK, .stanza = p->st, .from = p->from, .to = p->to };
 	enum hook_verdict v;
 
-	if (p->to && !host_is_local(p->to)) {
+	if (p->to && !host_is_local(p->to) && !component_is(p->to)) {
 		router_refuse(p, XERROR_REMOTE_SERVER_NOT_FOUND, NULL,
 			"this server does not exchange messages with that domain");
 		return false;
 	}
 	if (!modules_want(HOOK_SEND_CHECK))
 		return true;
-	h.account = l->session->user->jid;
-	h.session = l->session->jid;
-	h.bound = l->session;
-	v = modules_run(&h, l->session->user);
+	if (l->session) {
+		h.account = l->session->user->jid;
+		h.session = l->session->jid;
+		h.bound = l->session;
+	}
+	v = modules_run(&h, l->session ? l->session->user : NULL);
 	if (v == HOOK_REJECT)
 		chain_refuse(p, &h);
 	if (h.replacement) {
@@ -252,7 +281,7 @@ lane_push(struct lane *l, struct packet *p)
 	} else if (router_is_for_us(p) && !l->barriers && !l->holds && l->n > 1 && !l->running) {
 		/* Only messages to others are before it. */
 		e->state = ENTRY_DONE;
-		router_leave_lane(l->session, packet_ref(p));
+		pass_on(l, packet_ref(p));
 	}
 	e->barrier = p->kind != PACKET_MESSAGE && e->state != ENTRY_DONE;
 	l->barriers += e->barrier;
@@ -271,6 +300,7 @@ void
 lane_orphan(struct lane *l)
 {
 	l->session = NULL;
+	l->changed = NULL;
 	unref(l);
 }
 

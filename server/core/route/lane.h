@@ -23,7 +23,10 @@ struct lane;
 struct session;
 
 struct lane *lane_new(struct session *s);
-/* The session is gone; the lane empties itself and disappears. */
+/* The lane of somebody who is not a user of ours (a component): `changed` is told when it becomes full and when it has room
+ * again. Its policy hooks see no account. */
+struct lane *lane_new_for(void (*changed)(void *owner), void *owner);
+/* The session (or the owner) is gone; the lane empties itself and disappears. */
 void lane_orphan(struct lane *l);
 /* Takes the packet (one reference). */
 void lane_push(struct lane *l, struct packet *p);

@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "base/metric.h"
+#include "core/component/component.h"
 #include "core/stream/c2s.h"
 #include "core/everyone.h"
 #include "core/home.h"
@@ -127,9 +128,11 @@ router_send(struct packet *p)
 {
 	if (!p->to) {
 		packet_unref(p);
+	} else if (!host_is_local(p->to) && component_is(p->to)) {
+		component_deliver(p);
 	} else if (!host_is_local(p->to)) {
 		/* Federation is default-deny: no partner is allowed yet. */
-		if (p->from && host_is_local(p->from))
+		if (p->from && (host_is_local(p->from) || component_is(p->from)))
 			router_refuse(p, XERROR_REMOTE_SERVER_NOT_FOUND, NULL, "this server does not exchange messages with that domain");
 		packet_unref(p);
 	} else if (!jid_local(p->to)) {

@@ -15,6 +15,7 @@ import time
 import traceback
 
 from .client import Client
+from .component import Component
 from .server import Server
 
 
@@ -51,6 +52,12 @@ class Scenario:
             user = user.user, user.password
         name, password = user or self.user()
         c = Client(self.server, name, password, domain=domain, source=self.source)
+        self.clients.append(c)
+        return c
+
+    def component(self, domain=None):
+        """Not connected yet. A component has one stream, so each scenario's has a domain of its own."""
+        c = Component(self.server, domain or self.server.component_domain(), source=self.source)
         self.clients.append(c)
         return c
 

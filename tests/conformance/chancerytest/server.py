@@ -2,6 +2,7 @@
 
 So each run also starts, stops and starts again what an administrator's first command starts.
 """
+import json
 import os
 import random
 import re
@@ -20,6 +21,9 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path
 DEMO = os.path.join(SOURCE, 'deploy', 'demo')
 
 
+COMPONENTS = 40     # domains for components that scenarios bring
+
+
 def take_ports():
     """(port base, reservation): a base whose ports are free, below the range from which the kernel takes ports for outgoing
     connections. A server that is down for a moment must find its ports again, so the base is reserved against other
@@ -29,7 +33,7 @@ def take_ports():
         reservation = socket.socket(socket.AF_UNIX)
         try:
             reservation.bind('\0chancery-test-%d' % base)
-            for offset in (22, 23, 90):
+            for offset in (22, 23, 75, 90):
                 with socket.socket() as s:
                     s.bind(('0.0.0.0', base + offset))
             return base, reservation
@@ -54,6 +58,10 @@ class Server:
         self.build, self.domain = os.path.abspath(build), domain
         self.settings = {'process.reactors': reactors, **(settings or {})}
         self.dir = tempfile.mkdtemp(prefix='chancery-test-')
+        # For components that scenarios bring, one each: all with the demo's secret, seen from the folder of the settings.
+        self.components = ['push.' + domain] + ['c%d.%s' % (i, domain) for i in range(COMPONENTS)]
+        self.settings.setdefault('components.domains', json.dumps(['%s=tls/component.secret' % d for d in self.components]))
+        self.spare = self.components[1:]
         os.chmod(self.dir, 0o755)
         self.base, self.reservation = take_ports()
         self.lock, self.users = threading.Lock(), []
@@ -83,6 +91,7 @@ class Server:
         self._demo('start', *args)
         with open(self.path('env')) as f:
             self.env = dict(line.rstrip('\n').split('=', 1) for line in f)
+        self.port_component = int(self.env['CHANCERY_PORT_COMPONENT'])
         self.port, self.port_tls = int(self.env['CHANCERY_PORT_C2S']), int(self.env['CHANCERY_PORT_C2S_TLS'])
         self.ca, self.pid = self.env['CHANCERY_CA'], int(self.env['CHANCERY_PID'])
         return self
@@ -191,6 +200,15 @@ class Server:
             text = r.read().decode()
         m = re.search(r'^%s%s (\S+)$' % (re.escape(name), re.escape(labels)), text, re.M)
         return float(m[1]) if m else 0.0
+
+    def component_domain(self):
+        """A component's domain that no other scenario uses."""
+        with self.lock:
+            return self.spare.pop()
+
+    def component_secret(self):
+        with open(self.env['CHANCERY_COMPONENT_SECRET']) as f:
+            return f.read().strip()
 
     # -- accounts ------------------------------------------------------------------------------------------
 

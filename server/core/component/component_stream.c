@@ -1,0 +1,559 @@
+/*
+ * component_stream: the stream of a component, from its header to its end (XEP-0114 §3).
+ *
+ * It begins on the reactor that accepted it; with the right secret it moves to the home of its domain, and only there
+ * <handshake/> is said. What was written and had not reached the kernel when the stream died goes back to its senders.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crypt.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "core/component/component.h"
+#include "core/component/component_priv.h"
+#include "core/home.h"
+#include "core/route/intake.h"
+#include "core/route/lane.h"
+#include "core/route/packet.h"
+#include "core/route/router.h"
+#include "net/conn.h"
+#include "net/listener.h"
+#include "xmpp/digest.h"
+#include "xmpp/ns.h"
+#include "xmpp/parser.h"
+#include "xmpp/serialize.h"
+
+#define LINGER_MS 3000
+#define THROTTLE_MS 100
+#define HASH_BYTES 20 /* SHA-1 */
+
+enum state {
+	STATE_HEADER,
+	STATE_HANDSHAKE,
+	STATE_MOVING,  /* on its way home */
+	STATE_OPEN,
+	STATE_CLOSING,
+};
+
+/* Written, but not yet handed to the kernel. */
+struct unsent {
+	struct list link;
+	struct packet *p;
+	uint64_t upto;
+};
+
+struct component {
+	struct list link; /* of this reactor */
+	struct conn *conn;
+	struct parser *parser;
+	struct jid *jid;  /* the domain, from the header on */
+	struct lane *lane; /* STATE_OPEN */
+	struct list unsent;
+	enum state state;
+	bool opened, joined, paused, source_counted, authenticated;
+	char id[33];
+	struct timer timer;    /* handshake, then linger */
+	struct timer throttle; /* set: reading waits for allowance */
+	int64_t allowance, allowance_ms; /* as in c2s: thousandths of a stanza */
+};
+
+static _Thread_local struct list streams;
+static _Thread_local bool quiet;
+
+static void on_data(struct conn *conn, void *owner, const char *p, size_t n);
+static void on_ended(struct conn *conn, void *owner, enum conn_end how, const char *why);
+static void on_flushed(struct conn *conn, void *owner, uint64_t upto);
+static void on_opened(void *owner, const struct parser_header *h);
+static void on_stanza(void *owner, struct stanza *st);
+static void on_closed(void *owner);
+static void on_timer(struct timer *t);
+
+static const struct conn_ops conn_ops = { on_data, NULL, on_ended, on_flushed };
+static const struct parser_ops parser_ops = { on_opened, on_stanza, on_closed };
+
+/* Birth and death */
+
+void
+component_accept(int fd, const struct sockaddr *peer, void *arg)
+{
+	const struct limits *m = &home_config()->limits;
+	struct parser_limits l = home_parser_limits();
+	struct component *c = NEW(struct component);
+
+	(void)arg;
+	l.stanza_bytes = m->stanza_bytes_unauthenticated;
+	l.memory_bytes = l.stanza_bytes * 2;
+	if (l.token_bytes > l.stanza_bytes)
+		l.token_bytes = l.stanza_bytes;
+	/* component_stream_send keeps below half of it. */
+	c->conn = conn_new(fd, peer, &conn_ops, c, 2 * (m->component_queue_bytes + m->stanza_bytes));
+	c->parser = parser_new(&parser_ops, c, &l);
+	list_init(&c->unsent);
+	list_append(&streams, &c->link);
+	timer_set(&c->timer, (int64_t)m->login_seconds * 1000, on_timer);
+	c->source_counted = source_joined(conn_source(c->conn));
+	if (!c->source_counted || quiet)
+		on_ended(c->conn, c, CONN_ERROR, "not now");
+}
+
+/* From here on nobody sends to it, and nothing of it is waited for. */
+static void
+withdraw(struct component *c)
+{
+	struct list *l;
+
+	if (c->joined) {
+		component_leave(c, jid_domain(c->jid));
+		metric_add(METRIC_COMPONENTS, -1);
+		log_info(conn_log(c->conn), "component-gone", "domain=%s", jid_domain(c->jid));
+	}
+	c->joined = false;
+	if (c->lane)
+		lane_orphan(c->lane);
+	c->lane = NULL;
+	while ((l = list_pop(&c->unsent))) {
+		struct unsent *u = LIST_ENTRY(l, struct unsent, link);
+
+		component_refuse(u->p, XERROR_SERVICE_UNAVAILABLE, "the component was disconnected");
+		packet_unref(u->p);
+		free(u);
+	}
+}
+
+static void
+component_free(struct component *c)
+{
+	withdraw(c);
+	timer_clear(&c->timer);
+	timer_clear(&c->throttle);
+	if (c->source_counted)
+		source_left(conn_source(c->conn), c->authenticated);
+	conn_close(c->conn);
+	parser_free(c->parser);
+	list_remove(&c->link);
+	jid_unref(c->jid);
+	reactor_free_later(reactor_current(), free, c);
+}
+
+static void
+write_header(struct component *c)
+{
+	struct buf *out = conn_out(c->conn);
+
+	crypt_random_hex(c->id, 16);
+	buf_addf(out, "<?xml version='1.0'?><stream:stream xmlns='%s' xmlns:stream='%s' id='%s'", NS_COMPONENT, NS_STREAMS, c->id);
+	if (c->jid) {
+		buf_adds(out, " from='");
+		serialize_attr(out, jid_domain(c->jid), strlen(jid_domain(c->jid)));
+		buf_addc(out, '\'');
+	}
+	buf_addc(out, '>');
+	conn_wrote(c->conn);
+	c->opened = true;
+}
+
+static void
+end(struct component *c, enum xstream_error e, const char *text)
+{
+	struct buf *out = conn_out(c->conn);
+
+	if (c->state == STATE_CLOSING)
+		return;
+	if (!c->opened)
+		write_header(c);
+	if (e != XSTREAM_NONE) {
+		xstream_error_write(out, e, text);
+		log_info(conn_log(c->conn), "stream-error", "condition=%s text=%s", xstream_error_name(e), text);
+	}
+	buf_adds(out, "</stream:stream>");
+	conn_wrote(c->conn);
+	c->state = STATE_CLOSING;
+	withdraw(c);
+	if (c->paused)
+		conn_resume(c->conn);
+	if (timer_is_set(&c->throttle))
+		conn_resume(c->conn);
+	c->paused = false;
+	timer_clear(&c->throttle);
+	conn_shutdown(c->conn, LINGER_MS, true);
+	timer_set(&c->timer, LINGER_MS + 1000, on_timer);
+}
+
+static void
+on_timer(struct timer *t)
+{
+	struct component *c = LIST_ENTRY(t, struct component, timer);
+
+	if (c->state == STATE_CLOSING)
+		component_free(c);
+	else
+		end(c, XSTREAM_CONNECTION_TIMEOUT, "no handshake");
+}
+
+static void
+on_ended(struct conn *conn, void *owner, enum conn_end how, const char *why)
+{
+	log_debug(conn_log(conn), "connection-ended", "how=%d why=%s", how, why);
+	component_free(owner);
+}
+
+/* Header and handshake */
+
+static void
+on_opened(void *owner, const struct parser_header *h)
+{
+	struct component *c = owner;
+	struct jid *to = h->to ? jid_parse_z(h->to) : NULL;
+	char secret[256];
+	enum xstream_error e = XSTREAM_NONE;
+
+	if (!h->ns || strcmp(h->ns, NS_COMPONENT))
+		e = XSTREAM_INVALID_NAMESPACE;
+	else if (!to || !jid_is_domain(to) || component_secret(jid_domain(to), secret))
+		e = XSTREAM_HOST_UNKNOWN;
+	else
+		c->jid = jid_ref(to);
+	jid_unref(to);
+	crypt_wipe(secret, sizeof(secret));
+	write_header(c);
+	c->state = STATE_HANDSHAKE;
+	if (e == XSTREAM_NONE)
+		return;
+	parser_stop(c->parser);
+	end(c, e, NULL);
+}
+
+/* SHA-1 of stream id and secret, in hexadecimal (§3). */
+static bool
+knows_secret(const struct component *c, const struct elem *handshake)
+{
+	const char *said = elem_text(handshake, reactor_scratch(reactor_current()));
+	char text[32 + 256], secret[256], hex[2 * HASH_BYTES + 1];
+	uint8_t hash[SCRAM_MAX];
+	bool equal;
+	int n;
+
+	if (component_secret(jid_domain(c->jid), secret))
+		return false;
+	n = snprintf(text, sizeof(text), "%s%s", c->id, secret);
+	digest_hash(SCRAM_SHA1, text, (size_t)n, hash);
+	for (int i = 0; i < HASH_BYTES; i++)
+		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+	equal = strlen(said) == strlen(hex) && crypt_equal(said, hex, strlen(hex));
+	crypt_wipe(text, sizeof(text));
+	crypt_wipe(secret, sizeof(secret));
+	return equal;
+}
+
+static void
+on_handshake(struct component *c, const struct elem *e)
+{
+	if (!elem_is(e, NS_COMPONENT, "handshake") || !knows_secret(c, e)) {
+		log_warning(conn_log(c->conn), "component-refused", "domain=%s", jid_domain(c->jid));
+		metric_add(METRIC_AUTH_FAILED, 1);
+		end(c, XSTREAM_NOT_AUTHORIZED, NULL);
+		return;
+	}
+	source_authenticated(conn_source(c->conn));
+	c->authenticated = true;
+	c->state = STATE_MOVING;
+	conn_pause(c->conn);
+}
+
+/* The lane is full, or has room again. */
+static void
+lane_changed(void *owner)
+{
+	struct component *c = owner;
+	bool full = lane_is_full(c->lane);
+
+	if (full == c->paused)
+		return;
+	if (full)
+		conn_pause(c->conn);
+	else if (!quiet)
+		conn_resume(c->conn);
+	c->paused = full || quiet;
+}
+
+static void
+arrived(struct conn *conn, void *owner)
+{
+	struct component *c = owner;
+	struct parser_limits l = home_parser_limits();
+
+	list_append(&streams, &c->link);
+	conn_resume(conn);
+	if (!component_join(c, jid_domain(c->jid))) {
+		end(c, XSTREAM_CONFLICT, "the component is connected already");
+		return;
+	}
+	c->joined = true;
+	c->state = STATE_OPEN;
+	c->lane = lane_new_for(lane_changed, c);
+	c->allowance = (int64_t)home_config()->limits.component_stanzas_burst * 1000;
+	c->allowance_ms = reactor_now_ms(reactor_current());
+	parser_set_limits(c->parser, &l);
+	metric_add(METRIC_COMPONENTS, 1);
+	log_info(conn_log(conn), "component-connected", "domain=%s address=%s", jid_domain(c->jid), conn_address(conn));
+	conn_write(conn, "<handshake/>", 12);
+}
+
+static void
+go_home(struct component *c)
+{
+	timer_clear(&c->timer);
+	list_remove(&c->link);
+	conn_move(c->conn, component_home(jid_domain(c->jid)), arrived);
+}
+
+/* Stanzas */
+
+static void
+throttle_over(struct timer *t)
+{
+	conn_resume(LIST_ENTRY(t, struct component, throttle)->conn);
+}
+
+/* What no lane holds back has a rate (P7). */
+static void
+charge(struct component *c)
+{
+	const struct limits *l = &home_config()->limits;
+	int64_t now = reactor_now_ms(reactor_current()), full = (int64_t)l->component_stanzas_burst * 1000;
+
+	c->allowance += (now - c->allowance_ms) * (int64_t)l->component_stanzas_per_second;
+	c->allowance_ms = now;
+	if (c->allowance > full)
+		c->allowance = full;
+	c->allowance -= 1000;
+	if (c->allowance >= 0 || timer_is_set(&c->throttle))
+		return;
+	metric_add(METRIC_THROTTLED, 1);
+	conn_pause(c->conn);
+	timer_set(&c->throttle, THROTTLE_MS, throttle_over);
+}
+
+/* From here on it is a stanza like others: their elements are of jabber:client. */
+static void
+adopt(struct stanza *st)
+{
+	for (struct elem *e = st->root; e; e = elem_walk(st->root, e))
+		if (e->ns == NS_COMPONENT)
+			e->ns = NS_CLIENT;
+}
+
+static bool
+is_stanza(const struct elem *e)
+{
+	return e->ns == NS_COMPONENT &&
+		(!strcmp(e->name, "message") || !strcmp(e->name, "presence") || !strcmp(e->name, "iq"));
+}
+
+static void
+take_stanza(struct component *c, struct stanza *st)
+{
+	struct elem *root = st->root;
+	const char *f = elem_get(root, "from"), *t = elem_get(root, "to");
+	struct jid *from = f ? jid_parse_z(f) : NULL, *to = t ? jid_parse_z(t) : NULL;
+	struct packet *p;
+
+	metric_add(METRIC_STANZAS_IN, 1);
+	/* §3: both addresses, and its own domain in the first. */
+	if (!from || strcmp(jid_domain(from), jid_domain(c->jid)) || !t) {
+		end(c, !t && from ? XSTREAM_IMPROPER_ADDRESSING : XSTREAM_INVALID_FROM, NULL);
+		stanza_unref(st);
+	} else {
+		adopt(st);
+		elem_set(st, root, "from", jid_full(from));
+		intake_strip_forged(root);
+		if (!elem_child(root, NS_CLIENT, "body"))
+			charge(c);
+		p = packet_new(st, from, to);
+		if (!to)
+			lane_push_refused(c->lane, p, XERROR_JID_MALFORMED, NULL);
+		else if (!intake_is_right(p))
+			lane_push_refused(c->lane, p, XERROR_BAD_REQUEST, NULL);
+		else
+			lane_push(c->lane, p);
+	}
+	jid_unref(from);
+	jid_unref(to);
+}
+
+static void
+on_stanza(void *owner, struct stanza *st)
+{
+	struct component *c = owner;
+
+	if (c->state == STATE_OPEN && is_stanza(st->root)) {
+		take_stanza(c, st);
+	} else {
+		if (c->state == STATE_HANDSHAKE)
+			on_handshake(c, st->root);
+		else if (c->state == STATE_OPEN)
+			end(c, XSTREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+		stanza_unref(st);
+	}
+	if (c->state == STATE_MOVING || c->state == STATE_CLOSING || c->paused || timer_is_set(&c->throttle))
+		parser_stop(c->parser);
+}
+
+static void
+on_closed(void *owner)
+{
+	end(owner, XSTREAM_NONE, NULL);
+}
+
+static const struct {
+	enum parser_error error;
+	enum xstream_error condition;
+} parser_errors[] = {
+	{ PARSER_RESTRICTED, XSTREAM_RESTRICTED_XML },
+	{ PARSER_BAD_NAMESPACE, XSTREAM_INVALID_NAMESPACE },
+	{ PARSER_BAD_FORMAT, XSTREAM_BAD_FORMAT },
+	{ PARSER_TOO_BIG, XSTREAM_POLICY_VIOLATION },
+	{ PARSER_BAD_ENCODING, XSTREAM_UNSUPPORTED_ENCODING },
+};
+
+static void
+parser_failed(struct component *c, enum parser_error e)
+{
+	enum xstream_error x = XSTREAM_NOT_WELL_FORMED;
+
+	for (size_t i = 0; i < sizeof(parser_errors) / sizeof(parser_errors[0]); i++)
+		if (parser_errors[i].error == e)
+			x = parser_errors[i].condition;
+	end(c, x, parser_error_text(e));
+}
+
+static void
+on_data(struct conn *conn, void *owner, const char *p, size_t n)
+{
+	struct component *c = owner;
+	enum parser_error e;
+	size_t used = 0;
+
+	if (c->state == STATE_CLOSING)
+		return;
+	e = parser_feed(c->parser, p, n, &used);
+	if (c->state == STATE_CLOSING)
+		return;
+	if (e != PARSER_OK) {
+		parser_failed(c, e);
+		return;
+	}
+	if (used < n)
+		conn_keep_rest(conn, used);
+	if (c->state == STATE_MOVING)
+		go_home(c);
+}
+
+/* Going out */
+
+static void
+on_flushed(struct conn *conn, void *owner, uint64_t upto)
+{
+	struct component *c = owner;
+
+	(void)conn;
+	LIST_EACH(l, &c->unsent) {
+		struct unsent *u = LIST_ENTRY(l, struct unsent, link);
+
+		if (u->upto > upto)
+			return;
+		list_remove(&u->link);
+		packet_unref(u->p);
+		free(u);
+	}
+}
+
+/* The recorded text where there is one, without additions: ids given by us would be in the component's name. */
+static void
+write_packet(struct buf *out, struct packet *p)
+{
+	struct overlay o = { .to = p->readdressed ? jid_full(p->to) : NULL };
+
+	if (p->xml)
+		buf_add(out, p->xml, p->xml_len);
+	else
+		serialize_stanza(out, p->st, NS_CLIENT, &o);
+}
+
+void
+component_stream_send(struct component *c, struct packet *p)
+{
+	size_t waiting = (size_t)(conn_mark(c->conn) - conn_flushed(c->conn));
+	struct unsent *u;
+
+	if (waiting > home_config()->limits.component_queue_bytes) {
+		metric_add(METRIC_COMPONENT_FULL, 1);
+		component_refuse(p, XERROR_RESOURCE_CONSTRAINT, "the component does not keep up");
+		return;
+	}
+	metric_add(METRIC_STANZAS_OUT, 1);
+	write_packet(conn_out(c->conn), p);
+	conn_wrote(c->conn);
+	if (p->kind == PACKET_PRESENCE)
+		return;
+	u = NEW(struct unsent);
+	u->p = packet_ref(p);
+	u->upto = conn_mark(c->conn);
+	list_append(&c->unsent, &u->link);
+}
+
+/* The reactor's streams */
+
+void
+component_home_start(void)
+{
+	list_init(&streams);
+	component_home_joined_init();
+}
+
+void
+component_home_reload(void)
+{
+	LIST_EACH(l, &streams) {
+		struct component *c = LIST_ENTRY(l, struct component, link);
+
+		if (c->joined && !component_is(c->jid))
+			end(c, XSTREAM_HOST_GONE, NULL);
+	}
+}
+
+void
+component_home_quiet(void)
+{
+	quiet = true;
+	LIST_EACH(l, &streams) {
+		struct component *c = LIST_ENTRY(l, struct component, link);
+
+		if (c->state == STATE_CLOSING || c->paused)
+			continue;
+		conn_pause(c->conn);
+		c->paused = true;
+	}
+}
+
+unsigned
+component_home_shutdown(void)
+{
+	unsigned n = 0;
+
+	LIST_EACH(l, &streams) {
+		end(LIST_ENTRY(l, struct component, link), XSTREAM_SYSTEM_SHUTDOWN, NULL);
+		n++;
+	}
+	return n;
+}
+
+void
+component_home_stop(void)
+{
+	LIST_EACH(l, &streams)
+		component_free(LIST_ENTRY(l, struct component, link));
+}

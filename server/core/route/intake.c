@@ -1,0 +1,48 @@
+/*
+ * intake: for clients (core/session) and components (core/component).
+ */
+#include "core/route/intake.h"
+
+#include "core/host.h"
+#include "xmpp/ns.h"
+
+static bool
+names_us(const char *address)
+{
+	struct jid *j = address ? jid_parse_z(address) : NULL;
+	bool ours = j && host_is_local(j);
+
+	jid_unref(j);
+	return ours;
+}
+
+void
+intake_strip_forged(struct elem *root)
+{
+	struct elem *next;
+
+	for (struct elem *e = elem_first(root); e; e = next) {
+		next = elem_next(e, NULL, NULL);
+		if ((elem_is(e, NS_SID, "stanza-id") && names_us(elem_get(e, "by"))) ||
+			(elem_is(e, NS_DELAY, "delay") && names_us(elem_get(e, "from"))))
+			elem_remove(e);
+	}
+}
+
+static bool
+iq_is_right(const struct packet *p)
+{
+	const struct elem *child = elem_first(p->st->root);
+
+	if (!packet_id(p))
+		return false;
+	if (p->type == TYPE_GET || p->type == TYPE_SET)
+		return child && !elem_next(child, NULL, NULL);
+	return true;
+}
+
+bool
+intake_is_right(const struct packet *p)
+{
+	return p->type != TYPE_UNKNOWN && (p->kind != PACKET_IQ || iq_is_right(p));
+}
