@@ -132,6 +132,9 @@ void module_session_give(struct session *s, struct stanza *st, uint64_t record_i
 /* One stanza to every contact that may see the account's presence, and to the account itself when `own`: by one
  * sealed tree, `to` written for each (bare JIDs). */
 void module_tell_contacts(struct hook *h, struct stanza *st, const struct jid *from, bool own);
+/* The session's presence is from now on this one (unsealed, an altered copy of module_session_presence), and is broadcast as
+ * if its client had sent it, past HOOK_SEND_CHECK. */
+void module_session_present(struct session *s, struct stanza *st);
 /* The account appears offline to whom `contact` covers (jid_covers), or available again: before a block takes effect, and
  * after it has ended. HOOK_PRESENCE_TO is asked: who sees nothing already, or still, hears nothing. */
 void module_presence_hide(struct hook *h, const struct jid *contact);

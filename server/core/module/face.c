@@ -8,6 +8,7 @@
 #include "core/home.h"
 #include "core/host.h"
 #include "core/module/modules.h"
+#include "core/roster/presence.h"
 #include "core/roster/roster.h"
 #include "core/route/router.h"
 #include "core/session.h"
@@ -198,6 +199,15 @@ module_send(struct stanza *st, const struct jid *from, const struct jid *to)
 	elem_set(st, st->root, "from", jid_full(from));
 	elem_set(st, st->root, "to", jid_full(to));
 	router_send(packet_new(st, (struct jid *)from, (struct jid *)to));
+}
+
+void
+module_session_present(struct session *s, struct stanza *st)
+{
+	if (session_is_available(s) && !s->closing)
+		presence_broadcast(s, packet_new(stanza_seal(st), s->jid, NULL));
+	else
+		stanza_unref(st);
 }
 
 void
