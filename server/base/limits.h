@@ -50,6 +50,10 @@
 	X(component_stanzas_per_second, 5000, 10, 1000000, "Stanzas without a body that a component may send; above it is read more slowly") \
 	X(component_stanzas_burst, 20000, 10, 10000000, "The same at once, after a pause") \
 	X(component_queue_bytes, 4194304, 65536, 268435456, "Bytes waiting for a component that does not read; more is refused") \
+	X(vcard_bytes, 262144, 1024, 16777216, "A vCard with its photo (XEP-0054)") \
+	X(private_bytes, 262144, 1024, 16777216, "Private XML of an account in all (XEP-0049)") \
+	X(private_elements, 100, 1, 10000, "Elements of private XML of an account") \
+	X(bookmarks, 500, 1, 10000, "Bookmarks that a client of the old kind may set at once (XEP-0048)") \
 	X(archive_waiting, 100000, 100, 10000000, "Messages waiting for their commit in all") \
 	X(archive_waiting_bytes, 268435456, 1048576, 17179869184, "The same in bytes") \
 	X(jobs_waiting, 20000, 100, 10000000, "Database jobs waiting") \

@@ -35,6 +35,7 @@ struct buf;
 	X(QUOTA_REFUSED, COUNTER, "chancery_quota_refused_total", "Requests refused because what is kept for an account is full") \
 	X(BLOCKED, COUNTER, "chancery_blocked_total", "Stanzas refused or dropped by a block list (XEP-0191)") \
 	X(ABUSE_REPORTS, COUNTER, "chancery_abuse_reports_total", "Reports of abuse by users (XEP-0377)") \
+	X(PROFILE_REFUSED, COUNTER, "chancery_profile_refused_total", "vCards, private XML and bookmarks refused: malformed, too big or too many") \
 	X(ARCHIVE_RECORDS, COUNTER, "chancery_archive_records_total", "Records committed") \
 	X(ARCHIVE_REFUSED, COUNTER, "chancery_archive_refused_total", "Messages returned because the archive did not take them") \
 	X(ARCHIVE_FAILURES, COUNTER, "chancery_archive_failures_total", "Batches that failed or had an unknown outcome") \

@@ -37,7 +37,10 @@
 	X(datapolicy) \
 	X(external) \
 	/* SEND_CHECK: before whatever would note or alter what is refused here. */ \
-	X(encryption)
+	X(encryption) \
+	/* RECV_DELIVER: before whoever takes the account's own events over. */ \
+	X(vcard) \
+	X(private)
 
 #define MODULES_DECLARE(name) extern const struct module_def name##_module;
 MODULES_TABLE(MODULES_DECLARE)
