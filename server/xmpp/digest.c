@@ -10,6 +10,7 @@
 #include <openssl/params.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 
@@ -71,6 +72,26 @@ scram_hash_size(enum scram_hash h)
 {
 	assert((unsigned)h < SCRAM_HASHES);
 	return algorithms[h].size;
+}
+
+size_t
+digest_named(const char *name, const void *p, size_t n, uint8_t out[DIGEST_MAX])
+{
+	static const struct {
+		const char *name, *openssl;
+	} names[] = {
+		{ "sha-1", "SHA1" },
+		{ "sha-256", "SHA256" },
+		{ "sha-512", "SHA512" },
+		{ "sha3-256", "SHA3-256" },
+		{ "sha3-512", "SHA3-512" },
+	};
+	size_t size = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(names[i].name, name))
+			must(EVP_Q_digest(NULL, names[i].openssl, NULL, p, n, out, &size), "EVP_Q_digest");
+	return size;
 }
 
 void

@@ -13,6 +13,10 @@ struct digest_part {
 	size_t n;
 };
 
+/* By the names of XEP-0300: sha-1, sha-256, sha-512, sha3-256, sha3-512. The size, or 0: unknown name. */
+#define DIGEST_MAX 64
+size_t digest_named(const char *name, const void *p, size_t n, uint8_t out[DIGEST_MAX]);
+
 void digest_hash(enum scram_hash h, const void *p, size_t n, uint8_t out[SCRAM_MAX]);
 /* Of the parts one after another. The key is scram_hash_size() or any other length. */
 void digest_hmac(enum scram_hash h, const void *key, size_t key_len,

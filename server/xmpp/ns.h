@@ -27,6 +27,8 @@
 	X(NS_DISCO_INFO, "http://jabber.org/protocol/disco#info") \
 	X(NS_DISCO_ITEMS, "http://jabber.org/protocol/disco#items") \
 	X(NS_CAPS, "http://jabber.org/protocol/caps") \
+	X(NS_CAPS2, "urn:xmpp:caps") \
+	X(NS_HASHES, "urn:xmpp:hashes:2") \
 	X(NS_PING, "urn:xmpp:ping") \
 	X(NS_VERSION, "jabber:iq:version") \
 	X(NS_TIME, "urn:xmpp:time") \
@@ -46,9 +48,6 @@
 	X(NS_OOB, "jabber:x:oob") \
 	X(NS_NICK, "http://jabber.org/protocol/nick") \
 	X(NS_DATA, "jabber:x:data") \
-	X(NS_BLOCKING, "urn:xmpp:blocking") \
-	X(NS_BLOCKING_ERRORS, "urn:xmpp:blocking:errors") \
-	X(NS_REPORTING, "urn:xmpp:reporting:1") \
 	X(NS_VCARD, "vcard-temp") \
 	X(NS_VCARD_UPDATE, "vcard-temp:x:update") \
 	X(NS_PUBSUB, "http://jabber.org/protocol/pubsub") \

@@ -1,6 +1,6 @@
 /*
- * caps: XEP-0115 §5.1, step by step. Everything is collected into an arena, sorted, and put one behind the other
- * in a buf that is hashed at the end. Sorting is by octets ("i;octet"), which is what strcmp does.
+ * caps: XEP-0115 §5.1 and XEP-0390 §4.1, step by step. Everything is collected into an arena, sorted, and put one behind
+ * the other in a buf that is hashed at the end. Sorting is by octets ("i;octet"), which is what strcmp does.
  */
 #include "core/module/caps.h"
 
@@ -12,8 +12,6 @@
 #include "base/text.h"
 #include "xmpp/digest.h"
 #include "xmpp/ns.h"
-
-#define SHA1_SIZE 20
 
 /* What there is to sort: the key, and the element or text it stands for. */
 struct row {
@@ -189,19 +187,251 @@ add_forms(struct buf *s, const struct elem *query, struct arena *a)
 	return true;
 }
 
-bool
-caps_ver(const struct elem *query, char out[CAPS_VER_SIZE])
+static bool
+write_115(struct buf *s, const struct elem *query, struct arena *a)
+{
+	return add_identities(s, query, a) && add_features(s, query, a) && add_forms(s, query, a);
+}
+
+/* XEP-0390: nothing that a peer can choose contains the separators, which XML does not allow in text. */
+#define END_OF_TEXT '\x1f'
+#define END_OF_ROW '\x1e'
+#define END_OF_FORM '\x1d'
+#define END_OF_PART '\x1c'
+
+/* Rows whose only key is made of what they stand for; joined in order. Twice the same is allowed here. */
+static void
+join(struct buf *s, struct rows *rows, char end)
+{
+	(void)sort(rows);
+	for (size_t i = 0; i < rows->n; i++) {
+		buf_adds(s, rows->r[i].key[0]);
+		if (end)
+			buf_addc(s, end);
+	}
+}
+
+static const char *
+keep(struct buf *b, struct arena *a)
+{
+	const char *s = arena_strndup(a, buf_str(b), buf_len(b));
+
+	buf_fini(b);
+	return s;
+}
+
+static void
+add_features_390(struct buf *s, const struct elem *query, struct arena *a)
+{
+	struct rows rows = collect(query, NS_DISCO_INFO, "feature", a);
+
+	for (size_t i = 0; i < rows.n; i++)
+		rows.r[i].key[0] = arena_printf(a, "%s%c", or_empty(elem_get(rows.r[i].e, "var")), END_OF_TEXT);
+	join(s, &rows, 0);
+	buf_addc(s, END_OF_PART);
+}
+
+/* xml:lang may be inherited from the answer (§4.1, general remarks). */
+static const char *
+lang_of(const struct elem *e)
+{
+	const char *lang = NULL;
+
+	for (; e && !lang; e = e->parent)
+		lang = elem_lang(e);
+	return or_empty(lang);
+}
+
+static void
+add_identities_390(struct buf *s, const struct elem *query, struct arena *a)
+{
+	struct rows rows = collect(query, NS_DISCO_INFO, "identity", a);
+
+	for (size_t i = 0; i < rows.n; i++) {
+		const struct elem *e = rows.r[i].e;
+
+		rows.r[i].key[0] = arena_printf(a, "%s%c%s%c%s%c%s%c%c", or_empty(elem_get(e, "category")), END_OF_TEXT,
+			or_empty(elem_get(e, "type")), END_OF_TEXT, lang_of(e), END_OF_TEXT, or_empty(elem_get(e, "name")),
+			END_OF_TEXT, END_OF_ROW);
+	}
+	join(s, &rows, 0);
+	buf_addc(s, END_OF_PART);
+}
+
+static const char *
+field_390(const struct elem *field, struct arena *a)
+{
+	struct rows values = values_of(field, a);
+	struct buf b = { 0 };
+
+	buf_addf(&b, "%s%c", or_empty(elem_get(field, "var")), END_OF_TEXT);
+	join(&b, &values, END_OF_TEXT);
+	buf_addc(&b, END_OF_ROW);
+	return keep(&b, a);
+}
+
+/* NULL: not a form with a FORM_TYPE (XEP-0068), or one with rows. */
+static const char *
+form_390(const struct elem *form, struct arena *a)
+{
+	struct rows fields = collect(form, NS_DATA, "field", a);
+	struct buf b = { 0 };
+	bool ok = true;
+
+	if (!form_type(form, a, &ok) || elem_child(form, NS_DATA, "reported") || elem_child(form, NS_DATA, "item"))
+		return NULL;
+	for (size_t i = 0; i < fields.n; i++)
+		fields.r[i].key[0] = field_390(fields.r[i].e, a);
+	join(&b, &fields, 0);
+	buf_addc(&b, END_OF_FORM);
+	return keep(&b, a);
+}
+
+static bool
+add_forms_390(struct buf *s, const struct elem *query, struct arena *a)
+{
+	struct rows forms = collect(query, NS_DATA, "x", a);
+
+	for (size_t i = 0; i < forms.n; i++)
+		if (!(forms.r[i].key[0] = form_390(forms.r[i].e, a)))
+			return false;
+	join(s, &forms, 0);
+	buf_addc(s, END_OF_PART);
+	return true;
+}
+
+static bool
+write_390(struct buf *s, const struct elem *query, struct arena *a)
+{
+	for (const struct elem *e = elem_first(query); e; e = elem_next(e, NULL, NULL))
+		if (!elem_is(e, NS_DISCO_INFO, "identity") && !elem_is(e, NS_DISCO_INFO, "feature") && !elem_is(e, NS_DATA, "x"))
+			return false;
+	add_features_390(s, query, a);
+	add_identities_390(s, query, a);
+	return add_forms_390(s, query, a);
+}
+
+#define HASH_TEXT text_base64_size(DIGEST_MAX)
+
+static bool
+hash_of(const struct elem *query, enum caps_form form, const char *algo, char out[HASH_TEXT])
 {
 	struct arena *a = arena_new(0);
 	struct buf s = { 0 };
-	uint8_t hash[SCRAM_MAX];
-	bool ok = add_identities(&s, query, a) && add_features(&s, query, a) && add_forms(&s, query, a);
+	uint8_t hash[DIGEST_MAX];
+	size_t size = 0;
 
-	if (ok) {
-		digest_hash(SCRAM_SHA1, buf_str(&s), buf_len(&s), hash);
-		text_base64_encode(hash, SHA1_SIZE, out);
-	}
+	if (form == CAPS_390 ? write_390(&s, query, a) : write_115(&s, query, a))
+		size = digest_named(algo, buf_str(&s), buf_len(&s), hash);
+	if (size)
+		text_base64_encode(hash, size, out);
 	buf_fini(&s);
 	arena_free(a);
-	return ok;
+	return size > 0;
+}
+
+bool
+caps_ver(const struct elem *query, char out[CAPS_VER_SIZE])
+{
+	char text[HASH_TEXT];
+
+	if (!hash_of(query, CAPS_115, "sha-1", text))
+		return false;
+	memcpy(out, text, CAPS_VER_SIZE);
+	return true;
+}
+
+bool
+caps_sha256(const struct elem *query, char out[CAPS_SHA256_SIZE])
+{
+	char text[HASH_TEXT];
+
+	if (!hash_of(query, CAPS_390, "sha-256", text))
+		return false;
+	memcpy(out, text, CAPS_SHA256_SIZE);
+	return true;
+}
+
+/* What others announce */
+
+static bool
+can_check(const char *algo)
+{
+	uint8_t hash[DIGEST_MAX];
+
+	return digest_named(algo, "", 0, hash) > 0;
+}
+
+/* XEP-0390 §4.2: any of the set will do. */
+static struct caps
+read_390(const struct elem *c, struct arena *a)
+{
+	for (const struct elem *e = elem_child(c, NS_HASHES, "hash"); e; e = elem_next(e, NS_HASHES, "hash")) {
+		struct caps out = { .form = CAPS_390, .algo = elem_get(e, "algo") };
+
+		if (!out.algo || !can_check(out.algo))
+			continue;
+		out.value = elem_text(e, a);
+		if (!*out.value || strlen(out.value) > HASH_TEXT)
+			continue;
+		out.node = arena_printf(a, "%s#%s.%s", NS_CAPS2, out.algo, out.value);
+		return out;
+	}
+	return (struct caps){ 0 };
+}
+
+/* XEP-0115 §5.4 steps 1 and 2. The legacy format (§7) has no hash and a version for a ver. */
+static struct caps
+read_115(const struct elem *c, struct arena *a)
+{
+	const char *algo = elem_get(c, "hash"), *node = elem_get(c, "node"), *ver = elem_get(c, "ver");
+	struct caps out = { .form = CAPS_PLAIN, .algo = "", .value = "" };
+
+	if (!node || !ver || strlen(node) + strlen(ver) + 2 > CAPS_NODE_MAX)
+		return out;
+	out.node = arena_printf(a, "%s#%s", node, ver);
+	if (!algo || !can_check(algo) || strlen(ver) > HASH_TEXT)
+		return out;
+	out.form = CAPS_115;
+	out.algo = algo;
+	out.value = ver;
+	return out;
+}
+
+struct caps
+caps_of(const struct elem *presence, struct arena *a)
+{
+	const struct elem *c = elem_child(presence, NS_CAPS2, "c");
+	struct caps out = { 0 };
+
+	if (c)
+		out = read_390(c, a);
+	c = elem_child(presence, NS_CAPS, "c");
+	if (!out.form && c)
+		out = read_115(c, a);
+	return out;
+}
+
+/* '<' ends every string in XEP-0115 and may be part of one: then two different answers have one hash (§8.2 of it). */
+static bool
+is_ambiguous(const struct elem *query)
+{
+	for (const struct elem *e = query; e; e = elem_walk(query, e)) {
+		if (!e->name && memchr(e->text, '<', e->text_len))
+			return true;
+		for (const struct attr *at = e->name ? e->attrs : NULL; at; at = at->next)
+			if (strchr(at->value, '<'))
+				return true;
+	}
+	return false;
+}
+
+bool
+caps_fits(const struct caps *c, const struct elem *query)
+{
+	char text[HASH_TEXT];
+
+	if (c->form < CAPS_115 || (c->form == CAPS_115 && is_ambiguous(query)))
+		return false;
+	return hash_of(query, c->form, c->algo, text) && !strcmp(text, c->value);
 }
