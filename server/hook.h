@@ -50,9 +50,10 @@ enum hook_stage {
 	HOOK_CAPS_KNOWN,       /* what h->bound supports has become known, or has changed: module_session_supports */
 	HOOK_CONTACT_CHANGED,  /* the subscription of contact h->from (bare) has changed: module_relation */
 	HOOK_SERVER_INFO,      /* adds extension forms to the server's disco#info: h->reply, h->query. When settings change */
-	HOOK_DISCO_INFO,       /* disco#info of an account, or of a node of the server: adds to h->query of h->reply; may wait.
-	                          HANDLED: h->node is known here */
-	HOOK_DISCO_ITEMS,      /* the same for disco#items */
+	HOOK_DISCO_INFO,       /* disco#info of an account (or of its h->node), or of a node of the server (h->account NULL), by
+	                          somebody who may ask: adds to h->query of h->reply; may wait. HANDLED: h->node is known
+	                          here; without a node NEXT lets others add, too */
+	HOOK_DISCO_ITEMS,      /* the same for disco#items, of the server without a node, too */
 	HOOK_CONFIG_CHANGED,
 	HOOK_IQ,               /* the call of an IQ handler; may wait */
 	HOOK_STAGES
@@ -91,6 +92,7 @@ struct hook {
 	const char *error_type;       /* "wait", …; NULL: the condition's usual one */
 	const char *error_text;       /* static or from h->arena */
 	const char *error_ns, *error_name; /* application-specific condition (RFC 6120 §8.3.4); static */
+	const char *error_feature;    /* its attribute `feature` (XEP-0060's <unsupported/>); static */
 	struct stanza *reply;         /* hook_reply; HOOK_DISCO_*: to add to */
 	struct stanza *replacement;   /* hook_replace */
 	struct hook_chain *chain;     /* the core's */

@@ -27,6 +27,7 @@
 #include "core/stream/c2s.h"
 #include "core/route/delivery.h"
 #include "core/module/disco.h"
+#include "core/module/features.h"
 #include "core/home.h"
 #include "core/host.h"
 #include "core/route/iq.h"
@@ -382,6 +383,7 @@ stop(const struct config *c)
 	home_stop_all();
 	reactor_stop_all();
 	disco_stop();
+	features_stop();
 	modules_stop();
 	iq_forget_all();
 	auth_stop();

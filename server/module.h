@@ -109,6 +109,8 @@ bool module_session_is_over(const struct session *s);    /* is being closed: tak
 const struct stanza *module_session_presence(const struct session *s); /* NULL: not available */
 /* Does its client announce this feature in its presence (XEP-0115, XEP-0390)? False while that is not known. */
 bool module_session_supports(const struct session *s, const char *var);
+/* fn for each of them. */
+void module_session_features(const struct session *s, void (*fn)(void *arg, const char *var), void *arg);
 void *module_session_data(const struct module *m, struct session *s);
 /* HOOK_RECV_GIVEN: was h->stanza given to this session, or will it be from the backlog? Else, and in a continuation: false. */
 bool module_was_given(const struct hook *h, const struct session *s);
@@ -130,11 +132,17 @@ void module_send(struct stanza *st, const struct jid *from, const struct jid *to
 /* To one session of this home; `record_id` becomes the stanza id (XEP-0359) it sees, 0: none. */
 void module_session_give(struct session *s, struct stanza *st, uint64_t record_id);
 /* One stanza to every contact that may see the account's presence, and to the account itself when `own`: by one
- * sealed tree, `to` written for each (bare JIDs). */
+ * sealed tree, `to` written for each (bare JIDs). Who may not have the account's presence (HOOK_PRESENCE_TO: blocked) is
+ * left out. */
 void module_tell_contacts(struct hook *h, struct stanza *st, const struct jid *from, bool own);
 /* The session's presence is from now on this one (unsealed, an altered copy of module_session_presence), and is broadcast as
  * if its client had sent it, past HOOK_SEND_CHECK. */
 void module_session_present(struct session *s, struct stanza *st);
+/* The same to those for whom `want` says so. */
+void module_tell_some_contacts(struct hook *h, struct stanza *st, const struct jid *from, bool own,
+	bool (*want)(void *arg, const struct jid *contact), void *arg);
+/* To one address by the same tree: seals it and keeps it as it is. Borrows it. `from` is the stanza's own. */
+void module_tell(struct stanza *st, const struct jid *from, const struct jid *to);
 /* The account appears offline to whom `contact` covers (jid_covers), or available again: before a block takes effect, and
  * after it has ended. HOOK_PRESENCE_TO is asked: who sees nothing already, or still, hears nothing. */
 void module_presence_hide(struct hook *h, const struct jid *contact);

@@ -45,7 +45,6 @@
 	X(roster_name_bytes, 1023, 64, 8192, "A roster item's name, or a group's") \
 	X(directed_presence, 500, 10, 100000, "Addresses a session has sent directed presence to") \
 	X(subscription_requests, 500, 10, 100000, "Subscription requests kept for a user") \
-	X(blocked_items, 1000, 10, 100000, "Addresses in an account's block list (XEP-0191)") \
 	X(presence_bytes, 16384, 1024, 262144, "A presence stanza") \
 	X(component_stanzas_per_second, 5000, 10, 1000000, "Stanzas without a body that a component may send; above it is read more slowly") \
 	X(component_stanzas_burst, 20000, 10, 10000000, "The same at once, after a pause") \
@@ -54,6 +53,8 @@
 	X(private_bytes, 262144, 1024, 16777216, "Private XML of an account in all (XEP-0049)") \
 	X(private_elements, 100, 1, 10000, "Elements of private XML of an account") \
 	X(bookmarks, 500, 1, 10000, "Bookmarks that a client of the old kind may set at once (XEP-0048)") \
+	X(caps_cached, 2000, 10, 1000000, "Verified sets of features kept for clients' capabilities (XEP-0115, XEP-0390)") \
+	X(caps_bytes, 32768, 1024, 262144, "The features of one client, beyond which they are not kept") \
 	X(archive_waiting, 100000, 100, 10000000, "Messages waiting for their commit in all") \
 	X(archive_waiting_bytes, 268435456, 1048576, 17179869184, "The same in bytes") \
 	X(jobs_waiting, 20000, 100, 10000000, "Database jobs waiting") \

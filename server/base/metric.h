@@ -36,6 +36,9 @@ struct buf;
 	X(BLOCKED, COUNTER, "chancery_blocked_total", "Stanzas refused or dropped by a block list (XEP-0191)") \
 	X(ABUSE_REPORTS, COUNTER, "chancery_abuse_reports_total", "Reports of abuse by users (XEP-0377)") \
 	X(PROFILE_REFUSED, COUNTER, "chancery_profile_refused_total", "vCards, private XML and bookmarks refused: malformed, too big or too many") \
+	X(CAPS_ASKED, COUNTER, "chancery_caps_asked_total", "Clients asked for their features (XEP-0115)") \
+	X(CAPS_WRONG, COUNTER, "chancery_caps_wrong_total", "Answers missing, too long, or not fitting the announced hash") \
+	X(CAPS_CACHED, GAUGE, "chancery_caps_cached", "Verified sets of features kept") \
 	X(ARCHIVE_RECORDS, COUNTER, "chancery_archive_records_total", "Records committed") \
 	X(ARCHIVE_REFUSED, COUNTER, "chancery_archive_refused_total", "Messages returned because the archive did not take them") \
 	X(ARCHIVE_FAILURES, COUNTER, "chancery_archive_failures_total", "Batches that failed or had an unknown outcome") \

@@ -155,6 +155,7 @@ session_free(void *arg)
 
 	keep_session_free(s->kept);
 	jid_unref(s->jid);
+	features_forget(s);
 	free(s->address);
 	free(s->tls);
 	free(s);

@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "core/module/features.h"
 #include "core/module/held.h"
 #include "core/route/lane.h"
 #include "core/route/packet.h"
@@ -36,6 +37,7 @@ struct session {
 	/* roster (core/roster) */
 	bool interested;         /* has asked for the roster */
 	bool closing, detached;
+	struct announced announced; /* what its client supports */
 	struct held held;        /* kept back by modules */
 	void *kept;              /* what modules keep (core/module/keep) */
 	/* what the census shows */

@@ -131,17 +131,14 @@ void
 chain_refuse(const struct packet *p, const struct hook *h)
 {
 	struct stanza *st = xerror_reply(p->st, h->error, h->error_type, h->error_text);
-	struct packet *reply;
 	struct elem *e;
 
 	if (!st)
 		return;
 	e = elem_child(st->root, NULL, "error");
 	if (h->error_name && e)
-		elem_add(st, e, h->error_ns, h->error_name);
-	reply = packet_new(st, p->to, p->from);
-	reply->refusal = true;
-	router_reply(reply);
+		elem_set(st, elem_add(st, e, h->error_ns, h->error_name), "feature", h->error_feature);
+	router_reply(packet_new(st, p->to, p->from));
 }
 
 /* RFC 6120 §8.2.3: a get or set has exactly one answer, whatever the module does. */
@@ -193,8 +190,9 @@ proceed(struct hook_chain *c, bool ok, const struct stanza *answer)
 	h.bound = still_bound(c);
 	h.answer = answer;
 	c->h.reply = NULL; /* h has it */
-	v = c->then(&h, c->data, ok);
+	v = modules_settle(&h, c->then(&h, c->data, ok), true);
 	assert(v != HOOK_WAIT || c->step != STEP_NONE);
+	c->h.module = h.module;
 	c->h.record_id = h.record_id;
 	c->h.reply = h.reply;
 	if (v != HOOK_WAIT && c->p) {
@@ -326,7 +324,10 @@ chain_start(struct hook *h, enum hook_verdict v, struct packet *p, struct sessio
 		return;
 	}
 	keep(c, h);
-	h->reply = NULL; /* the chain has it */
+	if (v == HOOK_WAIT)
+		h->reply = NULL; /* the chain has it */
+	else
+		c->h.reply = NULL;
 	if (p && v == HOOK_WAIT) {
 		c->p = packet_ref(p);
 		if (s && s->lane) {

@@ -5,6 +5,8 @@
  * What the server offers depends on the modules and on the settings in force, so it is put together once for each
  * snapshot of the settings and kept, sealed, for all reactors.
  *
+ * Modules add what they know of accounts and of nodes (HOOK_DISCO_INFO, HOOK_DISCO_ITEMS), and may take their time.
+ *
  * Accounts answer their owner and those who may see their presence. To everybody else an account looks like one that
  * does not exist (XEP-0030 §8): nobody may find out addresses by asking. The handlers therefore also take users
  * in state ABSENT, to whom everybody is a stranger.
@@ -19,6 +21,7 @@
 #include "base/mem.h"
 #include "core/component/component.h"
 #include "core/module/caps.h"
+#include "core/module/chain.h"
 #include "core/home.h"
 #include "core/route/iq.h"
 #include "core/module/modules.h"
@@ -39,6 +42,7 @@ static const struct {
 	{ NS_DISCO_INFO, MODULE_SERVER | MODULE_ACCOUNT },
 	{ NS_DISCO_ITEMS, MODULE_SERVER | MODULE_ACCOUNT },
 	{ NS_CAPS, MODULE_SERVER },
+	{ NS_CAPS2, MODULE_SERVER },
 	{ NS_SID, MODULE_SERVER | MODULE_ACCOUNT },
 	{ "msgoffline", MODULE_SERVER },
 };
@@ -49,6 +53,8 @@ struct offer {
 	struct stanza *info;     /* <query/>, sealed */
 	char node[sizeof(CAPS_NODE) + CAPS_VER_SIZE];
 	char ver[CAPS_VER_SIZE];
+	char node_390[64 + CAPS_SHA256_SIZE]; /* XEP-0390 §4.3 */
+	char sha256[CAPS_SHA256_SIZE];
 	unsigned refs;
 };
 
@@ -94,6 +100,26 @@ write_features(struct stanza *st, struct elem *query, unsigned target)
 	free(f.var);
 }
 
+struct identities {
+	struct stanza *st;
+	struct elem *query;
+};
+
+static void
+add_identity(void *arg, const char *category, const char *type, const char *name)
+{
+	struct identities *i = arg;
+	struct elem *e;
+
+	for (e = elem_child(i->query, NULL, "identity"); e; e = elem_next(e, NULL, "identity"))
+		if (!strcmp(elem_get(e, "category"), category) && !strcmp(elem_get(e, "type"), type))
+			return; /* of another module already (XEP-0115 §5.4) */
+	e = elem_add(i->st, i->query, NULL, "identity");
+	elem_set(i->st, e, "category", category);
+	elem_set(i->st, e, "type", type);
+	elem_set(i->st, e, "name", name);
+}
+
 static void
 write_info(struct stanza *st, struct elem *query, unsigned target)
 {
@@ -107,6 +133,7 @@ write_info(struct stanza *st, struct elem *query, unsigned target)
 		elem_set(st, identity, "category", "account");
 		elem_set(st, identity, "type", "registered");
 	}
+	modules_identities(target, add_identity, &(struct identities){ st, query });
 	write_features(st, query, target);
 }
 
@@ -135,6 +162,8 @@ offer_new(const struct config *c)
 	stanza_seal(o->info);
 	(void)caps_ver(o->info->root, o->ver); /* cannot be ill-formed: features and forms that differ */
 	snprintf(o->node, sizeof(o->node), "%s#%s", CAPS_NODE, o->ver);
+	(void)caps_sha256(o->info->root, o->sha256);
+	snprintf(o->node_390, sizeof(o->node_390), "%s#sha-256.%s", NS_CAPS2, o->sha256);
 	return o;
 }
 
@@ -181,6 +210,7 @@ disco_write_caps(struct buf *out)
 	struct offer *o = offer_get();
 
 	buf_addf(out, "<c xmlns='%s' hash='sha-1' node='%s' ver='%s'/>", NS_CAPS, CAPS_NODE, o->ver);
+	buf_addf(out, "<c xmlns='%s'><hash xmlns='%s' algo='sha-256'>%s</hash></c>", NS_CAPS2, NS_HASHES, o->sha256);
 	offer_put(o);
 }
 
@@ -195,10 +225,33 @@ node_of(const struct iq_call *c)
 	return node && *node ? node : NULL;
 }
 
-static void
-reply(const struct iq_call *c, struct stanza *st)
+/* An answer with a <query/> to fill. */
+static struct elem *
+begin(const struct iq_call *c, const char *ns, struct stanza **st)
 {
-	router_reply(packet_new(st, c->p->to, c->p->from));
+	struct elem *query;
+
+	*st = packet_result(c->p);
+	query = elem_add(*st, (*st)->root, ns, "query");
+	/* XEP-0030 §3.2: the node of the question. */
+	elem_set(*st, query, "node", node_of(c));
+	return query;
+}
+
+/* Modules add what they know; then it goes out, or when they have waited. A node that nobody knows is refused. */
+static enum xerror
+finish(const struct iq_call *c, enum hook_stage stage, struct stanza *st, struct elem *query)
+{
+	struct hook h = { .stage = stage, .stanza = c->p->st, .payload = c->payload, .from = c->p->from, .to = c->p->to,
+		.account = c->user ? c->user->jid : NULL, .session = c->session ? c->session->jid : NULL, .bound = c->session,
+		.node = node_of(c), .reply = st, .query = query };
+	enum hook_verdict v = modules_settle(&h, modules_run(&h, c->user), false);
+
+	if (v != HOOK_WAIT)
+		chain_answer(c->p, &h, v);
+	if (h.chain)
+		chain_start(&h, v, c->p, c->session);
+	return XERROR_NONE;
 }
 
 static enum xerror
@@ -206,34 +259,35 @@ on_server_info(const struct iq_call *c)
 {
 	struct offer *o = offer_get();
 	const char *node = node_of(c);
-	bool known = !node || !strcmp(node, o->node);
+	struct stanza *st;
+	struct elem *query;
 
-	if (known) {
-		struct stanza *st = packet_result(c->p);
-		struct elem *query = elem_add_copy(st, st->root, o->info->root);
-
-		/* XEP-0030 §3.2: the node of the question. */
+	if (!node || !strcmp(node, o->node) || !strcmp(node, o->node_390)) {
+		st = packet_result(c->p);
+		query = elem_add_copy(st, st->root, o->info->root);
 		elem_set(st, query, "node", node);
-		reply(c, st);
+		router_reply(packet_new(st, c->p->to, c->p->from));
+		offer_put(o);
+		return XERROR_NONE;
 	}
 	offer_put(o);
-	return known ? XERROR_NONE : XERROR_ITEM_NOT_FOUND;
+	query = begin(c, NS_DISCO_INFO, &st);
+	return finish(c, HOOK_DISCO_INFO, st, query);
 }
 
 static enum xerror
 on_account_info(const struct iq_call *c)
 {
 	struct stanza *st;
+	struct elem *query;
 
 	/* Before the node is looked at: XEP-0030 §8, rule 1. */
 	if (modules_relation(c->user, c->p->from) == MODULE_STRANGER)
 		return XERROR_SERVICE_UNAVAILABLE;
-	if (node_of(c))
-		return XERROR_ITEM_NOT_FOUND;
-	st = packet_result(c->p);
-	write_info(st, elem_add(st, st->root, NS_DISCO_INFO, "query"), MODULE_ACCOUNT);
-	reply(c, st);
-	return XERROR_NONE;
+	query = begin(c, NS_DISCO_INFO, &st);
+	if (!node_of(c))
+		write_info(st, query, MODULE_ACCOUNT);
+	return finish(c, HOOK_DISCO_INFO, st, query);
 }
 
 struct items {
@@ -267,20 +321,18 @@ on_items(const struct iq_call *c)
 {
 	bool stranger = c->user && modules_relation(c->user, c->p->from) == MODULE_STRANGER;
 	struct stanza *st;
-	struct elem *query;
+	struct elem *query = begin(c, NS_DISCO_ITEMS, &st);
 
 	/* XEP-0030 §8, rule 2: a stranger's result is empty, as that of an account that does not exist is, node or not. */
-	if (!stranger && node_of(c))
-		return XERROR_ITEM_NOT_FOUND;
-	st = packet_result(c->p);
-	query = elem_add(st, st->root, NS_DISCO_ITEMS, "query");
-	elem_set(st, query, "node", node_of(c));
-	if (c->user && !stranger)
+	if (stranger) {
+		router_reply(packet_new(st, c->p->to, c->p->from));
+		return XERROR_NONE;
+	}
+	if (c->user && !node_of(c))
 		write_resources(st, query, c->user);
-	else if (!c->user)
+	else if (!c->user && !node_of(c))
 		component_each(write_component, &(struct items){ st, query });
-	reply(c, st);
-	return XERROR_NONE;
+	return finish(c, HOOK_DISCO_ITEMS, st, query);
 }
 
 void

@@ -226,3 +226,60 @@ module_session_give(struct session *s, struct stanza *st, uint64_t record_id)
 	packet_unref(p);
 	jid_unref(from);
 }
+
+/* To many */
+
+void
+module_tell(struct stanza *st, const struct jid *from, const struct jid *to)
+{
+	struct packet *p = packet_new(stanza_ref(stanza_seal(st)), (struct jid *)from, (struct jid *)to);
+
+	p->readdressed = true;
+	router_send(p);
+}
+
+struct telling {
+	struct hook of;
+	struct packet *p;
+	bool (*want)(void *arg, const struct jid *contact);
+	void *arg;
+};
+
+static void
+tell_contact(const struct roster_item *i, void *arg)
+{
+	struct telling *t = arg;
+
+	if (!(i->subscription & SUB_FROM) || !jid_is_bare(i->jid) || (t->want && !t->want(t->arg, i->jid)))
+		return;
+	t->of.to = i->jid;
+	if (!modules_want(HOOK_PRESENCE_TO) || modules_run(&t->of, t->of.user) == HOOK_NEXT)
+		router_send(packet_readdress(t->p, i->jid));
+}
+
+void
+module_tell_some_contacts(struct hook *h, struct stanza *st, const struct jid *from, bool own,
+	bool (*want)(void *arg, const struct jid *contact), void *arg)
+{
+	struct user *u = h->user;
+	struct telling t = { .want = want, .arg = arg };
+
+	if (!u || u->state != USER_READY) {
+		stanza_unref(st);
+		return;
+	}
+	elem_set(st, st->root, "from", jid_full(from));
+	t.p = packet_new(st, (struct jid *)from, NULL);
+	t.of = (struct hook){ .stage = HOOK_PRESENCE_TO, .stanza = st, .from = from, .account = u->jid, .user = u };
+	if (own)
+		router_send(packet_readdress(t.p, u->jid));
+	if (u->roster)
+		roster_each(u->roster, tell_contact, &t);
+	packet_unref(t.p);
+}
+
+void
+module_tell_contacts(struct hook *h, struct stanza *st, const struct jid *from, bool own)
+{
+	module_tell_some_contacts(h, st, from, own, NULL, NULL);
+}

@@ -29,8 +29,6 @@
 	X(ping) \
 	X(version) \
 	X(time) \
-	/* First at SEND_CHECK and RECV_CHECK: whoever is blocked gets no other answer. */ \
-	X(blocking) \
 	/* RECV_CHECK: before whatever takes a stanza over, as it keeps strangers from asking. */ \
 	X(lastactivity) \
 	X(contactinfo) \
@@ -59,6 +57,11 @@ struct feature {
 	unsigned targets;
 };
 
+struct identity {
+	const char *category, *type, *name;
+	unsigned targets;
+};
+
 /* The argument of the handler in core/iq: its address must not change. */
 struct iq_slot {
 	struct iq_slot *next;
@@ -70,6 +73,8 @@ struct module {
 	const struct module_def *def;
 	struct feature *features;
 	size_t nfeatures;
+	struct identity *identities;
+	size_t nidentities;
 	struct iq_slot *slots;
 	int account_number, session_number; /* core/module/keep; -1: none */
 };
@@ -129,6 +134,7 @@ detach(struct module *m)
 		free(slot);
 	}
 	free(m->features);
+	free(m->identities);
 }
 
 void
@@ -187,6 +193,13 @@ module_offers(struct module *m, const char *var, unsigned targets)
 	module_offers_when(m, var, targets, NULL);
 }
 
+void
+module_identity(struct module *m, const char *category, const char *type, const char *name, unsigned targets)
+{
+	m->identities = mem_realloc(m->identities, (m->nidentities + 1) * sizeof(*m->identities));
+	m->identities[m->nidentities++] = (struct identity){ category, type, name, targets };
+}
+
 static enum xerror on_iq(const struct iq_call *c);
 
 int
@@ -236,6 +249,37 @@ modules_run(struct hook *h, struct user *u)
 			chain_start(h, v, NULL, NULL);
 	}
 	assert(v != HOOK_REJECT || h->error != XERROR_NONE);
+	return v;
+}
+
+/* Those behind h->module, in a stage of those that may wait. */
+static enum hook_verdict
+run_rest(struct hook *h)
+{
+	const struct stage *s = &stages[h->stage];
+	enum hook_verdict v = HOOK_NEXT;
+	size_t i = 0;
+
+	while (i < s->n && s->list[i].module != h->module)
+		i++;
+	while (i < s->n && s->list[i].module == h->module)
+		i++;
+	for (; i < s->n && v == HOOK_NEXT; i++) {
+		h->module = s->list[i].module;
+		v = s->list[i].fn(h);
+	}
+	return v;
+}
+
+enum hook_verdict
+modules_settle(struct hook *h, enum hook_verdict v, bool waited)
+{
+	if (h->stage != HOOK_DISCO_INFO && h->stage != HOOK_DISCO_ITEMS)
+		return v;
+	if (v == HOOK_NEXT && waited)
+		v = run_rest(h);
+	if (v == HOOK_NEXT)
+		return h->node ? hook_reject(h, XERROR_ITEM_NOT_FOUND, NULL) : HOOK_HANDLED;
 	return v;
 }
 
@@ -352,6 +396,18 @@ modules_features(unsigned target, void (*fn)(void *arg, const char *var), void *
 			if (f->targets & target && (!f->setting || setting(f->setting)))
 				fn(arg, f->var);
 		}
+	}
+}
+
+void
+modules_identities(unsigned target, void (*fn)(void *arg, const char *category, const char *type, const char *name), void *arg)
+{
+	for (size_t i = 0; i < nmodules; i++) {
+		const struct module *m = &modules[i];
+
+		for (size_t j = 0; j < m->nidentities; j++)
+			if (m->identities[j].targets & target)
+				fn(arg, m->identities[j].category, m->identities[j].type, m->identities[j].name);
 	}
 }
 

@@ -21,6 +21,10 @@ bool modules_want(enum hook_stage stage);
  * hook.h allows it: the caller starts the chain (core/module/chain). */
 enum hook_verdict modules_run(struct hook *h, struct user *u);
 
+/* What the verdict of a stage means to its caller: in HOOK_DISCO_*, NEXT is a complete answer, or a node that nobody knows.
+ * `waited`: the module said so after it had waited, and those behind it have not been asked yet. */
+enum hook_verdict modules_settle(struct hook *h, enum hook_verdict v, bool waited);
+
 const char *modules_name(const struct module *m);
 /* Its places in core/module/keep; -1: none. */
 int *modules_account_number(struct module *m);
@@ -30,5 +34,7 @@ int *modules_session_number(struct module *m);
 enum module_relation modules_relation(const struct user *u, const struct jid *from);
 /* For disco, with the settings in force on this reactor: calls fn for each feature offered to `target`. */
 void modules_features(unsigned target, void (*fn)(void *arg, const char *var), void *arg);
+/* The same for identities; name may be NULL. */
+void modules_identities(unsigned target, void (*fn)(void *arg, const char *category, const char *type, const char *name), void *arg);
 
 #endif

@@ -216,6 +216,8 @@ become_available(struct session *s, struct packet *p, int priority)
 		delivery_catch_up(u, s);
 	if (before != priority)
 		tell_modules(s, p);
+	if (!s->closing)
+		features_announced(s, p);
 }
 
 /* Last activity (XEP-0012) */
@@ -334,6 +336,7 @@ become_unavailable(struct session *s, struct packet *p)
 	if (!was)
 		return;
 	set_presence(s, NULL, 0);
+	features_forget(s);
 	if (user_priority(u) == NOT_AVAILABLE)
 		note_last_seen(u, p);
 	tell_modules(s, p);

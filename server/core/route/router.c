@@ -380,7 +380,7 @@ may_pass(enum hook_stage stage, struct user *u, struct packet *p)
 bool
 router_may_arrive(struct user *u, struct packet *p)
 {
-	if (p->refusal || may_pass(HOOK_RECV_CHECK, u, p))
+	if (may_pass(HOOK_RECV_CHECK, u, p))
 		return true;
 	if (u->state == USER_READY)
 		pass_by(u, p);
@@ -429,7 +429,9 @@ needs_no_loading(const struct packet *p)
 {
 	/* Nobody is there: presence and answers have no one to go to. A question is answered as it would be when
 	 * somebody had just been there: what is in memory is nobody's business. */
-	return !is_subscription(p) && !is_question(p) && p->kind != PACKET_MESSAGE;
+	if (p->kind == PACKET_MESSAGE)
+		return p->type == TYPE_HEADLINE && !p->record_id; /* a notification for those who are there (RFC 6121 §8.5.2.2) */
+	return !is_subscription(p) && !is_question(p);
 }
 
 static void

@@ -50,6 +50,19 @@ struct lane {
 	int unused;
 };
 
+void
+features_announced(struct session *s, const struct packet *presence)
+{
+	(void)s;
+	(void)presence;
+}
+
+void
+features_forget(struct session *s)
+{
+	(void)s;
+}
+
 const struct config *
 home_config(void)
 {
