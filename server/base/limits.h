@@ -47,6 +47,7 @@
 	X(roster_name_bytes, 1023, 64, 8192, "A roster item's name, or a group's") \
 	X(directed_presence, 500, 10, 100000, "Addresses a session has sent directed presence to") \
 	X(subscription_requests, 500, 10, 100000, "Subscription requests kept for a user") \
+	X(blocked_items, 1000, 10, 100000, "Addresses in an account's block list (XEP-0191)") \
 	X(presence_bytes, 16384, 1024, 262144, "A presence stanza") \
 	X(component_stanzas_per_second, 5000, 10, 1000000, "Stanzas without a body that a component may send; above it is read more slowly") \
 	X(component_stanzas_burst, 20000, 10, 10000000, "The same at once, after a pause") \

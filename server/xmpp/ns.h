@@ -51,6 +51,9 @@
 	X(NS_OOB, "jabber:x:oob") \
 	X(NS_NICK, "http://jabber.org/protocol/nick") \
 	X(NS_DATA, "jabber:x:data") \
+	X(NS_BLOCKING, "urn:xmpp:blocking") \
+	X(NS_BLOCKING_ERRORS, "urn:xmpp:blocking:errors") \
+	X(NS_REPORTING, "urn:xmpp:reporting:1") \
 	X(NS_VCARD, "vcard-temp") \
 	X(NS_VCARD_UPDATE, "vcard-temp:x:update") \
 	X(NS_PUBSUB, "http://jabber.org/protocol/pubsub") \

@@ -131,6 +131,7 @@ void
 chain_refuse(const struct packet *p, const struct hook *h)
 {
 	struct stanza *st = xerror_reply(p->st, h->error, h->error_type, h->error_text);
+	struct packet *reply;
 	struct elem *e;
 
 	if (!st)
@@ -138,7 +139,9 @@ chain_refuse(const struct packet *p, const struct hook *h)
 	e = elem_child(st->root, NULL, "error");
 	if (h->error_name && e)
 		elem_set(st, elem_add(st, e, h->error_ns, h->error_name), "feature", h->error_feature);
-	router_reply(packet_new(st, p->to, p->from));
+	reply = packet_new(st, p->to, p->from);
+	reply->refusal = true;
+	router_reply(reply);
 }
 
 /* RFC 6120 §8.2.3: a get or set has exactly one answer, whatever the module does. */

@@ -31,6 +31,8 @@
 	X(ping) \
 	X(version) \
 	X(time) \
+	/* First at SEND_CHECK and RECV_CHECK: whoever is blocked gets no other answer. */ \
+	X(blocking) \
 	/* RECV_CHECK: before whatever takes a stanza over, as it keeps strangers from asking. */ \
 	X(lastactivity) \
 	X(contactinfo) \

@@ -192,11 +192,14 @@ struct packet *
 packet_error(const struct packet *p, enum xerror e, const char *type, const char *text)
 {
 	struct stanza *st = xerror_reply(p->st, e, type, text);
+	struct packet *error;
 
 	if (!st)
 		return NULL;
 	/* What had no `to` was meant for the sender's own account: the answer comes from there. */
-	return packet_new(st, p->to, p->from);
+	error = packet_new(st, p->to, p->from);
+	error->refusal = true;
+	return error;
 }
 
 struct stanza *

@@ -42,6 +42,7 @@ struct packet {
 	uint64_t fetched;       /* a record that whoever has this has too (a result of XEP-0313); 0: none */
 	bool deliverable;       /* the recipient's delivery mark waits for it */
 	bool delayed;           /* comes from the backlog: <delay/> is added (XEP-0203) */
+	bool refusal;           /* an error that the server made of the recipient's own stanza: nobody judges it (RECV_CHECK) */
 	bool readdressed;       /* `to` is not the stanza's */
 	bool told;              /* HOOK_RECV_GIVEN has run */
 };

@@ -390,7 +390,7 @@ tell_refused(struct user *u, const struct packet *p)
 bool
 router_may_arrive(struct user *u, struct packet *p)
 {
-	if (may_pass(HOOK_RECV_CHECK, u, p))
+	if (p->refusal || may_pass(HOOK_RECV_CHECK, u, p))
 		return true;
 	if (u->state == USER_READY) {
 		tell_refused(u, p);
