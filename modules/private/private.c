@@ -159,6 +159,22 @@ on_stored(struct hook *h, void *data, bool ok)
 	return hook_done(h);
 }
 
+static enum hook_verdict
+on_recorded(struct hook *h, void *data, bool ok)
+{
+	struct request *r = data;
+
+	if (!ok)
+		return hook_unavailable(h);
+	return hook_job(h, &r->job, private_store_put, on_stored);
+}
+
+static enum hook_verdict
+record(struct hook *h, struct request *r)
+{
+	return hook_record(h, RECORD_PRIVATE, NULL, text_of(hook_memory(h), h->payload), r, on_recorded);
+}
+
 /* The module bookmarks has refused, and says why. */
 static enum hook_verdict
 pass_error(struct hook *h, enum xerror e)
@@ -175,42 +191,33 @@ on_bookmarks(struct hook *h, void *data, bool ok)
 	struct request *r = data;
 	enum xerror e = ok ? xerror_of(h->answer->root) : XERROR_RESOURCE_CONSTRAINT;
 
-	if (!ok)
+	if (!ok || e == XERROR_RESOURCE_CONSTRAINT)
 		return hook_unavailable(h);
 	if (e != XERROR_NONE && e != XERROR_SERVICE_UNAVAILABLE)
 		return pass_error(h, e);
 	for (size_t i = 0; e == XERROR_NONE && i < r->job.n; i++)
 		if (!strcmp(r->job.element[i].ns, NS_STORAGE) && !strcmp(r->job.element[i].name, "storage"))
 			r->job.element[i].xml = text_of(hook_memory(h), r->rest);
-	return hook_job(h, &r->job, private_store_put, on_stored);
+	return record(h, r);
 }
 
+/* Bookmarks first: what becomes of them is recorded where they live, and may be refused there. */
 static enum hook_verdict
-on_recorded(struct hook *h, void *data, bool ok)
+on_checked(struct hook *h, void *data, bool ok)
 {
 	struct request *r = data;
 	struct stanza *iq;
 
 	if (!ok)
 		return hook_unavailable(h);
+	if (r->job.too_much)
+		return refuse(h, XERROR_POLICY_VIOLATION, "too much private data");
 	if (!r->storage)
-		return hook_job(h, &r->job, private_store_put, on_stored);
+		return record(h, r);
 	iq = stanza_new(NS_CLIENT, "iq");
 	elem_set(iq, iq->root, "type", "set");
 	elem_add_copy(iq, iq->root, r->storage);
 	return hook_ask(h, h->account, iq, 0, r, on_bookmarks);
-}
-
-static enum hook_verdict
-on_checked(struct hook *h, void *data, bool ok)
-{
-	struct request *r = data;
-
-	if (!ok)
-		return hook_unavailable(h);
-	if (r->job.too_much)
-		return refuse(h, XERROR_POLICY_VIOLATION, "too much private data");
-	return hook_record(h, RECORD_PRIVATE, NULL, text_of(hook_memory(h), h->payload), r, on_recorded);
 }
 
 static void

@@ -42,7 +42,9 @@
 	X(encryption) \
 	/* RECV_DELIVER: before whoever takes the account's own events over. */ \
 	X(vcard) \
-	X(private)
+	X(avatar) \
+	X(private) \
+	X(bookmarks)
 
 #define MODULES_DECLARE(name) extern const struct module_def name##_module;
 MODULES_TABLE(MODULES_DECLARE)
