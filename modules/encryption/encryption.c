@@ -151,7 +151,7 @@ note(struct hook *h, const char *what)
 		return;
 	if (n)
 		n->logged = true;
-	log_info(NULL, "encryption-noted", "jid=%s what=%s", jid_bare(h->account), what);
+	log_info(NULL, "encryption-noted", "jid=%s what=%s", jid_bare(h->from), what);
 }
 
 static enum hook_verdict
@@ -174,7 +174,7 @@ on_send(struct hook *h)
 	if (policy != ENCRYPTION_FORBID)
 		return HOOK_NEXT;
 	metric_add(METRIC_ENCRYPTION_REFUSED, 1);
-	log_info(NULL, "encryption-refused", "jid=%s what=%s", jid_bare(h->account), what);
+	log_info(NULL, "encryption-refused", "jid=%s what=%s", jid_bare(h->from), what);
 	return hook_reject(h, XERROR_POLICY_VIOLATION,
 		arena_printf(h->arena, "Your organisation archives messages and does not allow end-to-end encryption (%s). "
 			"Switch it off for this conversation and send again.", what));

@@ -21,6 +21,8 @@ struct buf;
 	X(HELD_DROPPED, COUNTER, "chancery_held_dropped_total", "Of these, not sent as a newer one had replaced them") \
 	X(COMPONENTS, GAUGE, "chancery_components", "Components connected") \
 	X(COMPONENT_FULL, COUNTER, "chancery_component_full_total", "Stanzas refused as a component did not read") \
+	X(CARBONS, COUNTER, "chancery_carbons_total", "Copies of messages for other clients of a user (XEP-0280)") \
+	X(CARBONS_FORGED, COUNTER, "chancery_carbons_forged_total", "Messages that pretended to be such copies") \
 	X(USERS_LOADED, GAUGE, "chancery_users_loaded", "Users held in memory") \
 	X(TLS_FAILED, COUNTER, "chancery_tls_failed_total", "TLS handshakes that failed") \
 	X(AUTH_OK, COUNTER, "chancery_auth_ok_total", "Authentications that succeeded") \

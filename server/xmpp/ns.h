@@ -54,6 +54,13 @@
 	X(NS_BLOCKING, "urn:xmpp:blocking") \
 	X(NS_BLOCKING_ERRORS, "urn:xmpp:blocking:errors") \
 	X(NS_REPORTING, "urn:xmpp:reporting:1") \
+	X(NS_CARBONS, "urn:xmpp:carbons:2") \
+	X(NS_CSI, "urn:xmpp:csi:0") \
+	X(NS_PUSH, "urn:xmpp:push:0") \
+	X(NS_MDS, "urn:xmpp:mds:displayed:0") \
+	X(NS_MUC_USER, "http://jabber.org/protocol/muc#user") \
+	X(NS_CONFERENCE, "jabber:x:conference") \
+	X(NS_JINGLE_MESSAGE, "urn:xmpp:jingle-message:0") \
 	X(NS_VCARD, "vcard-temp") \
 	X(NS_VCARD_UPDATE, "vcard-temp:x:update") \
 	X(NS_PUBSUB, "http://jabber.org/protocol/pubsub") \

@@ -40,10 +40,10 @@ held_take(struct session *s, struct packet *p)
 	const struct limits *m = &home_config()->limits;
 	struct held *d = &s->held;
 
-	/* What has been recorded for the recipient waits for nothing but the network (P2). The modules still see it pass. */
-	if (!is_wanted(s, p) || p->deliverable || s->closing)
+	if (!is_wanted(s, p) || s->closing)
 		return false;
-	if (d->n >= m->held_stanzas || d->bytes + packet_size(p) > m->held_bytes) {
+	/* What has been recorded for the recipient waits for nothing but the network (P2); what came before it goes before it. */
+	if (p->deliverable || d->n >= m->held_stanzas || d->bytes + packet_size(p) > m->held_bytes) {
 		held_release(s);
 		return false;
 	}
