@@ -31,7 +31,6 @@ enum hook_stage {
 	HOOK_SEND_CHECK,       /* sender's home, before the record: policy may refuse, or alter by hook_replace */
 	HOOK_SEND_COPY,        /* sender's home, after the commit: copies of a message that I sent */
 	HOOK_RECV_CHECK,       /* recipient's home: block lists. Also for what comes from the backlog */
-	HOOK_RECV_REFUSED,     /* recipient's home: RECV_CHECK let this message not pass */
 	HOOK_RECV_DELIVER,     /* recipient's home: somebody else takes the delivery of a message over */
 	HOOK_RECV_GIVEN,       /* recipient's home: a message was given to sessions (module_was_given): copies for the others */
 	HOOK_RECV_MISSED,      /* recipient's home: nobody was there; it stays in the record for later. HANDLED: it shall
@@ -154,5 +153,26 @@ enum hook_verdict hook_record_stanza(struct hook *h, enum record_kind kind, stru
  * is asked of the account itself is answered by its IQ handlers as if its owner had asked. */
 enum hook_verdict hook_ask(struct hook *h, const struct jid *to, struct stanza *iq, unsigned timeout_ms, void *data,
 	hook_then_fn then);
+
+/* What administrators do by `chancery NOUN VERB` (server/admin), done for an administrator's client: on a thread of its own, one after
+ * the other, audited in h->from's name. The rows of the answer come back as texts. */
+struct hook_admin {
+	const char *noun, *verb;
+	struct hook_admin_arg {
+		const char *name, *value; /* value NULL: not given */
+	} arg[6];                         /* ended by a NULL name, or full */
+	/* Out, in hook_memory(h) */
+	const char *refusal;              /* why it was not done; NULL: it was */
+	struct hook_admin_row {
+		const char **name, **value; /* n of them; lists one value a line */
+		unsigned n;
+	} *row;
+	unsigned nrows;
+};
+/* `a` is in hook_memory(h). Goes on with ok false when h->from is not (or no longer) an administrator, too many wait, or the server
+ * stops: a->refusal says so. */
+enum hook_verdict hook_admin(struct hook *h, struct hook_admin *a, void *data, hook_then_fn then);
+/* A value of a row; "" when there is none. */
+const char *hook_admin_value(const struct hook_admin_row *row, const char *name);
 
 #endif

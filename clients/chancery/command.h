@@ -15,7 +15,7 @@ struct options {
 	const char *config; /* --config, or the default */
 	const char *socket; /* --socket; NULL: listen.control of the settings file */
 	const char *owner;  /* --owner */
-	bool json, password_stdin, help;
+	bool json, password_stdin, online, help;
 };
 
 /* Returns an exit code. argv holds the arguments behind noun and verb. */

@@ -123,6 +123,7 @@ print_help(FILE *f)
 	      "  --json             one JSON object a line, for scripts\n"
 	      "  --password-stdin   read the password from the first line of standard input\n"
 	      "  --owner CONNINFO   for migrate: PostgreSQL as the owner of the schema\n"
+	      "  --online           for announce: only those who are online\n"
 	      "  --help             this text; behind a noun, or noun and verb, more about them\n"
 	      "  --version\n"
 	      "\n"
@@ -194,12 +195,13 @@ show_help(const char *noun, const struct command *c)
 static int
 read_options(struct options *o, int argc, char **argv)
 {
-	enum { CONFIG = 256, SOCKET, JSON, STDIN, OWNER, HELP, VERSION };
+	enum { CONFIG = 256, SOCKET, JSON, STDIN, OWNER, ONLINE, HELP, VERSION };
 	static const struct option known[] = {{"config", required_argument, NULL, CONFIG},
 					      {"socket", required_argument, NULL, SOCKET},
 					      {"json", no_argument, NULL, JSON},
 					      {"password-stdin", no_argument, NULL, STDIN},
 					      {"owner", required_argument, NULL, OWNER},
+					      {"online", no_argument, NULL, ONLINE},
 					      {"help", no_argument, NULL, HELP},
 					      {"version", no_argument, NULL, VERSION},
 					      {NULL, 0, NULL, 0}};
@@ -221,6 +223,9 @@ read_options(struct options *o, int argc, char **argv)
 			break;
 		case OWNER:
 			o->owner = optarg;
+			break;
+		case ONLINE:
+			o->online = true;
 			break;
 		case HELP:
 		case 'h':

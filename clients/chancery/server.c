@@ -46,6 +46,24 @@ session_close(const struct options *o, int argc, char **argv)
 }
 
 static int
+announce(const struct options *o, int argc, char **argv)
+{
+	json_t *rows = command_ask(o, "announce", NULL, json_pack("{s:s, s:s*, s:s}", "text", argv[0], "subject",
+		argc > 1 ? argv[1] : NULL, "to", o->online ? "online" : "all"));
+	struct buf out = {0};
+
+	if (rows == NULL)
+		return EXIT_REFUSED;
+	if (o->json)
+		table_print_json(rows, &out);
+	else
+		buf_addf(&out, "sent to %lld\n",
+			 (long long)json_integer_value(json_object_get(json_array_get(rows, 0), "sent")));
+	json_decref(rows);
+	return command_print(&out);
+}
+
+static int
 status(const struct options *o, int argc, char **argv)
 {
 	static const struct table_column columns[] = {
@@ -178,6 +196,9 @@ const struct command command_server[] = {
 	{"session", "close", "ADDRESS[/RESOURCE]", 1, 1, session_close,
 	 "Ends one session, or all of an account",
 	 "\nThe client may log in again; `chancery user disable` keeps it out.\n"},
+	{"announce", "", "TEXT [SUBJECT]", 1, 2, announce, "Sends a message to all accounts",
+	 "\nEach gets a message of its own, recorded before it is delivered; who is offline gets it at the next login. With\n"
+	 "--online only those who are online get it. Accounts that are disabled get none.\n"},
 	{"status", "", "", 0, 0, status, "Tells how the server is; exit code 1 when degraded",
 	 NULL},
 	{"config", "check", "[FILE]", 0, 1, config_check, "Checks a settings file",

@@ -118,11 +118,30 @@ user_list(const struct options *o, int argc, char **argv)
 }
 
 static int
+user_count(const struct options *o, int argc, char **argv)
+{
+	static const struct table_column columns[] = {{"registered", "Registered"}, {"disabled", "Disabled"}, {"online", "Online"},
+						      {"active", "Active"},         {"idle", "Idle"},         {NULL, NULL}};
+	json_t *rows = command_ask(o, "user", "count", NULL);
+	struct buf out = {0};
+
+	(void)argc, (void)argv;
+	if (rows == NULL)
+		return EXIT_REFUSED;
+	if (o->json)
+		table_print_json(rows, &out);
+	else
+		table_print_row(json_array_get(rows, 0), columns, &out);
+	json_decref(rows);
+	return command_print(&out);
+}
+
+static int
 user_show(const struct options *o, int argc, char **argv)
 {
 	static const struct table_column columns[] = {
 		{"jid", "Address"},         {"id", "Id"},
-		{"state", "State"},         {"admin", "Administrator"},
+		{"state", "State"},         {"admin", "Admin"},
 		{"groups", "Groups"},       {"created", "Created"},
 		{"last_seen", "Last seen"}, {"last_status", "Last status"},
 		{"sessions", "Sessions"},   {NULL, NULL}};
@@ -171,7 +190,7 @@ static int
 user_set(const struct options *o, int argc, char **argv)
 {
 	static const struct table_column columns[] = {
-		{"jid", "Address"}, {"admin", "Administrator"}, {"groups", "Groups"}, {NULL, NULL}};
+		{"jid", "Address"}, {"admin", "Admin"}, {"groups", "Groups"}, {NULL, NULL}};
 	json_t *args = json_pack("{s:s}", "jid", argv[0]), *rows;
 	struct buf out = {0};
 
@@ -226,6 +245,8 @@ const struct command command_user[] = {
 	{"user", "list", "[PATTERN]", 0, 1, user_list, "Lists accounts",
 	 "\nPATTERN may hold * for any text and ? for one character: chancery user list '*@example.org'\n"},
 	{"user", "show", "ADDRESS", 1, 1, user_show, "Shows an account", NULL},
+	{"user", "count", "", 0, 0, user_count, "Counts accounts, and those online",
+	 "\nActive are those online who have sent something in the last ten minutes.\n"},
 	{"user", "password", "ADDRESS", 1, 1, user_password, "Sets a password; sessions end",
 	 password_help},
 	{"user", "disable", "ADDRESS", 1, 1, user_disable, "Bars an account; its sessions end",

@@ -4,6 +4,7 @@
 #include "admin/admin.h"
 
 #include "admin/control.h"
+#include "admin/desk.h"
 #include "admin/metrics.h"
 
 int
@@ -14,7 +15,12 @@ admin_start(const struct admin_settings *s, struct err *e)
 
 	if (control_start(&control, e) != 0)
 		return -1;
+	if (admin_desk_start(s->conninfo, e) != 0) {
+		control_stop();
+		return -1;
+	}
 	if (metrics_start(s->metrics, e) != 0) {
+		admin_desk_stop();
 		control_stop();
 		return -1;
 	}
@@ -25,5 +31,6 @@ void
 admin_stop(void)
 {
 	metrics_stop();
+	admin_desk_stop();
 	control_stop();
 }

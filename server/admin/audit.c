@@ -14,13 +14,13 @@ audit_write(struct sql *db, const struct audit_who *who, const char *action, con
 {
 	char *text = detail != NULL ? json_dumps(detail, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 	enum sql_status rc;
-	char uid[16];
+	char uid[24];
 
-	snprintf(uid, sizeof uid, "%u", who->uid);
+	snprintf(uid, sizeof uid, "%ld", who->uid);
 	rc = sql_do(db, e,
 		    "INSERT INTO chancery.audit (who_uid, who_name, origin, action, target, detail)"
 		    " VALUES ($1::int8::int, $2, $3, $4, $5, $6::jsonb)",
-		    6, uid, who->name, who->origin, action, target, text);
+		    6, who->uid < 0 ? NULL : uid, who->name, who->origin, action, target, text);
 	free(text);
 	if (rc != SQL_OK)
 		err_prefix(e, "cannot write the audit row");
@@ -30,6 +30,6 @@ audit_write(struct sql *db, const struct audit_who *who, const char *action, con
 void
 audit_log(const struct audit_who *who, const char *action, const char *target)
 {
-	log_info(NULL, "audit", "action=%s target=%s who=%s uid=%u", action, target, who->name,
+	log_info(NULL, "audit", "action=%s target=%s who=%s uid=%ld", action, target, who->name,
 		 who->uid);
 }

@@ -13,9 +13,9 @@
 #include "store/sql.h"
 
 struct audit_who {
-	unsigned uid;       /* of the process that asked */
-	const char *name;   /* its account's name */
-	const char *origin; /* "control pid=…" */
+	long uid;           /* of the process that asked; -1: an administrator's client */
+	const char *name;   /* its account's name; of a client, its bare JID */
+	const char *origin; /* "control pid=…", "client FULL-JID" */
 };
 
 /* `action`: "user.disable"; `target`: whom it concerns, may be NULL; `detail`: more, may be NULL (borrowed). */

@@ -412,6 +412,12 @@ listen_at(const char *path, struct err *e)
 	return fd;
 }
 
+struct request_server *
+control_server(void)
+{
+	return &control.server;
+}
+
 int
 control_start(const struct control_settings *s, struct err *e)
 {

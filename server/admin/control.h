@@ -22,5 +22,8 @@ struct control_settings {
 
 int control_start(const struct control_settings *s, struct err *e) MUST_CHECK;
 void control_stop(void);
+/* What verbs need to know of the server, for others who run them. Between start and stop. */
+struct request_server;
+struct request_server *control_server(void);
 
 #endif

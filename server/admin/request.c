@@ -23,6 +23,12 @@ wipe_and_free(void *p)
 }
 
 void
+request_text_free(char *text)
+{
+	wipe_and_free(text);
+}
+
+void
 request_setup(void)
 {
 	json_set_alloc_funcs(malloc, wipe_and_free);
@@ -108,10 +114,10 @@ request_time(int64_t us)
 static const struct request_verb *
 find_verb(const char *noun, const char *verb)
 {
-	static const struct request_verb *const tables[] = {request_user_verbs,
-							    request_server_verbs};
+	static const struct request_verb *const tables[] = {request_user_verbs, request_people_verbs, request_server_verbs,
+							    request_announce_verbs};
 
-	for (size_t t = 0; t < 2; t++)
+	for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
 		for (const struct request_verb *v = tables[t]; v->noun != NULL; v++)
 			if (strcmp(v->noun, noun) == 0 && strcmp(v->verb, verb) == 0)
 				return v;

@@ -43,7 +43,8 @@ struct request_verb {
 };
 
 /* Tables of verbs, ended by a NULL noun. */
-extern const struct request_verb request_user_verbs[], request_server_verbs[];
+extern const struct request_verb request_user_verbs[], request_people_verbs[], request_server_verbs[],
+	request_announce_verbs[];
 
 /* Answers the line. -1: the connection is of no more use. Uses the server, who, db and send of `r`. */
 int request_run(struct request *r, const char *line, size_t n);
@@ -56,6 +57,8 @@ int request_args(struct request *r, const char *fmt, ...);
 int request_db(struct request *r);
 /* "2026-01-31T12:00:00.123Z", or null for 0. */
 json_t *request_time(int64_t us);
+/* Frees what json_dumps gave, wiped. NULL is fine. */
+void request_text_free(char *text);
 /* Call once, before threads: memory that JSON gives back is wiped, as passwords pass through it. */
 void request_setup(void);
 

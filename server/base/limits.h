@@ -27,8 +27,6 @@
 	X(auth_tries, 3, 1, 10, "Authentications tried on one stream (RFC 6120 §6.4.5)") \
 	X(auth_failures_per_account, 5, 1, 1000, "Failures a minute for an account from one address, before it is throttled") \
 	X(auth_failures_per_address, 60, 1, 100000, "Failures a minute from one address, before it is throttled") \
-	X(user_agent_bytes, 128, 16, 1024, "The name of a client's software or device, which is cut (XEP-0388)") \
-	X(devices_per_account, 50, 1, 1000, "Devices remembered for an account; the longest unused goes") \
 	X(sessions_per_account, 20, 1, 1000, "Bound resources of an account, detached ones included") \
 	X(stanzas_per_second, 1000, 10, 1000000, "Stanzas without a body that a client may send; above it is read more slowly") \
 	X(stanzas_burst, 5000, 10, 10000000, "The same at once, after a pause") \
@@ -61,15 +59,12 @@
 	X(archive_waiting, 100000, 100, 10000000, "Messages waiting for their commit in all") \
 	X(archive_waiting_bytes, 268435456, 1048576, 17179869184, "The same in bytes") \
 	X(jobs_waiting, 20000, 100, 10000000, "Database jobs waiting") \
-	X(history_page, 250, 10, 1000, "Messages in a page of a user's history, and ids asked for at once (XEP-0313)") \
-	X(history_page_default, 50, 1, 1000, "The same when the client does not say how many it wants") \
-	X(history_page_bytes, 1048576, 65536, 67108864, "Bytes of messages in a page; one message always fits") \
-	X(history_prefs, 500, 10, 10000, "Addresses in a list of archiving preferences (XEP-0441)") \
-	X(history_retract_depth, 1000, 10, 100000, "Messages of a conversation among which a retracted one is looked for (XEP-0424)") \
 	X(offline_page, 100, 1, 1000, "Messages read from the record at once when a user comes back") \
 	X(questions, 20000, 100, 10000000, "IQs of the server's own that wait for an answer, on each reactor") \
 	X(users_idle, 20000, 0, 10000000, "Users kept in memory without a session") \
 	X(control_clients, 16, 1, 256, "Connections to the control socket") \
+	X(announcement_bytes, 16384, 64, 131072, "Text of an announcement") \
+	X(commands_open, 5, 1, 100, "Ad-hoc commands (XEP-0050) a client may have begun and not finished; the oldest ends for a new one") \
 	X(account_groups, 64, 1, 1000, "Groups of the organisation an account may be in")
 
 struct limits {

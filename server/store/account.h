@@ -60,6 +60,9 @@ enum sql_status account_delete(struct sql *db, const char *bare, bool *found, st
 /* Rows: bare, id, disabled, created, last seen (µs since 1970; NULL: never). `like` is an SQL LIKE pattern. Sorted by name, from `after` (NULL: first), `like` filters (NULL: all). */
 enum sql_status account_list(struct sql *db, const char *after, const char *like, unsigned limit, PGresult **out, struct err *e);
 
+/* How many there are, and how many of these are disabled. */
+enum sql_status account_count(struct sql *db, int64_t *all, int64_t *disabled, struct err *e);
+
 /* Moves delivery marks forward, many at once (arrays of the same length). Never backwards. */
 enum sql_status account_set_marks(struct sql *db, const int64_t *ids, const uint64_t *marks, size_t n, struct err *e);
 /* Later calls win: an older time than the one stored changes nothing. */
@@ -67,7 +70,5 @@ enum sql_status account_set_last_seen(struct sql *db, int64_t id, int64_t at_us,
 
 /* The secret behind the stable fake salts of unknown users (scram_keys_fake): made once per database. */
 enum sql_status account_server_secret(struct sql *db, uint8_t out[32], struct err *e);
-/* Another one of the kind, behind tokens (core/stream/fast). */
-enum sql_status account_token_secret(struct sql *db, uint8_t out[32], struct err *e);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/module/desk.h"
 #include "core/module/modules.h"
 #include "core/route/lane.h"
 #include "core/route/question.h"
@@ -21,7 +22,7 @@
 #include "xmpp/ns.h"
 #include "xmpp/serialize.h"
 
-enum step { STEP_NONE, STEP_JOB, STEP_RECORD, STEP_ASK };
+enum step { STEP_NONE, STEP_JOB, STEP_RECORD, STEP_ASK, STEP_ADMIN };
 
 struct hook_chain {
 	struct arena *arena;
@@ -39,6 +40,7 @@ struct hook_chain {
 	struct jid *whom;
 	unsigned timeout_ms;
 	struct question *question;
+	struct desk_order order;
 };
 
 static atomic_uint total;
@@ -288,6 +290,33 @@ ask(struct hook_chain *c)
 }
 
 static void
+carried_out(struct mail *m)
+{
+	struct hook_chain *c = LIST_ENTRY(LIST_ENTRY(m, struct desk_order, mail), struct hook_chain, order);
+
+	proceed(c, c->order.ok, NULL);
+}
+
+/* The answer comes by mail in any case: a continuation never runs within the call that began it. */
+static void
+order(struct hook_chain *c)
+{
+	struct desk_order *o = &c->order;
+
+	o->mail.run = carried_out;
+	o->home = reactor_current();
+	o->arena = c->arena;
+	o->ok = false;
+	if (!module_sender_is_admin(&c->h))
+		o->ask->refusal = "only administrators may do that";
+	else if (desk_submit(o))
+		return;
+	else
+		o->ask->refusal = "too much is waiting to be done, try again later";
+	reactor_post(o->home, &o->mail);
+}
+
+static void
 launch(struct hook_chain *c)
 {
 	struct job *j;
@@ -307,6 +336,9 @@ launch(struct hook_chain *c)
 		break;
 	case STEP_ASK:
 		ask(c);
+		break;
+	case STEP_ADMIN:
+		order(c);
 		break;
 	case STEP_NONE:
 		break;
@@ -404,5 +436,19 @@ hook_ask(struct hook *h, const struct jid *to, struct stanza *iq, unsigned timeo
 	c->iq = iq;
 	c->whom = jid_ref((struct jid *)to);
 	c->timeout_ms = timeout_ms;
+	return HOOK_WAIT;
+}
+
+enum hook_verdict
+hook_admin(struct hook *h, struct hook_admin *a, void *data, hook_then_fn then)
+{
+	struct hook_chain *c = next(h, STEP_ADMIN, data, then);
+
+	a->refusal = NULL;
+	a->row = NULL;
+	a->nrows = 0;
+	c->order.ask = a;
+	c->order.who = arena_strdup(c->arena, h->from ? jid_bare(h->from) : "");
+	c->order.origin = arena_strdup(c->arena, h->from ? jid_full(h->from) : "");
 	return HOOK_WAIT;
 }
