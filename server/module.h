@@ -55,6 +55,47 @@ void module_keep(struct module *m, const struct module_account *def);
 /* Bytes that the module keeps with each session, zero at first. `fini` (may be NULL) runs when the session ends. */
 void module_session_keep(struct module *m, size_t size, void (*fini)(void *data));
 
+/* Commands (XEP-0050) */
+
+/* A command is a row of forms, and then what it does. `run` is called for each step: with c->step forms submitted, it shows the next
+ * one (command_form) or does its work and says how that went (command_result, command_note); it ends by command_send(h, c), also in a
+ * continuation, or by a refusal. Whoever may not run it is refused before, at each step. Going back, cancelling, expiry and
+ * the bound of what is open are modules/adhoc's. */
+#define COMMAND_STEPS_MAX 8
+struct form;
+struct command {
+	const struct module_command *def;
+	unsigned step;                           /* so many forms have been submitted */
+	const struct form *form[COMMAND_STEPS_MAX]; /* those; in hook_memory */
+	const char *session_id;
+	struct stanza *answer;                   /* being made */
+	struct elem *element;                    /* the <command/> in it */
+	bool asks;                               /* it shows a form: not done yet */
+	enum hook_verdict (*finish)(struct hook *h, struct command *c);
+	void *arg;                               /* of finish */
+};
+typedef enum hook_verdict (*command_fn)(struct hook *h, struct command *c);
+struct module_command {
+	const char *node, *name; /* static; the node is the command's address */
+	unsigned target;         /* MODULE_SERVER, or MODULE_ACCOUNT: of one's own account */
+	bool admins;             /* administrators only; else every user of this server */
+	unsigned steps;          /* forms, at most COMMAND_STEPS_MAX */
+	command_fn run;
+};
+void module_command(struct module *m, const struct module_command *def);
+/* The i-th command of all modules, and whose it is; NULL behind the last. */
+const struct module_command *module_command_at(unsigned i, struct module **owner);
+
+/* The next form, to add fields to (xmpp/form.h). */
+struct elem *command_form(struct command *c, const char *title, const char *instructions);
+/* What came of it, to add fields to: the command is done. */
+struct elem *command_result(struct command *c, const char *title);
+/* A line for people; type "info", "warn" or "error" (which says that it failed, §3.4). */
+void command_note(struct command *c, const char *type, const char *text);
+enum hook_verdict command_send(struct hook *h, struct command *c);
+/* A field is missing or wrong: bad-payload; the step may be tried again. */
+enum hook_verdict command_bad_form(struct hook *h, const char *text);
+
 /* Settings */
 
 /* An on-off setting as it is now, as a reload may change it: by its path ("auth.plain"), without a section one of modules.*. */
@@ -67,9 +108,6 @@ int64_t module_started_us(void);
 /* Is this a domain of ours? The n-th of them; NULL behind the last. Any thread. */
 bool module_is_local(const struct jid *j);
 const char *module_domain(unsigned n);
-
-/* The newest record that may be shown to anybody: what is later may still go back to its sender. Any thread. */
-uint64_t module_record_settled(void);
 
 /* The account that h is about */
 
@@ -95,6 +133,8 @@ bool module_account_is_admin(const struct hook *h);
 bool module_account_in_group(const struct hook *h, const char *group);
 /* Is the sender of h->stanza, a local session on this reactor, an administrator? For MODULE_SERVER handlers. */
 bool module_sender_is_admin(const struct hook *h);
+/* The session that sent h->stanza; NULL when it is not one of this reactor's, or has ended. For MODULE_SERVER handlers. */
+struct session *module_sender(const struct hook *h);
 /* What the module keeps for it; NULL: nothing, or no account. */
 void *module_data(const struct hook *h);
 /* Replaces it; the old one is freed. Without effect when there is no account. */
@@ -134,12 +174,6 @@ unsigned module_session_held(const struct session *s);
 void module_send(struct stanza *st, const struct jid *from, const struct jid *to);
 /* To one session of this home; `record_id` becomes the stanza id (XEP-0359) it sees, 0: none. */
 void module_session_give(struct session *s, struct stanza *st, uint64_t record_id);
-/* The same with the stanza as text that the module has written (in a stream of jabber:client, addressed). `head` says in its
- * root and first child what it is; it may be shared by many. `has`: a record for the account that the client has when it
- * has this, and that need not come to it from the backlog; 0: none. */
-void module_session_give_text(struct session *s, struct stanza *head, const char *xml, size_t n, uint64_t has);
-/* How many more stanzas, and bytes, the session may be given at once before it is given too much. */
-unsigned module_session_room(const struct session *s, size_t *bytes);
 /* One stanza to every contact that may see the account's presence, and to the account itself when `own`: by one
  * sealed tree, `to` written for each (bare JIDs). Who may not have the account's presence (HOOK_PRESENCE_TO: blocked) is
  * left out. */

@@ -13,8 +13,6 @@
 #include "module.h"
 #include "xmpp/ns.h"
 
-#define NS_PUBSUB "http://jabber.org/protocol/pubsub"
-
 /* Payloads of a message, by what XEP-0380 §3 lists. NULL: any name. */
 static const struct {
 	const char *ns, *name, *what;

@@ -9,7 +9,6 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
-#include "core/stream/auth.h"
 #include "core/stream/c2s.h"
 #include "core/everyone.h"
 #include "core/home.h"
@@ -155,7 +154,6 @@ census_account_changed(const char *bare, const char *text)
 {
 	struct question q = { .error = XSTREAM_NOT_AUTHORIZED, .text = text, .forget = true };
 
-	auth_revoked(bare);
 	return close_all(&q, bare);
 }
 

@@ -17,9 +17,6 @@
 	X(NS_STANZA_ERRORS, "urn:ietf:params:xml:ns:xmpp-stanzas") \
 	X(NS_TLS, "urn:ietf:params:xml:ns:xmpp-tls") \
 	X(NS_SASL, "urn:ietf:params:xml:ns:xmpp-sasl") \
-	X(NS_SASL2, "urn:xmpp:sasl:2") \
-	X(NS_BIND2, "urn:xmpp:bind:0") \
-	X(NS_FAST, "urn:xmpp:fast:0") \
 	X(NS_SASL_CB, "urn:xmpp:sasl-cb:0") \
 	X(NS_BIND, "urn:ietf:params:xml:ns:xmpp-bind") \
 	X(NS_SESSION, "urn:ietf:params:xml:ns:xmpp-session") \
@@ -61,6 +58,7 @@
 	X(NS_MUC_USER, "http://jabber.org/protocol/muc#user") \
 	X(NS_CONFERENCE, "jabber:x:conference") \
 	X(NS_JINGLE_MESSAGE, "urn:xmpp:jingle-message:0") \
+	X(NS_COMMANDS, "http://jabber.org/protocol/commands") \
 	X(NS_VCARD, "vcard-temp") \
 	X(NS_VCARD_UPDATE, "vcard-temp:x:update") \
 	X(NS_PUBSUB, "http://jabber.org/protocol/pubsub") \

@@ -26,8 +26,6 @@
 
 /* The modules. Order inside a stage is the order here; the reason stands beside the line where it matters. */
 #define MODULES_TABLE(X) \
-	/* RECV_MISSED: ends the stage for what is not to be kept: push must be above. */ \
-	X(history) \
 	X(ping) \
 	X(version) \
 	X(time) \
@@ -47,7 +45,9 @@
 	X(vcard) \
 	X(avatar) \
 	X(private) \
-	X(bookmarks)
+	X(bookmarks) \
+	X(adhoc) \
+	X(administration)
 
 #define MODULES_DECLARE(name) extern const struct module_def name##_module;
 MODULES_TABLE(MODULES_DECLARE)
@@ -152,6 +152,7 @@ modules_stop(void)
 	for (int i = 0; i < HOOK_STAGES; i++)
 		free(stages[i].list);
 	memset(stages, 0, sizeof(stages));
+	command_stop();
 	while (nmodules)
 		detach(&modules[--nmodules]);
 	free(modules);

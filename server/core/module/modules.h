@@ -13,6 +13,8 @@ struct user;
 int modules_start(void);
 /* The same for another table, which ends in NULL: for tests. */
 int modules_start_table(const struct module_def *const *defs);
+/* Part of modules_stop: the commands. */
+void command_stop(void);
 /* Forgets everything they registered; nothing may be dispatched any more. Handlers of IQs go with iq_forget_all. */
 void modules_stop(void);
 /* True when somebody listens: lets the hot path skip filling a struct hook. */

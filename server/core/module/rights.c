@@ -4,6 +4,7 @@
  */
 #include "core/host.h"
 #include "core/module/modules.h"
+#include "core/session.h"
 #include "core/user.h"
 #include "module.h"
 #include "net/reactor.h"
@@ -21,13 +22,27 @@ module_account_in_group(const struct hook *h, const char *group)
 }
 
 /* Where a handler of the server runs, there the sender lives; what comes from elsewhere names nobody of ours. */
+static struct user *
+sender_of(const struct hook *h)
+{
+	if (!h->from || !jid_local(h->from) || home_of(h->from) != reactor_current() || !host_is_local(h->from))
+		return NULL;
+	return user_find(h->from);
+}
+
 bool
 module_sender_is_admin(const struct hook *h)
 {
-	const struct user *u;
+	const struct user *u = sender_of(h);
 
-	if (!h->from || !jid_local(h->from) || home_of(h->from) != reactor_current() || !host_is_local(h->from))
-		return false;
-	u = user_find(h->from);
 	return u && u->admin && !u->disabled && !u->stale;
+}
+
+struct session *
+module_sender(const struct hook *h)
+{
+	const struct user *u = sender_of(h);
+	struct session *s = u && jid_resource(h->from) ? user_session(u, jid_resource(h->from)) : NULL;
+
+	return s && !s->closing ? s : NULL;
 }
