@@ -1,7 +1,7 @@
 /*
  * administration: XEP-0133: what an administrator does by `chancery`, as commands in the administrator's own client.
  *
- * Each command is a row of the table below: at most one form, then a request to the command line's own verbs (hook_admin), which check,
+ * Each command is a row of the table below: a form, or none, then a request to the command line's own verbs (hook_admin), which check,
  * act and audit. A command for several accounts asks once for each, and tells of each that was refused.
  */
 #include <stdlib.h>
@@ -27,7 +27,7 @@ struct work {
 	unsigned next, done;
 };
 
-enum form_kind { FORM_NONE, FORM_ADD, FORM_PASSWORD, FORM_ACCOUNT, FORM_ACCOUNTS, FORM_MOST, FORM_TEXT };
+enum form_kind { FORM_NONE, FORM_ADD, FORM_PASSWORD, FORM_ACCOUNT, FORM_ACCOUNTS, FORM_MOST, FORM_TEXT, FORM_GROUPS };
 
 struct action {
 	struct module_command command;
@@ -75,6 +75,7 @@ static const struct action actions[] = {
 	  .field = "activeuserjids", .column = "jid", .label = "Active users" },
 	{ COMMAND("get-idle-users", "Get List of Idle Users", 1), FORM_MOST, "user", "names", .state = "idle",
 	  .field = "activeuserjids", .column = "jid", .label = "Idle users" }, /* the field's name is the XEP's (§4.22) */
+	{ COMMAND("edit-user-groups", "Edit Groups of a User", 2), FORM_GROUPS, "user", "show", .said = NULL },
 	{ COMMAND("announce", "Send Announcement to Online Users", 1), FORM_TEXT, "announce", "", .state = "online" },
 	{ COMMAND("announce-all", "Send Announcement to All Users", 1), FORM_TEXT, "announce", "", .state = "all" },
 };
@@ -120,6 +121,7 @@ show_form(struct hook *h, struct command *c, const struct action *a)
 		require(c, x, "text-private", "password", "The new password");
 		break;
 	case FORM_ACCOUNT:
+	case FORM_GROUPS:
 		require(c, x, "jid-single", "accountjid", "The address of this account");
 		break;
 	case FORM_ACCOUNTS:
@@ -328,6 +330,86 @@ ask_account(struct hook *h, struct work *w, const struct form *f)
 	return hook_admin(h, &w->ask, w, answered);
 }
 
+/* Groups: the account, then those it has, to be changed */
+
+static bool
+has_line(const char *lines, const char *line, size_t n)
+{
+	for (; *lines; lines += strcspn(lines, "\n"), lines += *lines == '\n')
+		if (strcspn(lines, "\n") == n && !memcmp(lines, line, n))
+			return true;
+	return false;
+}
+
+/* The lines of `a` that `b` does not have. */
+static const char *
+lines_without(const char *a, const char *b, struct arena *arena)
+{
+	const char *out = "";
+
+	for (; *a; a += strcspn(a, "\n"), a += *a == '\n') {
+		size_t n = strcspn(a, "\n");
+
+		if (n && !has_line(b, a, n))
+			out = arena_printf(arena, "%s%s%.*s", out, *out ? "\n" : "", (int)n, a);
+	}
+	return out;
+}
+
+static enum hook_verdict
+groups_set(struct hook *h, void *data, bool ok)
+{
+	struct work *w = data;
+
+	(void)ok;
+	if (w->ask.refusal)
+		note_refusal(h, w, NULL);
+	else
+		command_note(w->c, "info", "The groups were set.");
+	return command_send(h, w->c);
+}
+
+static enum hook_verdict
+groups_known(struct hook *h, void *data, bool ok)
+{
+	struct work *w = data;
+	struct arena *a = hook_memory(h);
+	const char *present, *wanted;
+	struct elem *x, *field;
+
+	(void)ok;
+	if (w->ask.refusal) {
+		note_refusal(h, w, NULL);
+		return command_send(h, w->c);
+	}
+	present = hook_admin_value(&w->ask.row[0], "groups");
+	if (w->c->step == 2) {
+		wanted = text_of(w->c->form[1], "groups", a);
+		wanted = wanted ? wanted : "";
+		w->ask.verb = "set";
+		w->ask.arg[1] = (struct hook_admin_arg){ "add", lines_without(wanted, present, a) };
+		w->ask.arg[2] = (struct hook_admin_arg){ "remove", lines_without(present, wanted, a) };
+		return hook_admin(h, &w->ask, w, groups_set);
+	}
+	x = command_form(w->c, w->action->command.name, "One group a line. Policies go by them.");
+	form_add(w->c->answer, x, "hidden", "FORM_TYPE", NULL, FORM_ADMIN);
+	field = form_add(w->c->answer, x, "text-multi", "groups", "Groups of the organisation", NULL);
+	for (; *present; present += strcspn(present, "\n"), present += *present == '\n')
+		form_add_value(w->c->answer, field, arena_strndup(a, present, strcspn(present, "\n")));
+	return command_send(h, w->c);
+}
+
+static enum hook_verdict
+ask_groups(struct hook *h, struct work *w, const struct form *f)
+{
+	const char *jid = form_value(f, "accountjid");
+
+	if (!jid || (w->c->step == 2 && !form_find(w->c->form[1], "groups")))
+		return command_bad_form(h, jid ? "a list of groups is needed" : "an address is needed");
+	w->ask.arg[0] = (struct hook_admin_arg){ "jid", jid };
+	return hook_admin(h, &w->ask, w, groups_known);
+}
+
 static enum hook_verdict
 run(struct hook *h, struct command *c)
 {
@@ -335,7 +417,7 @@ run(struct hook *h, struct command *c)
 	const struct form *f = c->step ? c->form[0] : NULL;
 	struct work *w;
 
-	if (c->step < c->def->steps)
+	if (!c->step && c->def->steps)
 		return show_form(h, c, a);
 	if (f && f->form_type && strcmp(f->form_type, FORM_ADMIN) != 0)
 		return command_bad_form(h, "not the form of this command");
@@ -357,6 +439,8 @@ run(struct hook *h, struct command *c)
 		return ask_list(h, w, f);
 	case FORM_TEXT:
 		return ask_announce(h, w, f);
+	case FORM_GROUPS:
+		return ask_groups(h, w, f);
 	case FORM_NONE:
 		break;
 	}

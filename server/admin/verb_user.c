@@ -224,13 +224,34 @@ is_group_name(const char *s)
 	return n > 0 && n <= GROUP_BYTES_MAX && s[0] != ' ' && s[n - 1] != ' ';
 }
 
-/* A list of names as lines. */
+static json_t *
+group_names(const char *lines)
+{
+	json_t *out = json_array();
+
+	while (*lines != '\0') {
+		size_t n = strcspn(lines, "\n");
+
+		json_array_append_new(out, json_stringn(lines, n));
+		lines += n + (lines[n] == '\n');
+	}
+	return out;
+}
+
+/* A list of names, or lines of them, as lines. */
 static int
 read_groups(struct request *r, json_t *list, struct buf *out)
 {
 	json_t *item;
 	size_t i;
 
+	if (json_is_string(list)) {
+		json_t *names = group_names(json_string_value(list));
+		int rc = read_groups(r, names, out);
+
+		json_decref(names);
+		return rc;
+	}
 	if (list != NULL && !json_is_array(list))
 		return err_set(&r->err, 0, "wrong arguments: expected a list of groups");
 	json_array_foreach(list, i, item) {
@@ -255,20 +276,6 @@ too_many_groups(struct request *r, const char *bare, const struct account_rights
 	if (rights->ngroups <= most)
 		return 0;
 	return err_set(&r->err, 0, "%s would be in more than %" PRIu64 " groups (limits.account_groups)", bare, most);
-}
-
-static json_t *
-group_names(const char *lines)
-{
-	json_t *out = json_array();
-
-	while (*lines != '\0') {
-		size_t n = strcspn(lines, "\n");
-
-		json_array_append_new(out, json_stringn(lines, n));
-		lines += n + (lines[n] == '\n');
-	}
-	return out;
 }
 
 static json_t *

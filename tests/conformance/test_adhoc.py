@@ -1,4 +1,6 @@
 """Ad-hoc commands (XEP-0050). What there is to run are the commands of service administration (XEP-0133)."""
+import json
+
 from chancerytest.client import unique
 from chancerytest.command import NS, Step, command, submit
 from chancerytest.element import NAMES
@@ -86,6 +88,38 @@ def test_one_form(t):
     assert special(r) == ('not-allowed', 'session-expired', 'cancel'), r
     s = Step(command(a, t.server.domain, ONE))
     assert Step(command(a, t.server.domain, ONE, s.id, None, submit({'accountjids': a.bare}, ADMIN))).status == 'completed'
+
+
+def test_two_forms(t):
+    """XEP-0050 §2.4.2, examples 9 to 16: next, back with what was said remembered by nobody but us, next again, complete"""
+    a, b = administrator(t), t.online()
+    to, node = t.server.domain, ADMIN + '#edit-user-groups'
+    assert t.server.cli('user', 'set', b.bare, 'group+=north', 'group+=old')[0] == 0
+    s = Step(command(a, to, node))
+    assert s.actions == {'next'} and s.execute == 'next' and 'accountjid' in s.fields(), s.e
+    one, two = submit({'accountjid': b.bare}, ADMIN), submit({'groups': ['north', 'new']}, ADMIN)
+    assert special(command(a, to, node, s.id, 'complete', one))[1] == 'bad-action', 'not the last form'
+    assert special(command(a, to, node, s.id, 'prev'))[1] == 'bad-action', 'before the first form'
+    n = Step(command(a, to, node, s.id, 'next', one))
+    assert n.id == s.id and n.status == 'executing' and n.actions == {'prev', 'complete'} and n.execute == 'complete', n.e
+    assert n.fields()['groups'] == ['north', 'old'], n.e
+    assert special(command(a, to, node, s.id, 'next', two))[1] == 'bad-action', 'behind the last form'
+    p = Step(command(a, to, node, s.id, 'prev'))
+    assert p.actions == {'next'} and 'accountjid' in p.fields(), p.e
+    n = Step(command(a, to, node, s.id, None, one))
+    assert n.actions == {'prev', 'complete'} and n.fields()['groups'] == ['north', 'old'], n.e
+    # What the last form lacks may be sent again.
+    assert special(command(a, to, node, s.id, 'complete', submit({}, ADMIN)))[1] == 'bad-payload'
+    done = Step(command(a, to, node, s.id, 'complete', two))
+    assert done.status == 'completed' and done.notes == [('info', 'The groups were set.')], done.e
+    assert json.loads(t.server.cli('--json', 'user', 'show', b.bare)[1])['groups'] == ['new', 'north']
+    # From the second form one may cancel, too; an account that is not there ends the command with the reason.
+    s = Step(command(a, to, node))
+    command(a, to, node, s.id, 'next', one)
+    assert Step(command(a, to, node, s.id, 'cancel')).status == 'canceled'
+    s = Step(command(a, to, node))
+    n = Step(command(a, to, node, s.id, 'next', submit({'accountjid': 'nobody-%s@%s' % (unique(), to)}, ADMIN)))
+    assert n.status == 'completed' and n.notes[0][0] == 'error', n.e
 
 
 def test_cancel(t):
