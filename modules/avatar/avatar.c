@@ -153,27 +153,37 @@ struct memory {
 	bool busy, again;
 };
 
-static enum hook_verdict begin(struct hook *h, struct walk *w);
+/* Once more in a new chain: the memory of this one has grown enough. */
+static void
+ask_again(struct hook *h)
+{
+	struct stanza *iq = stanza_new(NS_CLIENT, "iq");
+
+	elem_set(iq, iq->root, "type", "set");
+	elem_set(iq, iq->root, "id", "metadata");
+	elem_add(iq, iq->root, NS_PHOTO, "metadata");
+	module_send(iq, h->account, h->account);
+}
 
 static enum hook_verdict
-end(struct hook *h, struct walk *w)
+end(struct hook *h)
 {
 	struct memory *m = module_data(h);
-	bool again;
 
-	if (!m)
-		return HOOK_NEXT;
-	again = m->again;
-	m->again = m->busy = false;
-	return again ? begin(h, w) : HOOK_NEXT;
+	if (m && m->again)
+		ask_again(h);
+	if (m)
+		m->again = m->busy = false;
+	return h->stage == HOOK_IQ ? hook_done(h) : HOOK_NEXT;
 }
 
 static enum hook_verdict
 on_told(struct hook *h, void *data, bool ok)
 {
+	(void)data;
 	if (!ok || !pubsub_is_result(h->answer))
 		log_info(NULL, "avatar-not-converted", "account=%s why=vcard", jid_bare(h->account));
-	return end(h, data);
+	return end(h);
 }
 
 /* To the module vcard; base64 NULL asks whether it has this one already. */
@@ -215,7 +225,7 @@ on_data(struct hook *h, void *data, bool ok)
 		return tell(h, w, false, base64, on_told);
 	}
 	log_info(NULL, "avatar-not-converted", "account=%s why=%s", jid_bare(h->account), why);
-	return end(h, w);
+	return end(h);
 }
 
 static enum hook_verdict
@@ -224,7 +234,7 @@ on_known(struct hook *h, void *data, bool ok)
 	struct walk *w = data;
 
 	if (!ok || xerror_of(h->answer->root) != XERROR_ITEM_NOT_FOUND)
-		return end(h, w);
+		return end(h);
 	if (!w->sha1)
 		return tell(h, w, false, NULL, on_told);
 	return hook_ask(h, h->account, pubsub_items_get(NS_AVATAR_DATA, w->sha1, 0), 0, w, on_data);
@@ -238,7 +248,7 @@ on_configuration(struct hook *h, void *data, bool ok)
 	const char *model = ok ? pubsub_access_model(h->answer, h->arena) : NULL;
 
 	if (!model)
-		return end(h, w); /* no data node: the picture is elsewhere */
+		return end(h); /* no data node: the picture is elsewhere */
 	w->access = !strcmp(model, "open") ? "everybody" : !strcmp(model, "presence") ? "contacts" : "owner";
 	return tell(h, w, true, NULL, on_known);
 }
@@ -267,47 +277,53 @@ on_metadata(struct hook *h, void *data, bool ok)
 
 	/* Other errors say nothing about what there is. */
 	if (!ok || (!pubsub_is_result(h->answer) && xerror_of(h->answer->root) != XERROR_ITEM_NOT_FOUND))
-		return end(h, w);
-	*w = (struct walk){ 0 };
+		return end(h);
 	if (metadata)
 		read_metadata(h, metadata, w);
 	if (!w->sha1 && metadata && elem_first(metadata))
-		return end(h, w); /* only at external addresses: the vCard keeps what it has */
+		return end(h); /* only at external addresses: the vCard keeps what it has */
 	if (!w->sha1)
 		return tell(h, w, true, NULL, on_known);
 	return hook_ask(h, h->account, pubsub_configure(NS_AVATAR_DATA, NULL), 0, w, on_configuration);
 }
 
 static enum hook_verdict
-begin(struct hook *h, struct walk *w)
+begin(struct hook *h)
 {
-	struct memory *m = module_data(h);
+	struct memory *m;
 
+	if (!module_data(h))
+		module_set_data(h, mem_zalloc(sizeof(struct memory)));
+	m = module_data(h);
+	if (!m || m->busy) {
+		if (m)
+			m->again = true;
+		return h->stage == HOOK_IQ ? hook_done(h) : HOOK_NEXT;
+	}
 	m->busy = true;
-	return hook_ask(h, h->account, pubsub_items_get(NS_AVATAR_METADATA, NULL, 1), 0, w, on_metadata);
+	return hook_ask(h, h->account, pubsub_items_get(NS_AVATAR_METADATA, NULL, 1), 0,
+		arena_zalloc(hook_memory(h), sizeof(struct walk)), on_metadata);
 }
 
 /* Events of the account's own nodes, as it gets them itself. */
 static enum hook_verdict
 on_event(struct hook *h)
 {
-	struct memory *m;
 	const char *node;
 
 	if (!elem_is(h->stanza->root, NS_CLIENT, "message") || !h->account_id || !jid_is_bare(h->from) ||
 		!jid_equal(h->from, h->account))
 		return HOOK_NEXT;
 	node = pubsub_event_node(h->stanza);
-	if (!node || strcmp(node, NS_AVATAR_METADATA))
-		return HOOK_NEXT;
-	if (!module_data(h))
-		module_set_data(h, NEW(struct memory));
-	m = module_data(h);
-	if (m && m->busy)
-		m->again = true;
-	else if (m)
-		(void)begin(h, arena_zalloc(hook_memory(h), sizeof(struct walk)));
+	if (node && !strcmp(node, NS_AVATAR_METADATA))
+		(void)begin(h); /* beside the message, which goes on */
 	return HOOK_NEXT;
+}
+
+static enum hook_verdict
+on_again(struct hook *h)
+{
+	return is_internal(h) ? begin(h) : HOOK_NEXT;
 }
 
 static int
@@ -317,7 +333,8 @@ attach(struct module *m)
 
 	module_offers(m, CONVERSION, MODULE_ACCOUNT);
 	module_keep(m, &account);
-	if (module_on_iq(m, MODULE_IQ_SET, NS_PHOTO, "avatar", MODULE_ACCOUNT, on_avatar))
+	if (module_on_iq(m, MODULE_IQ_SET, NS_PHOTO, "avatar", MODULE_ACCOUNT, on_avatar) ||
+		module_on_iq(m, MODULE_IQ_SET, NS_PHOTO, "metadata", MODULE_ACCOUNT, on_again))
 		return -1;
 	return module_on(m, HOOK_RECV_DELIVER, on_event);
 }

@@ -417,7 +417,8 @@ attach(struct module *m)
 	if (module_on_iq(m, MODULE_IQ_GET, NS_VCARD, "vCard", MODULE_ACCOUNT, on_get) ||
 		module_on_iq(m, MODULE_IQ_SET, NS_VCARD, "vCard", MODULE_ACCOUNT, on_set) ||
 		module_on_iq(m, MODULE_IQ_GET, NS_VCARD4, "vcard", MODULE_ACCOUNT, on_get4) ||
-		module_on_iq(m, MODULE_IQ_SET, NS_PHOTO, "photo", MODULE_ACCOUNT, on_photo))
+		module_on_iq(m, MODULE_IQ_SET, NS_PHOTO, "photo", MODULE_ACCOUNT, on_photo) ||
+		module_on_iq(m, MODULE_IQ_SET, NS_PHOTO, "vcard4", MODULE_ACCOUNT, vcard_sync_iq))
 		return -1;
 	return module_on(m, HOOK_SEND_CHECK, vcard_presence_check) || module_on(m, HOOK_RECV_DELIVER, vcard_sync_event) ? -1 : 0;
 }

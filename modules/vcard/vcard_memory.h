@@ -27,6 +27,8 @@ void vcard_photo_changed(struct hook *h, const char *sha1, enum vcard_access acc
 enum hook_verdict vcard_presence_check(struct hook *h);
 /* HOOK_RECV_DELIVER. */
 enum hook_verdict vcard_sync_event(struct hook *h);
+/* HOOK_IQ: what the module sends itself when there was an event meanwhile. */
+enum hook_verdict vcard_sync_iq(struct hook *h);
 
 /* An element as text that is complete by itself. */
 const char *vcard_text_of(struct arena *a, const struct elem *e);

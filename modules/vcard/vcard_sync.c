@@ -18,27 +18,37 @@ struct sync {
 	const char *vcard4;   /* the item's payload; NULL: none */
 };
 
-static enum hook_verdict begin(struct hook *h, struct sync *s);
+/* Once more in a new chain: the memory of this one has grown enough. */
+static void
+ask_again(struct hook *h)
+{
+	struct stanza *iq = stanza_new(NS_CLIENT, "iq");
+
+	elem_set(iq, iq->root, "type", "set");
+	elem_set(iq, iq->root, "id", "vcard4");
+	elem_add(iq, iq->root, NS_PHOTO, "vcard4");
+	module_send(iq, h->account, h->account);
+}
 
 static enum hook_verdict
-end(struct hook *h, struct sync *s)
+end(struct hook *h)
 {
 	struct vcard_memory *m = module_data(h);
-	bool again;
 
-	if (!m)
-		return HOOK_NEXT;
-	again = m->again;
-	m->again = m->syncing = false;
-	return again ? begin(h, s) : HOOK_NEXT;
+	if (m && m->again)
+		ask_again(h);
+	if (m)
+		m->again = m->syncing = false;
+	return h->stage == HOOK_IQ ? hook_done(h) : HOOK_NEXT;
 }
 
 static enum hook_verdict
 on_stored(struct hook *h, void *data, bool ok)
 {
+	(void)data;
 	if (!ok)
 		log_warning(NULL, "vcard4-not-taken-over", "account=%s", jid_bare(h->account));
-	return end(h, data);
+	return end(h);
 }
 
 /* What vCard4 cannot say stays as it was. */
@@ -71,7 +81,7 @@ on_configuration(struct hook *h, void *data, bool ok)
 
 	/* No node any more: it was deleted, and so is what it said. */
 	if (s->vcard4 && (!access || strcmp(access, "open")))
-		return end(h, s);
+		return end(h);
 	s->job.row.vcard = merged(hook_memory(h), s->job.row.vcard, s->vcard4);
 	s->job.row.vcard4 = s->vcard4;
 	return hook_job(h, &s->job, vcard_store_put_text, on_stored);
@@ -84,7 +94,7 @@ on_row(struct hook *h, void *data, bool ok)
 	const char *have = s->job.row.vcard4;
 
 	if (!ok || (!have && !s->vcard4) || (have && s->vcard4 && !strcmp(have, s->vcard4)))
-		return end(h, s);
+		return end(h);
 	return hook_ask(h, h->account, pubsub_configure(NODE_VCARD4, NULL), 0, s, on_configuration);
 }
 
@@ -97,21 +107,24 @@ on_item(struct hook *h, void *data, bool ok)
 
 	/* No node or no item; another error says nothing about what there is. */
 	if (!ok || (!pubsub_is_result(h->answer) && xerror_of(h->answer->root) != XERROR_ITEM_NOT_FOUND))
-		return end(h, s);
+		return end(h);
 	if (vcard4 && serialize_size(vcard4, NULL) > module_limits()->vcard_bytes)
-		return end(h, s);
+		return end(h);
 	s->vcard4 = vcard4 && elem_first(vcard4) ? vcard_text_of(hook_memory(h), vcard4) : NULL;
 	s->job.account = h->account_id;
 	return hook_job(h, &s->job, vcard_store_get, on_row);
 }
 
 static enum hook_verdict
-begin(struct hook *h, struct sync *s)
+begin(struct hook *h, struct vcard_memory *m)
 {
-	struct vcard_memory *m = module_data(h);
-
+	if (m->syncing) {
+		m->again = true;
+		return h->stage == HOOK_IQ ? hook_done(h) : HOOK_NEXT;
+	}
 	m->syncing = true;
-	return hook_ask(h, h->account, pubsub_items_get(NODE_VCARD4, NULL, 1), 0, s, on_item);
+	return hook_ask(h, h->account, pubsub_items_get(NODE_VCARD4, NULL, 1), 0,
+		arena_zalloc(hook_memory(h), sizeof(struct sync)), on_item);
 }
 
 enum hook_verdict
@@ -124,9 +137,15 @@ vcard_sync_event(struct hook *h)
 		return HOOK_NEXT;
 	node = pubsub_event_node(h->stanza);
 	m = node && !strcmp(node, NODE_VCARD4) ? module_data(h) : NULL;
-	if (m && m->syncing)
-		m->again = true;
-	else if (m)
-		(void)begin(h, arena_zalloc(hook_memory(h), sizeof(struct sync)));
+	if (m)
+		(void)begin(h, m); /* beside the message, which goes on */
 	return HOOK_NEXT;
+}
+
+enum hook_verdict
+vcard_sync_iq(struct hook *h)
+{
+	struct vcard_memory *m = module_data(h);
+
+	return m && module_relation(h) == MODULE_SELF && jid_is_bare(h->from) ? begin(h, m) : HOOK_NEXT;
 }
