@@ -204,19 +204,20 @@ read_types(struct stanza *st, struct elem *out, const struct elem *in)
 		elem_add(st, out, NULL, "PREF");
 }
 
+/* Of a URI. */
 static const char *
-without_prefix(const struct property *p, const char *text)
+without_prefix(const struct property *p, const struct elem *value, const char *text)
 {
-	size_t n = p->prefix ? strlen(p->prefix) : 0;
+	size_t n = p->prefix && elem_is(value, NS_VCARD4, p->value) ? strlen(p->prefix) : 0;
 
 	return n && !strncmp(text, p->prefix, n) ? text + n : text;
 }
 
 /* An address in another network is no JABBERID. */
 static bool
-is_foreign(const struct property *p, const char *text)
+is_foreign(const struct property *p, const struct elem *value, const char *text)
 {
-	return !strcmp(p->v4, "impp") && without_prefix(p, text) == text;
+	return !strcmp(p->v4, "impp") && without_prefix(p, value, text) == text;
 }
 
 /* The value may be of another type than the usual one: a date that is a text, a number that is one. */
@@ -231,7 +232,7 @@ value_to_temp(struct stanza *st, struct elem *temp, const struct property *p, co
 		if (e->ns == NS_VCARD4 && strcmp(e->name, "parameters"))
 			value = e;
 	text = text_of(st, value);
-	if (!text || is_foreign(p, text) || !*(text = without_prefix(p, text)))
+	if (!text || is_foreign(p, value, text) || !*(text = without_prefix(p, value, text)))
 		return;
 	out = elem_add(st, temp, NULL, p->temp);
 	if (p->typed)
