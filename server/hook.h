@@ -31,6 +31,7 @@ enum hook_stage {
 	HOOK_SEND_CHECK,       /* sender's home, before the record: policy may refuse, or alter by hook_replace */
 	HOOK_SEND_COPY,        /* sender's home, after the commit: copies of a message that I sent */
 	HOOK_RECV_CHECK,       /* recipient's home: block lists. Also for what comes from the backlog */
+	HOOK_RECV_REFUSED,     /* recipient's home: RECV_CHECK let this message not pass */
 	HOOK_RECV_DELIVER,     /* recipient's home: somebody else takes the delivery of a message over */
 	HOOK_RECV_GIVEN,       /* recipient's home: a message was given to sessions (module_was_given): copies for the others */
 	HOOK_RECV_MISSED,      /* recipient's home: nobody was there; it stays in the record for later. HANDLED: it shall

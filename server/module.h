@@ -109,6 +109,9 @@ int64_t module_started_us(void);
 bool module_is_local(const struct jid *j);
 const char *module_domain(unsigned n);
 
+/* The newest record that may be shown to anybody: what is later may still go back to its sender. Any thread. */
+uint64_t module_record_settled(void);
+
 /* The account that h is about */
 
 /* Of the account that h is about, on its home (HOOK_IQ with MODULE_ACCOUNT, RECV_*). Of an account that does not exist
@@ -174,6 +177,12 @@ unsigned module_session_held(const struct session *s);
 void module_send(struct stanza *st, const struct jid *from, const struct jid *to);
 /* To one session of this home; `record_id` becomes the stanza id (XEP-0359) it sees, 0: none. */
 void module_session_give(struct session *s, struct stanza *st, uint64_t record_id);
+/* The same with the stanza as text that the module has written (in a stream of jabber:client, addressed). `head` says in its
+ * root and first child what it is; it may be shared by many. `has`: a record for the account that the client has when it
+ * has this, and that need not come to it from the backlog; 0: none. */
+void module_session_give_text(struct session *s, struct stanza *head, const char *xml, size_t n, uint64_t has);
+/* How many more stanzas, and bytes, the session may be given at once before it is given too much. */
+unsigned module_session_room(const struct session *s, size_t *bytes);
 /* One stanza to every contact that may see the account's presence, and to the account itself when `own`: by one
  * sealed tree, `to` written for each (bare JIDs). Who may not have the account's presence (HOOK_PRESENCE_TO: blocked) is
  * left out. */

@@ -19,6 +19,7 @@ struct config_list {
 enum encryption_policy { ENCRYPTION_ALLOW, ENCRYPTION_ANNOUNCE, ENCRYPTION_FORBID };
 
 struct module_settings {
+	uint64_t history_days; /* modules.history_days, default 0: all. How far back users see their history */
 	bool version;      /* modules.version, default true: XEP-0092 answers */
 	bool version_os;   /* modules.version_os, default false */
 	struct {

@@ -182,6 +182,8 @@ const struct config_row config_rows[] = {
 	{ "encryption.forbid", CONFIG_LIST, AT(modules.encryption.forbid), "",
 	  .help = "Groups that may not" },
 
+	{ "modules.history_days", CONFIG_NUMBER, AT(modules.history_days), "0", 0, 36500,
+	  .help = "How many days back users see their own history (XEP-0313). 0: all of it. The archive keeps everything" },
 	{ "modules.version", CONFIG_BOOL, AT(modules.version), "true",
 	  .help = "Tell name and version of the server to those who ask (XEP-0092)" },
 	{ "modules.version_os", CONFIG_BOOL, AT(modules.version_os), "false",

@@ -26,6 +26,8 @@
 
 /* The modules. Order inside a stage is the order here; the reason stands beside the line where it matters. */
 #define MODULES_TABLE(X) \
+	/* RECV_MISSED: ends the stage for what is not to be kept: push must be above. */ \
+	X(history) \
 	X(ping) \
 	X(version) \
 	X(time) \

@@ -176,6 +176,7 @@ delivery_given(struct user *u, uint64_t id)
 
 	if (i) {
 		i->holders++;
+		i->fetched = false;
 		return;
 	}
 	if (id <= d->mark)
@@ -191,6 +192,20 @@ delivery_done(struct user *u, uint64_t id)
 	if (!i)
 		return;
 	i->done = true;
+	advance(u);
+}
+
+/* Kept in memory until the mark can pass it, half of what may be remembered at most: what is forgotten comes twice. */
+void
+delivery_fetched(struct user *u, uint64_t id)
+{
+	struct delivery *d = &u->delivery;
+	struct delivery_item *i = find(d, id);
+
+	if (i)
+		i->done = true;
+	else if (id > d->mark && d->n < MAX_ITEMS / 2)
+		remember(d, (struct delivery_item){ .id = id, .done = true, .fetched = true });
 	advance(u);
 }
 
@@ -217,8 +232,9 @@ bool
 delivery_came(struct user *u, uint64_t id)
 {
 	struct delivery *d = &u->delivery;
+	const struct delivery_item *i = find(d, id);
 
-	return (id > d->from && id <= d->cursor) || find(d, id);
+	return (id > d->from && id <= d->cursor) || (i && !i->fetched);
 }
 
 static void begin(struct user *u);

@@ -31,6 +31,7 @@ struct delivery_item {
 	uint64_t id;
 	uint32_t holders; /* sessions that were given it and have neither confirmed it nor ended */
 	bool done;
+	bool fetched;     /* a client got it by asking (XEP-0313); no session was given it */
 };
 
 struct delivery {
@@ -62,6 +63,8 @@ void delivery_fini(struct user *u);
 void delivery_given(struct user *u, uint64_t id);
 /* A client has it. */
 void delivery_done(struct user *u, uint64_t id);
+/* A client has it because it asked for it: it need not come from the backlog. */
+void delivery_fetched(struct user *u, uint64_t id);
 /* Nobody was there: it stays in the record. */
 void delivery_left(struct user *u, uint64_t id);
 /* The session that was given `id` ended without having it. True: nobody else has it either; it has to be given to

@@ -195,6 +195,16 @@ give_to_available(struct user *u, struct packet *p, int lowest)
 	}
 }
 
+/* It has been decided upon: the record's copy must not come to the recipient later. */
+static void
+pass_by(struct user *u, const struct packet *p)
+{
+	if (!p->deliverable)
+		return;
+	delivery_given(u, p->record_id);
+	delivery_done(u, p->record_id);
+}
+
 static void
 missed(struct user *u, struct packet *p)
 {
@@ -202,10 +212,10 @@ missed(struct user *u, struct packet *p)
 		.account = u->jid, .record_id = p->record_id,
 		.record_us = p->at_us, .delayed = p->delayed };
 
-	if (p->deliverable)
+	if (modules_want(HOOK_RECV_MISSED) && modules_run(&h, u) == HOOK_HANDLED)
+		pass_by(u, p);
+	else if (p->deliverable)
 		delivery_left(u, p->record_id);
-	if (modules_want(HOOK_RECV_MISSED))
-		(void)modules_run(&h, u);
 }
 
 /* Those a message is for: one session, or all available ones from a priority on. */
@@ -267,16 +277,6 @@ give_to_bare(struct user *u, struct packet *p)
 		else
 			give_to_available(u, p, best);
 	}
-}
-
-/* It has been decided upon: the record's copy must not come to the recipient later. */
-static void
-pass_by(struct user *u, const struct packet *p)
-{
-	if (!p->deliverable)
-		return;
-	delivery_given(u, p->record_id);
-	delivery_done(u, p->record_id);
 }
 
 static void
@@ -377,13 +377,25 @@ may_pass(enum hook_stage stage, struct user *u, struct packet *p)
 	return v == HOOK_NEXT;
 }
 
+static void
+tell_refused(struct user *u, const struct packet *p)
+{
+	struct hook h = { .stage = HOOK_RECV_REFUSED, .stanza = p->st, .from = p->from, .to = p->to,
+		.account = u->jid, .record_id = p->record_id, .record_us = p->at_us, .delayed = p->delayed };
+
+	if (p->record_id && modules_want(HOOK_RECV_REFUSED))
+		(void)modules_run(&h, u);
+}
+
 bool
 router_may_arrive(struct user *u, struct packet *p)
 {
 	if (p->refusal || may_pass(HOOK_RECV_CHECK, u, p))
 		return true;
-	if (u->state == USER_READY)
+	if (u->state == USER_READY) {
+		tell_refused(u, p);
 		pass_by(u, p);
+	}
 	return false;
 }
 

@@ -84,6 +84,8 @@ confirm_one(struct session *s)
 
 	if (p->deliverable)
 		delivery_done(s->user, p->record_id);
+	if (p->fetched)
+		delivery_fetched(s->user, p->fetched);
 	packet_unref(p);
 }
 
@@ -94,7 +96,7 @@ resume_sent(struct session *s, struct packet *p, uint64_t upto)
 	struct resume *r = &s->sm;
 
 	if (!r->enabled) {
-		if (p->deliverable)
+		if (p->deliverable || p->fetched)
 			push(r, p, upto);
 		return true;
 	}

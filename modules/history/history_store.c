@@ -1,0 +1,339 @@
+/*
+ * history_store: see history_store.h; tables and indexes are in schema/0004_history.sql.
+ *
+ * Each page is one statement that touches as many rows as it returns, whatever the size of the archive: both branches read
+ * an index in the order that is asked for and stop at the limit. Addresses are looked up by number and compared as text.
+ */
+#include "history_store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "store/address.h"
+
+/* A record that its sender was told did not arrive is not part of what was said. What says so follows within the time that a
+ * database was away: the bound keeps all other partitions out of the look-up. */
+#define NOT_RETURNED \
+	" AND NOT EXISTS (SELECT FROM archive.record x WHERE x.refers_record = r.id AND x.kind = 7" \
+	" AND x.id > r.id AND x.id < r.id + 2678400000000)"
+#define NOT_HIDDEN " AND NOT EXISTS (SELECT FROM chancery.history_hidden h WHERE h.account = $3 AND h.record = r.id)"
+#define VISIBLE " AND r.shown AND r.stanza IS NOT NULL" NOT_HIDDEN NOT_RETURNED
+
+/* $1 owner, $2 its number, or that of the pair, or the ids; $3 account, $4 and $5 the ids between (inclusive), $6 limit, $7
+ * bytes, $8 contact, $9 its resource. */
+#define COLUMNS "r.id, r.stanza, r.deliverable AND r.to_bare = $1 AS to_me"
+#define SENT " WHERE r.from_hash = $2 AND r.from_bare = $1 AND r.id >= $4 AND r.id <= $5" VISIBLE
+#define RECEIVED " WHERE r.to_hash = $2 AND r.to_bare = $1 AND r.from_bare <> $1 AND r.id >= $4 AND r.id <= $5" VISIBLE
+#define WITH \
+	" WHERE r.pair_hash = $2 AND r.id >= $4 AND r.id <= $5" \
+	" AND (r.from_bare = $1 AND r.to_bare = $8 AND ($9::text IS NULL OR r.to_resource = $9)" \
+	" OR r.from_bare = $8 AND r.to_bare = $1 AND ($9::text IS NULL OR r.from_resource = $9))" VISIBLE
+#define BY_IDS \
+	" WHERE r.id = ANY($2::bigint[]) AND (r.from_bare = $1 OR r.to_bare = $1) AND r.id >= $4 AND r.id <= $5" \
+	" AND ($8::text IS NULL" \
+	" OR r.from_bare = $1 AND r.to_bare = $8 AND ($9::text IS NULL OR r.to_resource = $9)" \
+	" OR r.from_bare = $8 AND r.to_bare = $1 AND ($9::text IS NULL OR r.from_resource = $9))" VISIBLE
+
+#define BRANCH(where, order) "(SELECT " COLUMNS " FROM archive.record r" where " ORDER BY r.id " order " LIMIT $6::bigint)"
+#define ALL(order) BRANCH(SENT, order) " UNION ALL " BRANCH(RECEIVED, order)
+/* As many of them as fit into the bytes; how many there were; what has become of them. */
+#define PAGE(rows, order) \
+	"SELECT p.id, p.stanza, p.to_me, p.n, t.record IS NOT NULL, t.by_record, t.by_id FROM" \
+	" (SELECT q.*, count(*) OVER () AS n, sum(octet_length(q.stanza)) OVER (ORDER BY q.id " order ") AS upto FROM" \
+	"  (SELECT * FROM (" rows ") u ORDER BY u.id " order " LIMIT $6::bigint) q) p" \
+	" LEFT JOIN chancery.history_retracted t ON t.record = p.id" \
+	" WHERE p.upto - octet_length(p.stanza) < $7::bigint ORDER BY p.id " order
+
+static const char *const pages[2][2] = {
+	{ PAGE(ALL(""), ""), PAGE(ALL("DESC"), "DESC") },
+	{ PAGE(BRANCH(WITH, ""), ""), PAGE(BRANCH(WITH, "DESC"), "DESC") },
+};
+static const char page_by_ids[] = PAGE(BRANCH(BY_IDS, ""), "");
+static const char count_all[] = "SELECT (SELECT count(*) FROM archive.record r" SENT ") +"
+	" (SELECT count(*) FROM archive.record r" RECEIVED ")";
+/* Every parameter needs a type, those of a page too. */
+#define UNUSED " AND $6::bigint IS NOT NULL AND $7::bigint IS NOT NULL"
+static const char count_with[] = "SELECT count(*) FROM archive.record r" WITH UNUSED;
+static const char count_by_ids[] = "SELECT count(*) FROM archive.record r" BY_IDS UNUSED;
+
+static char *
+number(struct arena *a, int64_t v)
+{
+	return arena_printf(a, "%" PRId64, v);
+}
+
+/* PostgreSQL's bigint; what is beyond is no id of ours. */
+static char *
+id_text(struct arena *a, uint64_t id)
+{
+	return number(a, id > INT64_MAX ? INT64_MAX : (int64_t)id);
+}
+
+static char *
+ids_text(struct arena *a, const uint64_t *id, size_t n)
+{
+	struct buf b = { 0 };
+	char *s;
+
+	buf_addc(&b, '{');
+	for (size_t i = 0; i < n; i++)
+		buf_addf(&b, "%s%" PRIu64, i ? "," : "", id[i]);
+	buf_addc(&b, '}');
+	s = arena_strndup(a, buf_data(&b), buf_len(&b));
+	buf_fini(&b);
+	return s;
+}
+
+/* Are they all in the archive? */
+static enum sql_status
+check_exist(struct sql *db, struct arena *a, struct history_query *q, struct err *e)
+{
+	PGresult *r;
+	enum sql_status st;
+
+	st = sql_query(db, e, &r,
+		"SELECT count(*) FROM archive.record r WHERE r.id = ANY($4::bigint[]) AND (r.from_bare = $1 OR r.to_bare = $1)"
+		" AND r.id >= $2 AND r.id <= $5" VISIBLE,
+		5, q->owner, id_text(a, q->floor), number(a, q->account), ids_text(a, q->must_exist, q->nmust_exist),
+		id_text(a, q->upto));
+	if (st != SQL_OK)
+		return st;
+	q->missing = (uint64_t)sql_i64(r, 0, 0) < q->nmust_exist;
+	PQclear(r);
+	return SQL_OK;
+}
+
+#define VALUES 9
+
+static int
+values(const struct history_query *q, struct arena *a, const char *v[VALUES])
+{
+	int64_t me = address_hash(q->owner);
+
+	v[0] = q->owner;
+	v[1] = number(a, me);
+	v[2] = number(a, q->account);
+	v[3] = id_text(a, q->first > q->floor ? q->first : q->floor);
+	v[4] = id_text(a, q->last < q->upto ? q->last : q->upto);
+	v[5] = number(a, (int64_t)q->max + 1);
+	v[6] = id_text(a, q->max_bytes);
+	v[7] = q->with_bare;
+	v[8] = q->with_resource;
+	if (q->by_ids)
+		v[1] = ids_text(a, q->must_exist, q->nmust_exist);
+	else if (q->with_bare)
+		v[1] = number(a, address_pair(me, address_hash(q->with_bare)));
+	return q->by_ids || q->with_bare ? 9 : 7;
+}
+
+static enum sql_status
+count(struct sql *db, struct arena *a, struct history_query *q, struct err *e)
+{
+	const char *v[VALUES], *text = q->by_ids ? count_by_ids : q->with_bare ? count_with : count_all;
+	int n = values(q, a, v);
+	PGresult *r;
+	enum sql_status st;
+
+	st = sql_query_v(db, e, &r, text, n == 7 ? 5 : n, v);
+	if (st != SQL_OK)
+		return st;
+	q->total = sql_i64(r, 0, 0);
+	PQclear(r);
+	return SQL_OK;
+}
+
+static void
+read_row(struct arena *a, const PGresult *r, int i, struct history_row *row)
+{
+	row->id = (uint64_t)sql_i64(r, i, 0);
+	row->len = (size_t)PQgetlength(r, i, 1);
+	row->stanza = arena_strndup(a, sql_text(r, i, 1), row->len);
+	row->mine_to_get = sql_bool(r, i, 2);
+	row->retracted = sql_bool(r, i, 4);
+	row->retracted_by = (uint64_t)sql_i64(r, i, 5);
+	row->retracted_id = sql_is_null(r, i, 6) ? NULL : arena_strdup(a, sql_text(r, i, 6));
+}
+
+/* One row more than wanted was asked for: it tells whether there are more. */
+static void
+read_page(struct arena *a, const PGresult *r, struct history_query *q)
+{
+	int got = PQntuples(r);
+	int64_t there = got ? sql_i64(r, 0, 3) : 0;
+
+	q->n = (size_t)got < q->max ? (size_t)got : q->max;
+	q->complete = there <= (int64_t)q->max && there == got;
+	q->row = arena_alloc(a, (q->n + 1) * sizeof(*q->row));
+	for (size_t i = 0; i < q->n; i++)
+		read_row(a, r, (int)i, &q->row[q->backwards ? q->n - 1 - i : i]);
+}
+
+enum sql_status
+history_store_page(struct sql *db, struct arena *a, void *data, struct err *e)
+{
+	struct history_query *q = data;
+	const char *v[VALUES];
+	PGresult *r;
+	enum sql_status st = SQL_OK;
+	bool backwards = q->backwards && !q->by_ids;
+
+	if (q->nmust_exist)
+		st = check_exist(db, a, q, e);
+	if (st != SQL_OK || q->missing)
+		return st;
+	if (q->count)
+		return count(db, a, q, e);
+	q->backwards = backwards;
+	if (q->by_ids) {
+		(void)values(q, a, v);
+		st = sql_query_v(db, e, &r, page_by_ids, 9, v);
+	} else {
+		int n = values(q, a, v);
+
+		st = sql_query_v(db, e, &r, pages[q->with_bare != NULL][backwards], n, v);
+	}
+	if (st != SQL_OK)
+		return st;
+	read_page(a, r, q);
+	PQclear(r);
+	return SQL_OK;
+}
+
+#define END(where, order) "(SELECT r.id FROM archive.record r" where " ORDER BY r.id " order " LIMIT 1)"
+
+enum sql_status
+history_store_extent(struct sql *db, struct arena *a, void *data, struct err *e)
+{
+	struct history_extent *x = data;
+	PGresult *r;
+	enum sql_status st;
+
+	st = sql_query(db, e, &r,
+		"SELECT least(" END(SENT, "") ", " END(RECEIVED, "") "),"
+		" greatest(" END(SENT, "DESC") ", " END(RECEIVED, "DESC") ")",
+		5, x->owner, number(a, address_hash(x->owner)), number(a, x->account), id_text(a, x->floor), id_text(a, x->upto));
+	if (st != SQL_OK)
+		return st;
+	x->first = (uint64_t)sql_i64(r, 0, 0);
+	x->last = (uint64_t)sql_i64(r, 0, 1);
+	PQclear(r);
+	return SQL_OK;
+}
+
+/* Preferences. Lists travel as one text with a line for each: a prepared address has no line breaks. */
+
+static const char **
+read_list(struct arena *a, const char *text, size_t *n)
+{
+	const char **list;
+	size_t lines = 0;
+
+	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n')
+		lines++;
+	list = arena_alloc(a, (lines + 1) * sizeof(*list));
+	*n = 0;
+	for (const char *p = text; *p; p += *p == '\n') {
+		size_t len = strcspn(p, "\n");
+
+		list[(*n)++] = arena_strndup(a, p, len);
+		p += len;
+	}
+	return list;
+}
+
+static char *
+list_text(struct arena *a, const char *const *list, size_t n)
+{
+	struct buf b = { 0 };
+	char *s;
+
+	for (size_t i = 0; i < n; i++)
+		buf_addf(&b, "%s%s", i ? "\n" : "", list[i]);
+	s = arena_strndup(a, buf_len(&b) ? buf_data(&b) : "", buf_len(&b));
+	buf_fini(&b);
+	return s;
+}
+
+enum sql_status
+history_store_load(struct sql *db, struct arena *a, int64_t account, const char *bare, void **rows, struct err *e)
+{
+	struct history_prefs *p;
+	PGresult *r;
+	enum sql_status st;
+
+	(void)bare;
+	*rows = NULL;
+	st = sql_query(db, e, &r,
+		"SELECT preset, array_to_string(always, E'\\n'), array_to_string(never, E'\\n')"
+		" FROM chancery.history_prefs WHERE account = $1",
+		1, number(a, account));
+	if (st != SQL_OK)
+		return st;
+	if (PQntuples(r) == 1) {
+		p = arena_zalloc(a, sizeof(*p));
+		p->preset = arena_strdup(a, sql_text(r, 0, 0));
+		p->always = read_list(a, sql_text(r, 0, 1), &p->nalways);
+		p->never = read_list(a, sql_text(r, 0, 2), &p->nnever);
+		*rows = p;
+	}
+	PQclear(r);
+	return SQL_OK;
+}
+
+enum sql_status
+history_store_set(struct sql *db, struct arena *a, void *data, struct err *e)
+{
+	const struct history_set *s = data;
+
+	return sql_do(db, e,
+		"INSERT INTO chancery.history_prefs (account, preset, always, never)"
+		" SELECT $1, $2, string_to_array($3, E'\\n'), string_to_array($4, E'\\n')"
+		" WHERE EXISTS (SELECT FROM chancery.account WHERE id = $1)"
+		" ON CONFLICT (account) DO UPDATE SET preset = excluded.preset, always = excluded.always, never = excluded.never",
+		4, number(a, s->account), s->prefs.preset, list_text(a, s->prefs.always, s->prefs.nalways),
+		list_text(a, s->prefs.never, s->prefs.nnever));
+}
+
+static enum sql_status
+hide(struct sql *db, struct arena *a, const struct history_passed *p, struct err *e)
+{
+	return sql_do(db, e,
+		"INSERT INTO chancery.history_hidden (account, record)"
+		" SELECT $1, $2 WHERE EXISTS (SELECT FROM chancery.account WHERE id = $1) ON CONFLICT DO NOTHING",
+		2, number(a, p->account), id_text(a, p->record));
+}
+
+#define ORIGIN_BYTES 64 /* "<origin-id" and its namespace, whichever attribute comes first */
+
+/* By the id attribute, or by the origin-id (XEP-0359 §3) where the client uses another. A retraction cannot be retracted. */
+static enum sql_status
+retract(struct sql *db, struct arena *a, const struct history_retract *t, struct err *e)
+{
+	int64_t from = address_hash(t->from), to = address_hash(t->to);
+
+	return sql_do(db, e,
+		"INSERT INTO chancery.history_retracted (record, by_record, by_id)"
+		" SELECT r.id, $5, $6 FROM (SELECT id, kind, from_bare, to_bare, client_id, stanza FROM archive.record"
+		"  WHERE pair_hash = $1 AND shown AND id < $5 ORDER BY id DESC LIMIT $7::bigint) r"
+		" WHERE r.from_bare = $2 AND r.to_bare = $3 AND r.kind <> 3 AND (r.client_id = $4 OR"
+		"  strpos(r.stanza, '<origin-id ') > 0 AND"
+		"  strpos(substr(r.stanza, strpos(r.stanza, '<origin-id '), $9::int), $8) > 0)"
+		" ORDER BY r.id DESC LIMIT 1 ON CONFLICT DO NOTHING",
+		9, number(a, address_pair(from, to)), t->from, t->to, t->id, id_text(a, t->by), t->by_id,
+		number(a, (int64_t)t->depth), t->origin, number(a, ORIGIN_BYTES + (int64_t)strlen(t->origin)));
+}
+
+enum sql_status
+history_store_passed(struct sql *db, struct arena *a, void *data, struct err *e)
+{
+	const struct history_passed *p = data;
+	enum sql_status st = SQL_OK;
+
+	if (p->hide)
+		st = hide(db, a, p, e);
+	if (st == SQL_OK && p->retract)
+		st = retract(db, a, p->retract, e);
+	return st;
+}
