@@ -17,6 +17,9 @@
 	X(NS_STANZA_ERRORS, "urn:ietf:params:xml:ns:xmpp-stanzas") \
 	X(NS_TLS, "urn:ietf:params:xml:ns:xmpp-tls") \
 	X(NS_SASL, "urn:ietf:params:xml:ns:xmpp-sasl") \
+	X(NS_SASL2, "urn:xmpp:sasl:2") \
+	X(NS_BIND2, "urn:xmpp:bind:0") \
+	X(NS_FAST, "urn:xmpp:fast:0") \
 	X(NS_SASL_CB, "urn:xmpp:sasl-cb:0") \
 	X(NS_BIND, "urn:ietf:params:xml:ns:xmpp-bind") \
 	X(NS_SESSION, "urn:ietf:params:xml:ns:xmpp-session") \

@@ -6,6 +6,7 @@
  *       └──── auth with initial response ──────┤
  *                  SCRAM: WANT_KEYS ── sasl_keys ──► WANT_FINAL ── response ──► CLOSED
  *                  PLAIN: WANT_CHECK ── sasl_checked ─────────────────────────► CLOSED
+ *                  HT:    WANT_TOKEN ── sasl_token ───────────────────────────► CLOSED
  *
  * From any state a mistake leads to OVER with the reason; there the next sasl_auth starts
  * anew. Not so after success, and not when the peer speaks while keys are being looked up: a
@@ -26,9 +27,10 @@
 #include "base/crypt.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "xmpp/digest.h"
 #include "xmpp/jid.h"
 
-enum state { IDLE, WANT_FIRST, WANT_KEYS, WANT_CHECK, WANT_FINAL, OVER, CLOSED };
+enum state { IDLE, WANT_FIRST, WANT_KEYS, WANT_CHECK, WANT_TOKEN, WANT_FINAL, OVER, CLOSED };
 
 struct sasl {
 	sasl_set offered;
@@ -42,6 +44,7 @@ struct sasl {
 	char *user;
 	char *password;
 	size_t password_len, password_size;
+	struct sasl_proof proof; /* HT */
 	struct buf out;
 };
 
@@ -57,12 +60,16 @@ static const struct mechanism {
 	[SASL_SCRAM_SHA256] = {"SCRAM-SHA-256", SCRAM_SHA256, false},
 	[SASL_SCRAM_SHA1] = {"SCRAM-SHA-1", SCRAM_SHA1, false},
 	[SASL_PLAIN] = {"PLAIN", 0, false},
+	[SASL_HT_SHA256_EXPR] = {"HT-SHA-256-EXPR", SCRAM_SHA256, false},
+	[SASL_HT_SHA256_ENDP] = {"HT-SHA-256-ENDP", SCRAM_SHA256, false},
+	[SASL_HT_SHA256_NONE] = {"HT-SHA-256-NONE", SCRAM_SHA256, false},
 };
 
 /* RFC 6120 §6.5 */
 static const char *const failures[] = {
 	[SASL_ABORTED] = "aborted",
 	[SASL_ACCOUNT_DISABLED] = "account-disabled",
+	[SASL_CREDENTIALS_EXPIRED] = "credentials-expired",
 	[SASL_INCORRECT_ENCODING] = "incorrect-encoding",
 	[SASL_INVALID_AUTHZID] = "invalid-authzid",
 	[SASL_INVALID_MECHANISM] = "invalid-mechanism",
@@ -101,6 +108,12 @@ sasl_is_plus(enum sasl_mechanism m)
 {
 	assert((unsigned)m < SASL_MECHANISMS);
 	return mechanisms[m].plus;
+}
+
+bool
+sasl_is_token(enum sasl_mechanism m)
+{
+	return m > SASL_PLAIN;
 }
 
 enum scram_hash
@@ -185,6 +198,7 @@ reset(struct sasl *s)
 	free(s->user);
 	s->user = NULL;
 	forget_password(s);
+	crypt_wipe(&s->proof, sizeof(s->proof));
 	s->doomed = false;
 }
 
@@ -245,7 +259,7 @@ fail(struct sasl *s, enum sasl_failure why)
 static enum sasl_step
 fail_order(struct sasl *s)
 {
-	if (s->state == WANT_KEYS || s->state == WANT_CHECK)
+	if (s->state == WANT_KEYS || s->state == WANT_CHECK || s->state == WANT_TOKEN)
 		s->state = CLOSED;
 	return fail(s, SASL_MALFORMED_REQUEST);
 }
@@ -267,13 +281,17 @@ fail_scram(struct sasl *s, enum scram_error e)
 }
 
 static const char *
+encode_bytes(struct sasl *s, const void *p, size_t n)
+{
+	buf_clear(&s->out);
+	buf_added(&s->out, text_base64_encode(p, n, buf_reserve(&s->out, text_base64_size(n))));
+	return buf_str(&s->out);
+}
+
+static const char *
 encode(struct sasl *s, const char *text)
 {
-	size_t n = strlen(text);
-
-	buf_clear(&s->out);
-	buf_added(&s->out, text_base64_encode(text, n, buf_reserve(&s->out, text_base64_size(n))));
-	return buf_str(&s->out);
+	return encode_bytes(s, text, strlen(text));
 }
 
 /* Takes the name the client gave. One that cannot be prepared gets a stand-in, always the same
@@ -373,12 +391,91 @@ plain(struct sasl *s, const char *msg, size_t n)
 	return SASL_NEED_CHECK;
 }
 
+/* Which of the connection's bindings the mechanism asks for; -1 none. */
+static int
+token_binding(enum sasl_mechanism m)
+{
+	static const char *const types[] = {[SASL_HT_SHA256_EXPR] = "tls-exporter",
+					    [SASL_HT_SHA256_ENDP] = "tls-server-end-point",
+					    [SASL_HT_SHA256_NONE] = NULL};
+
+	return types[m] == NULL ? -1 : strcmp(types[m], "tls-exporter") == 0 ? 0 : 1;
+}
+
+/* authcid NUL HMAC(token, "Initiator" || channel binding data) */
+static enum sasl_step
+token_first(struct sasl *s, const char *msg, size_t n)
+{
+	const char *nul = memchr(msg, '\0', n);
+	size_t user = nul ? (size_t)(nul - msg) : 0;
+	int b = token_binding(s->chosen);
+
+	if (user == 0 || n - user - 1 != sizeof(s->proof.hash) || !text_is_utf8(msg, user))
+		return fail(s, SASL_MALFORMED_REQUEST);
+	/* Offered, but not there: never taken for a token without binding. */
+	if (b >= 0 && s->binding.data_len[b] == 0)
+		return fail(s, SASL_INVALID_MECHANISM);
+	set_user(s, msg);
+	memcpy(s->proof.hash, nul + 1, sizeof(s->proof.hash));
+	s->proof.binding_len = b >= 0 ? s->binding.data_len[b] : 0;
+	if (b >= 0)
+		memcpy(s->proof.binding, s->binding.data[b], s->proof.binding_len);
+	s->state = WANT_TOKEN;
+	return SASL_NEED_TOKEN;
+}
+
+static void
+token_hash(const struct sasl_proof *p, const char *who, const char *token, size_t n, uint8_t out[SCRAM_MAX])
+{
+	const struct digest_part parts[] = {{who, strlen(who)}, {p->binding, p->binding_len}};
+
+	digest_hmac(SCRAM_SHA256, token, n, parts, 2, out);
+}
+
+bool
+sasl_proof_matches(const struct sasl_proof *p, const char *token, size_t n)
+{
+	uint8_t hash[SCRAM_MAX];
+	bool match;
+
+	token_hash(p, "Initiator", token, n, hash);
+	match = crypt_equal(hash, p->hash, sizeof(p->hash));
+	crypt_wipe(hash, sizeof(hash));
+	return match;
+}
+
+const struct sasl_proof *
+sasl_proof(const struct sasl *s)
+{
+	return &s->proof;
+}
+
+enum sasl_step
+sasl_token(struct sasl *s, const char *token, size_t n, enum sasl_failure why, const char **out)
+{
+	uint8_t hash[SCRAM_MAX];
+
+	*out = "";
+	if (s->state != WANT_TOKEN)
+		return fail_order(s);
+	if (!token)
+		return fail(s, why);
+	if (s->doomed || !sasl_proof_matches(&s->proof, token, n))
+		return fail(s, SASL_NOT_AUTHORIZED);
+	token_hash(&s->proof, "Responder", token, n, hash);
+	*out = encode_bytes(s, hash, sizeof(s->proof.hash));
+	s->state = CLOSED;
+	return SASL_SUCCESS;
+}
+
 /* A decoded message in a state that waits for one. */
 static enum sasl_step
 message(struct sasl *s, const char *msg, size_t n, const char **out)
 {
 	if (s->chosen == SASL_PLAIN)
 		return plain(s, msg, n);
+	if (sasl_is_token(s->chosen))
+		return token_first(s, msg, n);
 	return s->state == WANT_FINAL ? scram_final(s, msg, n, out) : scram_first(s, msg, n);
 }
 
@@ -415,7 +512,7 @@ sasl_auth(struct sasl *s, const char *mechanism, const char *initial, const char
 		return fail(s, SASL_INVALID_MECHANISM);
 	s->chosen = (enum sasl_mechanism)m;
 	s->state = WANT_FIRST;
-	if (s->chosen != SASL_PLAIN) {
+	if (s->chosen < SASL_PLAIN) {
 		s->binding.plus = mechanisms[m].plus;
 		s->scram = scram_new(mechanisms[m].hash, &s->binding);
 	}

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "xmpp/scram.h"
@@ -21,12 +22,18 @@ enum sasl_mechanism {
 	SASL_SCRAM_SHA256,
 	SASL_SCRAM_SHA1,
 	SASL_PLAIN,
+	/* With a token instead of a password, in SASL2 only (XEP-0484, draft-schmaus-kitten-sasl-ht). Stored with
+	 * tokens by number: these stay. */
+	SASL_HT_SHA256_EXPR,
+	SASL_HT_SHA256_ENDP,
+	SASL_HT_SHA256_NONE,
 	SASL_MECHANISMS
 };
 
 enum sasl_failure {
 	SASL_ABORTED,
 	SASL_ACCOUNT_DISABLED,
+	SASL_CREDENTIALS_EXPIRED,
 	SASL_INCORRECT_ENCODING,
 	SASL_INVALID_AUTHZID,
 	SASL_INVALID_MECHANISM,
@@ -40,18 +47,20 @@ const char *sasl_mechanism_name(enum sasl_mechanism m);
 /* -1 when unknown. */
 int sasl_mechanism_parse(const char *name);
 bool sasl_is_plus(enum sasl_mechanism m);
-enum scram_hash sasl_hash(enum sasl_mechanism m); /* not for PLAIN */
+bool sasl_is_token(enum sasl_mechanism m); /* HT-… */
+enum scram_hash sasl_hash(enum sasl_mechanism m); /* SCRAM only */
 
 /* What is offered on this stream: bit i = mechanism i. */
 typedef unsigned sasl_set;
 /* The names in `set`, strongest first, separated by commas: for scram_binding.mechanisms. */
-#define SASL_NAMES_MAX 128
+#define SASL_NAMES_MAX 192
 const char *sasl_set_names(sasl_set set, char out[SASL_NAMES_MAX]);
 
 enum sasl_step {
 	SASL_SEND,       /* send *out in <challenge/> and wait for <response/> */
 	SASL_NEED_KEYS,  /* look up sasl_user(), then call sasl_keys() */
 	SASL_NEED_CHECK, /* PLAIN: on a worker, compare sasl_password(); then sasl_checked() */
+	SASL_NEED_TOKEN, /* HT: find the token that sasl_proof() matches, then sasl_token() */
 	SASL_SUCCESS,    /* send *out in <success/> (may be empty) */
 	SASL_FAIL,       /* send sasl_why() in <failure/> */
 };
@@ -81,6 +90,19 @@ const char *sasl_password(const struct sasl *s, size_t *n);
  * */
 enum sasl_step sasl_keys(struct sasl *s, const struct scram_keys *k, bool real, const char **out);
 enum sasl_step sasl_checked(struct sasl *s, bool match, const char **out);
+
+/* What a client has said about its token: the HMAC of it and the channel. Plain values, for a worker. */
+struct sasl_proof {
+	uint8_t hash[32];
+	uint8_t binding[64];
+	size_t binding_len;
+};
+/* From SASL_NEED_TOKEN until sasl_token. */
+const struct sasl_proof *sasl_proof(const struct sasl *s);
+/* Was it made with this token? In constant time. */
+bool sasl_proof_matches(const struct sasl_proof *p, const char *token, size_t n);
+/* `token` NULL: none matches, and `why` goes back. Else it is compared once more, and *out proves that we know it. */
+enum sasl_step sasl_token(struct sasl *s, const char *token, size_t n, enum sasl_failure why, const char **out);
 enum sasl_failure sasl_why(const struct sasl *s);
 
 #endif

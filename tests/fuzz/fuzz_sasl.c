@@ -71,6 +71,11 @@ answer(struct sasl *s, enum sasl_step step)
 		    sasl_checked(s, false, &out) != SASL_FAIL)
 			abort();
 		break;
+	case SASL_NEED_TOKEN:
+		if (!sasl_user(s) || sasl_proof_matches(sasl_proof(s), "a token", 7) ||
+		    sasl_token(s, "a token", 7, SASL_NOT_AUTHORIZED, &out) != SASL_FAIL)
+			abort();
+		break;
 	case SASL_SUCCESS:
 		abort();
 	case SASL_SEND:
@@ -88,13 +93,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.data_len = {8, 11},
 		.mechanisms = "PLAIN,SCRAM-SHA-256",
 	};
+	const sasl_set tokens = 1u << SASL_HT_SHA256_EXPR | 1u << SASL_HT_SHA256_ENDP | 1u << SASL_HT_SHA256_NONE;
 	struct sasl *s;
 	char *text, *save = NULL;
 	const char *out;
 
 	if (size == 0)
 		return 0;
-	s = sasl_new(data[0], &b, "example.com");
+	/* The mechanisms with tokens together are one bit more. */
+	s = sasl_new(data[0] & 0x80 ? data[0] | tokens : data[0] & 0x7f, &b, "example.com");
 	text = mem_strndup((const char *)data + 1, size - 1);
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		answer(s, send_line(s, line, &out));
