@@ -216,7 +216,10 @@ account_set_secret(struct sql *db, const char *bare, const struct account_secret
 		"  SELECT a.id, u.* FROM a, unnest($2::smallint[], $3::int[], $4::bytea[], $5::bytea[],"
 		"   $6::bytea[]) AS u"
 		"  ON CONFLICT (account, hash) DO UPDATE SET iterations = excluded.iterations,"
-		"   salt = excluded.salt, stored_key = excluded.stored_key, server_key = excluded.server_key)"
+		"   salt = excluded.salt, stored_key = excluded.stored_key, server_key = excluded.server_key),"
+		/* What was given for the old password goes with it. */
+		" t AS (DELETE FROM chancery.token USING a, chancery.device d"
+		"  WHERE d.account = a.id AND token.device = d.id)"
 		" SELECT id FROM a",
 		6, bare, buf_str(&k.b[0]), buf_str(&k.b[1]), buf_str(&k.b[2]), buf_str(&k.b[3]),
 		buf_str(&k.b[4]));
@@ -229,7 +232,11 @@ account_set_disabled(struct sql *db, const char *bare, bool disabled, bool *foun
 {
 	PGresult *r = NULL;
 	enum sql_status st = sql_query(
-		db, e, &r, "UPDATE chancery.account SET disabled = $2 WHERE bare = $1 RETURNING id",
+		db, e, &r,
+		"WITH a AS (UPDATE chancery.account SET disabled = $2 WHERE bare = $1 RETURNING id),"
+		" t AS (DELETE FROM chancery.token USING a, chancery.device d"
+		"  WHERE d.account = a.id AND token.device = d.id)"
+		" SELECT id FROM a",
 		2, bare, disabled ? "t" : "f");
 
 	return was_done(st, r, found);
@@ -345,8 +352,8 @@ account_set_last_seen(struct sql *db, int64_t id, int64_t at_us, const char *sta
 		      3, i, at, status);
 }
 
-enum sql_status
-account_server_secret(struct sql *db, uint8_t out[32], struct err *e)
+static enum sql_status
+read_secret(struct sql *db, const char *name, uint8_t out[32], struct err *e)
 {
 	struct buf b = {0};
 	uint8_t fresh[32];
@@ -359,14 +366,14 @@ account_server_secret(struct sql *db, uint8_t out[32], struct err *e)
 	buf_added(&b, 64);
 	/* Two servers that start at once agree on whoever came first: the second statement sees it. */
 	st = sql_do(db, e,
-		    "INSERT INTO chancery.secret (name, value) VALUES ('fake-salt', $1::bytea)"
+		    "INSERT INTO chancery.secret (name, value) VALUES ($2, $1::bytea)"
 		    " ON CONFLICT (name) DO NOTHING",
-		    1, buf_str(&b));
+		    2, buf_str(&b), name);
 	crypt_wipe(b.data, b.cap);
 	buf_fini(&b);
 	if (st == SQL_OK)
 		st = sql_query(db, e, &r,
-			       "SELECT value FROM chancery.secret WHERE name = 'fake-salt'", 0);
+			       "SELECT value FROM chancery.secret WHERE name = $1", 1, name);
 	if (st != SQL_OK)
 		return st;
 	if (PQntuples(r) != 1 || read_bytes(r, 0, out, 32, 32) != 32) {
@@ -375,4 +382,16 @@ account_server_secret(struct sql *db, uint8_t out[32], struct err *e)
 	}
 	PQclear(r);
 	return st;
+}
+
+enum sql_status
+account_server_secret(struct sql *db, uint8_t out[32], struct err *e)
+{
+	return read_secret(db, "fake-salt", out, e);
+}
+
+enum sql_status
+account_token_secret(struct sql *db, uint8_t out[32], struct err *e)
+{
+	return read_secret(db, "token", out, e);
 }

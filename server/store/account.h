@@ -70,5 +70,7 @@ enum sql_status account_set_last_seen(struct sql *db, int64_t id, int64_t at_us,
 
 /* The secret behind the stable fake salts of unknown users (scram_keys_fake): made once per database. */
 enum sql_status account_server_secret(struct sql *db, uint8_t out[32], struct err *e);
+/* Another one of the kind, behind tokens (core/stream/fast). */
+enum sql_status account_token_secret(struct sql *db, uint8_t out[32], struct err *e);
 
 #endif
