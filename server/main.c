@@ -21,10 +21,13 @@
 
 #include "admin/admin.h"
 #include "admin/audit.h"
+#include "base/crypt.h"
 #include "base/log.h"
 #include "core/component/component.h"
 #include "core/stream/auth.h"
 #include "core/stream/c2s.h"
+#include "core/stream/fast.h"
+#include "core/stream/last_use.h"
 #include "core/route/delivery.h"
 #include "core/module/disco.h"
 #include "core/module/features.h"
@@ -200,6 +203,42 @@ note_unsafe(struct sql *db, struct err *e)
 	return audit_write(db, &who, "start.allow-unsafe-durability", NULL, NULL, e);
 }
 
+/* auth.token_key: mixed with the secret of the database, so that neither alone makes tokens. */
+static int
+mix_token_key(const char *file, uint8_t key[SHA256_SIZE], struct err *e)
+{
+	uint8_t text[SHA256_SIZE + 4096];
+	FILE *f = fopen(file, "rb");
+	size_t n = f ? fread(text + SHA256_SIZE, 1, sizeof(text) - SHA256_SIZE, f) : 0;
+	int rc = 0;
+
+	if (!f)
+		rc = err_set(e, errno, "auth.token_key: %s cannot be read", file);
+	else if (n < 32)
+		rc = err_set(e, 0, "auth.token_key: %s holds less than 32 bytes", file);
+	if (f)
+		(void)fclose(f);
+	memcpy(text, key, SHA256_SIZE);
+	if (!rc)
+		crypt_sha256(text, SHA256_SIZE + n, key);
+	crypt_wipe(text, sizeof(text));
+	return rc;
+}
+
+static int
+read_token_key(const struct config *c, struct sql *db, struct err *e)
+{
+	uint8_t key[SHA256_SIZE];
+	int rc = account_token_secret(db, key, e) == SQL_OK ? 0 : -1;
+
+	if (!rc && *c->auth.token_key)
+		rc = mix_token_key(c->auth.token_key, key, e);
+	if (!rc)
+		fast_set_key(key);
+	crypt_wipe(key, sizeof(key));
+	return rc;
+}
+
 static int
 read_secret(const struct config *c, struct err *e)
 {
@@ -213,6 +252,8 @@ read_secret(const struct config *c, struct err *e)
 		st = account_server_secret(db, secret, e);
 	if (st == SQL_OK)
 		auth_set_secret(secret);
+	if (st == SQL_OK && read_token_key(c, db, e))
+		st = SQL_FAILED;
 	crypt_wipe(secret, sizeof(secret));
 	sql_free(db);
 	return st == SQL_OK ? 0 : -1;
@@ -309,6 +350,7 @@ flush_here(void *arg)
 {
 	(void)arg;
 	delivery_flush();
+	last_use_flush();
 }
 
 static void

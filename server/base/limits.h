@@ -27,6 +27,8 @@
 	X(auth_tries, 3, 1, 10, "Authentications tried on one stream (RFC 6120 §6.4.5)") \
 	X(auth_failures_per_account, 5, 1, 1000, "Failures a minute for an account from one address, before it is throttled") \
 	X(auth_failures_per_address, 60, 1, 100000, "Failures a minute from one address, before it is throttled") \
+	X(user_agent_bytes, 128, 16, 1024, "The name of a client's software or device, which is cut (XEP-0388)") \
+	X(devices_per_account, 50, 1, 1000, "Devices remembered for an account; the longest unused goes") \
 	X(sessions_per_account, 20, 1, 1000, "Bound resources of an account, detached ones included") \
 	X(stanzas_per_second, 1000, 10, 1000000, "Stanzas without a body that a client may send; above it is read more slowly") \
 	X(stanzas_burst, 5000, 10, 10000000, "The same at once, after a pause") \

@@ -28,6 +28,8 @@ struct buf;
 	X(AUTH_OK, COUNTER, "chancery_auth_ok_total", "Authentications that succeeded") \
 	X(AUTH_FAILED, COUNTER, "chancery_auth_failed_total", "Authentications that failed") \
 	X(AUTH_THROTTLED, COUNTER, "chancery_auth_throttled_total", "Authentications refused by throttling") \
+	X(FAST_OK, COUNTER, "chancery_fast_ok_total", "Logins with a token (XEP-0484) that succeeded") \
+	X(FAST_REFUSED, COUNTER, "chancery_fast_refused_total", "Tokens that were refused") \
 	X(STANZAS_IN, COUNTER, "chancery_stanzas_in_total", "Stanzas received") \
 	X(STANZAS_OUT, COUNTER, "chancery_stanzas_out_total", "Stanzas sent") \
 	X(STREAM_ERRORS, COUNTER, "chancery_stream_errors_total", "Streams closed with a stream error by us") \

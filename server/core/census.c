@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "core/stream/auth.h"
 #include "core/stream/c2s.h"
 #include "core/everyone.h"
 #include "core/home.h"
@@ -154,6 +155,7 @@ census_account_changed(const char *bare, const char *text)
 {
 	struct question q = { .error = XSTREAM_NOT_AUTHORIZED, .text = text, .forget = true };
 
+	auth_revoked(bare);
 	return close_all(&q, bare);
 }
 

@@ -8,6 +8,7 @@
 #include "core/route/delivery.h"
 #include "core/module/modules.h"
 #include "core/route/question.h"
+#include "core/stream/last_use.h"
 #include "core/stream/resume.h"
 #include "core/user.h"
 #include "net/reactor.h"
@@ -96,6 +97,7 @@ start_here(void *arg)
 	user_home_start();
 	delivery_home_start();
 	resume_home_start();
+	last_use_home_start();
 	question_home_start();
 }
 
@@ -104,6 +106,7 @@ stop_here(void *arg)
 {
 	(void)arg;
 	question_home_stop();
+	last_use_home_stop();
 	resume_home_stop();
 	delivery_home_stop();
 	user_home_stop();

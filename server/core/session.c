@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "core/stream/c2s.h"
+#include "core/stream/last_use.h"
 #include "core/home.h"
 #include "core/host.h"
 #include "core/module/keep.h"
@@ -35,6 +36,9 @@ note_stream(struct session *s)
 
 	free(s->address);
 	free(s->tls);
+	free(s->client);
+	s->device = c2s_device(s->stream);
+	s->client = c2s_client(s->stream) ? mem_strdup(c2s_client(s->stream)) : NULL;
 	s->address = mem_strdup(c2s_address(s->stream));
 	s->tls = mem_strdup(c2s_tls(s->stream, tls));
 	s->mechanism = c2s_mechanism(s->stream);
@@ -61,8 +65,13 @@ session_new(struct user *u, struct jid *full, struct c2s *stream)
 	note_stream(s);
 	metric_add(METRIC_SESSIONS, 1);
 	log_info(&s->log, "bound", "address=%s tls=%s mechanism=%s", s->address, s->tls, s->mechanism);
-	tell(HOOK_SESSION_BOUND, s);
 	return s;
+}
+
+void
+session_announce(struct session *s)
+{
+	tell(HOOK_SESSION_BOUND, s);
 }
 
 static void
@@ -158,6 +167,7 @@ session_free(void *arg)
 	features_forget(s);
 	free(s->address);
 	free(s->tls);
+	free(s->client);
 	free(s);
 }
 
@@ -186,6 +196,7 @@ session_close(struct session *s, enum xstream_error e, const char *text)
 	held_fini(s, left_over);
 	delivery_continue(u); /* its pages may have waited for this session */
 	tell(HOOK_SESSION_CLOSED, s);
+	last_use_note(s->device, s->active_us, NULL);
 	metric_add(METRIC_SESSIONS, -1);
 	log_info(&s->log, "unbound", "error=%s", e == XSTREAM_NONE ? "none" : xstream_error_name(e));
 	reactor_free_later(reactor_current(), session_free, s);

@@ -45,6 +45,8 @@ struct session {
 	char *address;           /* of the last stream */
 	char *tls;
 	const char *mechanism;
+	int64_t device;          /* store/device; 0: not known */
+	char *client;            /* software and device, as they say; NULL */
 };
 
 static inline bool
@@ -53,8 +55,10 @@ session_is_available(const struct session *s)
 	return s->presence != NULL;
 }
 
-/* Binds `full` for a READY user; the caller has settled conflicts and limits. Takes over the stream. */
+/* Binds `full` for a READY user; the caller has settled conflicts and limits. Takes over the stream. Modules hear of it by
+ * session_announce, when the client has been told. */
 struct session *session_new(struct user *u, struct jid *full, struct c2s *stream);
+void session_announce(struct session *s);
 /* Gives the session another stream (resumption); the old one, when still there, is told <conflict/>. */
 void session_attach(struct session *s, struct c2s *stream);
 /* Ends it: presence unavailable is broadcast, what was not confirmed goes to other resources or stays in the

@@ -61,6 +61,12 @@ struct config {
 		bool plain;                  /* auth.plain, default false */
 		uint64_t iterations;         /* auth.scram_iterations, default 10000, lowest 10000 */
 		bool channel_binding;        /* auth.channel_binding, default true: offer -PLUS */
+		bool fast;                   /* auth.fast, default true: tokens (XEP-0484) */
+		uint64_t token_lifetime_ms;  /* auth.token_lifetime, default 21d */
+		uint64_t token_rotate_ms;    /* auth.token_rotate, default 1d */
+		const char *token_key;       /* auth.token_key: a file; empty: the key is in the database */
+		bool device_details;         /* auth.device_details, default true */
+		uint64_t device_keep_ms;     /* auth.device_keep, default 90d */
 	} auth;
 
 	struct {

@@ -122,6 +122,20 @@ const struct config_row config_rows[] = {
 	{ "auth.channel_binding", CONFIG_BOOL, AT(auth.channel_binding), "true",
 	  .help = "Offer the -PLUS mechanisms. Off only behind a proxy that ends TLS" },
 
+	{ "auth.fast", CONFIG_BOOL, AT(auth.fast), "true",
+	  .help = "Give clients tokens to log in with instead of the password (XEP-0484)" },
+	{ "auth.token_lifetime", CONFIG_DURATION, AT(auth.token_lifetime_ms), "21d", 1 * MINUTES, 3650 * DAYS,
+	  .help = "How long a token is good for; a device that stays away longer needs the password again" },
+	{ "auth.token_rotate", CONFIG_DURATION, AT(auth.token_rotate_ms), "1d", 0, 3650 * DAYS,
+	  .help = "Age at which a token is replaced by a new one at the next login" },
+	{ "auth.token_key", CONFIG_FILE, AT(auth.token_key), "", .fixed = true,
+	  .help = "A file of random bytes, 32 at least, without which nobody can make tokens of what the database "
+	          "knows. Empty: the database's own secret does. Another file ends all tokens" },
+	{ "auth.device_details", CONFIG_BOOL, AT(auth.device_details), "true",
+	  .help = "Remember what clients say they are, and the address they last came from (XEP-0494)" },
+	{ "auth.device_keep", CONFIG_DURATION, AT(auth.device_keep_ms), "90d", 0, 3650 * DAYS,
+	  .help = "How long a device that has no access any more is remembered" },
+
 	{ "stream.resume", CONFIG_DURATION, AT(stream.resume_ms), "10m", 1 * SECONDS, 7 * DAYS,
 	  .help = "How long a session waits for its client to come back (XEP-0198)" },
 	{ "stream.ping", CONFIG_DURATION, AT(stream.ping_ms), "5m", 0, 1 * DAYS,

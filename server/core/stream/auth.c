@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crypt.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -32,6 +33,10 @@ static struct counter *table;
 static struct list recent = { &recent, &recent };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint8_t secret[32];
+
+#define REVOKED 256 /* remembered */
+static uint64_t revoked[REVOKED]; /* hashes of bare JIDs; the n-th is at n mod REVOKED */
+static uint64_t nrevoked;
 
 void
 auth_set_secret(const uint8_t s[32])
@@ -118,6 +123,39 @@ auth_succeeded(const char *bare, const char *source)
 	find(bare, source, true)->known = true;
 	pthread_mutex_unlock(&lock);
 	metric_add(METRIC_AUTH_OK, 1);
+}
+
+uint64_t
+auth_moment(void)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&lock);
+	n = nrevoked;
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+void
+auth_revoked(const char *bare)
+{
+	pthread_mutex_lock(&lock);
+	revoked[nrevoked++ % REVOKED] = crypt_hash(bare, strlen(bare));
+	pthread_mutex_unlock(&lock);
+}
+
+bool
+auth_revoked_since(const char *bare, uint64_t moment)
+{
+	uint64_t hash = crypt_hash(bare, strlen(bare));
+	bool yes;
+
+	pthread_mutex_lock(&lock);
+	yes = nrevoked - moment > REVOKED;
+	for (uint64_t i = moment; i < nrevoked && !yes; i++)
+		yes = revoked[i % REVOKED] == hash;
+	pthread_mutex_unlock(&lock);
+	return yes;
 }
 
 void

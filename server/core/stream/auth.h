@@ -17,6 +17,12 @@ bool auth_may_try(const char *bare, const char *source);
 void auth_failed(const char *bare, const char *source);
 void auth_succeeded(const char *bare, const char *source);
 
+/* Rights that end while a login is under way: it notes the moment before it looks anything up, and asks at the end. The
+ * last few hundred revocations are known; who began before them is told to try again. */
+uint64_t auth_moment(void);
+void auth_revoked(const char *bare);
+bool auth_revoked_since(const char *bare, uint64_t moment);
+
 /* 32 bytes kept in the database, for scram_keys_fake: set once at start. */
 void auth_set_secret(const uint8_t secret[32]);
 const uint8_t *auth_secret(void);

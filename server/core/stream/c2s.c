@@ -17,6 +17,7 @@
 #include "core/everyone.h"
 #include "core/home.h"
 #include "core/session.h"
+#include "core/stream/sasl2.h"
 #include "net/listener.h"
 #include "xmpp/ns.h"
 #include "xmpp/serialize.h"
@@ -88,6 +89,8 @@ c2s_free(struct c2s *c)
 	list_remove(&c->link);
 	here->n--;
 	jid_unref(c->jid);
+	jid_unref(c->claimed);
+	free(c->client);
 	free(c->lang);
 	reactor_free_later(reactor_current(), free, c);
 }
@@ -312,9 +315,9 @@ start_tls(struct c2s *c, size_t unread)
 
 /* After <success/> a new stream begins: nothing may have been sent ahead of it. */
 static void
-restart(struct c2s *c, const char *rest, size_t n)
+restart(struct c2s *c)
 {
-	if (c->early || !is_space(rest, n)) {
+	if (c->early) {
 		c2s_end(c, XSTREAM_POLICY_VIOLATION, "data ahead of the new stream");
 		return;
 	}
@@ -331,10 +334,41 @@ take_turn(struct c2s *c, const char *rest, size_t n)
 	enum c2s_turn turn = c->turn;
 
 	c->turn = TURN_NONE;
+	c->early |= !is_space(rest, n);
 	if (turn == TURN_STARTTLS)
 		start_tls(c, is_space(rest, n) ? 0 : n);
+	else if (turn == TURN_HOME)
+		sasl2_go_home(c);
 	else
-		restart(c, rest, n);
+		restart(c);
+}
+
+static void
+arrived(struct conn *conn, void *owner)
+{
+	struct c2s *c = owner;
+
+	(void)conn;
+	c2s_moved(c, false);
+	if (c->sasl2)
+		sasl2_arrived(c);
+	else
+		c2s_full_limits(c);
+}
+
+void
+c2s_move_home(struct c2s *c)
+{
+	c2s_moved(c, true);
+	conn_move(c->conn, home_of(c->jid), arrived);
+}
+
+void
+c2s_full_limits(struct c2s *c)
+{
+	struct parser_limits l = home_parser_limits();
+
+	parser_set_limits(c->parser, &l);
 }
 
 /* The same when the answer came from a job, outside a data callback. */
@@ -342,7 +376,7 @@ void
 c2s_restart(struct c2s *c)
 {
 	c2s_resume_reading(c);
-	restart(c, "", 0);
+	restart(c);
 }
 
 /* A newline behind </auth> belongs to the old stream, but may come after we have begun the new one, where nothing
@@ -419,6 +453,16 @@ on_flushed(struct conn *conn, void *owner, uint64_t upto)
 
 /* Stream header */
 
+/* XEP-0388 §2.1: who says it is somebody of another domain than the one it wants to talk to will not get on. In the clear
+ * the name is not looked at. */
+static bool
+take_claim(struct c2s *c, const char *from)
+{
+	jid_unref(c->claimed);
+	c->claimed = from && *from ? jid_parse_z(from) : NULL;
+	return !from || !*from || (c->claimed && !strcmp(jid_domain(c->claimed), c->host->domain));
+}
+
 static enum xstream_error
 check_header(struct c2s *c, const struct parser_header *h)
 {
@@ -437,6 +481,8 @@ check_header(struct c2s *c, const struct parser_header *h)
 	/* RFC 6120 §4.7.5 */
 	if (!h->version || sscanf(h->version, "%u.", &major) != 1 || major < 1)
 		return XSTREAM_UNSUPPORTED_VERSION;
+	if (conn_is_secure(c->conn) && !take_claim(c, h->from))
+		return XSTREAM_INVALID_FROM;
 	return XSTREAM_NONE;
 }
 
@@ -521,6 +567,13 @@ c2s_send(struct c2s *c, struct packet *p)
 }
 
 void
+c2s_write(struct c2s *c, const char *p, size_t n)
+{
+	if (may_write(c))
+		conn_write(c->conn, p, n);
+}
+
+void
 c2s_writef(struct c2s *c, const char *fmt, ...)
 {
 	char text[1024];
@@ -589,6 +642,18 @@ const char *
 c2s_mechanism(const struct c2s *c)
 {
 	return sasl_mechanism_name(c->mechanism);
+}
+
+int64_t
+c2s_device(const struct c2s *c)
+{
+	return c->device;
+}
+
+const char *
+c2s_client(const struct c2s *c)
+{
+	return c->client;
 }
 
 const char *

@@ -37,6 +37,7 @@ unsigned c2s_count(void); /* on this reactor */
 
 /* For session and resume. */
 void c2s_send(struct c2s *c, struct packet *p);
+void c2s_write(struct c2s *c, const char *p, size_t n);
 void c2s_writef(struct c2s *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void c2s_ask_ack(struct c2s *c); /* <r/> */
 size_t c2s_unsent(const struct c2s *c);
@@ -50,6 +51,8 @@ void c2s_fail_sm(struct c2s *c, const char *h, unsigned sent);
 const char *c2s_address(const struct c2s *c);
 const char *c2s_tls(const struct c2s *c, char out[96]);
 const char *c2s_mechanism(const struct c2s *c);
+int64_t c2s_device(const struct c2s *c);      /* store/device; 0: not known */
+const char *c2s_client(const struct c2s *c);  /* what it is, in its words; NULL */
 const char *c2s_lang(const struct c2s *c); /* of the stream header; NULL */
 /* The session the stream carries from now on (NULL: none). */
 void c2s_set_session(struct c2s *c, struct session *s);

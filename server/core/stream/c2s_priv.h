@@ -1,4 +1,5 @@
-/* c2s_priv: what c2s.c and c2s_login.c share. */
+/* c2s_priv: what the files of a client's stream share: c2s (the stream), c2s_login (what may be said when), c2s_features,
+ * c2s_sasl (authentication), c2s_bind (binding and resuming), sasl2 and bind2 (both in one step). */
 #ifndef CORE_C2S_PRIV_H
 #define CORE_C2S_PRIV_H
 
@@ -11,6 +12,8 @@
 #include "store/pool.h"
 #include "xmpp/parser.h"
 #include "xmpp/sasl.h"
+
+struct sasl2;
 
 /* Where the negotiation stands. The stream header brings PLAIN (before TLS), AUTH (TLS, nobody yet) or BIND
  * (somebody, no resource). */
@@ -26,8 +29,8 @@ enum c2s_state {
 	C2S_CLOSING,    /* our end tag has been sent */
 };
 
-/* What to do behind the element just parsed, when the parser has returned. */
-enum c2s_turn { TURN_NONE, TURN_STARTTLS, TURN_RESTART };
+/* What to do behind the element just parsed, when the parser has returned. HOME: SASL2 goes on at the user's home. */
+enum c2s_turn { TURN_NONE, TURN_STARTTLS, TURN_RESTART, TURN_HOME };
 
 struct c2s {
 	struct list link;        /* all streams of this reactor */
@@ -35,10 +38,12 @@ struct c2s {
 	struct parser *parser;
 	struct session *session; /* C2S_BOUND */
 	const struct host *host; /* from the first header on */
+	struct jid *claimed;     /* `from` of the header: who it says it is; NULL */
 	struct jid *jid;         /* bare, once authenticated */
 	struct sasl *sasl;
+	struct sasl2 *sasl2;     /* an exchange of SASL2, until <success/> or <failure/> */
 	struct job *job;         /* out; its owner pointer is cleared when we go */
-	struct bind_wait *wait;  /* a bind or resume request that waits for the user; likewise */
+	struct user_need *need;  /* a request that waits for the user; likewise */
 	struct timer timer;      /* login deadline, then idle check, then linger */
 	enum c2s_state state;
 	enum c2s_turn turn;
@@ -46,7 +51,10 @@ struct c2s {
 	bool direct_tls, authenticated, opened, paused, pinged, source_counted, early,
 		skip_space; /* the stream begins behind white space that trails the last SASL element */
 	enum sasl_mechanism mechanism;
-	sasl_set offered;
+	sasl_set offered;        /* with passwords; tokens of SASL2 are offered beside them */
+	uint64_t moment;         /* auth_moment, before keys or tokens were looked up */
+	int64_t device;          /* store/device; 0: the client did not say */
+	char *client;            /* "software, device" of a client that said; NULL */
 	int64_t deadline_ms, input_ms;
 	int64_t allowance;       /* stanzas without a body it may still send now, in thousandths */
 	int64_t allowance_ms;    /* when that was so */
@@ -54,16 +62,64 @@ struct c2s {
 	char *lang;
 };
 
+/* c2s_login */
+
 /* The unauthenticated part of the protocol: an element in states PLAIN to BIND. Takes the reference. */
 void c2s_negotiate(struct c2s *c, struct stanza *st);
-/* <stream:features/> for the state after a header. */
-void c2s_write_features(struct c2s *c);
 /* Is somebody logging in here as this account? */
 bool c2s_is_login_of(const struct c2s *c, const struct jid *bare);
 /* Undoes what a login under way holds: job, sasl, waits. */
 void c2s_login_fini(struct c2s *c);
+/* Stands still until an answer comes. */
+void c2s_wait(struct c2s *c);
+/* The answer came outside a data callback: go on reading, begin the new stream, or go home. */
+void c2s_answered(struct c2s *c);
+
+/* c2s_features */
+
+/* <stream:features/> for the state after a header. */
+void c2s_write_features(struct c2s *c);
+/* What this connection can bind to (RFC 9266, RFC 5929); true when anything. */
+bool c2s_bindings(struct c2s *c, struct scram_binding *b);
+/* The data themselves cost a hash or two: only for a mechanism that uses them. */
+void c2s_fill_bindings(struct c2s *c, struct scram_binding *b);
+/* Mechanisms with tokens (XEP-0484) that this connection can use. */
+sasl_set c2s_token_mechanisms(struct c2s *c);
+
+/* c2s_sasl */
+
+/* An exchange begins; `initial` as in sasl_auth. c->sasl2 is set when it is one of SASL2. */
+void c2s_sasl_begin(struct c2s *c, sasl_set offered, const char *mechanism, const char *initial);
+void c2s_sasl_response(struct c2s *c, const char *text);
+/* <failure/>: some more tries, then the stream ends. */
+void c2s_sasl_refuse(struct c2s *c, enum sasl_failure why);
+/* Who it is has been settled: counts it. Then, at home: takes what authenticated clients may send. */
+void c2s_authenticated(struct c2s *c);
+void c2s_full_limits(struct c2s *c);
+void c2s_sasl_fini(struct c2s *c);
+/* The bare JID that is logging in, "" when not known. */
+void c2s_login_name(const struct c2s *c, char out[2304]);
+
+/* c2s_bind */
+
+/* Runs then(c, u, st) when the user is loaded: `u` READY or ABSENT, NULL when the database could not be asked. `resume`, an
+ * element of `st` or NULL: not before that session can be resumed. Takes a reference to `st`, which is sealed. */
+typedef void (*c2s_then_fn)(struct c2s *c, struct user *u, struct stanza *st);
+void c2s_need_user(struct c2s *c, struct stanza *st, const struct elem *resume, c2s_then_fn then);
+void c2s_need_fini(struct c2s *c);
+/* No longer, or not any more, may anybody bind here: the stream ends with this. */
+bool c2s_may_bind(const struct user *u);
+/* Makes room: the oldest detached session goes before a login is refused. */
+bool c2s_has_room(struct user *u);
+/* An IQ, and an element of stream management, in state BIND. */
+void c2s_on_iq(struct c2s *c, struct stanza *st);
+void c2s_on_nonza_sm(struct c2s *c, struct stanza *st);
+
+/* c2s */
+
 /* A new stream header comes next, on the user's home. From a job; inside a data callback c->turn says so. */
 void c2s_restart(struct c2s *c);
+/* To the user's home, where SASL2 goes on or a new stream begins. */
 void c2s_move_home(struct c2s *c);
 /* The stream leaves this reactor's list, or enters it. */
 void c2s_moved(struct c2s *c, bool away);

@@ -6,7 +6,9 @@
 
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
+#include "base/crypt.h"
 #include "base/mem.h"
 #include "base/metric.h"
 #include "base/text.h"
@@ -220,9 +222,19 @@ acknowledge(struct session *s, const struct elem *e)
 }
 
 static void
+add_failed(struct buf *out, const char *condition)
+{
+	buf_addf(out, "<failed xmlns='urn:xmpp:sm:3'><%s xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>", condition);
+}
+
+static void
 fail(struct c2s *c, const char *condition)
 {
-	c2s_writef(c, "<failed xmlns='urn:xmpp:sm:3'><%s xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>", condition);
+	struct buf out = { 0 };
+
+	add_failed(&out, condition);
+	c2s_write(c, buf_data(&out), buf_len(&out));
+	buf_fini(&out);
 }
 
 static bool
@@ -233,14 +245,14 @@ wants_resumption(const struct elem *e)
 	return v && (!strcmp(v, "true") || !strcmp(v, "1"));
 }
 
-static void
-enable(struct c2s *c, struct session *s, const struct elem *e)
+void
+resume_enable(struct session *s, const struct elem *e, struct buf *out)
 {
 	struct resume *r = &s->sm;
 	uint64_t seconds = home_config()->stream.resume_ms / 1000;
 
 	if (r->enabled) {
-		fail(c, "unexpected-request");
+		add_failed(out, "unexpected-request");
 		return;
 	}
 	/* Messages given before <enable/> may still be queued: they are not counted, so `out - n` begins below zero and the
@@ -250,12 +262,22 @@ enable(struct c2s *c, struct session *s, const struct elem *e)
 	r->out = 0;
 	r->resumable = wants_resumption(e) && seconds;
 	if (!r->resumable) {
-		c2s_writef(c, "<enabled xmlns='urn:xmpp:sm:3'/>");
+		buf_adds(out, "<enabled xmlns='urn:xmpp:sm:3'/>");
 		return;
 	}
 	crypt_random_hex(r->id, 16);
 	HASH_ADD_KEYPTR(hh, here->table, r->id, 32, r);
-	c2s_writef(c, "<enabled xmlns='urn:xmpp:sm:3' id='%s' resume='true' max='%llu'/>", r->id, (unsigned long long)seconds);
+	buf_addf(out, "<enabled xmlns='urn:xmpp:sm:3' id='%s' resume='true' max='%llu'/>", r->id, (unsigned long long)seconds);
+}
+
+static void
+enable(struct c2s *c, struct session *s, const struct elem *e)
+{
+	struct buf out = { 0 };
+
+	resume_enable(s, e, &out);
+	c2s_write(c, buf_data(&out), buf_len(&out));
+	buf_fini(&out);
 }
 
 void
@@ -353,41 +375,71 @@ resume_lane_empty(struct session *s)
 		run_first(&s->sm);
 }
 
-bool
-resume_try(struct c2s *c, struct user *u, const struct elem *e)
+/* §4: `h` is what the client has handled of what we sent. */
+static bool
+read_h(const struct elem *e, const struct resume *r, uint32_t *confirmed)
 {
-	const char *id = elem_get(e, "previd"), *h = elem_get(e, "h");
-	struct resume *r;
-	struct session *s;
+	const char *h = elem_get(e, "h");
 	uint64_t v;
 
-	if (!id || !h || !text_u64(h, strlen(h), 0, UINT32_MAX, &v)) {
-		fail(c, "bad-request");
+	if (!h || !text_u64(h, strlen(h), 0, UINT32_MAX, &v))
 		return false;
-	}
+	*confirmed = r ? (uint32_t)v - (r->out - r->n) : 0;
+	return !r || *confirmed <= r->n;
+}
+
+struct session *
+resume_find(struct user *u, const struct elem *e, const char **condition)
+{
+	const char *id = elem_get(e, "previd");
+	struct session *s;
+	uint32_t n;
+
+	*condition = "bad-request";
+	if (!id || !read_h(e, NULL, &n))
+		return NULL;
 	s = find(u, id);
-	if (!s) {
-		fail(c, "item-not-found");
-		return false;
-	}
-	r = &s->sm;
-	if ((uint32_t)v - (r->out - r->n) > r->n) {
-		fail(c, "bad-request");
-		return false;
-	}
+	if (!s)
+		*condition = "item-not-found";
+	return s && read_h(e, &s->sm, &n) ? s : NULL;
+}
+
+void
+resume_go(struct c2s *c, struct session *s, const struct elem *e, const char *before, const char *after)
+{
+	struct resume *r = &s->sm;
+	struct buf out = { 0 };
+	uint32_t confirmed;
+
+	(void)read_h(e, r, &confirmed); /* resume_find has */
 	timer_clear(&r->timeout);
 	session_attach(s, c);
-	c2s_writef(c, "<resumed xmlns='urn:xmpp:sm:3' previd='%s' h='%u'/>", r->id, r->in);
+	buf_addf(&out, "%s<resumed xmlns='urn:xmpp:sm:3' previd='%s' h='%u'/>%s", before, r->id, r->in, after);
+	c2s_write(c, buf_data(&out), buf_len(&out));
+	crypt_wipe(out.data, out.cap);
+	buf_fini(&out);
 	r->asked = true; /* acknowledge must not ask before what follows */
-	for (uint32_t done = (uint32_t)v - (r->out - r->n); done; done--)
+	while (confirmed--)
 		confirm_one(s);
 	r->asked = false;
 	resend(s);
 	session_resumed(s);
-	delivery_continue(u);
+	delivery_continue(s->user);
 	metric_add(METRIC_SESSIONS_RESUMED, 1);
 	log_info(&s->log, "resumed", "unacked=%u", r->n);
-	return true;
+}
+
+bool
+resume_try(struct c2s *c, struct user *u, const struct elem *e)
+{
+	const char *condition;
+	struct session *s = resume_find(u, e, &condition);
+
+	if (s)
+		resume_go(c, s, e, "", "");
+	else
+		fail(c, condition);
+	return s != NULL;
 }
 
 void

@@ -17,6 +17,7 @@
 #include "net/reactor.h"
 #include "xmpp/stanza.h"
 
+struct buf;
 struct c2s;
 struct packet;
 struct session;
@@ -54,6 +55,12 @@ struct resume {
 /* What a bound or binding stream sent in NS_SM. `s` is NULL before binding (only <resume/> is right then); `u` is the
  * stream's READY user. */
 void resume_nonza(struct c2s *c, struct session *s, const struct elem *e);
+/* In Bind 2: enables it for a new session; the answer goes to `out`. */
+void resume_enable(struct session *s, const struct elem *e, struct buf *out);
+/* The session that <resume/> means, if it can be resumed as it asks; else NULL, and why. Then resume_go, which writes
+ * `before` and `after` around <resumed/>. */
+struct session *resume_find(struct user *u, const struct elem *e, const char **condition);
+void resume_go(struct c2s *c, struct session *s, const struct elem *e, const char *before, const char *after);
 /* <resume/> before binding, with the user loaded. True: the stream belongs to that session now. False: <failed/>
  * was sent, the client may bind. */
 bool resume_try(struct c2s *c, struct user *u, const struct elem *e);

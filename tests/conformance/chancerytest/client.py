@@ -4,6 +4,7 @@ What arrives is kept in `heard` until a scenario asks for it (expect): the order
 things of different kinds does not matter. Waiting ends with the event or, far too late, with a failure.
 """
 import base64
+import hmac
 import os
 import socket
 import ssl
@@ -48,6 +49,7 @@ class Client:
         self.sm_answers = 0
         self.answer_r = True
         self.binding = None
+        self.success = self.authorized = self.bound2 = self.token = None
 
     @property
     def bare(self):
@@ -304,6 +306,76 @@ class Client:
         self.bind_error = answer.condition() if answer.get('type') == 'error' else None
         self.jid = answer.text('bind', 'jid')
         return self.jid
+
+    # -- SASL2 (XEP-0388), Bind 2 (XEP-0386), FAST (XEP-0484) ------------------------------------------------
+
+    def authenticate_send(self, mechanism, initial=None, agent=None, inner=''):
+        """<authenticate/>. agent: a uuid, or (uuid, software, device)."""
+        text = '' if initial is None else '<initial-response>%s</initial-response>' % b64(initial)
+        if agent is not None:
+            id, software, device = (agent, None, None) if isinstance(agent, str) else agent
+            text += "<user-agent%s>%s%s</user-agent>" % (
+                " id='%s'" % escape(id) if id is not None else '',
+                '<software>%s</software>' % escape(software) if software is not None else '',
+                '<device>%s</device>' % escape(device) if device is not None else '')
+        self.send("<authenticate xmlns='%s' mechanism='%s'>%s%s</authenticate>"
+                  % (NAMES['sasl2'], mechanism, text, inner))
+
+    def sasl2_next(self):
+        """The next element of SASL2."""
+        return self.expect(lambda e: e.ns == NAMES['sasl2'], 'an answer of SASL2')
+
+    def _sasl2_end(self, e, proof=None):
+        """Takes <success/> in, and gives None; or the condition of <failure/>."""
+        if e.name == 'failure':
+            conditions = e.all(None, 'sasl')
+            assert len(conditions) == 1, e
+            return conditions[0].name
+        assert e.name == 'success', e
+        self.success = e
+        if proof:
+            proof(base64.b64decode(e.text('additional-data'), validate=True))
+        self.authorized = e.text('authorization-identifier')
+        self.bound2, self.token = e.find('bind2:bound'), e.find('fast:token')
+        enabled, resumed = e.find('bind2:bound', 'sm:enabled'), e.find('sm:resumed')
+        if '/' in self.authorized:
+            self.jid = self.authorized
+        if enabled is not None:
+            self.sm_on, self.sm_id, self.sm_in, self.sm_sent, self.sm_acked = True, enabled.get('id'), 0, 0, 0
+        if resumed is None:
+            self.expect_features()
+        return None
+
+    def sasl2(self, mechanism='SCRAM-SHA-256', agent=None, inner='', password=None, user=None, **scram):
+        """The whole exchange with a password. None, or the failure's condition."""
+        user, password = user or self.user, self.password if password is None else password
+        if mechanism == 'PLAIN':
+            self.authenticate_send('PLAIN', ('\0%s\0%s' % (user, password)).encode(), agent, inner)
+            return self._sasl2_end(self.sasl2_next())
+        if mechanism.endswith('-PLUS') and 'binding' not in scram:
+            scram['binding'] = self.end_point()
+        self.scram = s = Scram(mechanism, user, password, **scram)
+        self.authenticate_send(mechanism, s.first(), agent, inner)
+        e = self.sasl2_next()
+        if e.name == 'challenge':
+            final = s.final(base64.b64decode(e.text(), validate=True))
+            self.send("<response xmlns='%s'>%s</response>" % (NAMES['sasl2'], b64(final)))
+            e = self.sasl2_next()
+        return self._sasl2_end(e, s.check)
+
+    def channel(self, mechanism):
+        """What a mechanism of the HT family binds to on this connection."""
+        return self.end_point()[1] if mechanism.endswith('-ENDP') else b''
+
+    def fast(self, token, mechanism='HT-SHA-256-ENDP', agent=None, inner='', user=None, attrs='', channel=None):
+        """One step with a token (draft-schmaus-kitten-sasl-ht). None, or the failure's condition."""
+        key, channel = token.encode(), self.channel(mechanism) if channel is None else channel
+        initial = (user or self.user).encode() + b'\0' + hmac.digest(key, b'Initiator' + channel, 'sha256')
+        self.authenticate_send(mechanism, initial, agent, "<fast xmlns='%s'%s/>%s" % (NAMES['fast'], attrs, inner))
+
+        def proof(data):
+            assert data == hmac.digest(key, b'Responder' + channel, 'sha256'), 'wrong proof of the server'
+        return self._sasl2_end(self.sasl2_next(), proof)
 
     # -- stanzas -------------------------------------------------------------------------------------------
 
