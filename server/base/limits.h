@@ -58,6 +58,16 @@
 	X(bookmarks, 500, 1, 10000, "Bookmarks that a client of the old kind may set at once (XEP-0048)") \
 	X(caps_cached, 2000, 10, 1000000, "Verified sets of features kept for clients' capabilities (XEP-0115, XEP-0390)") \
 	X(caps_bytes, 32768, 1024, 262144, "The features of one client, beyond which they are not kept") \
+	X(pep_nodes, 500, 1, 100000, "Nodes of an account (XEP-0163)") \
+	X(pep_items, 1000, 1, 100000, "Items of a node") \
+	X(pep_item_bytes, 262144, 1024, 16777216, "An item's payload") \
+	X(pep_bytes, 16777216, 65536, 1073741824, "Items of an account in all") \
+	X(pep_name_bytes, 1024, 64, 8192, "The name of a node, the id of an item") \
+	X(pep_members, 500, 1, 100000, "Members or roster groups that may see a node") \
+	X(pep_subscriptions, 500, 1, 100000, "Explicit subscriptions of a node") \
+	X(pep_page_bytes, 1048576, 16384, 67108864, "Items returned at once") \
+	X(pep_last_items, 500, 10, 100000, "Last items sent to a client that comes") \
+	X(pep_last_bytes, 524288, 16384, 67108864, "The same in bytes") \
 	X(archive_waiting, 100000, 100, 10000000, "Messages waiting for their commit in all") \
 	X(archive_waiting_bytes, 268435456, 1048576, 17179869184, "The same in bytes") \
 	X(jobs_waiting, 20000, 100, 10000000, "Database jobs waiting") \

@@ -28,7 +28,7 @@
 #define IDLE_IN_TRANSACTION_MS 30000
 #define STATEMENTS 512 /* slots of the cache; a power of two */
 #define STATEMENTS_MAX 384
-#define PARAMS_MAX 16
+#define PARAMS_MAX 32
 
 struct sql {
 	char *conninfo, *app;

@@ -49,7 +49,9 @@
 	X(private) \
 	X(bookmarks) \
 	X(adhoc) \
-	X(administration)
+	X(administration) \
+	/* RECV_DELIVER: takes events over; whoever acts on them comes before. */ \
+	X(pep)
 
 #define MODULES_DECLARE(name) extern const struct module_def name##_module;
 MODULES_TABLE(MODULES_DECLARE)

@@ -1,0 +1,154 @@
+/*
+ * pep_disco: what the service says of itself and of its nodes (XEP-0163 §6, XEP-0060 §5).
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "pep.h"
+#include "xmpp/ns.h"
+
+#define P "http://jabber.org/protocol/pubsub#"
+
+static const char *const features[] = {
+	"http://jabber.org/protocol/pubsub",
+	P "access-open",
+	P "access-presence",
+	P "access-roster",
+	P "access-whitelist",
+	P "auto-create",
+	P "auto-subscribe",
+	P "config-node",
+	P "config-node-max",
+	P "create-and-configure",
+	P "create-nodes",
+	P "delete-items",
+	P "delete-nodes",
+	P "filtered-notifications",
+	P "instant-nodes",
+	P "item-ids",
+	P "last-published",
+	P "member-affiliation",
+	P "meta-data",
+	P "modify-affiliations",
+	P "multi-items",
+	P "persistent-items",
+	P "presence-notifications",
+	P "presence-subscribe",
+	P "pubsub-on-a-jid",
+	P "publish",
+	P "publish-options",
+	P "purge-nodes",
+	P "retract-items",
+	P "retrieve-affiliations",
+	P "retrieve-default",
+	P "retrieve-items",
+	P "retrieve-subscriptions",
+	P "rsm",
+	P "subscribe",
+};
+
+/* XEP-0223 §6 looks at the server, XEP-0163 §6.1 at the account. */
+void
+pep_announce(struct module *m)
+{
+	module_identity(m, "pubsub", "pep", NULL, MODULE_SERVER | MODULE_ACCOUNT);
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
+		module_offers(m, features[i], MODULE_SERVER | MODULE_ACCOUNT);
+	module_offers(m, NS_NICK, MODULE_ACCOUNT);
+}
+
+static void
+add_feature(struct hook *h, const char *var)
+{
+	elem_set(h->reply, elem_add(h->reply, h->query, NULL, "feature"), "var", var);
+}
+
+/* §5.3, §5.4. A node that the asker may not see is one that does not exist. */
+static enum hook_verdict
+on_node(struct hook *h, void *data, bool ok)
+{
+	struct pep_call *c = data;
+	struct elem *identity;
+	char created[32];
+
+	if (!ok)
+		return hook_unavailable(h);
+	if (c->op.outcome != PEP_OK)
+		return HOOK_NEXT;
+	identity = elem_add(h->reply, h->query, NULL, "identity");
+	elem_set(h->reply, identity, "category", "pubsub");
+	elem_set(h->reply, identity, "type", "leaf");
+	elem_set(h->reply, identity, "name", c->op.node.config.title);
+	add_feature(h, NS_DISCO_INFO);
+	add_feature(h, NS_PUBSUB);
+	pep_config_write_metadata(h->reply, h->query, &c->op.node.config, c->op.owner,
+		clock_format(c->op.node.created_us, created), h->arena);
+	return HOOK_HANDLED;
+}
+
+static bool
+is_possible(const char *node)
+{
+	return strlen(node) <= module_limits()->pep_name_bytes;
+}
+
+enum hook_verdict
+pep_on_disco_info(struct hook *h)
+{
+	struct pep_call *c;
+
+	if (!h->account || !h->account_id || !h->node || !is_possible(h->node))
+		return HOOK_NEXT;
+	c = pep_begin(h);
+	c->op.name = arena_strdup(hook_memory(h), h->node);
+	return hook_job(h, c, pep_store_node, on_node);
+}
+
+/* §5.2 */
+static enum hook_verdict
+on_nodes(struct hook *h, void *data, bool ok)
+{
+	struct pep_call *c = data;
+
+	if (!ok)
+		return hook_unavailable(h);
+	for (unsigned i = 0; i < c->op.nnodes; i++) {
+		struct elem *item = elem_add(h->reply, h->query, NULL, "item");
+
+		elem_set(h->reply, item, "jid", c->op.owner);
+		elem_set(h->reply, item, "node", c->op.nodes[i].name);
+		elem_set(h->reply, item, "name", c->op.nodes[i].config.title);
+	}
+	return HOOK_NEXT;
+}
+
+/* §5.5 */
+static enum hook_verdict
+on_items(struct hook *h, void *data, bool ok)
+{
+	struct pep_call *c = data;
+
+	if (!ok)
+		return hook_unavailable(h);
+	if (c->op.outcome != PEP_OK)
+		return HOOK_NEXT;
+	for (unsigned i = 0; i < c->op.nitems; i++) {
+		struct elem *item = elem_add(h->reply, h->query, NULL, "item");
+
+		elem_set(h->reply, item, "jid", c->op.owner);
+		elem_set(h->reply, item, "name", c->op.items[i].id);
+	}
+	return HOOK_HANDLED;
+}
+
+enum hook_verdict
+pep_on_disco_items(struct hook *h)
+{
+	struct pep_call *c;
+
+	if (!h->account || !h->account_id || (h->node && !is_possible(h->node)))
+		return HOOK_NEXT;
+	c = pep_begin(h);
+	c->op.name = h->node ? arena_strdup(hook_memory(h), h->node) : NULL;
+	return hook_job(h, c, h->node ? pep_store_items : pep_store_nodes, h->node ? on_items : on_nodes);
+}

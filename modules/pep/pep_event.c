@@ -1,0 +1,195 @@
+/*
+ * pep_event: telling of events (XEP-0163 §4.3).
+ *
+ * The owner's home sends one sealed message to the bare address of each contact that may see the node, and to the account
+ * itself. What their clients want to hear only their own homes know: there the message is taken over and given to the
+ * sessions that announce "+notify" for the node. A contact that is not here costs one look-up and no memory.
+ *
+ * A message from a bare address is the server's: what clients send carries their full address, so an event that is taken over
+ * here cannot be forged. Other servers filter and address for themselves (§4.3.1): theirs go the way of all messages.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/crypt.h"
+#include "base/metric.h"
+#include "pep.h"
+#include "xmpp/ns.h"
+
+#define NS_SHIM "http://jabber.org/protocol/shim"
+#define NS_ADDRESS "http://jabber.org/protocol/address"
+#define ID_BYTES 8
+
+static struct stanza *
+message(const char *from, bool normal, struct elem **event)
+{
+	struct stanza *st = stanza_new(NS_CLIENT, "message");
+	char id[2 * ID_BYTES + 1];
+
+	crypt_random_hex(id, ID_BYTES);
+	elem_set(st, st->root, "from", from);
+	elem_set(st, st->root, "type", normal ? "normal" : "headline");
+	elem_set(st, st->root, "id", id);
+	*event = elem_add(st, st->root, NS_PUBSUB_EVENT, "event");
+	return st;
+}
+
+struct stanza *
+pep_event(const struct hook *h, const struct pep_node *n, struct elem **event)
+{
+	return message(jid_bare(h->account), n->config.normal, event);
+}
+
+struct stanza *
+pep_last_message(const char *owner, const char *node, const struct pep_item *i, bool payloads, bool normal)
+{
+	struct elem *event, *items;
+	struct stanza *st = message(owner, normal, &event);
+	char stamp[32];
+
+	items = elem_add(st, event, NULL, "items");
+	elem_set(st, items, "node", node);
+	pep_add_item(st, items, i, payloads);
+	elem_set(st, elem_add(st, st->root, NS_DELAY, "delay"), "stamp", clock_format(i->at_us, stamp));
+	return st;
+}
+
+/* Who is told */
+
+struct audience {
+	struct hook *h;
+	const struct pep_call *c;
+};
+
+static bool
+is_in(const struct pep_list *l, const char *s)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (!strcmp(l->item[i], s))
+			return true;
+	return false;
+}
+
+static bool
+is_in_group(const struct audience *a, const struct jid *who)
+{
+	const struct pep_list *groups = &a->c->op.node.config.groups;
+
+	for (unsigned i = 0; i < groups->n; i++)
+		if (module_contact_in(a->h, who, groups->item[i]))
+			return true;
+	return false;
+}
+
+static bool
+may_see(const struct audience *a, const struct jid *who)
+{
+	const struct pep_config *c = &a->c->op.node.config;
+	enum module_relation relation = module_relation_of(a->h, who);
+
+	if (relation == MODULE_SELF || c->access == PEP_OPEN)
+		return true;
+	if (c->access == PEP_PRESENCE)
+		return relation == MODULE_SUBSCRIBER;
+	return c->access == PEP_ROSTER ? is_in_group(a, who) : is_in(&c->members, jid_bare(who));
+}
+
+/* Those get it by their own request, whatever their clients announce. */
+static bool
+has_asked(const struct pep_call *c, const struct jid *who)
+{
+	for (unsigned i = 0; i < c->op.nsubscriptions; i++)
+		if (!strcmp(c->op.subscriptions[i].jid, jid_bare(who)))
+			return true;
+	return false;
+}
+
+static bool
+wants(void *arg, const struct jid *contact)
+{
+	const struct audience *a = arg;
+
+	return may_see(a, contact) && !has_asked(a->c, contact);
+}
+
+static void
+tell_subscribers(const struct audience *a, struct stanza *st)
+{
+	struct elem *header = elem_add(st, elem_add(st, st->root, NS_SHIM, "headers"), NULL, "header");
+
+	elem_set(st, header, "name", "SubID");
+	elem_add_text(st, header, PEP_SUBID, strlen(PEP_SUBID));
+	for (unsigned i = 0; i < a->c->op.nsubscriptions; i++) {
+		struct jid *to = jid_parse_z(a->c->op.subscriptions[i].jid);
+
+		if (to && may_see(a, to))
+			module_tell(st, a->h->account, to);
+		jid_unref(to);
+	}
+}
+
+static void
+add_replyto(const struct hook *h, struct stanza *st)
+{
+	struct elem *address;
+
+	if (!h->from || !jid_resource(h->from))
+		return;
+	address = elem_add(st, elem_add(st, st->root, NS_ADDRESS, "addresses"), NULL, "address");
+	elem_set(st, address, "type", "replyto");
+	elem_set(st, address, "jid", jid_full(h->from));
+}
+
+void
+pep_tell(struct hook *h, const struct pep_call *c, struct stanza *st, bool replyto)
+{
+	struct audience a = { h, c };
+
+	if (!c->op.node.config.notify) {
+		stanza_unref(st);
+		return;
+	}
+	if (c->op.nsubscriptions) {
+		struct stanza *copy = stanza_copy(st);
+
+		tell_subscribers(&a, copy);
+		stanza_unref(copy);
+	}
+	if (replyto)
+		add_replyto(h, st);
+	module_tell_some_contacts(h, st, h->account, !has_asked(c, h->account), wants, &a);
+}
+
+/* At the home of who is told */
+
+/* The node of an event of whatever kind. */
+static const char *
+node_of(const struct stanza *st)
+{
+	const struct elem *event = elem_child(st->root, NS_PUBSUB_EVENT, "event"), *e = event ? elem_first(event) : NULL;
+
+	return e ? elem_get(e, "node") : NULL;
+}
+
+enum hook_verdict
+pep_on_deliver(struct hook *h)
+{
+	const char *node = h->from && jid_is_bare(h->from) && jid_is_bare(h->to) ? node_of(h->stanza) : NULL;
+	const char *interest;
+	struct session **all;
+	unsigned n;
+
+	if (!node || !jid_local(h->from) || !module_is_local(h->from) || h->record_id ||
+		elem_child(h->stanza->root, NS_SHIM, "headers"))
+		return HOOK_NEXT;
+	interest = arena_printf(h->arena, "%s+notify", node);
+	n = module_sessions(h, &all);
+	for (unsigned i = 0; i < n; i++) {
+		if (!module_session_presence(all[i]) || !module_session_supports(all[i], interest))
+			continue;
+		metric_add(METRIC_PEP_TOLD, 1);
+		module_session_give(all[i], stanza_ref((struct stanza *)h->stanza), 0);
+	}
+	return HOOK_HANDLED;
+}

@@ -1,0 +1,169 @@
+/*
+ * pep_last: last items (XEP-0163 §4.3.4): to a client that has come and whose interests are known, and when a contact lets the
+ * account see its presence. One query brings those of all contacts here, as far as their rosters and nodes allow; nobody
+ * is loaded for that.
+ *
+ * A client that announces more interests later gets those, and none twice.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crypt.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "pep.h"
+#include "xmpp/ns.h"
+
+#define NOTIFY "+notify"
+
+struct interests {
+	struct arena *arena;
+	struct pep_told *told; /* NULL: whatever it has been told */
+	struct pep_list *out;
+	unsigned cap;
+};
+
+void
+pep_told_fini(void *data)
+{
+	struct pep_told *t = data;
+
+	free(t->node);
+	*t = (struct pep_told){ 0 };
+}
+
+static bool
+is_new(struct pep_told *t, const char *node)
+{
+	uint64_t hash = crypt_hash(node, strlen(node));
+
+	for (unsigned i = 0; i < t->n; i++)
+		if (t->node[i] == hash)
+			return false;
+	t->node = mem_realloc(t->node, (t->n + 1) * sizeof(*t->node));
+	t->node[t->n++] = hash;
+	return true;
+}
+
+static bool
+has(const struct pep_list *l, const char *s)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (!strcmp(l->item[i], s))
+			return true;
+	return false;
+}
+
+static void
+add_interest(void *arg, const char *var)
+{
+	struct interests *in = arg;
+	size_t n = strlen(var), tail = sizeof(NOTIFY) - 1;
+	const char *node;
+
+	if (n <= tail || strcmp(var + n - tail, NOTIFY) != 0)
+		return;
+	node = arena_strndup(in->arena, var, n - tail);
+	if ((in->told && !is_new(in->told, node)) || has(in->out, node))
+		return;
+	if (in->out->n == in->cap) {
+		const char **more = arena_alloc(in->arena, 2 * (in->cap + 8) * sizeof(*more));
+
+		if (in->out->n)
+			memcpy(more, in->out->item, in->out->n * sizeof(*more));
+		in->out->item = more;
+		in->cap = 2 * (in->cap + 8);
+	}
+	in->out->item[in->out->n++] = node;
+}
+
+static void
+give(struct session *s, const struct pep_item *i)
+{
+	metric_add(METRIC_PEP_TOLD, 1);
+	module_session_give(s, pep_last_message(i->owner, i->node, i, i->payloads, i->normal), 0);
+}
+
+static enum hook_verdict
+on_read(struct hook *h, void *data, bool ok)
+{
+	struct pep_call *c = data;
+	struct session **all;
+	unsigned n = module_sessions(h, &all);
+
+	for (unsigned i = 0; ok && i < c->op.nitems; i++) {
+		const struct pep_item *item = &c->op.items[i];
+		const char *interest = arena_printf(h->arena, "%s" NOTIFY, item->node);
+
+		for (unsigned j = 0; j < n; j++)
+			if ((!c->to || c->to == all[j]) && (!c->to || h->bound == c->to) && module_session_presence(all[j]) &&
+				module_session_supports(all[j], interest))
+				give(all[j], item);
+	}
+	return HOOK_NEXT;
+}
+
+enum hook_verdict
+pep_on_caps(struct hook *h)
+{
+	struct pep_told *told = module_session_data(h->module, h->bound);
+	struct pep_call *c = pep_begin(h);
+	struct interests in = { .arena = hook_memory(h), .told = told, .out = &c->op.interests };
+
+	module_session_features(h->bound, add_interest, &in);
+	if (!c->op.interests.n)
+		return HOOK_NEXT;
+	c->to = h->bound;
+	(void)hook_job(h, c, pep_store_last, on_read);
+	return HOOK_NEXT;
+}
+
+/* It has gone; when it comes again it is told again. */
+enum hook_verdict
+pep_on_presence(struct hook *h)
+{
+	const char *type = elem_get(h->stanza->root, "type");
+
+	if (h->bound && type && !strcmp(type, "unavailable"))
+		pep_told_fini(module_session_data(h->module, h->bound));
+	return HOOK_NEXT;
+}
+
+/* The last items of a contact whose presence the account has begun to see. */
+static enum hook_verdict
+ask_contact(struct hook *h)
+{
+	struct pep_call *c = pep_begin(h);
+	struct interests in = { .arena = hook_memory(h), .out = &c->op.interests };
+	struct session **all;
+	unsigned n = module_sessions(h, &all);
+
+	for (unsigned i = 0; i < n; i++)
+		module_session_features(all[i], add_interest, &in);
+	if (!c->op.interests.n)
+		return HOOK_NEXT;
+	c->op.contact = jid_bare(h->from);
+	c->op.subscribed_now = true;
+	return hook_job(h, c, pep_store_last, on_read);
+}
+
+static enum hook_verdict
+on_lost(struct hook *h, void *data, bool ok)
+{
+	(void)data;
+	(void)ok;
+	return module_follows(h, h->from) ? ask_contact(h) : HOOK_NEXT;
+}
+
+/* XEP-0163 §7.1: who does not see the account's presence, or no longer, has no subscription by that. */
+enum hook_verdict
+pep_on_contact(struct hook *h)
+{
+	struct pep_call *c;
+
+	if (module_relation(h) != MODULE_STRANGER)
+		return module_follows(h, h->from) ? ask_contact(h) : HOOK_NEXT;
+	c = pep_begin(h);
+	c->op.commit = true;
+	return hook_job(h, c, pep_store_lost, on_lost);
+}
