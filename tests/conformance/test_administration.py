@@ -139,6 +139,12 @@ def test_announce(t):
         assert e.get('from') == t.server.domain and e.text('subject') == 'Maintenance' and e.find('sid:stanza-id') is not None, e
     c = t.online(offline)
     assert c.expect_message(text).find('delay:delay') is not None
+    # It is in everybody's own history (XEP-0313), and nowhere twice.
+    for who in (b, c):
+        fin = who.iq('set', "<query xmlns='urn:xmpp:mam:2'/>")
+        assert fin.get('type') == 'result', fin
+        kept = [e for e in who.heard if e.name == 'message' and e.find('urn:xmpp:mam:2:result')]
+        assert [e.find('urn:xmpp:mam:2:result', 'urn:xmpp:forward:0:forwarded', 'client:message').text('body') for e in kept] == [text], kept
     rows = t.server.records("kind = 12 and body = '%s'" % text, 'to_bare, from_bare, deliverable')
     assert {r[0] for r in rows} >= {a.bare, b.bare, jid} and disabled not in {r[0] for r in rows}, rows
     assert len(rows) == len({r[0] for r in rows}), 'one for each account'
