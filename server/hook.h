@@ -39,6 +39,7 @@ enum hook_stage {
 	HOOK_SESSION_SEND,     /* a stanza is about to be written to h->bound, which asked for this stage (module_session_watch).
 	                          HANDLED: it is held in the session's queue until module_session_release */
 	HOOK_NONZA,            /* h->payload: an element beside stanzas that the core does not know, on a bound stream */
+	HOOK_STRANGER_IQ,      /* an IQ get or set under TLS before authentication: h->domain, h->note; may wait. NEXT: the stream ends */
 	HOOK_STREAM_FEATURES,  /* adds to <stream:features/>: h->features */
 	HOOK_BIND_FEATURES,    /* adds to <inline/> of Bind 2: h->features */
 	HOOK_BIND_INLINE,      /* Bind 2: h->bound has just been bound, h->payload is the <bind/>; adds to <bound/>: h->features */
@@ -85,6 +86,9 @@ struct hook {
 	bool delayed;                 /* RECV_*: it comes from the backlog */
 	struct buf *features;         /* XML to append */
 	bool authenticated;           /* HOOK_STREAM_FEATURES: after SASL */
+	const char *domain;           /* HOOK_STRANGER_IQ, HOOK_STREAM_FEATURES: the host that the stream is to */
+	const char *note;             /* HOOK_STRANGER_IQ: what a module noted of the stream; set: notes something else (static, or
+	                                 in hook_memory) */
 	const char *node;             /* HOOK_DISCO_*: NULL when none */
 	struct elem *query;           /* HOOK_DISCO_*, HOOK_SERVER_INFO: in reply */
 	const struct stanza *answer;  /* in the continuation of hook_ask: type result or error */
@@ -175,5 +179,21 @@ struct hook_admin {
 enum hook_verdict hook_admin(struct hook *h, struct hook_admin *a, void *data, hook_then_fn then);
 /* A value of a row; "" when there is none. */
 const char *hook_admin_value(const struct hook_admin_row *row, const char *name);
+
+/* What its owner does to the account that h is about, or (ACCOUNT_ADD) somebody who may register one. After a new password all sessions
+ * but h->bound end, after ACCOUNT_REMOVE all of them once h->bound has its answer; what was being logged in elsewhere ends too. */
+struct hook_account {
+	enum account_act { ACCOUNT_ADD, ACCOUNT_PASSWORD, ACCOUNT_REMOVE } act;
+	const struct jid *jid;  /* bare; it lasts as long as hook_memory(h) */
+	char *password;         /* as typed, in hook_memory(h): it is wiped; not for ACCOUNT_REMOVE */
+	module_work_fn also;    /* ACCOUNT_ADD: in the same transaction; or NULL. SQL_FAILED: there is no account */
+	void *also_data;
+	enum account_outcome {
+		ACCOUNT_DONE,
+		ACCOUNT_CONFLICT,   /* ACCOUNT_ADD: there is one already; else: there is none */
+		ACCOUNT_BAD_PASSWORD, /* RFC 8265 does not allow it */
+	} outcome;
+};
+enum hook_verdict hook_account(struct hook *h, struct hook_account *a, void *data, hook_then_fn then);
 
 #endif

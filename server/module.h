@@ -30,7 +30,8 @@ struct module_def {
 /* What attach registers */
 
 enum module_iq { MODULE_IQ_GET, MODULE_IQ_SET };
-enum module_target { MODULE_SERVER = 1, MODULE_ACCOUNT = 2 };
+/* MODULE_SENDER: the server is asked, about the account of the local user who asks: h->account, h->bound are theirs. */
+enum module_target { MODULE_SERVER = 1, MODULE_ACCOUNT = 2, MODULE_SENDER = 4 };
 
 /* A feature announced by disco#info of the server (MODULE_SERVER), of accounts, or both. `var` is static. */
 void module_offers(struct module *m, const char *var, unsigned targets);

@@ -38,6 +38,12 @@ struct module_settings {
 		struct config_list notice;   /* policy.notice: lines for people, after our own */
 	} policy;
 	struct {
+		bool password;               /* register.password, default true: users change their passwords (XEP-0077) */
+		uint64_t password_length;    /* register.password_length, default 8 characters */
+		bool remove;                 /* register.remove, default false: users remove their accounts */
+		bool open;                   /* register.open, default false: anybody registers an account */
+	} registration;                  /* ("register" is a word of C) */
+	struct {
 		unsigned standard;           /* encryption.default: enum encryption_policy */
 		struct config_list allow, announce, forbid; /* encryption.*: groups of the organisation */
 	} encryption;

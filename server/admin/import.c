@@ -23,6 +23,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/config/config.h"
+#include "store/account.h"
+#include "store/password.h"
 #include "xmpp/jid.h"
 
 #define THREADS_MAX 64
@@ -66,7 +68,7 @@ item_read(struct item *it, json_t *from, const struct config *c)
 		return;
 	}
 	it->jid = secret_account_jid(c, text, &it->why);
-	if (it->jid == NULL || secret_check_password(it->password, &it->why) != 0)
+	if (it->jid == NULL || password_check(it->password, &it->why) != 0)
 		it->state = REFUSED;
 }
 
@@ -106,7 +108,7 @@ hash_run(void *arg)
 
 		if (it->state != WANTED)
 			continue;
-		if (secret_make(&it->secret, it->password, b->iterations, &why) == 0)
+		if (password_keys(&it->secret, it->password, b->iterations, &why) == 0)
 			it->state = HASHED;
 		else
 			item_refuse(it, &why);

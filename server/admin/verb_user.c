@@ -16,6 +16,7 @@
 #include "core/census.h"
 #include "core/config/config.h"
 #include "store/account.h"
+#include "store/password.h"
 #include "xmpp/jid.h"
 
 #define LIST_PAGE 500
@@ -35,7 +36,7 @@ static int
 make_secret(struct request *r, struct account_secret *out, const char *password)
 {
 	struct config *c = config_get();
-	int rc = secret_make(out, password, (uint32_t)c->auth.iterations, &r->err);
+	int rc = password_keys(out, password, (uint32_t)c->auth.iterations, &r->err);
 
 	config_unref(c);
 	return rc;

@@ -37,6 +37,8 @@ struct buf;
 	X(SLOW_READERS, COUNTER, "chancery_slow_readers_total", "Streams closed because the peer does not read") \
 	X(THROTTLED, COUNTER, "chancery_throttled_total", "Times a client sent more stanzas a second than it may and was read more slowly") \
 	X(QUOTA_REFUSED, COUNTER, "chancery_quota_refused_total", "Requests refused because what is kept for an account is full") \
+	X(RATE_REFUSED, COUNTER, "chancery_rate_refused_total", "Stanzas refused because there were too many of their kind") \
+	X(REGISTERED, COUNTER, "chancery_registered_total", "Accounts registered by their users (XEP-0077)") \
 	X(BLOCKED, COUNTER, "chancery_blocked_total", "Stanzas refused or dropped by a block list (XEP-0191)") \
 	X(ABUSE_REPORTS, COUNTER, "chancery_abuse_reports_total", "Reports of abuse by users (XEP-0377)") \
 	X(PROFILE_REFUSED, COUNTER, "chancery_profile_refused_total", "vCards, private XML and bookmarks refused: malformed, too big or too many") \

@@ -198,6 +198,7 @@ static const struct {
 	{"external", "Services beside XMPP that clients are told of."},
 	{"policy", "What users are told of the data that is kept."},
 	{"encryption", "Whether users may encrypt from end to end."},
+	{"register", "What users may do to their own accounts, and who may register one (XEP-0077)."},
 	{"limits", "Bounds on what others may send or make the server keep. Sizes are in bytes."},
 };
 

@@ -186,6 +186,15 @@ const struct config_row config_rows[] = {
 	{ "policy.notice", CONFIG_LIST, AT(modules.policy.notice), "",
 	  .help = "Lines for people, after those that say that messages are archived" },
 
+	{ "register.password", CONFIG_BOOL, AT(modules.registration.password), "true",
+	  .help = "Users change their passwords from their clients (XEP-0077)" },
+	{ "register.password_length", CONFIG_NUMBER, AT(modules.registration.password_length), "8", 1, 1000,
+	  .help = "Characters of a password that a user chooses, at least" },
+	{ "register.remove", CONFIG_BOOL, AT(modules.registration.remove), "false",
+	  .help = "Users remove their accounts from their clients. The record stays" },
+	{ "register.open", CONFIG_BOOL, AT(modules.registration.open), "false",
+	  .help = "Anybody registers an account (XEP-0077). For test systems only" },
+
 	{ "encryption.default", CONFIG_CHOICE, AT(modules.encryption.standard), "allow", .choices = encryption_policies,
 	  .help = "May users encrypt from end to end, so that the record cannot be read? announce: they may, and it is noted; "
 	          "forbid: keys and encrypted messages are refused" },

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/module/account.h"
 #include "core/module/desk.h"
 #include "core/module/modules.h"
 #include "core/route/lane.h"
@@ -22,7 +23,7 @@
 #include "xmpp/ns.h"
 #include "xmpp/serialize.h"
 
-enum step { STEP_NONE, STEP_JOB, STEP_RECORD, STEP_ASK, STEP_ADMIN };
+enum step { STEP_NONE, STEP_JOB, STEP_RECORD, STEP_ASK, STEP_ADMIN, STEP_ACCOUNT };
 
 struct hook_chain {
 	struct arena *arena;
@@ -30,6 +31,8 @@ struct hook_chain {
 	bool kept;             /* what h points to is ours */
 	struct packet *p;      /* who waits; NULL: nobody */
 	struct lane *lane;     /* held; NULL: none */
+	chain_tell_fn tell;    /* who waits otherwise; NULL: nobody */
+	void *tell_arg;
 	enum step step;
 	hook_then_fn then;
 	void *data;
@@ -41,6 +44,7 @@ struct hook_chain {
 	unsigned timeout_ms;
 	struct question *question;
 	struct desk_order order;
+	struct account_order account;
 };
 
 static atomic_uint total;
@@ -81,6 +85,8 @@ keep(struct hook_chain *c, const struct hook *h)
 	c->h.arena = NULL;
 	c->h.features = NULL;
 	c->h.node = h->node ? arena_strdup(c->arena, h->node) : NULL;
+	c->h.domain = h->domain ? arena_strdup(c->arena, h->domain) : NULL;
+	c->h.note = h->note ? arena_strdup(c->arena, h->note) : NULL;
 	if (h->stanza)
 		stanza_ref((struct stanza *)h->stanza);
 	c->h.from = h->from ? jid_ref((struct jid *)h->from) : NULL;
@@ -212,6 +218,11 @@ proceed(struct hook_chain *c, bool ok, const struct stanza *answer)
 		if (l)
 			lane_release(l);
 	}
+	if (v != HOOK_WAIT && c->tell) {
+		c->tell(c->tell_arg, &h, v);
+		c->tell = NULL;
+		c->h.reply = NULL;
+	}
 	if (c->step != STEP_NONE)
 		launch(c);
 	else
@@ -317,6 +328,32 @@ order(struct hook_chain *c)
 }
 
 static void
+account_changed(struct account_order *o, void *arg)
+{
+	struct hook_chain *c = arg;
+
+	proceed(c, o->ok, NULL);
+}
+
+static struct session *
+account_bound(struct account_order *o, void *arg)
+{
+	(void)o;
+	return still_bound(arg);
+}
+
+static void
+change_account(struct hook_chain *c)
+{
+	c->account.arena = c->arena;
+	c->account.user = c->h.user;
+	c->account.bound = account_bound;
+	c->account.done = account_changed;
+	c->account.arg = c;
+	account_submit(&c->account);
+}
+
+static void
 launch(struct hook_chain *c)
 {
 	struct job *j;
@@ -339,6 +376,9 @@ launch(struct hook_chain *c)
 		break;
 	case STEP_ADMIN:
 		order(c);
+		break;
+	case STEP_ACCOUNT:
+		change_account(c);
 		break;
 	case STEP_NONE:
 		break;
@@ -371,6 +411,14 @@ chain_start(struct hook *h, enum hook_verdict v, struct packet *p, struct sessio
 		}
 	}
 	launch(c);
+}
+
+void
+chain_start_for(struct hook *h, chain_tell_fn tell, void *arg)
+{
+	h->chain->tell = tell;
+	h->chain->tell_arg = arg;
+	chain_start(h, HOOK_WAIT, NULL, NULL);
 }
 
 /* What hooks call */
@@ -450,5 +498,12 @@ hook_admin(struct hook *h, struct hook_admin *a, void *data, hook_then_fn then)
 	c->order.ask = a;
 	c->order.who = arena_strdup(c->arena, h->from ? jid_bare(h->from) : "");
 	c->order.origin = arena_strdup(c->arena, h->from ? jid_full(h->from) : "");
+	return HOOK_WAIT;
+}
+
+enum hook_verdict
+hook_account(struct hook *h, struct hook_account *a, void *data, hook_then_fn then)
+{
+	next(h, STEP_ACCOUNT, data, then)->account.ask = a;
 	return HOOK_WAIT;
 }

@@ -16,6 +16,9 @@ struct session;
 /* After a hook has run. Without a step begun its memory goes. With one: `p`, when not NULL, is the IQ that waits for the
  * verdict (v is HOOK_WAIT), and `s` the session whose lane is held, or NULL; else it runs by itself. h->chain is NULL then. */
 void chain_start(struct hook *h, enum hook_verdict v, struct packet *p, struct session *s);
+/* The same for somebody else who waits (HOOK_WAIT): told the verdict once, with the reply, which is theirs. */
+typedef void (*chain_tell_fn)(void *arg, struct hook *h, enum hook_verdict v);
+void chain_start_for(struct hook *h, chain_tell_fn tell, void *arg);
 /* Answers `p` by the verdict; HOOK_WAIT is not one. Takes h->reply. */
 void chain_answer(const struct packet *p, struct hook *h, enum hook_verdict v);
 /* Sends the error that a hook has set to the sender of `p`. */

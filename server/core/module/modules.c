@@ -19,6 +19,7 @@
 #include "core/module/chain.h"
 #include "core/module/keep.h"
 #include "core/home.h"
+#include "core/host.h"
 #include "core/route/iq.h"
 #include "core/roster/roster.h"
 #include "core/route/router.h"
@@ -33,6 +34,7 @@
 	X(time) \
 	/* First at SEND_CHECK and RECV_CHECK: whoever is blocked gets no other answer. */ \
 	X(blocking) \
+	X(register) \
 	/* RECV_CHECK: before whatever takes a stanza over, as it keeps strangers from asking. */ \
 	X(lastactivity) \
 	X(contactinfo) \
@@ -80,6 +82,7 @@ struct iq_slot {
 	struct iq_slot *next;
 	struct module *module;
 	hook_fn fn;
+	unsigned targets;
 };
 
 struct module {
@@ -220,10 +223,11 @@ int
 module_on_iq(struct module *m, enum module_iq type, const char *ns, const char *name, unsigned targets, hook_fn fn)
 {
 	struct iq_slot *slot = NEW(struct iq_slot);
-	unsigned to = (targets & MODULE_SERVER ? IQ_TO_SERVER : 0) | (targets & MODULE_ACCOUNT ? IQ_TO_ACCOUNT : 0);
+	unsigned to = (targets & (MODULE_SERVER | MODULE_SENDER) ? IQ_TO_SERVER : 0) | (targets & MODULE_ACCOUNT ? IQ_TO_ACCOUNT : 0);
 
 	slot->module = m;
 	slot->fn = fn;
+	slot->targets = targets;
 	slot->next = m->slots;
 	m->slots = slot;
 	iq_handle(type == MODULE_IQ_GET ? TYPE_GET : TYPE_SET, ns, name, to, on_iq, slot);
@@ -242,7 +246,7 @@ modules_want(enum hook_stage stage)
 static bool
 may_wait(enum hook_stage stage)
 {
-	return stage == HOOK_IQ || stage == HOOK_DISCO_INFO || stage == HOOK_DISCO_ITEMS;
+	return stage == HOOK_IQ || stage == HOOK_STRANGER_IQ || stage == HOOK_DISCO_INFO || stage == HOOK_DISCO_ITEMS;
 }
 
 enum hook_verdict
@@ -297,16 +301,30 @@ modules_settle(struct hook *h, enum hook_verdict v, bool waited)
 	return v;
 }
 
-static enum xerror
-on_iq(const struct iq_call *c)
+/* MODULE_SENDER: the user who asked the server. IQs to it are dispatched at the sender's home. */
+static void
+find_sender(struct iq_call *c)
 {
+	c->user = c->p->from && host_is_local(c->p->from) ? user_find(c->p->from) : NULL;
+	if (c->user && jid_resource(c->p->from))
+		c->session = user_session(c->user, jid_resource(c->p->from));
+}
+
+static enum xerror
+on_iq(const struct iq_call *asked)
+{
+	struct iq_call call = *asked;
+	const struct iq_call *c = &call;
 	const struct iq_slot *slot = c->arg;
-	struct hook h = { .stage = HOOK_IQ, .arena = reactor_scratch(reactor_current()), .module = slot->module,
+	struct hook h;
+	enum hook_verdict v;
+
+	if (!c->user && slot->targets & MODULE_SENDER)
+		find_sender(&call);
+	h = (struct hook){ .stage = HOOK_IQ, .arena = reactor_scratch(reactor_current()), .module = slot->module,
 		.user = c->user, .stanza = c->p->st, .payload = c->payload, .from = c->p->from, .to = c->p->to,
 		.account = c->user ? c->user->jid : NULL, .session = c->session ? c->session->jid : NULL,
 		.bound = c->session };
-	enum hook_verdict v;
-
 	h.account_id = c->user && c->user->state == USER_READY ? c->user->account : 0;
 	v = slot->fn(&h);
 	if (v != HOOK_WAIT)

@@ -1,0 +1,8 @@
+#include "register.h"
+
+int
+registration_attach(struct module *m)
+{
+	(void)m;
+	return 0;
+}

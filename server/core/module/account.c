@@ -1,0 +1,256 @@
+/*
+ * account: hash → write → what is live. A password is wiped as soon as its keys are there, and these as soon as they are stored.
+ */
+#include "core/module/account.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crypt.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/everyone.h"
+#include "core/home.h"
+#include "core/roster/roster.h"
+#include "core/session.h"
+#include "core/stream/auth.h"
+#include "core/stream/c2s.h"
+#include "core/user.h"
+#include "store/account.h"
+#include "store/password.h"
+#include "store/pool.h"
+
+struct work {
+	const char *bare;
+	char *password;
+	uint32_t iterations;
+	struct account_secret secret;
+	bool bad_password, done;
+};
+
+/* What is live */
+
+/* To every reactor: whoever is logging in there with what was true before has to begin anew. */
+struct notice {
+	struct mail mail;
+	struct jid *jid;
+	const char *text;
+};
+
+static void
+end_logins(struct mail *m)
+{
+	struct notice *n = LIST_ENTRY(m, struct notice, mail);
+
+	(void)c2s_close_logins(n->jid, XSTREAM_NOT_AUTHORIZED, n->text);
+	jid_unref(n->jid);
+	free(n);
+}
+
+static void
+end_logins_everywhere(struct jid *j, const char *text)
+{
+	auth_revoked(jid_bare(j));
+	for (unsigned i = 0; i < reactor_count(); i++) {
+		struct notice *n = NEW(struct notice);
+
+		n->jid = jid_ref(j);
+		n->text = text;
+		n->mail.run = end_logins;
+		reactor_post(reactor_at(i), &n->mail);
+	}
+}
+
+static void
+end_sessions(struct user *u, const struct session *but, const char *text)
+{
+	struct everyone all;
+
+	user_hold(u);
+	all = everyone(u);
+	for (unsigned i = 0; i < all.n; i++)
+		if (all.session[i] != but && !all.session[i]->closing)
+			session_close(all.session[i], XSTREAM_NOT_AUTHORIZED, text);
+	user_release(u);
+}
+
+static const char removed_text[] = "The account was removed";
+static const char changed_text[] = "The password was changed";
+
+/* The account is gone; its sessions follow when the one that asked has its answer, which is posted behind this mail: so the mail
+ * posts itself once more. */
+struct farewell {
+	struct mail mail;
+	struct user *user; /* pinned */
+	bool again;
+};
+
+static void
+say_farewell(struct mail *m)
+{
+	struct farewell *f = LIST_ENTRY(m, struct farewell, mail);
+
+	if (!f->again) {
+		f->again = true;
+		reactor_post(reactor_current(), &f->mail);
+		return;
+	}
+	end_sessions(f->user, NULL, removed_text);
+	f->user->stale = true;
+	user_unpin(f->user);
+	free(f);
+}
+
+static void
+follow(struct account_order *o)
+{
+	struct farewell *f;
+
+	switch (o->ask->act) {
+	case ACCOUNT_ADD:
+		log_info(NULL, "account-registered", "jid=%s", jid_bare(o->ask->jid));
+		break;
+	case ACCOUNT_PASSWORD:
+		log_info(NULL, "password-changed", "jid=%s by=owner", jid_bare(o->ask->jid));
+		end_logins_everywhere((struct jid *)o->ask->jid, changed_text);
+		end_sessions(o->user, o->bound ? o->bound(o, o->arg) : NULL, changed_text);
+		break;
+	case ACCOUNT_REMOVE:
+		log_info(NULL, "account-removed", "jid=%s by=owner", jid_bare(o->ask->jid));
+		end_logins_everywhere((struct jid *)o->ask->jid, removed_text);
+		f = NEW(struct farewell);
+		f->user = o->user;
+		f->mail.run = say_farewell;
+		user_pin(f->user);
+		reactor_post(reactor_current(), &f->mail);
+		break;
+	}
+}
+
+/* The database */
+
+/* An account and what comes with it are there together, or neither is. */
+static enum sql_status
+add(struct sql *db, struct account_order *o, struct work *w, struct err *e)
+{
+	enum sql_status st = sql_begin(db, e);
+
+	if (st == SQL_OK)
+		st = account_add(db, w->bare, &w->secret, &w->done, e);
+	if (st == SQL_OK && w->done && o->ask->also)
+		st = o->ask->also(db, o->arena, o->ask->also_data, e);
+	if (st == SQL_OK && w->done)
+		return sql_commit(db, e);
+	sql_rollback(db);
+	return st;
+}
+
+static enum sql_status
+write_work(struct job *j, struct sql *db)
+{
+	struct account_order *o = j->owner;
+	struct work *w = j->data;
+
+	switch (o->ask->act) {
+	case ACCOUNT_ADD:
+		return add(db, o, w, &j->err);
+	case ACCOUNT_PASSWORD:
+		return account_set_secret(db, w->bare, &w->secret, &w->done, &j->err);
+	case ACCOUNT_REMOVE:
+		return account_delete(db, w->bare, &w->done, &j->err);
+	}
+	return SQL_FAILED;
+}
+
+static void
+finish(struct account_order *o, bool ok, enum account_outcome outcome)
+{
+	o->ok = ok;
+	o->ask->outcome = outcome;
+	if (ok && outcome == ACCOUNT_DONE)
+		follow(o);
+	o->done(o, o->arg);
+}
+
+static void
+write_done(struct job *j)
+{
+	struct account_order *o = j->owner;
+	struct work *w = j->data;
+
+	crypt_wipe(&w->secret, sizeof(w->secret));
+	if (j->status != JOB_OK)
+		log_warning(NULL, "account-not-changed", "jid=%s why=%s", jid_bare(o->ask->jid), j->err.text);
+	finish(o, j->status == JOB_OK, w->done ? ACCOUNT_DONE : ACCOUNT_CONFLICT);
+}
+
+static struct job *
+job_for(struct account_order *o)
+{
+	struct job *j = job_new(sizeof(struct work));
+	struct work *w = j->data;
+
+	w->bare = arena_strdup(j->arena, jid_bare(o->ask->jid));
+	j->owner = o;
+	return j;
+}
+
+static void
+submit_write(struct account_order *o, const struct account_secret *secret)
+{
+	struct job *j = job_for(o);
+	struct work *w = j->data;
+
+	if (secret)
+		w->secret = *secret;
+	j->work = write_work;
+	j->done = write_done;
+	pool_submit(j, jid_hash(o->ask->jid));
+}
+
+/* Hashing */
+
+static enum sql_status
+hash_work(struct job *j, struct sql *db)
+{
+	struct work *w = j->data;
+
+	(void)db;
+	w->bad_password = password_keys(&w->secret, w->password, w->iterations, &j->err) != 0;
+	crypt_wipe(w->password, strlen(w->password));
+	return SQL_OK;
+}
+
+static void
+hash_done(struct job *j)
+{
+	struct account_order *o = j->owner;
+	struct work *w = j->data;
+
+	if (j->status != JOB_OK || w->bad_password)
+		finish(o, j->status == JOB_OK, ACCOUNT_BAD_PASSWORD);
+	else
+		submit_write(o, &w->secret);
+	crypt_wipe(&w->secret, sizeof(w->secret));
+}
+
+void
+account_submit(struct account_order *o)
+{
+	struct job *j;
+	struct work *w;
+
+	if (o->ask->act == ACCOUNT_REMOVE) {
+		/* While it still has a roster: contacts do not wait for somebody who is gone (RFC 6121 §2.5, §3.3). */
+		roster_account_removed(o->user);
+		submit_write(o, NULL);
+		return;
+	}
+	j = job_for(o);
+	w = j->data;
+	w->password = o->ask->password;
+	w->iterations = (uint32_t)home_config()->auth.iterations;
+	j->work = hash_work;
+	j->done = hash_done;
+	pool_submit_cpu(j);
+}
