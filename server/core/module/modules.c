@@ -34,6 +34,8 @@
 	X(time) \
 	/* First at SEND_CHECK and RECV_CHECK: whoever is blocked gets no other answer. */ \
 	X(blocking) \
+	/* SEND_CHECK: behind block lists, before what costs more. */ \
+	X(limits) \
 	X(register) \
 	/* RECV_CHECK: before whatever takes a stanza over, as it keeps strangers from asking. */ \
 	X(lastactivity) \

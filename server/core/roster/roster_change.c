@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "core/everyone.h"
 #include "core/home.h"
 #include "core/module/modules.h"
@@ -438,6 +439,8 @@ change_run(struct user_wait *w, struct user *u)
 		return;
 	}
 	x = plan(c, u->roster);
+	if (x == XERROR_RESOURCE_CONSTRAINT)
+		metric_add(METRIC_QUOTA_REFUSED, 1);
 	if (x)
 		fail(c, x, NULL, NULL);
 	else if (c->write)
