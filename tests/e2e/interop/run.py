@@ -15,10 +15,15 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
 sys.path[:0] = [HERE, os.path.join(HERE, '..', '..', 'conformance')]
+import peers  # noqa: E402
 from chancerytest.scenario import Runner  # noqa: E402
 from chancerytest.server import remove_all  # noqa: E402
 
 SKIPPED = 77
+
+
+def build():
+    return os.path.abspath(sys.argv[sys.argv.index('--bin') + 1]).removesuffix('/bin')
 
 
 def have_slixmpp():
@@ -35,6 +40,7 @@ def programs(*names):
 
 # client: (is it here, the packages that bring it)
 CLIENTS = {
+    'xmppjs': (lambda: bool(peers.node(build())), 'npm'),
     'slixmpp': (have_slixmpp, 'python3-slixmpp'),
     'strophe': (lambda: True, 'libstrophe-dev'),
     'profanity': (programs('profanity', 'tmux'), 'profanity tmux'),
