@@ -34,6 +34,14 @@ def have_slixmpp():
     return True
 
 
+def have_newest_slixmpp():
+    """In a Python of its own, which then runs this file."""
+    program = peers.python(build())
+    if program and os.path.abspath(sys.executable) != os.path.abspath(program):
+        os.execv(program, [program, *sys.argv])
+    return bool(program)
+
+
 def programs(*names):
     return lambda: all(shutil.which(n) for n in names)
 
@@ -42,6 +50,7 @@ def programs(*names):
 CLIENTS = {
     'xmppjs': (lambda: bool(peers.node(build())), 'npm'),
     'slixmpp': (have_slixmpp, 'python3-slixmpp'),
+    'slixmppnew': (have_newest_slixmpp, 'python3-venv'),
     'strophe': (lambda: True, 'libstrophe-dev'),
     'profanity': (programs('profanity', 'tmux'), 'profanity tmux'),
     'gosendxmpp': (programs('go-sendxmpp'), 'go-sendxmpp'),
