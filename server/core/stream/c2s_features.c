@@ -7,6 +7,7 @@
 #include "core/stream/c2s_priv.h"
 #include "core/module/disco.h"
 #include "core/module/modules.h"
+#include "core/session.h"
 #include "core/home.h"
 
 /* tls-unique is for clients that do not know this list: accepted (RFC 5802 §6.1), not recommended. */
@@ -127,8 +128,10 @@ write_bind(struct c2s *c, struct buf *out)
 	if (c->state != C2S_BOUND)
 		buf_adds(out, "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>"
 			"<session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>");
-	buf_adds(out, "<sm xmlns='urn:xmpp:sm:3'/>"
-		"<ver xmlns='urn:xmpp:features:rosterver'/>"
+	/* Already on by Bind 2 or resumption: @xmpp/client would try again, and lose what it has. */
+	if (!c->session || !c->session->sm.enabled)
+		buf_adds(out, "<sm xmlns='urn:xmpp:sm:3'/>");
+	buf_adds(out, "<ver xmlns='urn:xmpp:features:rosterver'/>"
 		"<sub xmlns='urn:xmpp:features:pre-approval'/>");
 	disco_write_caps(out);
 }
