@@ -143,7 +143,7 @@ async def test_history(t):
     tablet = await Device(t, romeo.user).online()
     assert [text_of(m) for m in await tablet.history(rsm={'max': 3})] == ['line %d' % n for n in range(7)] + ['anon, good nurse']
     assert [text_of(m) for m in await tablet.history(with_jid=nurse.boundjid)] == ['anon, good nurse']
-    newest = await tablet['xep_0313'].retrieve(rsm={'max': 2, 'before': True})
+    newest = await tablet['xep_0313'].retrieve(rsm={'max': 2, 'before': ''})
     assert [text_of(m) for m in newest['mam']['results']] == ['line 6', 'anon, good nurse']
     fields = await tablet['xep_0313'].get_fields()
     assert {'with', 'start', 'end'} <= set(fields), fields
