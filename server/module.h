@@ -158,6 +158,14 @@ const struct stanza *module_session_presence(const struct session *s); /* NULL: 
 bool module_session_supports(const struct session *s, const char *var);
 /* fn for each of them. */
 void module_session_features(const struct session *s, void (*fn)(void *arg, const char *var), void *arg);
+/* The device its client says it is (XEP-0388 user-agent), by its number in chancery.device; 0: it did not say. */
+int64_t module_session_device(const struct session *s);
+int64_t module_session_since_us(const struct session *s);  /* wall clock: bound */
+int64_t module_session_active_us(const struct session *s); /* wall clock: said something last, or was resumed */
+/* Ends it, and its stream with not-authorized. */
+void module_session_end(struct session *s, const char *text);
+/* The account's device has lost its access, which is committed: its sessions end, and logins under way fail. */
+void module_device_revoked(struct hook *h, int64_t device);
 void *module_session_data(const struct module *m, struct session *s);
 /* HOOK_RECV_GIVEN: was h->stanza given to this session, or will it be from the backlog? Else, and in a continuation: false. */
 bool module_was_given(const struct hook *h, const struct session *s);

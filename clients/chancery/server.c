@@ -17,7 +17,7 @@ session_list(const struct options *o, int argc, char **argv)
 		{"jid", "ADDRESS"},  {"state", "STATE"},         {"priority", "PRIORITY"},
 		{"since", "SINCE"},  {"active", "ACTIVE"},       {"unacked", "UNACKED"},
 		{"address", "FROM"}, {"mechanism", "MECHANISM"}, {"tls", "TLS"},
-		{NULL, NULL}};
+		{"device", "DEVICE"}, {"client", "CLIENT"},      {NULL, NULL}};
 	json_t *rows = command_ask(o, "session", "list",
 				   json_pack("{s:s*}", "jid", argc > 0 ? argv[0] : NULL));
 

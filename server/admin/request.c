@@ -114,8 +114,8 @@ request_time(int64_t us)
 static const struct request_verb *
 find_verb(const char *noun, const char *verb)
 {
-	static const struct request_verb *const tables[] = {request_user_verbs, request_people_verbs, request_server_verbs,
-							    request_announce_verbs};
+	static const struct request_verb *const tables[] = {request_user_verbs, request_people_verbs, request_device_verbs,
+							    request_server_verbs, request_announce_verbs};
 
 	for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
 		for (const struct request_verb *v = tables[t]; v->noun != NULL; v++)

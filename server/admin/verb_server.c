@@ -31,7 +31,7 @@ list_session(void *arg, const struct census_session *s)
 
 	if (l->rc != 0)
 		return;
-	l->rc = request_row(l->r, json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:o, s:o, s:i, s:I}",
+	l->rc = request_row(l->r, json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:o, s:o, s:i, s:I, s:s?, s:o}",
 					    "jid", s->jid, "state",
 					    s->detached  ? "detached" :
 					    s->available ? "available" :
@@ -39,7 +39,8 @@ list_session(void *arg, const struct census_session *s)
 					    "address", s->address, "tls", s->tls, "mechanism",
 					    s->mechanism, "since", request_time(s->since_us),
 					    "active", request_time(s->active_us), "priority",
-					    s->priority, "unacked", (json_int_t)s->unacked));
+					    s->priority, "unacked", (json_int_t)s->unacked, "client", s->client,
+					    "device", s->device ? json_integer(s->device) : json_null()));
 }
 
 static int

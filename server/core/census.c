@@ -25,6 +25,7 @@ struct row {
 struct question {
 	struct jid *bare;        /* NULL: all */
 	const char *resource;
+	int64_t device;          /* 0: whichever */
 	struct arena *arena;
 	struct row *first, **last;
 	enum xstream_error error;
@@ -56,6 +57,8 @@ copy_sessions(struct user *u, void *arg)
 			.address = arena_strdup(q->arena, s->address ? s->address : ""),
 			.tls = arena_strdup(q->arena, s->tls ? s->tls : ""),
 			.mechanism = s->mechanism,
+			.device = s->device,
+			.client = s->client ? arena_strdup(q->arena, s->client) : NULL,
 			.since_us = s->since_us,
 			.active_us = s->active_us,
 			.detached = s->detached,
@@ -102,7 +105,8 @@ close_sessions(struct user *u, void *arg)
 	for (unsigned i = 0; i < all.n; i++) {
 		struct session *s = all.session[i];
 
-		if (s->closing || (q->resource && strcmp(jid_resource(s->jid), q->resource)))
+		if (s->closing || (q->resource && strcmp(jid_resource(s->jid), q->resource)) ||
+			(q->device && s->device != q->device))
 			continue;
 		session_close(s, q->error, q->text);
 		q->n++;
@@ -147,6 +151,15 @@ census_close(const char *bare, const char *resource, const char *condition, cons
 {
 	struct question q = { .resource = resource, .error = condition_parse(condition), .text = text };
 
+	return close_all(&q, bare);
+}
+
+unsigned
+census_device_revoked(const char *bare, int64_t device, const char *text)
+{
+	struct question q = { .error = XSTREAM_NOT_AUTHORIZED, .text = text, .device = device };
+
+	auth_revoked(bare);
 	return close_all(&q, bare);
 }
 

@@ -13,6 +13,8 @@ struct census_session {
 	const char *address;    /* of the peer; the last one when detached */
 	const char *tls;        /* "TLSv1.3 TLS_AES_256_GCM_SHA384" */
 	const char *mechanism;  /* SASL mechanism */
+	int64_t device;         /* store/device; 0: not known */
+	const char *client;     /* what it says it is; NULL */
 	int64_t since_us;       /* bound at */
 	int64_t active_us;      /* last stanza received */
 	bool detached;          /* waiting to be resumed */
@@ -26,6 +28,9 @@ void census_sessions(const char *bare, void (*each)(void *arg, const struct cens
 /* Ends the sessions of a bare JID, or of one full JID when `resource` is given, with this stream error
  * condition ("not-authorized", "policy-violation", "reset"…). Returns how many. */
 unsigned census_close(const char *bare, const char *resource, const char *condition, const char *text);
+/* A device's access has been revoked, which is committed: its sessions end (not-authorized), logins under way fail. Returns how
+ * many sessions ended. */
+unsigned census_device_revoked(const char *bare, int64_t device, const char *text);
 /* The account was disabled, deleted or given another password: sessions end (not-authorized), what is kept in memory goes, and
  * logins under way fail. Returns how many sessions ended. */
 unsigned census_account_changed(const char *bare, const char *text);

@@ -12,6 +12,7 @@
 #include "core/roster/roster.h"
 #include "core/route/router.h"
 #include "core/session.h"
+#include "core/stream/auth.h"
 #include "core/user.h"
 
 /* Settings and domains */
@@ -183,6 +184,43 @@ const struct stanza *
 module_session_presence(const struct session *s)
 {
 	return s->presence ? s->presence->st : NULL;
+}
+
+int64_t
+module_session_device(const struct session *s)
+{
+	return s->device;
+}
+
+int64_t
+module_session_since_us(const struct session *s)
+{
+	return s->since_us;
+}
+
+int64_t
+module_session_active_us(const struct session *s)
+{
+	return s->active_us;
+}
+
+void
+module_session_end(struct session *s, const char *text)
+{
+	session_close(s, XSTREAM_NOT_AUTHORIZED, text);
+}
+
+void
+module_device_revoked(struct hook *h, int64_t device)
+{
+	struct session **all;
+	unsigned n;
+
+	auth_revoked(jid_bare(h->account));
+	n = module_sessions(h, &all);
+	for (unsigned i = 0; i < n; i++)
+		if (all[i]->device == device && !all[i]->closing)
+			module_session_end(all[i], "access was revoked");
 }
 
 /* Sending */

@@ -32,6 +32,7 @@
 	X(ping) \
 	X(version) \
 	X(time) \
+	X(clientaccess) \
 	/* First at SEND_CHECK and RECV_CHECK: whoever is blocked gets no other answer. */ \
 	X(blocking) \
 	/* SEND_CHECK: behind block lists, before what costs more. */ \

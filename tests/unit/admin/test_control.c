@@ -88,6 +88,15 @@ census_close(const char *bare, const char *resource, const char *condition, cons
 }
 
 unsigned
+census_device_revoked(const char *bare, int64_t device, const char *text)
+{
+	pthread_mutex_lock(&stand_in.lock);
+	snprintf(stand_in.heard, sizeof stand_in.heard, "revoked %s|%lld|%s", bare, (long long)device, text);
+	pthread_mutex_unlock(&stand_in.lock);
+	return stand_in.nsessions;
+}
+
+unsigned
 census_account_changed(const char *bare, const char *text)
 {
 	pthread_mutex_lock(&stand_in.lock);

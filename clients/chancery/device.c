@@ -1,0 +1,59 @@
+/*
+ * device: the commands for the devices of an account.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "command.h"
+
+static int
+device_list(const struct options *o, int argc, char **argv)
+{
+	static const struct table_column columns[] = {
+		{"id", "ID"},		  {"software", "SOFTWARE"}, {"device", "DEVICE"}, {"access", "ACCESS"},
+		{"connected", "CONNECTED"}, {"first", "FIRST"},	    {"last", "LAST"},	  {"address", "FROM"},
+		{NULL, NULL}};
+	json_t *rows = command_ask(o, "device", "list", json_pack("{s:s}", "jid", argv[0]));
+
+	(void)argc;
+	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+}
+
+static int
+device_revoke(const struct options *o, int argc, char **argv)
+{
+	struct buf out = {0};
+	const json_t *row;
+	json_int_t closed;
+	json_t *rows;
+	int64_t id;
+
+	(void)argc;
+	if (!text_i64(argv[1], strlen(argv[1]), 1, INT64_MAX, &id)) {
+		fprintf(stderr, "chancery: %s is not the ID of a device; see chancery device list\n", argv[1]);
+		return EXIT_USAGE;
+	}
+	rows = command_ask(o, "device", "revoke", json_pack("{s:s, s:I}", "jid", argv[0], "id", (json_int_t)id));
+	if (rows == NULL)
+		return EXIT_REFUSED;
+	row = json_array_get(rows, 0);
+	closed = json_integer_value(json_object_get(row, "closed"));
+	if (o->json) {
+		table_print_json(rows, &out);
+	} else {
+		buf_addf(&out, "revoked; %lld session%s closed\n", (long long)closed, closed == 1 ? "" : "s");
+		if (json_is_true(json_object_get(row, "knows_password")))
+			buf_adds(&out, "It has logged in with the password: change that, too (chancery user password).\n");
+	}
+	json_decref(rows);
+	return command_print(&out);
+}
+
+const struct command command_device[] = {
+	{"device", "list", "ADDRESS", 1, 1, device_list, "Lists the devices of an account, and what access they have",
+	 "\nA device is known when its client says at login which one it is (XEP-0388).\n"},
+	{"device", "revoke", "ADDRESS ID", 2, 2, device_revoke, "Ends a device's sessions and tokens",
+	 "\nA device that knows the password may come back until that is changed, too.\n"},
+	{NULL, NULL, NULL, 0, 0, NULL, NULL, NULL},
+};
