@@ -208,7 +208,7 @@ pass_by(struct user *u, const struct packet *p)
 static void
 missed(struct user *u, struct packet *p)
 {
-	struct hook h = { .stage = HOOK_RECV_MISSED, .stanza = p->st, .from = p->from, .to = p->to,
+	struct hook h = { .stage = HOOK_RECV_MISSED, .stanza = p->st, .from = p->from ? p->from : u->jid, .to = p->to,
 		.account = u->jid, .record_id = p->record_id,
 		.record_us = p->at_us, .delayed = p->delayed };
 
@@ -247,7 +247,7 @@ audience_of(const struct user *u, const struct packet *p)
 static void
 tell_given(struct user *u, struct packet *p, struct audience a)
 {
-	struct hook h = { .stage = HOOK_RECV_GIVEN, .stanza = p->st, .from = p->from, .to = p->to, .account = u->jid,
+	struct hook h = { .stage = HOOK_RECV_GIVEN, .stanza = p->st, .from = p->from ? p->from : u->jid, .to = p->to, .account = u->jid,
 		.record_id = p->record_id, .record_us = p->at_us, .given_only = a.only, .given_lowest = a.lowest };
 
 	if (p->delayed || p->told || (!a.only && a.lowest == NOBODY) || !modules_want(HOOK_RECV_GIVEN))
@@ -365,7 +365,8 @@ deliver_iq(struct user *u, struct packet *p)
 static bool
 may_pass(enum hook_stage stage, struct user *u, struct packet *p)
 {
-	struct hook h = { .stage = stage, .stanza = p->st, .from = p->from, .to = p->to,
+	/* What nobody sent is the server's word to the account, in its own name (RFC 6120 §8.1.2.1). */
+	struct hook h = { .stage = stage, .stanza = p->st, .from = p->from ? p->from : u->jid, .to = p->to,
 		.account = u->jid, .record_id = p->record_id, .record_us = p->at_us, .delayed = p->delayed };
 	enum hook_verdict v;
 
@@ -380,7 +381,7 @@ may_pass(enum hook_stage stage, struct user *u, struct packet *p)
 static void
 tell_refused(struct user *u, const struct packet *p)
 {
-	struct hook h = { .stage = HOOK_RECV_REFUSED, .stanza = p->st, .from = p->from, .to = p->to,
+	struct hook h = { .stage = HOOK_RECV_REFUSED, .stanza = p->st, .from = p->from ? p->from : u->jid, .to = p->to,
 		.account = u->jid, .record_id = p->record_id, .record_us = p->at_us, .delayed = p->delayed };
 
 	if (p->record_id && modules_want(HOOK_RECV_REFUSED))
