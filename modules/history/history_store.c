@@ -1,8 +1,9 @@
 /*
  * history_store: see history_store.h; tables and indexes are in schema/0004_history.sql.
  *
- * Each page is one statement that touches as many rows as it returns, whatever the size of the archive: both branches read
- * an index in the order that is asked for and stop at the limit. Addresses are looked up by number and compared as text.
+ * A page is read through windows of time: some months next to where it begins, then wider ones, until it is full. The record
+ * is partitioned by month, and a statement costs as much as the partitions that its bounds leave over; in each it reads an
+ * index in the order that is asked for and stops at the limit. Addresses are looked up by number and compared as text.
  */
 #include "history_store.h"
 
@@ -13,13 +14,17 @@
 #include "base/buf.h"
 #include "store/address.h"
 
-/* A record that its sender was told did not arrive is not part of what was said. What says so follows within the time that a
- * database was away: the bound keeps all other partitions out of the look-up. */
-#define NOT_RETURNED \
-	" AND NOT EXISTS (SELECT FROM archive.record x WHERE x.refers_record = r.id AND x.kind = 7" \
-	" AND x.id > r.id AND x.id < r.id + 2678400000000)"
+#define MONTH_US UINT64_C(2678400000000)
+#define FIRST_MONTHS 1 /* a full page is within them for who writes and reads every day */
+#define WIDER 6        /* for who does not: three statements reach back three years */
+
+/* A record that its sender was told did not arrive is not part of what was said. What says so ($4 to $5 are the ids of the
+ * records in question) follows within the time that a database was away. */
+#define RETURNED(id) \
+	"EXISTS (SELECT FROM archive.record x WHERE x.refers_record = " id " AND x.kind = 7" \
+	" AND x.id > $4 AND x.id < $5 + 2678400000000)"
 #define NOT_HIDDEN " AND NOT EXISTS (SELECT FROM chancery.history_hidden h WHERE h.account = $3 AND h.record = r.id)"
-#define VISIBLE " AND r.shown AND r.stanza IS NOT NULL" NOT_HIDDEN NOT_RETURNED
+#define VISIBLE " AND r.shown AND r.stanza IS NOT NULL" NOT_HIDDEN
 
 /* $1 owner, $2 its number, or that of the pair, or the ids; $3 account, $4 and $5 the ids between (inclusive), $6 limit, $7
  * bytes, $8 contact, $9 its resource. */
@@ -40,7 +45,7 @@
 #define ALL(order) BRANCH(SENT, order) " UNION ALL " BRANCH(RECEIVED, order)
 /* As many of them as fit into the bytes; how many there were; what has become of them. */
 #define PAGE(rows, order) \
-	"SELECT p.id, p.stanza, p.to_me, p.n, t.record IS NOT NULL, t.by_record, t.by_id FROM" \
+	"SELECT p.id, p.stanza, p.to_me, p.n, t.record IS NOT NULL, t.by_record, t.by_id, " RETURNED("p.id") " FROM" \
 	" (SELECT q.*, count(*) OVER () AS n, sum(octet_length(q.stanza)) OVER (ORDER BY q.id " order ") AS upto FROM" \
 	"  (SELECT * FROM (" rows ") u ORDER BY u.id " order " LIMIT $6::bigint) q) p" \
 	" LEFT JOIN chancery.history_retracted t ON t.record = p.id" \
@@ -51,12 +56,13 @@ static const char *const pages[2][2] = {
 	{ PAGE(BRANCH(WITH, ""), ""), PAGE(BRANCH(WITH, "DESC"), "DESC") },
 };
 static const char page_by_ids[] = PAGE(BRANCH(BY_IDS, ""), "");
-static const char count_all[] = "SELECT (SELECT count(*) FROM archive.record r" SENT ") +"
-	" (SELECT count(*) FROM archive.record r" RECEIVED ")";
+#define NOT_RETURNED " AND NOT " RETURNED("r.id")
+#define COUNT(where) "(SELECT count(*) FROM archive.record r" where NOT_RETURNED ")"
 /* Every parameter needs a type, those of a page too. */
-#define UNUSED " AND $6::bigint IS NOT NULL AND $7::bigint IS NOT NULL"
-static const char count_with[] = "SELECT count(*) FROM archive.record r" WITH UNUSED;
-static const char count_by_ids[] = "SELECT count(*) FROM archive.record r" BY_IDS UNUSED;
+#define UNUSED " WHERE $6::bigint IS NOT NULL AND $7::bigint IS NOT NULL"
+static const char count_all[] = "SELECT " COUNT(SENT) " + " COUNT(RECEIVED) UNUSED;
+static const char count_with[] = "SELECT " COUNT(WITH) UNUSED;
+static const char count_by_ids[] = "SELECT " COUNT(BY_IDS) UNUSED;
 
 static char *
 number(struct arena *a, int64_t v)
@@ -86,18 +92,32 @@ ids_text(struct arena *a, const uint64_t *id, size_t n)
 	return s;
 }
 
+static void
+extremes(const uint64_t *id, size_t n, uint64_t *least, uint64_t *most)
+{
+	*least = *most = id[0];
+	for (size_t i = 1; i < n; i++) {
+		*least = id[i] < *least ? id[i] : *least;
+		*most = id[i] > *most ? id[i] : *most;
+	}
+}
+
 /* Are they all in the archive? */
 static enum sql_status
 check_exist(struct sql *db, struct arena *a, struct history_query *q, struct err *e)
 {
+	uint64_t least, most;
 	PGresult *r;
 	enum sql_status st;
 
+	extremes(q->must_exist, q->nmust_exist, &least, &most);
+	q->missing = least < q->floor || most > q->upto;
+	if (q->missing)
+		return SQL_OK;
 	st = sql_query(db, e, &r,
-		"SELECT count(*) FROM archive.record r WHERE r.id = ANY($4::bigint[]) AND (r.from_bare = $1 OR r.to_bare = $1)"
-		" AND r.id >= $2 AND r.id <= $5" VISIBLE,
-		5, q->owner, id_text(a, q->floor), number(a, q->account), ids_text(a, q->must_exist, q->nmust_exist),
-		id_text(a, q->upto));
+		"SELECT count(*) FROM archive.record r WHERE r.id = ANY($2::bigint[]) AND (r.from_bare = $1 OR r.to_bare = $1)"
+		" AND r.id >= $4 AND r.id <= $5" VISIBLE NOT_RETURNED,
+		5, q->owner, ids_text(a, q->must_exist, q->nmust_exist), number(a, q->account), id_text(a, least), id_text(a, most));
 	if (st != SQL_OK)
 		return st;
 	q->missing = (uint64_t)sql_i64(r, 0, 0) < q->nmust_exist;
@@ -107,6 +127,7 @@ check_exist(struct sql *db, struct arena *a, struct history_query *q, struct err
 
 #define VALUES 9
 
+/* All but the window and the limit. Returns how many there are. */
 static int
 values(const struct history_query *q, struct arena *a, const char *v[VALUES])
 {
@@ -115,8 +136,8 @@ values(const struct history_query *q, struct arena *a, const char *v[VALUES])
 	v[0] = q->owner;
 	v[1] = number(a, me);
 	v[2] = number(a, q->account);
-	v[3] = id_text(a, q->first > q->floor ? q->first : q->floor);
-	v[4] = id_text(a, q->last < q->upto ? q->last : q->upto);
+	v[3] = id_text(a, q->first);
+	v[4] = id_text(a, q->last);
 	v[5] = number(a, (int64_t)q->max + 1);
 	v[6] = id_text(a, q->max_bytes);
 	v[7] = q->with_bare;
@@ -134,9 +155,8 @@ count(struct sql *db, struct arena *a, struct history_query *q, struct err *e)
 	const char *v[VALUES], *text = q->by_ids ? count_by_ids : q->with_bare ? count_with : count_all;
 	int n = values(q, a, v);
 	PGresult *r;
-	enum sql_status st;
+	enum sql_status st = sql_query_v(db, e, &r, text, n, v);
 
-	st = sql_query_v(db, e, &r, text, n == 7 ? 5 : n, v);
 	if (st != SQL_OK)
 		return st;
 	q->total = sql_i64(r, 0, 0);
@@ -156,52 +176,134 @@ read_row(struct arena *a, const PGresult *r, int i, struct history_row *row)
 	row->retracted_id = sql_is_null(r, i, 6) ? NULL : arena_strdup(a, sql_text(r, i, 6));
 }
 
-/* One row more than wanted was asked for: it tells whether there are more. */
+/* One read of a page: what is left of it, and from where on. */
+struct reading {
+	uint64_t first, last; /* not looked at yet, inclusive */
+	uint64_t months;      /* of the next window */
+	size_t room;          /* rows wanted still, with the one that tells whether there are more */
+	uint64_t bytes;
+	bool cut;             /* the bytes did not allow more */
+};
+
+/* Takes the rows of a window. How many there were decides how far it has been looked through. */
 static void
-read_page(struct arena *a, const PGresult *r, struct history_query *q)
+take(struct arena *a, const PGresult *r, struct history_query *q, struct reading *g, uint64_t low, uint64_t high)
 {
 	int got = PQntuples(r);
 	int64_t there = got ? sql_i64(r, 0, 3) : 0;
 
-	q->n = (size_t)got < q->max ? (size_t)got : q->max;
-	q->complete = there <= (int64_t)q->max && there == got;
-	q->row = arena_alloc(a, (q->n + 1) * sizeof(*q->row));
-	for (size_t i = 0; i < q->n; i++)
-		read_row(a, r, (int)i, &q->row[q->backwards ? q->n - 1 - i : i]);
+	for (int i = 0; i < got; i++) {
+		if (sql_bool(r, i, 7))
+			continue;
+		read_row(a, r, i, &q->row[q->n]);
+		g->bytes -= q->row[q->n].len < g->bytes ? q->row[q->n].len : g->bytes;
+		q->n++;
+	}
+	g->cut = there > got || !g->bytes;
+	if (there == (int64_t)g->room) { /* there may be more of this window */
+		uint64_t end = (uint64_t)sql_i64(r, got - 1, 0);
+
+		low = q->backwards ? end : low;
+		high = q->backwards ? high : end;
+	}
+	if (q->backwards)
+		g->last = low - 1;
+	else
+		g->first = high + 1;
+	g->room = q->max + 1 - q->n;
+}
+
+static enum sql_status
+read_window(struct sql *db, struct arena *a, struct history_query *q, struct reading *g, struct err *e)
+{
+	const char *v[VALUES];
+	uint64_t low = g->first, high = g->last, width = g->months * MONTH_US;
+	int n = values(q, a, v);
+	PGresult *r;
+	enum sql_status st;
+
+	if (q->backwards && high - low > width)
+		low = high - width;
+	else if (!q->backwards && high - low > width)
+		high = low + width;
+	v[3] = id_text(a, low);
+	v[4] = id_text(a, high);
+	v[5] = number(a, (int64_t)g->room);
+	v[6] = id_text(a, g->bytes);
+	if (q->by_ids)
+		st = sql_query_v(db, e, &r, page_by_ids, n, v);
+	else
+		st = sql_query_v(db, e, &r, pages[q->with_bare != NULL][q->backwards], n, v);
+	if (st != SQL_OK)
+		return st;
+	take(a, r, q, g, low, high);
+	PQclear(r);
+	g->months *= WIDER;
+	return SQL_OK;
+}
+
+static void
+reverse(struct history_row *row, size_t n)
+{
+	for (size_t i = 0; i < n / 2; i++) {
+		struct history_row t = row[i];
+
+		row[i] = row[n - 1 - i];
+		row[n - 1 - i] = t;
+	}
+}
+
+static enum sql_status
+read_page(struct sql *db, struct arena *a, struct history_query *q, struct err *e)
+{
+	struct reading g = { .first = q->first, .last = q->last, .months = FIRST_MONTHS, .room = q->max + 1, .bytes = q->max_bytes };
+	enum sql_status st = SQL_OK;
+
+	q->row = arena_alloc(a, g.room * sizeof(*q->row));
+	while (st == SQL_OK && g.room && !g.cut && g.first <= g.last)
+		st = read_window(db, a, q, &g, e);
+	q->complete = q->n <= q->max && !g.cut;
+	/* The last byte may have been the last row's. */
+	if (q->n > q->max)
+		q->n = q->max;
+	if (q->backwards)
+		reverse(q->row, q->n);
+	return st;
+}
+
+/* The archive's bounds are the query's. */
+static void
+bound(struct history_query *q)
+{
+	uint64_t least, most;
+
+	if (q->first < q->floor)
+		q->first = q->floor;
+	if (q->last > q->upto)
+		q->last = q->upto;
+	if (!q->by_ids)
+		return;
+	extremes(q->must_exist, q->nmust_exist, &least, &most);
+	q->first = q->first > least ? q->first : least;
+	q->last = q->last < most ? q->last : most;
+	q->backwards = false;
 }
 
 enum sql_status
 history_store_page(struct sql *db, struct arena *a, void *data, struct err *e)
 {
 	struct history_query *q = data;
-	const char *v[VALUES];
-	PGresult *r;
 	enum sql_status st = SQL_OK;
-	bool backwards = q->backwards && !q->by_ids;
 
 	if (q->nmust_exist)
 		st = check_exist(db, a, q, e);
 	if (st != SQL_OK || q->missing)
 		return st;
-	if (q->count)
-		return count(db, a, q, e);
-	q->backwards = backwards;
-	if (q->by_ids) {
-		(void)values(q, a, v);
-		st = sql_query_v(db, e, &r, page_by_ids, 9, v);
-	} else {
-		int n = values(q, a, v);
-
-		st = sql_query_v(db, e, &r, pages[q->with_bare != NULL][backwards], n, v);
-	}
-	if (st != SQL_OK)
-		return st;
-	read_page(a, r, q);
-	PQclear(r);
-	return SQL_OK;
+	bound(q);
+	return q->count ? count(db, a, q, e) : read_page(db, a, q, e);
 }
 
-#define END(where, order) "(SELECT r.id FROM archive.record r" where " ORDER BY r.id " order " LIMIT 1)"
+#define END(where, order) "(SELECT r.id FROM archive.record r" where NOT_RETURNED " ORDER BY r.id " order " LIMIT 1)"
 
 enum sql_status
 history_store_extent(struct sql *db, struct arena *a, void *data, struct err *e)
