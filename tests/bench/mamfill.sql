@@ -65,5 +65,6 @@ BEGIN
 	END LOOP;
 END
 $$;
-UPDATE chancery.account SET created_at = now() - interval '4 years' WHERE bare LIKE 'u%';
+UPDATE chancery.account SET created_at = date_trunc('day', now()) - interval '1095 days' WHERE bare LIKE 'u%';
+UPDATE chancery.delivery_mark SET mark = (SELECT max(id) FROM archive.record);
 VACUUM ANALYZE archive.record;
