@@ -203,13 +203,54 @@ struct set {
 	const char *base64;   /* the new picture; NULL: none */
 };
 
+/* From here until settled() what is published is older than what was set, which is on its way there. */
+static void
+settling(struct hook *h)
+{
+	struct vcard_memory *m = module_data(h);
+
+	if (!m)
+		return;
+	m->settling++;
+	m->sets++;
+}
+
+static void
+settled(struct hook *h)
+{
+	struct vcard_memory *m = module_data(h);
+	struct stanza *iq;
+
+	if (!m || !m->settling || --m->settling)
+		return;
+	if (m->again && !m->syncing) {
+		m->again = false;
+		vcard_sync_again(h);
+	}
+	if (!m->missed)
+		return;
+	m->missed = false;
+	iq = stanza_new(NS_CLIENT, "iq");
+	elem_set(iq, iq->root, "type", "set");
+	elem_set(iq, iq->root, "id", "metadata");
+	elem_add(iq, iq->root, NS_PHOTO, "metadata");
+	module_send(iq, h->account, h->account);
+}
+
+static enum hook_verdict
+set_done(struct hook *h)
+{
+	settled(h);
+	return hook_done(h);
+}
+
 static enum hook_verdict
 on_published_again(struct hook *h, void *data, bool ok)
 {
 	(void)data;
 	if (!ok || !pubsub_is_result(h->answer))
 		log_warning(NULL, "vcard4-not-published", "account=%s", jid_bare(h->account));
-	return hook_done(h);
+	return set_done(h);
 }
 
 static enum hook_verdict
@@ -246,7 +287,7 @@ static enum hook_verdict
 set_vcard4(struct hook *h, struct set *s)
 {
 	if (!differ(s->job.row.vcard4, s->job.was.vcard4))
-		return hook_done(h);
+		return set_done(h);
 	return publish(h, s, true, on_published);
 }
 
@@ -266,8 +307,10 @@ on_stored(struct hook *h, void *data, bool ok)
 	struct stanza *iq;
 	struct elem *avatar;
 
-	if (!ok)
+	if (!ok) {
+		settled(h);
 		return hook_unavailable(h);
+	}
 	vcard_photo_changed(h, row->photo_sha1, row->photo_access);
 	if (!differ(row->photo_sha1, s->job.was.photo_sha1))
 		return set_vcard4(h, s);
@@ -286,6 +329,7 @@ on_recorded(struct hook *h, void *data, bool ok)
 {
 	if (!ok)
 		return hook_unavailable(h);
+	settling(h);
 	return hook_job(h, data, vcard_store_put, on_stored);
 }
 
@@ -372,7 +416,7 @@ on_photo(struct hook *h)
 	struct arena *a = hook_memory(h);
 	const char *sha1 = elem_get(h->payload, "sha1"), *type = elem_get(h->payload, "type");
 	enum vcard_access access = access_of(elem_get(h->payload, "access"));
-	const struct vcard_memory *m = module_data(h);
+	struct vcard_memory *m = module_data(h);
 	struct vcard_job *j;
 
 	/* Clients have a resource: they do not speak this. */
@@ -380,6 +424,10 @@ on_photo(struct hook *h)
 		return HOOK_NEXT;
 	if (elem_get(h->payload, "have"))
 		return on_photo_question(h, m, sha1, access);
+	if (m->settling) {
+		m->missed = true;
+		return hook_reject(h, XERROR_CONFLICT, NULL);
+	}
 	j = job_of(h);
 	j->row.photo_access = access;
 	if (sha1) {

@@ -14,6 +14,8 @@ struct vcard_memory {
 	char photo_sha1[41];           /* "" when there is no photo */
 	enum vcard_access photo_access;
 	bool syncing, again;           /* vcard_sync.c */
+	unsigned settling, sets;       /* vCards being set and not published yet; those set so far */
+	bool missed;                   /* a published picture came meanwhile */
 };
 
 /* With each session. */
@@ -27,6 +29,8 @@ void vcard_photo_changed(struct hook *h, const char *sha1, enum vcard_access acc
 enum hook_verdict vcard_presence_check(struct hook *h);
 /* HOOK_RECV_DELIVER. */
 enum hook_verdict vcard_sync_event(struct hook *h);
+/* Looks again, in a new chain. */
+void vcard_sync_again(struct hook *h);
 /* HOOK_IQ: what the module sends itself when there was an event meanwhile. */
 enum hook_verdict vcard_sync_iq(struct hook *h);
 

@@ -16,11 +16,12 @@
 struct sync {
 	struct vcard_job job; /* first: it is what the job is given */
 	const char *vcard4;   /* the item's payload; NULL: none */
+	unsigned sets;        /* vCards set when the item was asked for */
 };
 
-/* Once more in a new chain: the memory of this one has grown enough. */
-static void
-ask_again(struct hook *h)
+/* The memory of this chain has grown enough. */
+void
+vcard_sync_again(struct hook *h)
 {
 	struct stanza *iq = stanza_new(NS_CLIENT, "iq");
 
@@ -35,10 +36,13 @@ end(struct hook *h)
 {
 	struct vcard_memory *m = module_data(h);
 
-	if (m && m->again)
-		ask_again(h);
+	/* While a vCard is being set, the end of that looks again. */
+	if (m && m->again && !m->settling) {
+		m->again = false;
+		vcard_sync_again(h);
+	}
 	if (m)
-		m->again = m->syncing = false;
+		m->syncing = false;
 	return h->stage == HOOK_IQ ? hook_done(h) : HOOK_NEXT;
 }
 
@@ -77,8 +81,15 @@ static enum hook_verdict
 on_configuration(struct hook *h, void *data, bool ok)
 {
 	struct sync *s = data;
+	struct vcard_memory *m = module_data(h);
 	const char *access = ok ? pubsub_access_model(h->answer, h->arena) : NULL;
 
+	/* A vCard was set since: the item may be older. */
+	if (!m || m->settling || m->sets != s->sets) {
+		if (m)
+			m->again = true;
+		return end(h);
+	}
 	/* No node any more: it was deleted, and so is what it said. */
 	if (s->vcard4 && (!access || strcmp(access, "open")))
 		return end(h);
@@ -118,13 +129,16 @@ on_item(struct hook *h, void *data, bool ok)
 static enum hook_verdict
 begin(struct hook *h, struct vcard_memory *m)
 {
+	struct sync *s;
+
 	if (m->syncing) {
 		m->again = true;
 		return h->stage == HOOK_IQ ? hook_done(h) : HOOK_NEXT;
 	}
 	m->syncing = true;
-	return hook_ask(h, h->account, pubsub_items_get(NODE_VCARD4, NULL, 1), 0,
-		arena_zalloc(hook_memory(h), sizeof(struct sync)), on_item);
+	s = arena_zalloc(hook_memory(h), sizeof(*s));
+	s->sets = m->sets;
+	return hook_ask(h, h->account, pubsub_items_get(NODE_VCARD4, NULL, 1), 0, s, on_item);
 }
 
 enum hook_verdict
