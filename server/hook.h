@@ -146,6 +146,9 @@ struct arena *hook_memory(struct hook *h);
 /* Runs work(data) on a worker, in order with the other jobs of the account, then then(h, data, ok). `data` is in
  * hook_memory(h), or NULL; nobody else touches it meanwhile. Returns HOOK_WAIT. */
 enum hook_verdict hook_job(struct hook *h, void *data, module_work_fn work, hook_then_fn then);
+/* Runs fn(own, data, true) at once, with a hook of its own that is told the same: for several questions or jobs side by side.
+ * What fn begins nobody waits for. */
+void hook_aside(const struct hook *h, hook_then_fn fn, void *data);
 /* Puts h->stanza into the record as `kind`, from h->from to `to` (NULL: the account), and goes on when that is committed
  * (P1: nobody sees what is not archived): then h->record_id says where. `body` is the readable text of it, or NULL. */
 enum hook_verdict hook_record(struct hook *h, enum record_kind kind, const struct jid *to, const char *body, void *data,

@@ -169,6 +169,9 @@ void module_device_revoked(struct hook *h, int64_t device);
 void *module_session_data(const struct module *m, struct session *s);
 /* HOOK_RECV_GIVEN: was h->stanza given to this session, or will it be from the backlog? Else, and in a continuation: false. */
 bool module_was_given(const struct hook *h, const struct session *s);
+/* fn for each recorded message that the session was given and its client has not confirmed, oldest first. */
+void module_session_each_unconfirmed(const struct session *s, void (*fn)(void *arg, const struct stanza *st, uint64_t record_id),
+	void *arg);
 /* From now on (or no longer) what goes to the session passes HOOK_SESSION_SEND. What is held then is written when the session
  * is resumed, when there is too much of it (limits.held_*), and by module_session_release; what the recipient's delivery
  * mark waits for is not held, whatever the hook says. */

@@ -44,6 +44,12 @@ struct module_settings {
 		bool open;                   /* register.open, default false: anybody registers an account */
 	} registration;                  /* ("register" is a word of C) */
 	struct {
+		bool sender, body;           /* push.sender, push.body, default false: what a notification tells */
+		const char *text;            /* push.text: in place of the body; empty: nothing */
+		uint64_t errors;             /* push.errors in a row, default 16 */
+		uint64_t timeout_ms;         /* push.timeout, default 10s */
+	} push;
+	struct {
 		unsigned standard;           /* encryption.default: enum encryption_policy */
 		struct config_list allow, announce, forbid; /* encryption.*: groups of the organisation */
 	} encryption;

@@ -23,6 +23,12 @@ struct buf;
 	X(COMPONENT_FULL, COUNTER, "chancery_component_full_total", "Stanzas refused as a component did not read") \
 	X(CARBONS, COUNTER, "chancery_carbons_total", "Copies of messages for other clients of a user (XEP-0280)") \
 	X(CARBONS_FORGED, COUNTER, "chancery_carbons_forged_total", "Messages that pretended to be such copies") \
+	X(PUSH_SENT, COUNTER, "chancery_push_sent_total", "Notifications to push services (XEP-0357)") \
+	X(PUSH_WAITING, GAUGE, "chancery_push_waiting", "Of these, not answered yet") \
+	X(PUSH_LATER, COUNTER, "chancery_push_later_total", "Notifications put off as too many wait for an answer") \
+	X(PUSH_ERRORS, COUNTER, "chancery_push_errors_total", "Notifications answered with an error") \
+	X(PUSH_SILENT, COUNTER, "chancery_push_silent_total", "Notifications that were not answered") \
+	X(PUSH_DISABLED, COUNTER, "chancery_push_disabled_total", "Push services forgotten as they did not take notifications") \
 	X(USERS_LOADED, GAUGE, "chancery_users_loaded", "Users held in memory") \
 	X(TLS_FAILED, COUNTER, "chancery_tls_failed_total", "TLS handshakes that failed") \
 	X(AUTH_OK, COUNTER, "chancery_auth_ok_total", "Authentications that succeeded") \

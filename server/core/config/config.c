@@ -192,6 +192,7 @@ static const struct {
 	{"auth", "Accounts and passwords."},
 	{"stream", "Connections of clients."},
 	{"components", "External services on domains of their own (XEP-0114): gateways, push services."},
+	{"push", "Notifications for clients that are away (XEP-0357)."},
 	{"log", "Events, on standard error."},
 	{"modules", "What the server tells."},
 	{"contact", "Whom to turn to: told to clients and other servers."},

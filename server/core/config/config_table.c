@@ -146,6 +146,18 @@ const struct config_row config_rows[] = {
 	{ "components.domains", CONFIG_LIST, AT(components.domains), "",
 	  .help = "Components, each as DOMAIN=FILE. Who knows the secret in the file (16 to 255 bytes) speaks for the domain" },
 
+	{ "push.sender", CONFIG_BOOL, AT(modules.push.sender), "false",
+	  .help = "Tell push services who wrote (XEP-0357). They belong to the makers of clients" },
+	{ "push.body", CONFIG_BOOL, AT(modules.push.body), "false",
+	  .help = "Tell push services what was written, unless it is encrypted end to end" },
+	{ "push.text", CONFIG_STRING, AT(modules.push.text), "New message",
+	  .help = "What they are told instead: services show an alert only when there is a text. Empty: nothing" },
+	{ "push.errors", CONFIG_NUMBER, AT(modules.push.errors), "16", 1, 1000,
+	  .help = "Errors in a row after which a service is forgotten; at once when it does not know the client, or does not "
+	          "let us publish" },
+	{ "push.timeout", CONFIG_DURATION, AT(modules.push.timeout_ms), "10s", 100, 5 * MINUTES,
+	  .help = "How long an answer is waited for. A service that gives none is left alone for longer and longer" },
+
 	{ "log.level", CONFIG_CHOICE, AT(log.level), "info", .choices = log_levels,
 	  .help = "The least important events that are written" },
 	{ "log.format", CONFIG_CHOICE, AT(log.format), "text", .choices = log_formats,

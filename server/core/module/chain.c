@@ -507,3 +507,15 @@ hook_account(struct hook *h, struct hook_account *a, void *data, hook_then_fn th
 	next(h, STEP_ACCOUNT, data, then)->account.ask = a;
 	return HOOK_WAIT;
 }
+
+void
+hook_aside(const struct hook *h, hook_then_fn fn, void *data)
+{
+	struct hook own = *h;
+	enum hook_verdict v;
+
+	own.chain = NULL;
+	own.reply = own.replacement = NULL;
+	v = fn(&own, data, true);
+	chain_start(&own, v, NULL, NULL);
+}

@@ -46,6 +46,7 @@
 	/* SEND_CHECK: takes out what pretends to be a copy, before others look at the message. */ \
 	X(carbons) \
 	X(csi) \
+	X(push) \
 	/* SEND_CHECK: before whatever would note or alter what is refused here. */ \
 	X(encryption) \
 	/* RECV_DELIVER: before whoever takes the account's own events over. */ \

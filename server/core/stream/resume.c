@@ -443,6 +443,20 @@ resume_try(struct c2s *c, struct user *u, const struct elem *e)
 }
 
 void
+module_session_each_unconfirmed(const struct session *s, void (*fn)(void *arg, const struct stanza *st, uint64_t record_id),
+	void *arg)
+{
+	const struct resume *r = &s->sm;
+
+	for (uint32_t i = 0; i < r->n; i++) {
+		const struct packet *p = r->queue[(r->head + i) % r->cap].p;
+
+		if (p->deliverable)
+			fn(arg, p->st, p->record_id);
+	}
+}
+
+void
 resume_home_start(void)
 {
 	here = NEW(struct ids);
