@@ -120,7 +120,7 @@ def test_caps(t):
     q = info(a, t.server.domain, node='%s#%s' % (caps.get('node'), caps.get('ver'))).find('info:query')
     s = ''.join(sorted('%s/%s/%s/%s<' % (i.get('category'), i.get('type'), i.get('xml:lang', ''), i.get('name', ''))
                        for i in q.all('identity')))
-    s += ''.join(sorted(f.get('var') + '<' for f in q.all('feature')))
+    s += ''.join(var + '<' for var in sorted(f.get('var') for f in q.all('feature')))
     for form in q.all('x', 'data'):
         fields = {f.get('var'): [v.text() for v in f.all('value')] for f in form.all('field')}
         s += fields.pop('FORM_TYPE')[0] + '<'
