@@ -86,7 +86,7 @@ struct hook {
 	bool delayed;                 /* RECV_*: it comes from the backlog */
 	struct buf *features;         /* XML to append */
 	bool authenticated;           /* HOOK_STREAM_FEATURES: after SASL */
-	const char *domain;           /* HOOK_STRANGER_IQ, HOOK_STREAM_FEATURES: the host that the stream is to */
+	const char *domain;           /* HOOK_STRANGER_IQ: the host that the stream is to */
 	const char *note;             /* HOOK_STRANGER_IQ: what a module noted of the stream; set: notes something else (static, or
 	                                 in hook_memory) */
 	const char *node;             /* HOOK_DISCO_*: NULL when none */

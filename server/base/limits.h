@@ -54,7 +54,7 @@
 	X(subscriptions_per_minute, 60, 1, 100000, "Subscription requests an account may send in a minute") \
 	X(subscriptions_per_day, 1000, 1, 1000000, "The same in a day") \
 	X(password_changes, 10, 1, 1000, "Times an hour that the user of an account may change its password") \
-	X(registrations_per_address, 5, 1, 10000, "Attempts a minute from one address to register an account or to use an invitation") \
+	X(registrations_per_address, 5, 1, 10000, "Attempts a minute from one address to register an account") \
 	X(presence_bytes, 16384, 1024, 262144, "A presence stanza") \
 	X(component_stanzas_per_second, 5000, 10, 1000000, "Stanzas without a body that a component may send; above it is read more slowly") \
 	X(component_stanzas_burst, 20000, 10, 10000000, "The same at once, after a pause") \

@@ -52,7 +52,6 @@
 	X(NS_NICK, "http://jabber.org/protocol/nick") \
 	X(NS_DATA, "jabber:x:data") \
 	X(NS_REGISTER, "jabber:iq:register") \
-	X(NS_PARS, "urn:xmpp:pars:0") \
 	X(NS_BLOCKING, "urn:xmpp:blocking") \
 	X(NS_BLOCKING_ERRORS, "urn:xmpp:blocking:errors") \
 	X(NS_REPORTING, "urn:xmpp:reporting:1") \

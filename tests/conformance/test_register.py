@@ -161,3 +161,64 @@ def test_remove(t):
     assert b.expect_message(id='m1').condition() == 'service-unavailable'
     assert t.server.value("select count(*) from chancery.account where bare = '%s'" % a.bare) == '0'
     assert len(t.server.records("from_bare = '%s' and body = 'remember me'" % a.bare)) == 1
+
+
+def register(c, name, password):
+    return c.iq('set', "<query xmlns='%s'><username>%s</username><password>%s</password></query>"
+                % (NS, escape(name), escape(password)))
+
+
+def test_closed(t):
+    """XEP-0077 §3.1.1: without the setting nobody registers: no feature, and an IQ ends the stream"""
+    c = t.stream()
+    assert c.features.find('http://jabber.org/features/iq-register:register') is None
+    c.iq_send('get', "<query xmlns='%s'/>" % NS)
+    assert c.expect_end() == 'not-authorized'
+
+
+@alone(register__open='true', limits__registrations_per_address='1000')
+def test_register(t):
+    """XEP-0077 §3.1.1: a stranger asks for the fields, registers, authenticates on the same stream"""
+    c = t.client(('Bill', 'Calliope-1599')).secure()
+    assert c.features.find('http://jabber.org/features/iq-register:register') is not None
+    q = c.iq('get', "<query xmlns='%s'/>" % NS).find(NS + ':query')
+    assert q.find('username') is not None and q.find('password') is not None and q.find('registered') is None, q
+    ok(register(c, 'Bill', 'Calliope-1599'))
+    assert register(c, 'second', 'Calliope-1599').condition() == 'not-acceptable'
+    assert c.auth() is None
+    c.open().expect_features()
+    assert c.features.find('http://jabber.org/features/iq-register:register') is None
+    assert c.bind().startswith('bill@%s/' % t.server.domain)
+    a = t.online()
+    c.online()
+    a.message('bill@' + t.server.domain, 'welcome')
+    c.expect_message('welcome')
+    assert t.server.metric('chancery_registered_total') == 1
+
+
+@alone(register__open='true', limits__registrations_per_address='1000')
+def test_register_errors(t):
+    """XEP-0077 §3.1: a name that is taken, fields that are missing, bad passwords; and nothing else before authentication"""
+    taken = t.user()
+    c = t.stream()
+    assert register(c, taken[0].upper(), 'long-enough').condition() == 'conflict'
+    for name, password in (('', 'long-enough'), ('bill', ''), ('bill', 'short'), ('a@b', 'long-enough'), ('bill', 'x' * 3000),
+                           ('x' * 1100, 'long-enough')):
+        assert register(c, name, password).condition() == 'not-acceptable', (name, password)
+    assert c.iq('set', "<query xmlns='%s'/>" % NS).condition() == 'not-acceptable'
+    assert c.iq('set', "<query xmlns='%s'><remove/></query>" % NS).condition() == 'unexpected-request'
+    assert t.client(taken).secure().auth() is None
+    assert t.server.value("select count(*) from chancery.account where bare like 'bill%'") == '0'
+    c.iq_send('get', "<ping xmlns='urn:xmpp:ping'/>")
+    assert c.expect_end() == 'not-authorized'
+
+
+@alone(register__open='true', limits__registrations_per_address='3')
+def test_register_rate(t):
+    """P7: from one address come so many attempts a minute"""
+    c = t.stream()
+    for i in range(3):
+        ok(register(t.stream(), 'r%d' % i, 'long-enough'))
+    e = register(c, 'r4', 'long-enough')
+    assert e.condition() == 'resource-constraint' and e.find('error').get('type') == 'wait', e
+    assert t.server.metric('chancery_rate_refused_total') == 1

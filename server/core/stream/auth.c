@@ -158,6 +158,18 @@ auth_revoked_since(const char *bare, uint64_t moment)
 	return yes;
 }
 
+bool
+auth_may_register(const char *source)
+{
+	bool may;
+
+	pthread_mutex_lock(&lock);
+	/* No account has that name: they are addresses. */
+	may = find("registration", source, true)->failures++ < home_config()->limits.registrations_per_address;
+	pthread_mutex_unlock(&lock);
+	return may;
+}
+
 void
 auth_stop(void)
 {

@@ -23,6 +23,9 @@ uint64_t auth_moment(void);
 void auth_revoked(const char *bare);
 bool auth_revoked_since(const char *bare, uint64_t moment);
 
+/* One more attempt to register an account from there: false when there were too many in the last minute. */
+bool auth_may_register(const char *source);
+
 /* 32 bytes kept in the database, for scram_keys_fake: set once at start. */
 void auth_set_secret(const uint8_t secret[32]);
 const uint8_t *auth_secret(void);

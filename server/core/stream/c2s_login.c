@@ -137,6 +137,8 @@ c2s_negotiate(struct c2s *c, struct stanza *st)
 			break;
 	if (i < n)
 		elements[i].fn(c, e);
+	else if (c->state == C2S_AUTH && elem_is(e, NS_CLIENT, "iq"))
+		c2s_stranger_iq(c, st);
 	else if (c->state == C2S_AUTH && elem_is(e, NS_SASL2, "authenticate"))
 		sasl2_authenticate(c, st);
 	else if (c->state == C2S_BIND && elem_is(e, NS_CLIENT, "iq"))
@@ -171,4 +173,5 @@ c2s_login_fini(struct c2s *c)
 		c->job->owner = NULL;
 	c->job = NULL;
 	c2s_need_fini(c);
+	c2s_stranger_fini(c);
 }

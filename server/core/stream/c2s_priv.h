@@ -14,6 +14,7 @@
 #include "xmpp/sasl.h"
 
 struct sasl2;
+struct c2s_stranger;
 
 /* Where the negotiation stands. The stream header brings PLAIN (before TLS), AUTH (TLS, nobody yet) or BIND
  * (somebody, no resource). */
@@ -60,6 +61,8 @@ struct c2s {
 	int64_t allowance_ms;    /* when that was so */
 	struct timer throttle;   /* set: reading waits for allowance */
 	char *lang;
+	struct c2s_stranger *stranger; /* an IQ before authentication that waits for a module */
+	char *note;              /* what a module noted of it meanwhile (HOOK_STRANGER_IQ); NULL */
 };
 
 /* c2s_login */
@@ -74,6 +77,12 @@ void c2s_login_fini(struct c2s *c);
 void c2s_wait(struct c2s *c);
 /* The answer came outside a data callback: go on reading, begin the new stream, or go home. */
 void c2s_answered(struct c2s *c);
+
+/* c2s_stranger */
+
+/* An IQ in state AUTH. Borrows st. */
+void c2s_stranger_iq(struct c2s *c, struct stanza *st);
+void c2s_stranger_fini(struct c2s *c);
 
 /* c2s_features */
 
