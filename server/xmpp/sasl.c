@@ -391,15 +391,11 @@ plain(struct sasl *s, const char *msg, size_t n)
 	return SASL_NEED_CHECK;
 }
 
-/* Which of the connection's bindings the mechanism asks for; -1 none. */
+/* Which of the connection's bindings the mechanism asks for (their places in struct scram_binding); -1 none. */
 static int
 token_binding(enum sasl_mechanism m)
 {
-	static const char *const types[] = {[SASL_HT_SHA256_EXPR] = "tls-exporter",
-					    [SASL_HT_SHA256_ENDP] = "tls-server-end-point",
-					    [SASL_HT_SHA256_NONE] = NULL};
-
-	return types[m] == NULL ? -1 : strcmp(types[m], "tls-exporter") == 0 ? 0 : 1;
+	return m == SASL_HT_SHA256_EXPR ? 0 : m == SASL_HT_SHA256_ENDP ? 1 : -1;
 }
 
 /* authcid NUL HMAC(token, "Initiator" || channel binding data) */

@@ -422,6 +422,96 @@ order(void **state)
 	sasl_free(s);
 }
 
+/* draft-schmaus-kitten-sasl-ht: the client's HMAC over "Initiator" and the channel, ours over "Responder" and the same. */
+static void
+token_hmac(const char *token, const char *who, const char *channel, uint8_t out[32])
+{
+	char text[64];
+	int n = snprintf(text, sizeof(text), "%s%s", who, channel);
+
+	assert_non_null(HMAC(EVP_sha256(), token, (int)strlen(token), (const uint8_t *)text, (size_t)n, out, NULL));
+}
+
+static const char *
+token_message(const char *user, const char *token, const char *channel)
+{
+	char msg[64];
+	size_t n = strlen(user) + 1;
+
+	memcpy(msg, user, n);
+	token_hmac(token, "Initiator", channel, (uint8_t *)msg + n);
+	return b64(msg, n + 32);
+}
+
+static struct sasl *
+token_sasl(void)
+{
+	struct scram_binding b = {.type_names = {"tls-exporter", "tls-server-end-point"},
+				  .data = {"exported", "certificate"},
+				  .data_len = {8, 11}};
+
+	return sasl_new(ALL, &b, "example.com");
+}
+
+static void
+token_login(void **state)
+{
+	static const struct {
+		const char *mechanism, *channel;
+	} rows[] = {{"HT-SHA-256-EXPR", "exported"}, {"HT-SHA-256-ENDP", "certificate"}, {"HT-SHA-256-NONE", ""}};
+	struct sasl *s = token_sasl();
+	const char *out;
+	char proof[36];
+	uint8_t mine[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		sasl_free(s);
+		s = token_sasl();
+		assert_int_equal(sasl_auth(s, rows[i].mechanism, token_message("User", "secret", rows[i].channel), &out),
+				 SASL_NEED_TOKEN);
+		assert_string_equal(sasl_user(s), "user");
+		assert_true(sasl_proof_matches(sasl_proof(s), "secret", 6));
+		assert_false(sasl_proof_matches(sasl_proof(s), "Secret", 6));
+		assert_int_equal(sasl_token(s, "secret", 6, SASL_NOT_AUTHORIZED, &out), SASL_SUCCESS);
+		token_hmac("secret", "Responder", rows[i].channel, mine);
+		assert_int_equal(text_base64_decode(out, strlen(out), proof), 32);
+		assert_memory_equal(proof, mine, 32);
+		assert_int_equal(sasl_token(s, "secret", 6, SASL_NOT_AUTHORIZED, &out), SASL_FAIL);
+	}
+	sasl_free(s);
+}
+
+static void
+token_fails(void **state)
+{
+	struct sasl *s = token_sasl();
+	const char *out;
+
+	(void)state;
+	/* Made for another channel; another token than the one that was found; none found. */
+	assert_int_equal(sasl_auth(s, "HT-SHA-256-EXPR", token_message("user", "secret", "elsewhere"), &out), SASL_NEED_TOKEN);
+	assert_int_equal(sasl_token(s, "secret", 6, SASL_NOT_AUTHORIZED, &out), SASL_FAIL);
+	assert_int_equal(sasl_auth(s, "HT-SHA-256-NONE", token_message("user", "secret", ""), &out), SASL_NEED_TOKEN);
+	assert_int_equal(sasl_token(s, "other", 5, SASL_NOT_AUTHORIZED, &out), SASL_FAIL);
+	assert_int_equal(sasl_auth(s, "HT-SHA-256-NONE", token_message("user", "secret", ""), &out), SASL_NEED_TOKEN);
+	assert_int_equal(sasl_token(s, NULL, 0, SASL_CREDENTIALS_EXPIRED, &out), SASL_FAIL);
+	assert_int_equal(sasl_why(s), SASL_CREDENTIALS_EXPIRED);
+	/* A name that no account can have goes the same way, and fails whatever the token. */
+	assert_int_equal(sasl_auth(s, "HT-SHA-256-NONE", token_message("us er", "secret", ""), &out), SASL_NEED_TOKEN);
+	assert_int_equal(sasl_token(s, "secret", 6, SASL_NOT_AUTHORIZED, &out), SASL_FAIL);
+	/* Out of order. */
+	assert_int_equal(sasl_auth(s, "HT-SHA-256-NONE", token_message("user", "secret", ""), &out), SASL_NEED_TOKEN);
+	assert_int_equal(sasl_response(s, "", &out), SASL_FAIL);
+	assert_int_equal(sasl_token(s, "secret", 6, SASL_NOT_AUTHORIZED, &out), SASL_FAIL);
+	sasl_free(s);
+	/* Without a channel to bind to, a mechanism that binds is of no use, offered or not. */
+	check_auth(ALL, "HT-SHA-256-ENDP", token_message("user", "secret", ""), SASL_FAIL, SASL_INVALID_MECHANISM);
+	check_auth(ALL & ~(1u << SASL_HT_SHA256_NONE), "HT-SHA-256-NONE", token_message("user", "secret", ""), SASL_FAIL,
+		   SASL_INVALID_MECHANISM);
+	check_auth(ALL, "HT-SHA-256-NONE", b64("user\0short", 10), SASL_FAIL, SASL_MALFORMED_REQUEST);
+}
+
 int
 main(void)
 {
@@ -437,6 +527,8 @@ main(void)
 		cmocka_unit_test(scram_fails),
 		cmocka_unit_test(scram_unpreparable),
 		cmocka_unit_test(plus),
+		cmocka_unit_test(token_login),
+		cmocka_unit_test(token_fails),
 		cmocka_unit_test(order),
 	};
 
