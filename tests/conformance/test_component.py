@@ -167,7 +167,7 @@ def test_malformed(t):
 
 def test_not_connected(t):
     """A component that is not there: the message is recorded and returned, the question answered, both with wait"""
-    romeo, domain = t.online(), t.server.component_domain()
+    romeo, domain = t.online(), t.component_domain()
     id = romeo.message('x@' + domain, 'lost')
     e = romeo.expect_message(id=id, type='error')
     assert e.condition() == 'service-unavailable' and e.find('error').get('type') == 'wait', e

@@ -37,7 +37,7 @@ _sources_lock = threading.Lock()
 
 class Scenario:
     def __init__(self, server):
-        self.server, self.clients = server, []
+        self.server, self.clients, self.domains = server, [], []
         # An address of its own: throttling by address must not carry over from one scenario to the next.
         with _sources_lock:
             n = next(_sources)
@@ -57,9 +57,14 @@ class Scenario:
 
     def component(self, domain=None):
         """Not connected yet. A component has one stream, so each scenario's has a domain of its own."""
-        c = Component(self.server, domain or self.server.component_domain(), source=self.source)
+        c = Component(self.server, domain or self.component_domain(), source=self.source)
         self.clients.append(c)
         return c
+
+    def component_domain(self):
+        domain = self.server.component_domain()
+        self.domains.append(domain)
+        return domain
 
     def stream(self, **tls):
         """A client under TLS that has not authenticated."""
@@ -95,6 +100,8 @@ class Scenario:
     def done(self):
         for c in self.clients:
             c.close()
+        for domain in self.domains:
+            self.server.spare_component(domain)
 
 
 def discover(folder, pattern):

@@ -202,9 +202,13 @@ class Server:
         return float(m[1]) if m else 0.0
 
     def component_domain(self):
-        """A component's domain that no other scenario uses."""
+        """A component's domain that no other scenario uses at the moment."""
         with self.lock:
-            return self.spare.pop()
+            return self.spare.pop(0)
+
+    def spare_component(self, domain):
+        with self.lock:
+            self.spare.append(domain)
 
     def component_secret(self):
         with open(self.env['CHANCERY_COMPONENT_SECRET']) as f:

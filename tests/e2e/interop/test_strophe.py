@@ -196,3 +196,74 @@ def test_resumption(t):
     a.see('<body>count 19<')
     got = [m[1] for m in (re.search(r'<body>count (\d+)', x) for x in a.lines) if m]
     assert got == [str(i) for i in range(19)], got
+
+
+# -- a push service (XEP-0357) as a component (XEP-0114) ----------------------------------------------------
+
+class PushService(Strophe):
+    def __init__(self, t):
+        self.t, self.bare = t, t.component_domain()
+        self.lines, self.lock = [], threading.Lock()
+        self.p = subprocess.Popen(
+            [os.path.join(t.server.build, 'tests', 'strophe_push'), self.bare, '127.0.0.1', str(t.server.port_component)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, 'CHANCERY_COMPONENT_SECRET': t.server.component_secret(), 'ASAN_OPTIONS': 'detect_leaks=0'})
+        t.clients.append(self)
+        threading.Thread(target=self._read, daemon=True).start()
+        self.see('^online')
+
+    def do(self, how):
+        self.send(how)
+        self.see('^ok')
+
+    def close(self):
+        if self.p.poll() is None:
+            self.p.stdin.close()
+            self.p.wait(PATIENCE)
+
+
+def with_push(t):
+    """A push service, a client away that has enabled it, and somebody who writes."""
+    service, juliet, romeo = PushService(t), t.online(), t.online()
+    e = juliet.iq('set', "<enable xmlns='urn:xmpp:push:0' jid='%s' node='node-1'/>" % service.bare)
+    assert e.get('type') == 'result', e
+    juliet.close()
+    romeo.iq('get', "<ping xmlns='urn:xmpp:ping'/>", to=juliet.bare)
+    return service, juliet, romeo
+
+
+def test_push_service(t):
+    """XEP-0357 §7 through libstrophe's component: each message wakes the client, with the number of them"""
+    service, juliet, romeo = with_push(t)
+    for i in range(3):
+        romeo.message(juliet.bare, 'm%d' % i)
+        line = service.see('^push ')
+        assert line == 'push %s node-1 %d New message' % (juliet.bare, i + 1), line
+
+
+def test_push_service_slow_and_silent(t):
+    """P7: a slow service holds nobody up, what comes meanwhile is counted; nor does a silent one"""
+    service, juliet, romeo = with_push(t)
+    service.do('slow 300')
+    for i in range(10):
+        romeo.message(juliet.bare, 'm%d' % i)
+    first = int(service.see('^push ').split()[3])
+    last = int(service.see('^push ').split()[3])
+    assert first < last <= 10, (first, last)
+    service.do('silent')
+    other = t.online()
+    romeo.message(other.bare, 'meanwhile')
+    other.expect_message('meanwhile')
+    back = t.online((juliet.user, juliet.password))
+    for i in range(10):
+        back.expect_message('m%d' % i)
+
+
+def test_push_service_error(t):
+    """XEP-0357 §7.1: a service that does not know the node is forgotten"""
+    service, juliet, romeo = with_push(t)
+    service.do('error item-not-found cancel')
+    romeo.message(juliet.bare, 'm0')
+    service.see('^push ')
+    t.server.wait(lambda: t.server.value("select count(*) from chancery.push p join chancery.account a on a.id = p.account "
+                                         "where a.bare = '%s'" % juliet.bare) == '0', 'the service to be forgotten')
