@@ -27,8 +27,6 @@
 
 /* The modules. Order inside a stage is the order here; the reason stands beside the line where it matters. */
 #define MODULES_TABLE(X) \
-	/* RECV_MISSED: ends the stage for what is not to be kept: push must be above. */ \
-	X(history) \
 	X(ping) \
 	X(version) \
 	X(time) \
@@ -47,6 +45,8 @@
 	X(carbons) \
 	X(csi) \
 	X(push) \
+	/* RECV_MISSED: ends the stage for what is not to be kept, so push is above; RECV_DELIVER: before who takes messages over. */ \
+	X(history) \
 	/* SEND_CHECK: before whatever would note or alter what is refused here. */ \
 	X(encryption) \
 	/* RECV_DELIVER: before whoever takes the account's own events over. */ \
