@@ -256,12 +256,13 @@ def test_half_open_flood(t):
     for c in t.clients:
         if c.source == '127.77.77.77':
             c.cut()
-    again = t.client()
-    again.source = '127.77.77.77'
-    t.server.wait(lambda: logged_in(again), 'a place for the same address')
+    t.server.wait(lambda: secured(t, '127.77.77.77'), 'a place for the same address')
 
 
-def logged_in(c):
+def secured(t, source):
+    """A connection of its own each time: one that was refused is of no more use."""
+    c = t.client()
+    c.source = source
     try:
         return c.secure()
     except (AssertionError, OSError):
