@@ -48,13 +48,13 @@
 	X(directed_presence, 500, 10, 100000, "Addresses a session has sent directed presence to") \
 	X(subscription_requests, 500, 10, 100000, "Subscription requests kept for a user") \
 	X(blocked_items, 1000, 10, 100000, "Addresses in an account's block list (XEP-0191)") \
-	X(pair_messages_per_second, 200, 1, 1000000, "Messages that an account may send to another") \
-	X(pair_burst, 10000, 10, 10000000, "The same at once, after a pause") \
+	X(pair_messages_per_second, 20000, 1, 1000000, "Messages that an account may send to another") \
+	X(pair_burst, 100000, 10, 10000000, "The same at once, after a pause") \
 	X(pairs_tracked, 64, 1, 100000, "Addresses for which that is counted, for each account") \
-	X(subscriptions_per_minute, 60, 1, 100000, "Subscription requests an account may send in a minute") \
-	X(subscriptions_per_day, 1000, 1, 1000000, "The same in a day") \
+	X(subscriptions_per_minute, 1000, 1, 100000, "Subscription requests an account may send in a minute") \
+	X(subscriptions_per_day, 10000, 1, 1000000, "The same in a day") \
 	X(password_changes, 10, 1, 1000, "Times an hour that the user of an account may change its password") \
-	X(registrations_per_address, 5, 1, 10000, "Attempts a minute from one address to register an account") \
+	X(registrations_per_address, 1000, 1, 10000, "Attempts a minute from one address to register an account") \
 	X(presence_bytes, 16384, 1024, 262144, "A presence stanza") \
 	X(component_stanzas_per_second, 5000, 10, 1000000, "Stanzas without a body that a component may send; above it is read more slowly") \
 	X(component_stanzas_burst, 20000, 10, 10000000, "The same at once, after a pause") \
