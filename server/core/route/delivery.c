@@ -95,6 +95,7 @@ advance(struct user *u)
 
 	while (d->n && d->item[d->first].done && d->item[d->first].id <= limit) {
 		d->mark = d->item[d->first].id;
+		d->mark_fetched = d->item[d->first].fetched;
 		d->first++;
 		d->n--;
 	}
@@ -162,8 +163,9 @@ static void
 move_back(struct delivery *d, uint64_t id)
 {
 	if (id < d->mark)
-		remember(d, (struct delivery_item){ .id = d->mark, .done = true });
+		remember(d, (struct delivery_item){ .id = d->mark, .done = true, .fetched = d->mark_fetched });
 	d->mark = id - 1;
+	d->mark_fetched = false;
 	if (d->stable > d->mark)
 		d->stable = d->mark;
 }
@@ -234,7 +236,10 @@ delivery_came(struct user *u, uint64_t id)
 	struct delivery *d = &u->delivery;
 	const struct delivery_item *i = find(d, id);
 
-	return (id > d->from && id <= d->cursor) || (i && !i->fetched);
+	/* One client has read it in its archive before it came: that was no delivery, to the others least of all. */
+	if (i ? i->fetched : id == d->mark && d->mark_fetched)
+		return false;
+	return i || (id > d->from && id <= d->cursor);
 }
 
 static void begin(struct user *u);

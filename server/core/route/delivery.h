@@ -38,6 +38,7 @@ struct delivery {
 	uint64_t mark;          /* in memory: everything up to here is done */
 	uint64_t stable;        /* the mark a tick ago: what may be written */
 	uint64_t stored;        /* what the database knows */
+	bool mark_fetched;      /* what the mark stands on was fetched, and given to no session */
 	struct delivery_item *item; /* ids above the mark that sessions were given, ascending */
 	uint32_t n, first, cap;
 	bool backlog;           /* the record holds undelivered ones that no session was given */

@@ -9,8 +9,12 @@ import time
 import urllib.parse
 
 from chancerytest.scenario import Scenario
+from tokens import Tokens
 from world import (HERE, SLOW, Lines, Skip, freeze, own_folder, recovers, restart_postgres, postgres, server_account,
                    signal_all, thaw)
+
+# Push services are told what was said, so that it can be compared.
+DEVICES = {'push__sender': 'true', 'push__body': 'true', 'push__text': "''"}
 
 
 def kill_server(w):
@@ -325,5 +329,62 @@ def stop_server(w):
     assert not again, '%d messages were delivered again' % again
 
 
+# -- people with two devices, copies, archives, push, PEP, tokens ------------------------------------------------------
+
+def devices_kill_server(w):
+    """kill -9 of chanceryd under people with two devices each, who are copied, pushed, told of publications, and page on"""
+    server = w.server(**DEVICES)
+    cast = w.cast(server)
+    for _ in range(w.args.rounds or 6):
+        tokens = Tokens(server)
+        cast.progress(100)
+        tokens.turn()
+        server.kill()
+        server.start()
+        cast.recovers(time.monotonic(), 'the start')
+        tokens.check()
+    cast.progress(100)
+    cast.verify()
+
+
+def devices_kill_database(w):
+    """kill -9 of PostgreSQL under people with two devices each; chanceryd stays, and so does every session"""
+    server = w.server(**DEVICES)
+    cast = w.cast(server)
+    pid = server.pid
+    for _ in range(w.args.rounds or 4):
+        tokens = Tokens(server)
+        cast.progress(100)
+        tokens.turn()
+        signal_all(postgres(server), signal.SIGKILL)
+        time.sleep(random.uniform(0, 1.5))
+        cast.recovers(restart_postgres(server), 'PostgreSQL answers again')
+        tokens.check()
+    cast.progress(100)
+    assert server.pid == pid and server.is_running(), 'chanceryd was restarted'
+    cast.verify(sessions_kept=True)
+
+
+def devices_freeze(w):
+    """SIGSTOP of PostgreSQL for 8 s under people with two devices each: nobody is shown, copied, told anything new"""
+    server = w.server(**DEVICES)
+    cast = w.cast(server)
+    pid = server.pid
+    cast.progress(200)
+    pids = freeze(server)
+    begin = time.monotonic()
+    try:
+        time.sleep(8)
+    finally:
+        end = time.monotonic()
+        thaw(pids)
+    cast.recovers(end, 'SIGCONT')
+    late = cast.late(begin + 1 * SLOW, end)
+    assert not late, '%d things while no commit was possible: %s' % (len(late), late[:5])
+    cast.progress(100)
+    assert server.pid == pid and server.is_running(), 'chanceryd was restarted'
+    cast.verify(sessions_kept=True)
+
+
 ALL = [kill_server, kill_database, freeze_short, freeze_long, disk_full, wal_full, cut_commit, late_commit, unsafe_database,
-       stop_server]
+       stop_server, devices_kill_server, devices_kill_database, devices_freeze]

@@ -132,6 +132,12 @@ class World:
         self.undo.append(load.end)
         return load
 
+    def cast(self, server, **kw):
+        from cast import Cast       # which needs this file
+        cast = Cast(server, **kw)
+        self.undo.append(cast.end)
+        return cast
+
     def end(self):
         while self.undo:
             self.undo.pop()()
