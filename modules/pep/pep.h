@@ -77,9 +77,14 @@ enum hook_verdict pep_on_deliver(struct hook *h);
 struct pep_told {
 	uint64_t *node; /* hashes of the nodes whose last items the session has been sent */
 	unsigned n;
+	unsigned reading; /* queries for last items that are under way */
+	uint64_t *newer;  /* meanwhile: hashes of the contacts and nodes whose events the session has heard */
+	unsigned nnewer;
 };
 
 void pep_told_fini(void *data);
+/* The session hears an event of that node: a last item that was read before is not to come after it. */
+void pep_heard(struct pep_told *t, const char *owner, const char *node);
 enum hook_verdict pep_on_caps(struct hook *h);
 enum hook_verdict pep_on_presence(struct hook *h);
 enum hook_verdict pep_on_contact(struct hook *h);

@@ -189,6 +189,7 @@ pep_on_deliver(struct hook *h)
 		if (!module_session_presence(all[i]) || !module_session_supports(all[i], interest))
 			continue;
 		metric_add(METRIC_PEP_TOLD, 1);
+		pep_heard(module_session_data(h->module, all[i]), jid_bare(h->from), node);
 		module_session_give(all[i], stanza_ref((struct stanza *)h->stanza), 0);
 	}
 	return HOOK_HANDLED;

@@ -3,7 +3,8 @@
  * account see its presence. One query brings those of all contacts here, as far as their rosters and nodes allow; nobody
  * is loaded for that.
  *
- * A client that announces more interests later gets those, and none twice.
+ * A client that announces more interests later gets those, and none twice. What is published while the query runs is told at
+ * once; what the query has read of that node is older then, and left out.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "xmpp/ns.h"
 
 #define NOTIFY "+notify"
+#define NEWER_MAX 1024 /* nodes that change while one query runs; of more an old item may come after a new one */
 
 struct interests {
 	struct arena *arena;
@@ -29,7 +31,45 @@ pep_told_fini(void *data)
 	struct pep_told *t = data;
 
 	free(t->node);
+	free(t->newer);
 	*t = (struct pep_told){ 0 };
+}
+
+static uint64_t
+hash_of(const char *owner, const char *node)
+{
+	return crypt_hash(owner, strlen(owner)) * 31 + crypt_hash(node, strlen(node));
+}
+
+static bool
+has_heard(const struct pep_told *t, const char *owner, const char *node)
+{
+	uint64_t hash = t->nnewer ? hash_of(owner, node) : 0;
+
+	for (unsigned i = 0; i < t->nnewer; i++)
+		if (t->newer[i] == hash)
+			return true;
+	return false;
+}
+
+void
+pep_heard(struct pep_told *t, const char *owner, const char *node)
+{
+	if (!t->reading || t->nnewer == NEWER_MAX || has_heard(t, owner, node))
+		return;
+	t->newer = mem_realloc(t->newer, (t->nnewer + 1) * sizeof(*t->newer));
+	t->newer[t->nnewer++] = hash_of(owner, node);
+}
+
+static void
+reading_ends(struct pep_told *t)
+{
+	/* The client may have gone and come again meanwhile. */
+	if (!t->reading || --t->reading)
+		return;
+	free(t->newer);
+	t->newer = NULL;
+	t->nnewer = 0;
 }
 
 static bool
@@ -97,9 +137,12 @@ on_read(struct hook *h, void *data, bool ok)
 
 		for (unsigned j = 0; j < n; j++)
 			if ((!c->to || c->to == all[j]) && (!c->to || h->bound == c->to) && module_session_presence(all[j]) &&
-				module_session_supports(all[j], interest))
+				module_session_supports(all[j], interest) &&
+				!has_heard(module_session_data(h->module, all[j]), item->owner, item->node))
 				give(all[j], item);
 	}
+	if (c->to && h->bound == c->to)
+		reading_ends(module_session_data(h->module, c->to));
 	return HOOK_NEXT;
 }
 
@@ -114,6 +157,7 @@ pep_on_caps(struct hook *h)
 	if (!c->op.interests.n)
 		return HOOK_NEXT;
 	c->to = h->bound;
+	told->reading++;
 	(void)hook_job(h, c, pep_store_last, on_read);
 	return HOOK_NEXT;
 }
