@@ -125,7 +125,8 @@ history_only_self(struct hook *h)
 static int
 attach(struct module *m)
 {
-	module_offers(m, NS_MAM, MODULE_ACCOUNT);
+	/* §7: the archives are the accounts'. Profanity asks only the server whether there are any. */
+	module_offers(m, NS_MAM, MODULE_ACCOUNT | MODULE_SERVER);
 	module_offers(m, "urn:xmpp:mam:2#extended", MODULE_ACCOUNT);
 	module_offers(m, NS_SID, MODULE_ACCOUNT);
 	module_offers(m, NS_HINTS, MODULE_ACCOUNT);

@@ -79,6 +79,14 @@ def test_support(t):
         assert f in features, (f, features)
 
 
+def test_support_of_the_server(t):
+    """XEP-0313 §7: the server says that its accounts have archives (Profanity asks nobody else); it has none itself"""
+    a = t.online()
+    answer = a.iq('get', "<query xmlns='http://jabber.org/protocol/disco#info'/>", t.server.domain)
+    assert MAM in [f.get('var') for f in answer.find('query').all('feature')], answer
+    assert a.iq('set', "<query xmlns='%s'/>" % MAM, t.server.domain).condition() == 'service-unavailable'
+
+
 def test_query(t):
     """XEP-0313 §4 examples 1 to 3: everything, in order, then the answer; both sides see it"""
     a, b = talk(t, 4)
