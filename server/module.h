@@ -80,6 +80,7 @@ struct module_command {
 	const char *node, *name; /* static; the node is the command's address */
 	unsigned target;         /* MODULE_SERVER, or MODULE_ACCOUNT: of one's own account */
 	bool admins;             /* administrators only; else every user of this server */
+	const char *setting;     /* there is no such command while this one is off (module_setting); NULL: always */
 	unsigned steps;          /* forms, at most COMMAND_STEPS_MAX */
 	command_fn run;
 };
@@ -207,6 +208,9 @@ void module_tell_some_contacts(struct hook *h, struct stanza *st, const struct j
 	bool (*want)(void *arg, const struct jid *contact), void *arg);
 /* To one address by the same tree: seals it and keeps it as it is. Borrows it. `from` is the stanza's own. */
 void module_tell(struct stanza *st, const struct jid *from, const struct jid *to);
+/* A subscription request that HOOK_RECV_CHECK has taken over (HANDLED) goes on: in a continuation of that hook, once. `approved`: as if
+ * its sender had been approved before (RFC 6121 §3.4), who is then asked for the same in the account's name. */
+void module_request_arrives(struct hook *h, bool approved);
 /* The account appears offline to whom `contact` covers (jid_covers), or available again: before a block takes effect, and
  * after it has ended. HOOK_PRESENCE_TO is asked: who sees nothing already, or still, hears nothing. */
 void module_presence_hide(struct hook *h, const struct jid *contact);

@@ -131,6 +131,8 @@ put_back(struct kept *k, struct open *o)
 static bool
 is_ours(const struct hook *h, const struct module_command *def)
 {
+	if (def->setting && !module_setting(h->module, def->setting))
+		return false;
 	return def->target == (h->account ? MODULE_ACCOUNT : MODULE_SERVER);
 }
 

@@ -28,6 +28,7 @@
 #include "core/route/router.h"
 #include "core/session.h"
 #include "core/user.h"
+#include "module.h"
 #include "net/reactor.h"
 #include "store/pool.h"
 #include "xmpp/ns.h"
@@ -41,6 +42,7 @@ struct change {
 	struct lane *lane;        /* held; NULL: did not come from a session, or that is gone */
 	struct jid *full;         /* of that session */
 	struct packet *cause;     /* the IQ or the presence */
+	bool approved;            /* CHANGE_INBOUND: a module vouches for the sender (module_request_arrives) */
 	struct jid *contact;
 	struct roster_item *said; /* CHANGE_SET: name and groups as the client gave them */
 	/* the plan */
@@ -232,6 +234,7 @@ plan_subscription(struct change *c, const struct roster *r)
 	struct subscription now = c->before = roster_item_state(old);
 	enum xerror x = XERROR_NONE;
 
+	now.approved |= c->approved;
 	c->step = c->kind == CHANGE_OUTBOUND ? subscription_out(c->cause->type, now) :
 		subscription_in(c->cause->type, now);
 	c->visible = subscription_differs(now, c->step.next);
@@ -305,6 +308,21 @@ finish_outbound(struct change *c, const struct roster_item *item)
 		presence_send_unavailable(c->user, c->contact);
 }
 
+/* XEP-0379 §3.5: who was approved unseen is asked in return. */
+static void
+ask_back(struct change *c)
+{
+	struct stanza *st;
+
+	if (!c->approved || !c->step.grant || (c->step.next.state & (SUB_TO | SUB_ASK)))
+		return;
+	st = stanza_new(NS_CLIENT, "presence");
+	elem_set(st, st->root, "from", jid_bare(c->user->jid));
+	elem_set(st, st->root, "to", jid_bare(c->contact));
+	elem_set(st, st->root, "type", "subscribe");
+	roster_outbound(NULL, packet_new(st, c->user->jid, c->contact));
+}
+
 /* §3.1.6: the stanza is delivered before the push. */
 static void
 finish_inbound(struct change *c, const struct roster_item *item)
@@ -316,6 +334,7 @@ finish_inbound(struct change *c, const struct roster_item *item)
 	if (c->step.grant) {
 		roster_send_subscription(c->user, c->contact, "subscribed");
 		presence_send_current(c->user, c->contact);
+		ask_back(c);
 	} else if (c->cause->type == TYPE_UNSUBSCRIBE && (c->before.state & SUB_FROM)) {
 		presence_send_unavailable(c->user, c->contact);
 	}
@@ -532,4 +551,21 @@ roster_inbound(struct user *u, struct packet *p)
 {
 	if (u->roster && p->from && !jid_equal_bare(p->from, u->jid))
 		change_run(&change_new(CHANGE_INBOUND, p, p->from)->wait, u);
+}
+
+/* In order with what has come since: through the inbox, past RECV_CHECK, which it has passed. */
+void
+module_request_arrives(struct hook *h, bool approved)
+{
+	struct packet *p;
+	struct change *c;
+
+	if (!h->user || !h->from || jid_equal_bare(h->from, h->account))
+		return;
+	p = packet_new(stanza_ref((struct stanza *)h->stanza), (struct jid *)h->from, (struct jid *)h->account);
+	c = change_new(CHANGE_INBOUND, p, p->from);
+	packet_unref(p);
+	c->approved = approved && c->cause->type == TYPE_SUBSCRIBE;
+	if (!user_with(h->account, &c->wait))
+		fail(c, XERROR_RESOURCE_CONSTRAINT, "wait", NULL);
 }
