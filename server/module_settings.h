@@ -44,6 +44,12 @@ struct module_settings {
 		bool open;                   /* register.open, default false: anybody registers an account */
 	} registration;                  /* ("register" is a word of C) */
 	struct {
+		bool on;                     /* invite.on, default false: users invite contacts, administrators accounts (XEP-0401) */
+		bool accounts;               /* invite.accounts, default false: who is invited by a user may register an account */
+		uint64_t lifetime_ms;        /* invite.lifetime, default 7d */
+		const char *page;            /* invite.page: URL that an invitation is put behind; empty: none */
+	} invite;
+	struct {
 		bool sender, body;           /* push.sender, push.body, default false: what a notification tells */
 		const char *text;            /* push.text: in place of the body; empty: nothing */
 		uint64_t errors;             /* push.errors in a row, default 16 */

@@ -207,6 +207,15 @@ const struct config_row config_rows[] = {
 	{ "register.open", CONFIG_BOOL, AT(modules.registration.open), "false",
 	  .help = "Anybody registers an account (XEP-0077). For test systems only" },
 
+	{ "invite.on", CONFIG_BOOL, AT(modules.invite.on), "false",
+	  .help = "Users invite contacts, and administrators accounts, by links (XEP-0401)" },
+	{ "invite.accounts", CONFIG_BOOL, AT(modules.invite.accounts), "false",
+	  .help = "Whoever a user has invited may register an account, also where register.open is off" },
+	{ "invite.lifetime", CONFIG_DURATION, AT(modules.invite.lifetime_ms), "7d", 1 * MINUTES, 365 * DAYS,
+	  .help = "How long an invitation is good for" },
+	{ "invite.page", CONFIG_STRING, AT(modules.invite.page), "",
+	  .help = "Address of a web page that explains invitations (https://example.org/invite/#): the link is put behind it" },
+
 	{ "encryption.default", CONFIG_CHOICE, AT(modules.encryption.standard), "allow", .choices = encryption_policies,
 	  .help = "May users encrypt from end to end, so that the record cannot be read? announce: they may, and it is noted; "
 	          "forbid: keys and encrypted messages are refused" },

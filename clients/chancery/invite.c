@@ -1,0 +1,76 @@
+/*
+ * invite: the commands for invitations.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "command.h"
+
+static int
+invite_create(const struct options *o, int argc, char **argv)
+{
+	json_t *rows = command_ask(o, "invite", "create", json_pack("{s:s*, s:s*}", "jid", argc > 0 ? argv[0] : NULL, "uses",
+								      argc > 1 ? argv[1] : NULL));
+	struct buf out = {0};
+	const json_t *row;
+	const char *page;
+
+	if (rows == NULL)
+		return EXIT_REFUSED;
+	row = json_array_get(rows, 0);
+	page = json_string_value(json_object_get(row, "page"));
+	if (o->json)
+		table_print_json(rows, &out);
+	else
+		buf_addf(&out, "%s\n%s%sgood until %s\n", json_string_value(json_object_get(row, "uri")), page != NULL ? page : "",
+			 page != NULL ? "\n" : "", json_string_value(json_object_get(row, "expires")));
+	json_decref(rows);
+	return command_print(&out);
+}
+
+static int
+invite_list(const struct options *o, int argc, char **argv)
+{
+	static const struct table_column columns[] = {{"id", "ID"},	      {"for", "FOR"},	  {"address", "ADDRESS"},
+						      {"inviter", "INVITER"}, {"uses", "USES"},	  {"used", "USED"},
+						      {"created", "CREATED"}, {"expires", "EXPIRES"}, {"by", "BY"},
+						      {NULL, NULL}};
+	json_t *rows = command_ask(o, "invite", "list", json_object());
+
+	(void)argc;
+	(void)argv;
+	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+}
+
+static int
+invite_revoke(const struct options *o, int argc, char **argv)
+{
+	struct buf out = {0};
+	json_t *rows;
+	int64_t id;
+
+	(void)argc;
+	if (!text_i64(argv[0], strlen(argv[0]), 1, INT64_MAX, &id)) {
+		fprintf(stderr, "chancery: %s is not the ID of an invitation; see chancery invite list\n", argv[0]);
+		return EXIT_USAGE;
+	}
+	rows = command_ask(o, "invite", "revoke", json_pack("{s:I}", "id", (json_int_t)id));
+	if (rows == NULL)
+		return EXIT_REFUSED;
+	if (o->json)
+		table_print_json(rows, &out);
+	else
+		buf_adds(&out, "revoked\n");
+	json_decref(rows);
+	return command_print(&out);
+}
+
+const struct command command_invite[] = {
+	{"invite", "create", "[ADDRESS [USES]]", 0, 2, invite_create, "Makes a link by which an account is registered",
+	 "\nADDRESS is name@domain, which is reserved, or a domain, where the invited one chooses a name\n"
+	 "(default: the first domain of the server). The link is shown once; who has it may use it.\n"},
+	{"invite", "list", "", 0, 0, invite_list, "Lists invitations, those of users too, and who used them", NULL},
+	{"invite", "revoke", "ID", 1, 1, invite_revoke, "Ends an invitation", NULL},
+	{NULL, NULL, NULL, 0, 0, NULL, NULL, NULL},
+};
