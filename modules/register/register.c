@@ -209,6 +209,6 @@ attach(struct module *m)
 
 const struct module_def register_module = {
 	.name = "register",
-	.about = "In-Band Registration (XEP-0077)",
+	.about = "In-Band Registration (XEP-0077, XEP-0445)",
 	.attach = attach,
 };

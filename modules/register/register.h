@@ -22,4 +22,14 @@ const char *register_password_refusal(struct arena *a, const char *username, con
 /* Registration before authentication. */
 int registration_attach(struct module *m);
 
+/* Registration by invitation: preauth.c */
+struct register_admission;
+bool preauth_is_offered(void);
+/* <preauth/> by a stranger. */
+enum hook_verdict preauth_on_stranger(struct hook *h);
+/* The token that this stream has shown; NULL: none. */
+const char *preauth_token(const struct hook *h);
+/* The account is there. */
+void preauth_registered(const struct jid *account, const struct register_admission *a);
+
 #endif

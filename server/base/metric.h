@@ -45,6 +45,8 @@ struct buf;
 	X(QUOTA_REFUSED, COUNTER, "chancery_quota_refused_total", "Requests refused because what is kept for an account is full") \
 	X(RATE_REFUSED, COUNTER, "chancery_rate_refused_total", "Stanzas refused because there were too many of their kind") \
 	X(REGISTERED, COUNTER, "chancery_registered_total", "Accounts registered by their users (XEP-0077)") \
+	X(INVITE_USED, COUNTER, "chancery_invitations_used_total", "Invitations redeemed, by registering or by a subscription (XEP-0401)") \
+	X(INVITE_REFUSED, COUNTER, "chancery_invitations_refused_total", "Invitations shown that are unknown, used or over") \
 	X(BLOCKED, COUNTER, "chancery_blocked_total", "Stanzas refused or dropped by a block list (XEP-0191)") \
 	X(ABUSE_REPORTS, COUNTER, "chancery_abuse_reports_total", "Reports of abuse by users (XEP-0377)") \
 	X(PROFILE_REFUSED, COUNTER, "chancery_profile_refused_total", "vCards, private XML and bookmarks refused: malformed, too big or too many") \

@@ -38,6 +38,8 @@
 	X(register) \
 	/* RECV_CHECK: before whatever takes a stanza over, as it keeps strangers from asking. */ \
 	X(lastactivity) \
+	/* RECV_CHECK: takes requests over, so behind block lists. */ \
+	X(invite) \
 	X(contactinfo) \
 	X(datapolicy) \
 	X(external) \
