@@ -261,6 +261,28 @@ delivery_left(struct user *u, uint64_t id)
 		begin(u);
 }
 
+/* All of it is in the record: the next page has it, where an earlier one had it not. */
+static void
+leave_held(struct user *u)
+{
+	struct delivery *d = &u->delivery;
+	struct packet **held = d->held;
+	uint32_t n = d->nheld;
+
+	/* Telling may end sessions, and those look at what is held. */
+	d->held = NULL;
+	d->nheld = 0;
+	d->held_bytes = 0;
+	for (uint32_t i = 0; i < n; i++)
+		if (!delivery_came(u, held[i]->record_id))
+			delivery_left(u, held[i]->record_id);
+	for (uint32_t i = 0; i < n; i++) {
+		router_tell_given(u, held[i]);
+		packet_unref(held[i]);
+	}
+	free(held);
+}
+
 /* Kept until the page that is being read has been given, else under steady load no page would ever be the last. */
 bool
 delivery_hold(struct user *u, struct packet *p)
@@ -270,12 +292,9 @@ delivery_hold(struct user *u, struct packet *p)
 	if (!d->fetching)
 		return false;
 	if (d->paused || d->nheld == HELD_MAX || d->held_bytes + packet_size(p) > HELD_BYTES) {
-		/* All of it is in the record: the next page has it, where an earlier one had it not. */
-		for (uint32_t i = 0; i < d->nheld; i++)
-			if (!delivery_came(u, d->held[i]->record_id))
-				delivery_left(u, d->held[i]->record_id);
-		forget_held(d);
 		delivery_left(u, p->record_id);
+		leave_held(u);
+		router_tell_given(u, p);
 		return true;
 	}
 	if (!d->held)

@@ -242,8 +242,6 @@ audience_of(const struct user *u, const struct packet *p)
 	return (struct audience){ NULL, p->type == TYPE_HEADLINE ? 0 : best < 0 ? NOBODY : best };
 }
 
-/* HOOK_RECV_GIVEN, once for each message, when it is new: also when its audience will have it from the backlog only,
- * which has just come by or is still before it. */
 static void
 tell_given(struct user *u, struct packet *p, struct audience a)
 {
@@ -254,6 +252,12 @@ tell_given(struct user *u, struct packet *p, struct audience a)
 		return;
 	p->told = true;
 	(void)modules_run(&h, u);
+}
+
+void
+router_tell_given(struct user *u, struct packet *p)
+{
+	tell_given(u, p, audience_of(u, p));
 }
 
 /* §8.5.2: to the bare JID. Chat and normal go to the sessions of the highest priority, headlines to all. */
@@ -291,9 +295,14 @@ router_give(struct user *u, struct packet *p)
 {
 	struct audience a = audience_of(u, p);
 
-	if (p->deliverable && !p->delayed && (delivery_came(u, p->record_id) || delivery_hold(u, p))) {
-		tell_given(u, p, a);
-		return;
+	if (p->deliverable && !p->delayed) {
+		if (delivery_came(u, p->record_id)) {
+			tell_given(u, p, a);
+			return;
+		}
+		/* Who is there when it is given is another matter. */
+		if (delivery_hold(u, p))
+			return;
 	}
 	if (a.only)
 		give_to(a.only, p);

@@ -21,6 +21,9 @@ void router_refuse(const struct packet *p, enum xerror e, const char *type, cons
 void router_leave_lane(struct session *s, struct packet *p);
 /* Gives a message to the user's sessions by RFC 6121 §8.5.2 and §8.5.3, or leaves it in the record. Borrows p. */
 void router_give(struct user *u, struct packet *p);
+/* HOOK_RECV_GIVEN, once for each message, when it is new: by router_give; also when its audience will have it from the backlog
+ * only, which has just come by or is still before it. Borrows p. */
+void router_tell_given(struct user *u, struct packet *p);
 /* HOOK_RECV_CHECK: false when a module has refused the packet (the sender was told, if it said so) or taken it; then it does not
  * come again from the record. Borrows p. */
 bool router_may_arrive(struct user *u, struct packet *p);

@@ -5,7 +5,7 @@
     P2  what was acknowledged is in the record or was returned; what is in the record was shown to both devices of both people, and
         by the pages of each of them exactly: all of it, once, in order. A publication that was answered by a result stands, or
         a later one. A token that was given lets its device in; push stays enabled
-    P8  what is new comes in the order in which it was said, on each device, and a session is shown a message once
+    P8  what is new comes to each session in the order in which it was said, and a session is shown a message once
         values at a PEP node never go back, and the last one reaches everybody
 """
 import collections
@@ -276,8 +276,9 @@ class Cast:
                 self.few('of %s/%s too much on the pages' % d.key, set(got) - set(due))
 
     def check_order(self):
-        """What is new to an account comes to each device in order. After a crash the backlog comes again, to whoever is there: what
-        only the other device had is shown late then, in order among itself."""
+        """What is new to an account comes to each session in order. After a crash the backlog comes again, to whoever is there: what
+        only the other device had, and what was on its way to it while a later message had been copied, is shown late then.
+        """
         last, ways = collections.defaultdict(int), collections.defaultdict(list)
         for s in self.sights:
             author, device, seq, _ = self.message(s.body)
@@ -285,7 +286,7 @@ class Cast:
             if len(ways[s.who, s.device, s.inst, s.id]) > 1:
                 continue
             late = s.way == 'late'
-            kinds = [(s.inst, late)] + ([] if s.again else ['new'])
+            kinds = [(s.inst, late)] + ([] if s.again else [(s.inst, 'new')])
             for kind in kinds:
                 key = s.who, s.device, kind, author, device
                 if seq < last[key]:
