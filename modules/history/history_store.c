@@ -35,8 +35,9 @@
 	" WHERE r.pair_hash = $2 AND r.id >= $4 AND r.id <= $5" \
 	" AND (r.from_bare = $1 AND r.to_bare = $8 AND ($9::text IS NULL OR r.to_resource = $9)" \
 	" OR r.from_bare = $8 AND r.to_bare = $1 AND ($9::text IS NULL OR r.from_resource = $9))" VISIBLE
+#define MINE "(r.from_bare = $1 AND r.from_hash IS NOT NULL OR r.to_bare = $1)" /* without the number: not in its sender's */
 #define BY_IDS \
-	" WHERE r.id = ANY($2::bigint[]) AND (r.from_bare = $1 OR r.to_bare = $1) AND r.id >= $4 AND r.id <= $5" \
+	" WHERE r.id = ANY($2::bigint[]) AND " MINE " AND r.id >= $4 AND r.id <= $5" \
 	" AND ($8::text IS NULL" \
 	" OR r.from_bare = $1 AND r.to_bare = $8 AND ($9::text IS NULL OR r.to_resource = $9)" \
 	" OR r.from_bare = $8 AND r.to_bare = $1 AND ($9::text IS NULL OR r.from_resource = $9))" VISIBLE
@@ -115,7 +116,7 @@ check_exist(struct sql *db, struct arena *a, struct history_query *q, struct err
 	if (q->missing)
 		return SQL_OK;
 	st = sql_query(db, e, &r,
-		"SELECT count(*) FROM archive.record r WHERE r.id = ANY($2::bigint[]) AND (r.from_bare = $1 OR r.to_bare = $1)"
+		"SELECT count(*) FROM archive.record r WHERE r.id = ANY($2::bigint[]) AND " MINE
 		" AND r.id >= $4 AND r.id <= $5" VISIBLE NOT_RETURNED,
 		5, q->owner, ids_text(a, q->must_exist, q->nmust_exist), number(a, q->account), id_text(a, least), id_text(a, most));
 	if (st != SQL_OK)

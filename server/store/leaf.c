@@ -156,7 +156,7 @@ address(struct leaf_hasher *h, const char *bare, size_t n)
 static char *
 index_columns(struct leaf_hasher *h, char *p, const struct leaf_record *r, const size_t *len)
 {
-	const char *from = r->text[LEAF_FROM_BARE], *to = r->text[LEAF_TO_BARE];
+	const char *from = r->recipient_only ? NULL : r->text[LEAF_FROM_BARE], *to = r->text[LEAF_TO_BARE];
 	int64_t a = from ? address(h, from, len[LEAF_FROM_BARE]) : 0;
 	int64_t b = to ? address(h, to, len[LEAF_TO_BARE]) : 0;
 

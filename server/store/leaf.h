@@ -38,7 +38,9 @@ struct leaf_record {
 	bool deliverable;
 	const char *text[LEAF_TEXTS]; /* NULL: NULL */
 	size_t stanza_len;
-	bool shown; /* not in the canonical form, like the numbers of the addresses that go with it (address.h) */
+	/* Not in the canonical form, like the numbers of the addresses that go with it (address.h): who has it in their history. */
+	bool shown;
+	bool recipient_only; /* without the numbers of its sender and of the pair */
 };
 
 struct leaf_hasher;

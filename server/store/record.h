@@ -50,6 +50,7 @@ struct record_entry {
 	size_t stanza_len;
 	bool deliverable;            /* belongs to the recipient's backlog until the delivery mark passes it */
 	bool shown;                  /* its sender and its recipient see it in their histories (XEP-0313) */
+	bool recipient_only;         /* its sender does not (a room's messages are in the room's history) */
 	int64_t accepted_ms;         /* monotonic; patience counts from here */
 
 	/* Out. */

@@ -97,6 +97,7 @@ describe_entry(const struct record_entry *e, struct leaf_record *r)
 	r->direction = e->direction;
 	r->deliverable = e->deliverable;
 	r->shown = e->shown;
+	r->recipient_only = e->recipient_only;
 	r->refers_record = 0;
 	r->text[LEAF_FROM_BARE] = e->from_bare;
 	r->text[LEAF_FROM_RESOURCE] = e->from_resource;
@@ -115,7 +116,7 @@ describe_late(const struct late *l, struct leaf_record *r)
 {
 	r->kind = RECORD_RETURNED;
 	r->direction = l->direction;
-	r->deliverable = r->shown = false;
+	r->deliverable = r->shown = r->recipient_only = false;
 	r->refers_record = l->id;
 	r->stanza_len = 0;
 	for (int i = 0; i < LEAF_TEXTS; i++)

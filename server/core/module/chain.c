@@ -13,6 +13,7 @@
 #include "core/module/account.h"
 #include "core/module/desk.h"
 #include "core/module/modules.h"
+#include "core/route/content.h"
 #include "core/route/lane.h"
 #include "core/route/question.h"
 #include "core/route/router.h"
@@ -466,6 +467,31 @@ hook_record_stanza(struct hook *h, enum record_kind kind, struct stanza *st, con
 	e->stanza = arena_strndup(c->arena, buf_str(&xml), e->stanza_len);
 	buf_fini(&xml);
 	return HOOK_WAIT;
+}
+
+void
+hook_record_shown(struct hook *h, enum hook_history who)
+{
+	struct record_entry *e = &h->chain->rec;
+
+	assert(h->chain->step == STEP_RECORD);
+	e->shown = who != HOOK_HISTORY_NONE;
+	e->recipient_only = who == HOOK_HISTORY_RECIPIENT;
+}
+
+bool
+hook_record_message(struct hook *h, enum hook_history who)
+{
+	struct hook_chain *c = h->chain;
+	struct record_entry *e = &c->rec;
+	const char *body = e->body;
+
+	assert(c->step == STEP_RECORD);
+	content_describe(c->recorded, packet_type_parse(PACKET_MESSAGE, elem_get(c->recorded->root, "type")), c->arena, e);
+	if (body)
+		e->body = body;
+	hook_record_shown(h, e->shown ? who : HOOK_HISTORY_NONE);
+	return e->shown;
 }
 
 enum hook_verdict

@@ -48,11 +48,11 @@ is_weightless(const struct elem *e)
 }
 
 bool
-content_is_any(const struct packet *p)
+content_is_any(const struct stanza *st)
 {
-	if (p->st->size > WEIGHTLESS_BYTES || text_bytes(p->st->root))
+	if (st->size > WEIGHTLESS_BYTES || text_bytes(st->root))
 		return true;
-	for (const struct elem *e = elem_first(p->st->root); e; e = elem_next(e, NULL, NULL))
+	for (const struct elem *e = elem_first(st->root); e; e = elem_next(e, NULL, NULL))
 		if (!is_weightless(e))
 			return true;
 	return false;
@@ -112,32 +112,28 @@ is_worth_showing(const struct elem *root)
 	return false;
 }
 
-/* Conversations, unless the sender asked for the one or the other (XEP-0334 §4). The record does not ask. */
+/* Unless the sender asked for the one or the other (XEP-0334 §4). The record does not ask. */
 static bool
-is_shown(const struct packet *p)
+is_shown(const struct elem *root)
 {
-	const struct elem *root = p->st->root;
-
-	if (p->type != TYPE_NORMAL && p->type != TYPE_CHAT)
-		return false;
 	if (elem_child(root, NS_HINTS, "no-store") || elem_child(root, NS_HINTS, "no-permanent-store"))
 		return false;
 	return elem_child(root, NS_HINTS, "store") || is_worth_showing(root);
 }
 
 void
-content_describe(const struct packet *p, struct record_entry *e)
+content_describe(const struct stanza *st, enum packet_type type, struct arena *a, struct record_entry *e)
 {
-	const struct elem *root = p->st->root, *body = elem_child(root, NS_CLIENT, "body"), *x;
+	const struct elem *root = st->root, *body = elem_child(root, NS_CLIENT, "body"), *x;
 	static const char *const types[] = { [TYPE_NORMAL] = "normal", [TYPE_CHAT] = "chat",
 		[TYPE_GROUPCHAT] = "groupchat", [TYPE_HEADLINE] = "headline", [TYPE_ERROR] = "error" };
 
-	e->kind = content_is_any(p) ? RECORD_MESSAGE : RECORD_TYPING;
-	e->type = types[p->type];
+	e->kind = content_is_any(st) ? RECORD_MESSAGE : RECORD_TYPING;
+	e->type = types[type];
 	e->client_id = elem_get(root, "id");
-	e->body = body ? elem_text(body, p->st->arena) : NULL;
+	e->body = body ? elem_text(body, a) : NULL;
 	e->refers_to = NULL;
-	e->shown = is_shown(p);
+	e->shown = is_shown(root);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		x = elem_child(root, kinds[i].ns, kinds[i].name);
 		if (!x || (kinds[i].only_without_body && body))

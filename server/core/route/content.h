@@ -11,8 +11,10 @@
 
 /* False for pure typing notifications (XEP-0085) and empty messages; everything else has content, whatever hints
  * (XEP-0334) it carries. */
-bool content_is_any(const struct packet *p);
-/* Fills kind, type, client_id, body, refers_to and shown of the entry; borrowed from the packet. */
-void content_describe(const struct packet *p, struct record_entry *e);
+bool content_is_any(const struct stanza *st);
+/* Fills kind, type, client_id, body, refers_to and shown of the entry for a message of this type; borrowed from the stanza and
+ * the arena. `shown` says what its sender's hints allow and its content is worth; which types belong into a history the
+ * caller knows. */
+void content_describe(const struct stanza *st, enum packet_type type, struct arena *a, struct record_entry *e);
 
 #endif

@@ -198,7 +198,8 @@ submit(struct entry *e)
 	struct jid *to = p->to ? p->to : p->from;
 
 	packet_make_xml(p);
-	content_describe(p, &e->rec);
+	content_describe(p->st, p->type, p->st->arena, &e->rec);
+	e->rec.shown = e->rec.shown && (p->type == TYPE_NORMAL || p->type == TYPE_CHAT);
 	e->rec.mail.run = recorded;
 	e->rec.home = reactor_current();
 	e->rec.direction = RECORD_LOCAL;
@@ -249,7 +250,7 @@ must_be_recorded(const struct packet *p)
 {
 	if (p->kind != PACKET_MESSAGE)
 		return false;
-	return content_is_any(p) || home_config()->archive.typing;
+	return content_is_any(p->st) || home_config()->archive.typing;
 }
 
 static struct entry *

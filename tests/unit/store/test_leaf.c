@@ -107,6 +107,32 @@ what_is_shown_does_not_count(void **state)
 	leaf_hasher_free(h);
 }
 
+/* What is its recipient's alone has the recipient's number, and is the same leaf. */
+static void
+the_recipients_alone(void **state)
+{
+	static const uint8_t null[4] = { 0xff, 0xff, 0xff, 0xff }, eight[4] = { 0, 0, 0, 8 };
+	struct leaf_hasher *h = leaf_hasher_new();
+	uint8_t salt[LEAF_SALT] = {0}, leaf[2][SHA256_SIZE];
+	struct leaf_record r = sample;
+	struct buf out = {0}, end = {0};
+
+	(void)state;
+	leaf_copy_row(h, &out, &r, salt, leaf[0]);
+	buf_clear(&out);
+	r.shown = r.recipient_only = true;
+	leaf_copy_row(h, &out, &r, salt, leaf[1]);
+	assert_memory_equal(leaf[0], leaf[1], SHA256_SIZE);
+	buf_add(&end, "\0\0\0\1\1", 5); /* shown */
+	buf_add(&end, null, 4);
+	buf_add(&end, eight, 4);
+	assert_memory_equal(out.data + out.len - 5 - 4 - 12 - 4, buf_data(&end), 5 + 4 + 4);
+	assert_memory_equal(out.data + out.len - 4, null, 4);
+	buf_fini(&end);
+	buf_fini(&out);
+	leaf_hasher_free(h);
+}
+
 int
 main(void)
 {
@@ -114,6 +140,7 @@ main(void)
 		cmocka_unit_test(vector),
 		cmocka_unit_test(every_field_counts),
 		cmocka_unit_test(what_is_shown_does_not_count),
+		cmocka_unit_test(the_recipients_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,85 @@
+/* What the record and histories make of a message: its kind, what it refers to, whether it is kept for reading again. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "core/route/content.h"
+#include "xmpp/ns.h"
+#include "xmpp/parser.h"
+
+static const struct {
+	const char *inside;
+	enum record_kind kind;
+	bool shown;
+	const char *body, *refers_to;
+} cases[] = {
+	{ "<body>Hi</body>", RECORD_MESSAGE, true, "Hi", NULL },
+	{ "<subject>Verona</subject>", RECORD_MESSAGE, true, NULL, NULL },
+	{ "<active xmlns='http://jabber.org/protocol/chatstates'/>", RECORD_TYPING, false, NULL, NULL },
+	{ "<composing xmlns='http://jabber.org/protocol/chatstates'>words</composing>", RECORD_MESSAGE, false, NULL, NULL },
+	{ "<x xmlns='urn:example:unknown'/>", RECORD_MESSAGE, false, NULL, NULL },
+	{ "<x xmlns='urn:example:unknown'/><store xmlns='urn:xmpp:hints'/>", RECORD_MESSAGE, true, NULL, NULL },
+	{ "<body>Hi</body><no-store xmlns='urn:xmpp:hints'/>", RECORD_MESSAGE, false, "Hi", NULL },
+	{ "<body>Hi</body><no-permanent-store xmlns='urn:xmpp:hints'/>", RECORD_MESSAGE, false, "Hi", NULL },
+	{ "<body>Ho</body><replace xmlns='urn:xmpp:message-correct:0' id='a'/>", RECORD_CORRECTION, true, "Ho", "a" },
+	{ "<body>gone</body><retract xmlns='urn:xmpp:message-retract:1' id='b'/>", RECORD_RETRACTION, true, "gone", "b" },
+	{ "<reactions xmlns='urn:xmpp:reactions:0' id='c'><reaction>+</reaction></reactions>", RECORD_REACTION, true, NULL, "c" },
+	{ "<received xmlns='urn:xmpp:receipts' id='d'/>", RECORD_RECEIPT, true, NULL, "d" },
+	{ "<body>Hi</body><received xmlns='urn:xmpp:receipts' id='d'/>", RECORD_MESSAGE, true, "Hi", NULL },
+};
+
+static struct stanza *
+message(const char *inside)
+{
+	struct parser_limits l = { .stanza_bytes = 65536, .token_bytes = 65536, .memory_bytes = 1 << 20, .depth = 64,
+		.attributes = 64, .namespaces = 64 };
+	struct buf xml = { 0 };
+	struct stanza *st;
+
+	buf_addf(&xml, "<message id='m1' type='groupchat'>%s</message>", inside);
+	st = parser_one(buf_str(&xml), buf_len(&xml), NS_CLIENT, &l);
+	assert_non_null(st);
+	buf_fini(&xml);
+	return st;
+}
+
+static void
+assert_text(const char *is, const char *want)
+{
+	assert_int_equal(is != NULL, want != NULL);
+	if (want)
+		assert_string_equal(is, want);
+}
+
+static void
+described(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct stanza *st = message(cases[i].inside);
+		struct record_entry e = { 0 };
+
+		content_describe(st, TYPE_GROUPCHAT, st->arena, &e);
+		assert_int_equal(e.kind, cases[i].kind);
+		assert_int_equal(e.shown, cases[i].shown);
+		assert_text(e.body, cases[i].body);
+		assert_text(e.refers_to, cases[i].refers_to);
+		assert_text(e.type, "groupchat");
+		assert_text(e.client_id, "m1");
+		stanza_unref(st);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(described),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
