@@ -71,7 +71,9 @@ stanza_unref(struct stanza *st)
 struct stanza *
 stanza_seal(struct stanza *st)
 {
-	st->sealed = true;
+	/* What is sealed may be read by other threads already: nothing is written to it, not even this. */
+	if (!st->sealed)
+		st->sealed = true;
 	return st;
 }
 
