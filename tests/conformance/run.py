@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""run.py --bin BUILD [--reactors N] [-k REGEX] [-j THREADS] [--keep] [--list]
+"""run.py --bin BUILD [--reactors N] [-k REGEX] [-j THREADS] [-q] [--keep] [--list]
 
-Runs the scenarios of this folder against the programs in BUILD/bin. One line for each, a summary, exit code 1
-when one failed. --keep leaves a failed server's folder and processes for you to look at.
+Runs the scenarios of this folder against the programs in BUILD/bin. One line for each (-q: only for those that do not
+pass), at the end once more what failed, and a summary; exit code 1 when one failed. --keep leaves a failed server's
+folder and processes for you to look at.
 """
 import argparse
 import os
@@ -22,6 +23,7 @@ def main():
     a.add_argument('--reactors', type=int, default=1)
     a.add_argument('-k', metavar='REGEX', help='only scenarios whose name or description matches')
     a.add_argument('-j', type=int, default=4, metavar='N', help='scenarios at a time on the shared server')
+    a.add_argument('-q', action='store_true', help='no line for a scenario that passes')
     a.add_argument('--keep', action='store_true')
     a.add_argument('--list', action='store_true')
     args = a.parse_args()
@@ -35,7 +37,7 @@ def main():
     # An interrupted run leaves no servers behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        return Runner(build, args.reactors, args.j, args.keep).run(scenarios)
+        return Runner(build, args.reactors, args.j, args.keep, args.q).run(scenarios)
     finally:
         remove_all()
 

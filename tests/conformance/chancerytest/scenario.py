@@ -120,23 +120,32 @@ def discover(folder, pattern):
 
 
 class Runner:
-    def __init__(self, build, reactors, threads, keep):
+    def __init__(self, build, reactors, threads, keep, quiet=False):
         self.build, self.reactors, self.threads, self.keep = build, reactors, threads, keep
+        self.quiet = quiet      # no line for what passes
         self.lock = threading.Lock()
         self.passed = self.failed = self.skipped = 0
+        self.troubles = []      # what was printed about failures: said again at the end, where it is looked for
 
-    def report(self, verdict, name, f, seconds, detail=''):
+    def say(self, text, trouble=False):
+        """Indents what follows the first line. With the lock held."""
+        text = text.rstrip().replace('\n', '\n     ')
+        print(text, flush=True)
+        if trouble:
+            self.troubles.append(text)
+
+    def report(self, verdict, name, f, seconds, detail='', again=True):
         about = (f.__doc__ or '').strip().split('\n')[0]
         with self.lock:
-            print('%-4s %s: %s (%.1f s)' % (verdict, name, about, seconds), flush=True)
-            if detail:
-                print('     ' + detail.rstrip().replace('\n', '\n     '), flush=True)
             if verdict == 'ok':
                 self.passed += 1
             elif verdict == 'skip':
                 self.skipped += 1
             else:
                 self.failed += 1
+            if verdict != 'ok' or not self.quiet:
+                self.say('%-4s %s: %s (%.1f s)\n%s' % (verdict, name, about, seconds, detail),
+                         again and verdict == 'FAIL')
 
     def run_one(self, name, f, server):
         t, began = Scenario(server), time.monotonic()
@@ -175,15 +184,19 @@ class Runner:
         try:
             server.stop()
         except Exception as e:
-            failed, log = True, log + str(e)
+            with self.lock:
+                self.failed += 1
+                self.say('FAIL %s: it does not stop\n%s' % (name, e), True)
+            failed = True
         reports = server.sanitizer_reports()
         if reports:
             with self.lock:
                 self.failed += 1
-                print('FAIL %s: the server\'s log has\n     %s' % (name, '\n     '.join(reports[:120])), flush=True)
+                self.say('FAIL %s: the server\'s log has\n%s' % (name, '\n'.join(reports[:120])), True)
         if reports or failed:
             lines = [x for x in log.split('\n') if ' audit action=user.import ' not in x]
-            print('     end of the log of %s:\n       %s' % (name, '\n       '.join(lines[-15:])), flush=True)
+            with self.lock:
+                self.say('     end of the log of %s:\n  %s' % (name, '\n  '.join(lines[-15:])), True)
             if self.keep:
                 server.keep()
                 print('     kept for you: %s' % server.dir, flush=True)
@@ -222,7 +235,7 @@ class Runner:
             if server.is_running():
                 self.run_one(name, f, server)
             else:
-                self.report('FAIL', name, f, 0, 'the server is gone')
+                self.report('FAIL', name, f, 0, 'the server is gone', again=False)
         self.each(scenarios, self.threads, run)
         self.finish(server, 'the shared server', self.failed > before)
 
@@ -232,6 +245,8 @@ class Runner:
             self.run_shared(shared)
         # Starting a server is mostly waiting for disks: a few at a time.
         self.each([s for s in scenarios if hasattr(s[1], 'alone')], min(self.threads, 3), self.run_alone)
+        if self.troubles:
+            print('\nWhat failed:\n' + '\n'.join(self.troubles))
         print('%d passed, %d failed, %d skipped (%d reactors)'
               % (self.passed, self.failed, self.skipped, self.reactors))
         return 1 if self.failed or not self.passed else 0
