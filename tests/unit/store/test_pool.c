@@ -43,14 +43,28 @@ stop(void **state)
 }
 
 static int
-open_pool(void **state)
+open_with(unsigned patience_ms)
 {
 	struct err e;
 
-	(void)state;
 	memset(count, 0, sizeof(count));
 	done_n = ok_n = away_n = 0;
-	return pool_start(pg_conninfo(pg, "chancery_server"), 3, 1500, JOBS, &e);
+	return pool_start(pg_conninfo(pg, "chancery_server"), 3, patience_ms, JOBS, &e);
+}
+
+static int
+open_pool(void **state)
+{
+	(void)state;
+	return open_with(1500);
+}
+
+/* For a test in which no job shall end at its deadline, however slow the machine is. */
+static int
+open_patient_pool(void **state)
+{
+	(void)state;
+	return open_with(60000);
 }
 
 static int
@@ -97,6 +111,18 @@ submit(unsigned key, unsigned number, int sleep_ms)
 	pool_submit(j, key);
 }
 
+/* A number that workers may be counting up at the moment. */
+static unsigned
+now(const unsigned *n)
+{
+	unsigned v;
+
+	pthread_mutex_lock(&lock);
+	v = *n;
+	pthread_mutex_unlock(&lock);
+	return v;
+}
+
 static bool
 wait_done(unsigned n, int ms)
 {
@@ -104,9 +130,7 @@ wait_done(unsigned n, int ms)
 	bool yes = false;
 
 	while (!yes && clock_mono_ms() < until) {
-		pthread_mutex_lock(&lock);
-		yes = done_n >= n;
-		pthread_mutex_unlock(&lock);
+		yes = now(&done_n) >= n;
 		poll(NULL, 0, 5);
 	}
 	return yes;
@@ -141,7 +165,7 @@ frozen(void **state)
 		submit(i % 8, i, 0);
 	assert_true(wait_done(31, 5000));
 	assert_int_equal(away_n, 30);
-	assert_in_range(last_ms - began, 1400, 2500);
+	assert_in_range(last_ms - began, 1400, 4000);
 	pg_thaw(pg);
 	began = clock_mono_ms();
 	while (!pool_is_up() && clock_mono_ms() - began < 5000)
@@ -178,7 +202,7 @@ a_slow_statement_ends_at_its_deadline(void **state)
 	assert_true(wait_done(2, 5000));
 	assert_int_equal(ok_n, 1);
 	assert_int_equal(away_n, 1);
-	assert_in_range(last_ms - began, 1000, 2500);
+	assert_in_range(last_ms - began, 1000, 4000);
 }
 
 static void
@@ -189,8 +213,9 @@ too_many_are_refused(void **state)
 	for (unsigned i = 0; i < JOBS; i++)
 		submit(0, i, 0);
 	submit(1, 0, 0);
-	assert_int_equal(done_n, 1);
-	assert_int_equal(away_n, 1);
+	assert_int_equal(now(&done_n), 1);
+	assert_int_equal(now(&away_n), 1);
+	assert_int_equal(now(&count[1]), 1);
 	pg_thaw(pg);
 	assert_true(wait_done(JOBS + 1, 10000));
 }
@@ -227,7 +252,7 @@ cpu_jobs_need_no_database(void **state)
 		j->done = done;
 		pool_submit_cpu(j);
 	}
-	assert_true(wait_done(50, 1000));
+	assert_true(wait_done(50, 5000));
 	assert_int_equal(ok_n, 50);
 }
 
@@ -308,7 +333,7 @@ connecting_is_bounded(void **state)
 	pg_freeze(pg);
 	began = clock_mono_ms();
 	assert_int_equal(sql_connect(db, 500, &e), SQL_UNAVAILABLE);
-	assert_in_range(clock_mono_ms() - began, 400, 1500);
+	assert_in_range(clock_mono_ms() - began, 400, 4000);
 	pg_thaw(pg);
 	sql_free(db);
 }
@@ -324,7 +349,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(killed, open_pool, close_pool),
 		cmocka_unit_test_setup_teardown(a_slow_statement_ends_at_its_deadline, open_pool,
 						close_pool),
-		cmocka_unit_test_setup_teardown(too_many_are_refused, open_pool, close_pool),
+		cmocka_unit_test_setup_teardown(too_many_are_refused, open_patient_pool, close_pool),
 		cmocka_unit_test_setup_teardown(stop_runs_what_waits, open_pool, close_pool),
 		cmocka_unit_test_setup_teardown(cpu_jobs_need_no_database, open_pool, close_pool),
 		cmocka_unit_test_setup_teardown(a_failed_transaction_ends, open_pool, close_pool),
