@@ -7,12 +7,12 @@
 
 #include "history_store.h"
 #include "module.h"
+#include "xmpp/mam.h"
 
 /* history_query.c */
 struct history_ask {
-	struct history_query q;
-	const char *queryid; /* NULL when none */
-	bool flip;
+	struct history_query q; /* first: the worker's */
+	struct mam_query m;
 };
 /* IQ handlers. */
 enum hook_verdict history_on_query(struct hook *h);

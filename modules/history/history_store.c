@@ -1,28 +1,16 @@
 /*
  * history_store: see history_store.h; tables and indexes are in schema/0004_history.sql.
- *
- * A page is read through windows of time: some months next to where it begins, then wider ones, until it is full. The record
- * is partitioned by month, and a statement costs as much as the partitions that its bounds leave over; in each it reads an
- * index in the order that is asked for and stops at the limit. Addresses are looked up by number and compared as text.
+ * Addresses are looked up by number and compared as text.
  */
 #include "history_store.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "store/address.h"
+#include "store/page.h"
 
-#define MONTH_US UINT64_C(2678400000000)
-#define FIRST_MONTHS 1 /* a full page is within them for who writes and reads every day */
-#define WIDER 6        /* for who does not: three statements reach back three years */
-
-/* A record that its sender was told did not arrive is not part of what was said. What says so ($4 to $5 are the ids of the
- * records in question) follows within the time that a database was away. */
-#define RETURNED(id) \
-	"EXISTS (SELECT FROM archive.record x WHERE x.refers_record = " id " AND x.kind = 7" \
-	" AND x.id > $4 AND x.id < $5 + 2678400000000)"
 #define NOT_HIDDEN " AND NOT EXISTS (SELECT FROM chancery.history_hidden h WHERE h.account = $3 AND h.record = r.id)"
 #define VISIBLE " AND r.shown AND r.stanza IS NOT NULL" NOT_HIDDEN
 
@@ -44,64 +32,22 @@
 
 #define BRANCH(where, order) "(SELECT " COLUMNS " FROM archive.record r" where " ORDER BY r.id " order " LIMIT $6::bigint)"
 #define ALL(order) BRANCH(SENT, order) " UNION ALL " BRANCH(RECEIVED, order)
-/* As many of them as fit into the bytes; how many there were; what has become of them. */
 #define PAGE(rows, order) \
-	"SELECT p.id, p.stanza, p.to_me, p.n, t.record IS NOT NULL, t.by_record, t.by_id, " RETURNED("p.id") " FROM" \
-	" (SELECT q.*, count(*) OVER () AS n, sum(octet_length(q.stanza)) OVER (ORDER BY q.id " order ") AS upto FROM" \
-	"  (SELECT * FROM (" rows ") u ORDER BY u.id " order " LIMIT $6::bigint) q) p" \
-	" LEFT JOIN chancery.history_retracted t ON t.record = p.id" \
-	" WHERE p.upto - octet_length(p.stanza) < $7::bigint ORDER BY p.id " order
+	PAGE_SELECT(rows, order, ", p.to_me, t.record IS NOT NULL, t.by_record, t.by_id", \
+		" LEFT JOIN chancery.history_retracted t ON t.record = p.id")
 
 static const char *const pages[2][2] = {
 	{ PAGE(ALL(""), ""), PAGE(ALL("DESC"), "DESC") },
 	{ PAGE(BRANCH(WITH, ""), ""), PAGE(BRANCH(WITH, "DESC"), "DESC") },
 };
 static const char page_by_ids[] = PAGE(BRANCH(BY_IDS, ""), "");
-#define NOT_RETURNED " AND NOT " RETURNED("r.id")
+#define NOT_RETURNED " AND NOT " PAGE_RETURNED("r.id")
 #define COUNT(where) "(SELECT count(*) FROM archive.record r" where NOT_RETURNED ")"
 /* Every parameter needs a type, those of a page too. */
 #define UNUSED " WHERE $6::bigint IS NOT NULL AND $7::bigint IS NOT NULL"
 static const char count_all[] = "SELECT " COUNT(SENT) " + " COUNT(RECEIVED) UNUSED;
 static const char count_with[] = "SELECT " COUNT(WITH) UNUSED;
 static const char count_by_ids[] = "SELECT " COUNT(BY_IDS) UNUSED;
-
-static char *
-number(struct arena *a, int64_t v)
-{
-	return arena_printf(a, "%" PRId64, v);
-}
-
-/* PostgreSQL's bigint; what is beyond is no id of ours. */
-static char *
-id_text(struct arena *a, uint64_t id)
-{
-	return number(a, id > INT64_MAX ? INT64_MAX : (int64_t)id);
-}
-
-static char *
-ids_text(struct arena *a, const uint64_t *id, size_t n)
-{
-	struct buf b = { 0 };
-	char *s;
-
-	buf_addc(&b, '{');
-	for (size_t i = 0; i < n; i++)
-		buf_addf(&b, "%s%" PRIu64, i ? "," : "", id[i]);
-	buf_addc(&b, '}');
-	s = arena_strndup(a, buf_data(&b), buf_len(&b));
-	buf_fini(&b);
-	return s;
-}
-
-static void
-extremes(const uint64_t *id, size_t n, uint64_t *least, uint64_t *most)
-{
-	*least = *most = id[0];
-	for (size_t i = 1; i < n; i++) {
-		*least = id[i] < *least ? id[i] : *least;
-		*most = id[i] > *most ? id[i] : *most;
-	}
-}
 
 /* Are they all in the archive? */
 static enum sql_status
@@ -111,14 +57,14 @@ check_exist(struct sql *db, struct arena *a, struct history_query *q, struct err
 	PGresult *r;
 	enum sql_status st;
 
-	extremes(q->must_exist, q->nmust_exist, &least, &most);
+	page_extremes(q->must_exist, q->nmust_exist, &least, &most);
 	q->missing = least < q->floor || most > q->upto;
 	if (q->missing)
 		return SQL_OK;
 	st = sql_query(db, e, &r,
 		"SELECT count(*) FROM archive.record r WHERE r.id = ANY($2::bigint[]) AND " MINE
 		" AND r.id >= $4 AND r.id <= $5" VISIBLE NOT_RETURNED,
-		5, q->owner, ids_text(a, q->must_exist, q->nmust_exist), number(a, q->account), id_text(a, least), id_text(a, most));
+		5, q->owner, page_ids(a, q->must_exist, q->nmust_exist), page_number(a, q->account), page_id(a, least), page_id(a, most));
 	if (st != SQL_OK)
 		return st;
 	q->missing = (uint64_t)sql_i64(r, 0, 0) < q->nmust_exist;
@@ -128,25 +74,22 @@ check_exist(struct sql *db, struct arena *a, struct history_query *q, struct err
 
 #define VALUES 9
 
-/* All but the window and the limit. Returns how many there are. */
+/* Returns how many there are. */
 static int
-values(const struct history_query *q, struct arena *a, const char *v[VALUES])
+values(const struct history_query *q, struct arena *a, const struct page_window *w, const char *v[VALUES])
 {
 	int64_t me = address_hash(q->owner);
 
 	v[0] = q->owner;
-	v[1] = number(a, me);
-	v[2] = number(a, q->account);
-	v[3] = id_text(a, q->first);
-	v[4] = id_text(a, q->last);
-	v[5] = number(a, (int64_t)q->max + 1);
-	v[6] = id_text(a, q->max_bytes);
+	v[1] = page_number(a, me);
+	v[2] = page_number(a, q->account);
+	memcpy(&v[3], w->value, sizeof(w->value));
 	v[7] = q->with_bare;
 	v[8] = q->with_resource;
 	if (q->by_ids)
-		v[1] = ids_text(a, q->must_exist, q->nmust_exist);
+		v[1] = page_ids(a, q->must_exist, q->nmust_exist);
 	else if (q->with_bare)
-		v[1] = number(a, address_pair(me, address_hash(q->with_bare)));
+		v[1] = page_number(a, address_pair(me, address_hash(q->with_bare)));
 	return q->by_ids || q->with_bare ? 9 : 7;
 }
 
@@ -154,7 +97,8 @@ static enum sql_status
 count(struct sql *db, struct arena *a, struct history_query *q, struct err *e)
 {
 	const char *v[VALUES], *text = q->by_ids ? count_by_ids : q->with_bare ? count_with : count_all;
-	int n = values(q, a, v);
+	struct page_window w = { .value = { page_id(a, q->first), page_id(a, q->last), "0", "0" } };
+	int n = values(q, a, &w, v);
 	PGresult *r;
 	enum sql_status st = sql_query_v(db, e, &r, text, n, v);
 
@@ -165,110 +109,46 @@ count(struct sql *db, struct arena *a, struct history_query *q, struct err *e)
 	return SQL_OK;
 }
 
-static void
-read_row(struct arena *a, const PGresult *r, int i, struct history_row *row)
+/* Behind those of page_read. */
+enum { COLUMN_TO_ME = PAGE_COLUMNS, COLUMN_RETRACTED, COLUMN_BY_RECORD, COLUMN_BY_ID };
+
+static void *
+read_row(struct arena *a, const PGresult *r, int i)
 {
+	struct history_row *row = arena_alloc(a, sizeof(*row));
+
 	row->id = (uint64_t)sql_i64(r, i, 0);
 	row->len = (size_t)PQgetlength(r, i, 1);
 	row->stanza = arena_strndup(a, sql_text(r, i, 1), row->len);
-	row->mine_to_get = sql_bool(r, i, 2);
-	row->retracted = sql_bool(r, i, 4);
-	row->retracted_by = (uint64_t)sql_i64(r, i, 5);
-	row->retracted_id = sql_is_null(r, i, 6) ? NULL : arena_strdup(a, sql_text(r, i, 6));
-}
-
-/* One read of a page: what is left of it, and from where on. */
-struct reading {
-	uint64_t first, last; /* not looked at yet, inclusive */
-	uint64_t months;      /* of the next window */
-	size_t room;          /* rows wanted still, with the one that tells whether there are more */
-	uint64_t bytes;
-	bool cut;             /* the bytes did not allow more */
-};
-
-/* Takes the rows of a window. How many there were decides how far it has been looked through. */
-static void
-take(struct arena *a, const PGresult *r, struct history_query *q, struct reading *g, uint64_t low, uint64_t high)
-{
-	int got = PQntuples(r);
-	int64_t there = got ? sql_i64(r, 0, 3) : 0;
-
-	for (int i = 0; i < got; i++) {
-		if (sql_bool(r, i, 7))
-			continue;
-		read_row(a, r, i, &q->row[q->n]);
-		g->bytes -= q->row[q->n].len < g->bytes ? q->row[q->n].len : g->bytes;
-		q->n++;
-	}
-	g->cut = there > got || !g->bytes;
-	if (there == (int64_t)g->room) { /* there may be more of this window */
-		uint64_t end = (uint64_t)sql_i64(r, got - 1, 0);
-
-		low = q->backwards ? end : low;
-		high = q->backwards ? high : end;
-	}
-	if (q->backwards)
-		g->last = low - 1;
-	else
-		g->first = high + 1;
-	g->room = q->max + 1 - q->n;
+	row->mine_to_get = sql_bool(r, i, COLUMN_TO_ME);
+	row->retracted = sql_bool(r, i, COLUMN_RETRACTED);
+	row->retracted_by = (uint64_t)sql_i64(r, i, COLUMN_BY_RECORD);
+	row->retracted_id = sql_is_null(r, i, COLUMN_BY_ID) ? NULL : arena_strdup(a, sql_text(r, i, COLUMN_BY_ID));
+	return row;
 }
 
 static enum sql_status
-read_window(struct sql *db, struct arena *a, struct history_query *q, struct reading *g, struct err *e)
+read_window(struct sql *db, struct arena *a, const void *arg, const struct page_window *w, PGresult **r, struct err *e)
 {
+	const struct history_query *q = arg;
 	const char *v[VALUES];
-	uint64_t low = g->first, high = g->last, width = g->months * MONTH_US;
-	int n = values(q, a, v);
-	PGresult *r;
-	enum sql_status st;
+	int n = values(q, a, w, v);
 
-	if (q->backwards && high - low > width)
-		low = high - width;
-	else if (!q->backwards && high - low > width)
-		high = low + width;
-	v[3] = id_text(a, low);
-	v[4] = id_text(a, high);
-	v[5] = number(a, (int64_t)g->room);
-	v[6] = id_text(a, g->bytes);
 	if (q->by_ids)
-		st = sql_query_v(db, e, &r, page_by_ids, n, v);
-	else
-		st = sql_query_v(db, e, &r, pages[q->with_bare != NULL][q->backwards], n, v);
-	if (st != SQL_OK)
-		return st;
-	take(a, r, q, g, low, high);
-	PQclear(r);
-	g->months *= WIDER;
-	return SQL_OK;
-}
-
-static void
-reverse(struct history_row *row, size_t n)
-{
-	for (size_t i = 0; i < n / 2; i++) {
-		struct history_row t = row[i];
-
-		row[i] = row[n - 1 - i];
-		row[n - 1 - i] = t;
-	}
+		return sql_query_v(db, e, r, page_by_ids, n, v);
+	return sql_query_v(db, e, r, pages[q->with_bare != NULL][q->backwards], n, v);
 }
 
 static enum sql_status
 read_page(struct sql *db, struct arena *a, struct history_query *q, struct err *e)
 {
-	struct reading g = { .first = q->first, .last = q->last, .months = FIRST_MONTHS, .room = q->max + 1, .bytes = q->max_bytes };
-	enum sql_status st = SQL_OK;
+	static const struct page_source source = { .read = read_window, .row = read_row };
+	struct page p = { .first = q->first, .last = q->last, .backwards = q->backwards, .max = q->max, .max_bytes = q->max_bytes };
+	enum sql_status st = page_read(db, a, &p, &source, q, e);
 
-	q->row = arena_alloc(a, g.room * sizeof(*q->row));
-	while (st == SQL_OK && g.room && !g.cut && g.first <= g.last)
-		st = read_window(db, a, q, &g, e);
-	q->complete = q->n <= q->max && !g.cut;
-	/* The last byte may have been the last row's. */
-	if (q->n > q->max)
-		q->n = q->max;
-	if (q->backwards)
-		reverse(q->row, q->n);
+	q->row = p.row;
+	q->n = p.n;
+	q->complete = p.complete;
 	return st;
 }
 
@@ -284,7 +164,7 @@ bound(struct history_query *q)
 		q->last = q->upto;
 	if (!q->by_ids)
 		return;
-	extremes(q->must_exist, q->nmust_exist, &least, &most);
+	page_extremes(q->must_exist, q->nmust_exist, &least, &most);
 	q->first = q->first > least ? q->first : least;
 	q->last = q->last < most ? q->last : most;
 	q->backwards = false;
@@ -316,7 +196,7 @@ history_store_extent(struct sql *db, struct arena *a, void *data, struct err *e)
 	st = sql_query(db, e, &r,
 		"SELECT least(" END(SENT, "") ", " END(RECEIVED, "") "),"
 		" greatest(" END(SENT, "DESC") ", " END(RECEIVED, "DESC") ")",
-		5, x->owner, number(a, address_hash(x->owner)), number(a, x->account), id_text(a, x->floor), id_text(a, x->upto));
+		5, x->owner, page_number(a, address_hash(x->owner)), page_number(a, x->account), page_id(a, x->floor), page_id(a, x->upto));
 	if (st != SQL_OK)
 		return st;
 	x->first = (uint64_t)sql_i64(r, 0, 0);
@@ -371,7 +251,7 @@ history_store_load(struct sql *db, struct arena *a, int64_t account, const char 
 	st = sql_query(db, e, &r,
 		"SELECT preset, array_to_string(always, E'\\n'), array_to_string(never, E'\\n')"
 		" FROM chancery.history_prefs WHERE account = $1",
-		1, number(a, account));
+		1, page_number(a, account));
 	if (st != SQL_OK)
 		return st;
 	if (PQntuples(r) == 1) {
@@ -395,7 +275,7 @@ history_store_set(struct sql *db, struct arena *a, void *data, struct err *e)
 		" SELECT $1, $2, string_to_array($3, E'\\n'), string_to_array($4, E'\\n')"
 		" WHERE EXISTS (SELECT FROM chancery.account WHERE id = $1)"
 		" ON CONFLICT (account) DO UPDATE SET preset = excluded.preset, always = excluded.always, never = excluded.never",
-		4, number(a, s->account), s->prefs.preset, list_text(a, s->prefs.always, s->prefs.nalways),
+		4, page_number(a, s->account), s->prefs.preset, list_text(a, s->prefs.always, s->prefs.nalways),
 		list_text(a, s->prefs.never, s->prefs.nnever));
 }
 
@@ -405,7 +285,7 @@ hide(struct sql *db, struct arena *a, const struct history_passed *p, struct err
 	return sql_do(db, e,
 		"INSERT INTO chancery.history_hidden (account, record)"
 		" SELECT $1, $2 WHERE EXISTS (SELECT FROM chancery.account WHERE id = $1) ON CONFLICT DO NOTHING",
-		2, number(a, p->account), id_text(a, p->record));
+		2, page_number(a, p->account), page_id(a, p->record));
 }
 
 #define ORIGIN_BYTES 64 /* "<origin-id" and its namespace, whichever attribute comes first */
@@ -424,8 +304,8 @@ retract(struct sql *db, struct arena *a, const struct history_retract *t, struct
 		"  strpos(r.stanza, '<origin-id ') > 0 AND"
 		"  strpos(substr(r.stanza, strpos(r.stanza, '<origin-id '), $9::int), $8) > 0)"
 		" ORDER BY r.id DESC LIMIT 1 ON CONFLICT DO NOTHING",
-		9, number(a, address_pair(from, to)), t->from, t->to, t->id, id_text(a, t->by), t->by_id,
-		number(a, (int64_t)t->depth), t->origin, number(a, ORIGIN_BYTES + (int64_t)strlen(t->origin)));
+		9, page_number(a, address_pair(from, to)), t->from, t->to, t->id, page_id(a, t->by), t->by_id,
+		page_number(a, (int64_t)t->depth), t->origin, page_number(a, ORIGIN_BYTES + (int64_t)strlen(t->origin)));
 }
 
 enum sql_status

@@ -41,7 +41,7 @@ struct history_query {
 	unsigned max;
 	uint64_t max_bytes;         /* of stanzas; one row always fits */
 	/* Out */
-	struct history_row *row;    /* in chronological order */
+	void **row;                 /* struct history_row, in chronological order */
 	size_t n;
 	bool missing, complete;
 	int64_t total;              /* count */
