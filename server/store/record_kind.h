@@ -18,6 +18,13 @@ enum record_kind {
 	RECORD_PRIVATE = 10,   /* private XML (XEP-0049) */
 	RECORD_BLOCKING = 11,  /* block list (XEP-0191) and reports of abuse (XEP-0377) */
 	RECORD_ANNOUNCEMENT = 12, /* to many at once */
+	/* Rooms: who could read what is in them. From the real address that it is about, or that did it, to the room. */
+	RECORD_ROOM_ENTER = 13,   /* an occupant has come in: full JID and nickname */
+	RECORD_ROOM_LEAVE = 14,   /* has left, was removed, or was lost */
+	RECORD_ROOM_NICK = 15,    /* goes by another nickname */
+	RECORD_ROOM_AFFILIATION = 16, /* affiliations or roles were changed */
+	RECORD_ROOM_CONFIG = 17,  /* created, configured, destroyed */
+	RECORD_MODERATION = 18,   /* XEP-0425: a moderator took a message back; refers_to: its stanza-id */
 };
 
 #endif
