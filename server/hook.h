@@ -58,6 +58,7 @@ enum hook_stage {
 	HOOK_DISCO_ITEMS,      /* the same for disco#items, of the server without a node, too */
 	HOOK_CONFIG_CHANGED,
 	HOOK_IQ,               /* the call of an IQ handler; may wait */
+	HOOK_SERVICE,          /* a stanza has come to an address at a module's service (module_service.h); may wait */
 	HOOK_STAGES
 };
 
@@ -103,6 +104,7 @@ struct hook {
 	struct hook_chain *chain;     /* the core's */
 	struct session *given_only;   /* the core's: module_was_given */
 	int given_lowest;
+	bool holding;                 /* the core's: module_place_hold */
 };
 
 /* Answers an IQ: takes the (unsealed) stanza. */

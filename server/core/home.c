@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "core/route/delivery.h"
+#include "core/module/chain.h"
 #include "core/module/modules.h"
 #include "core/route/question.h"
 #include "core/stream/last_use.h"
@@ -106,6 +107,7 @@ stop_here(void *arg)
 {
 	(void)arg;
 	question_home_stop();
+	chain_home_stop();
 	last_use_home_stop();
 	resume_home_stop();
 	delivery_home_stop();

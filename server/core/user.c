@@ -17,6 +17,7 @@
 #include "core/home.h"
 #include "core/module/keep.h"
 #include "core/roster/roster.h"
+#include "core/service/service.h"
 #include "core/session.h"
 #include "store/account.h"
 #include "store/pool.h"
@@ -111,6 +112,8 @@ user_free(struct user *u)
 	timer_clear(&u->reload);
 	delivery_fini(u);
 	keep_forget(u);
+	if (u->service && u->place)
+		u->service->def->free(u->place);
 	roster_free(u->roster);
 	free(u->last_status);
 	free(u->groups);
@@ -139,9 +142,15 @@ user_set_rights(struct user *u, bool admin, const char *groups)
 }
 
 static bool
+is_needed_place(const struct user *u)
+{
+	return u->service && u->place && u->service->def->is_needed(u->place);
+}
+
+static bool
 is_needed(const struct user *u)
 {
-	return u->nsessions || u->holds || u->pins || u->draining || u->state == USER_LOADING || !list_is_empty(&u->inbox) ||
+	return is_needed_place(u) || u->nsessions || u->holds || u->pins || u->draining || u->state == USER_LOADING || !list_is_empty(&u->inbox) ||
 		delivery_is_busy(u);
 }
 
@@ -240,6 +249,8 @@ struct load {
 	struct account account;
 	struct roster_rows roster;
 	void **kept;
+	const struct service *service;
+	void *place;
 	bool roster_only;
 	int64_t id;
 };
@@ -250,6 +261,8 @@ load_work(struct job *j, struct sql *db)
 	struct load *d = j->data;
 	enum sql_status st = SQL_OK;
 
+	if (d->service)
+		return d->service->def->load(db, j->arena, d->bare, &d->place, &j->err);
 	if (!d->roster_only)
 		st = account_find(db, j->arena, d->bare, &d->account, &j->err);
 	else
@@ -284,7 +297,10 @@ load_done(struct job *j)
 		give_up(u);
 		return;
 	}
-	if (d->account.id) {
+	if (u->service) {
+		u->place = u->service->def->make(u->jid, d->place);
+		u->state = USER_READY;
+	} else if (d->account.id) {
 		take_account(u, &d->account);
 		u->roster = roster_new(&d->roster);
 		keep_make(u, d->kept);
@@ -303,6 +319,7 @@ load_job(struct user *u, void (*done)(struct job *))
 
 	d->bare = arena_strdup(j->arena, jid_bare(u->jid));
 	d->id = u->account;
+	d->service = u->service;
 	j->owner = u;
 	j->work = load_work;
 	j->done = done;
@@ -316,6 +333,7 @@ load(const struct jid *j)
 
 	u->jid = jid_to_bare((struct jid *)j);
 	u->home = reactor_current();
+	u->service = service_of(j);
 	u->state = USER_LOADING;
 	list_init(&u->sessions);
 	list_init(&u->inbox);

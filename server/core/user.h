@@ -1,5 +1,5 @@
 /*
- * user: the home's record of a bare JID: account, sessions, roster, delivery mark.
+ * user: the home's record of a bare JID: account, sessions, roster, delivery mark; or a place at a service of ours.
  *
  * Lives on home(jid) only and is touched there only. Loaded from the database on first need by one job;
  * until then what is for the user waits in its inbox (bounded). Kept in memory while it has sessions or
@@ -19,6 +19,7 @@
 #include "net/reactor.h"
 
 struct roster;
+struct service;
 struct session;
 
 enum user_state {
@@ -32,7 +33,9 @@ struct user {
 	struct jid *jid;         /* bare */
 	struct reactor *home;
 	enum user_state state;
-	int64_t account;         /* account id; 0 when absent */
+	int64_t account;         /* account id; 0 when absent, or when it is a place */
+	const struct service *service; /* it is a place: READY without account, roster and sessions. NULL: an account */
+	void *place;             /* the module's */
 	bool disabled;
 	bool stale;              /* the account has changed: forgotten as soon as nothing needs it; nobody may bind */
 	struct roster *roster;   /* READY only */

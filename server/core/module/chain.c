@@ -17,6 +17,8 @@
 #include "core/route/lane.h"
 #include "core/route/question.h"
 #include "core/route/router.h"
+#include "core/service/service.h"
+#include "core/service/who.h"
 #include "core/session.h"
 #include "core/user.h"
 #include "store/pool.h"
@@ -24,7 +26,7 @@
 #include "xmpp/ns.h"
 #include "xmpp/serialize.h"
 
-enum step { STEP_NONE, STEP_JOB, STEP_RECORD, STEP_ASK, STEP_ADMIN, STEP_ACCOUNT };
+enum step { STEP_NONE, STEP_JOB, STEP_RECORD, STEP_ASK, STEP_ADMIN, STEP_ACCOUNT, STEP_WHO, STEP_TIMER, STEP_PARK };
 
 struct hook_chain {
 	struct arena *arena;
@@ -46,7 +48,13 @@ struct hook_chain {
 	struct question *question;
 	struct desk_order order;
 	struct account_order account;
+	struct asking who;
+	struct timer timer;
+	struct list sleeping;    /* of this home, while the timer is set */
+	struct deferred unpark;
 };
+
+static _Thread_local struct list sleepers;
 
 static atomic_uint total;
 
@@ -96,6 +104,8 @@ keep(struct hook_chain *c, const struct hook *h)
 	c->h.session = h->session ? jid_ref((struct jid *)h->session) : NULL;
 	if (h->user)
 		user_pin(h->user);
+	if (h->holding)
+		user_hold(h->user);
 	c->kept = true;
 	atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
 }
@@ -119,6 +129,8 @@ let_go(struct hook_chain *c)
 	jid_unref((struct jid *)c->h.account);
 	jid_unref((struct jid *)c->h.session);
 	stanza_unref(c->h.reply);
+	if (c->h.holding)
+		user_release(u);
 	if (u)
 		user_unpin(u);
 	atomic_fetch_sub_explicit(&total, 1, memory_order_relaxed);
@@ -159,6 +171,10 @@ chain_answer(const struct packet *p, struct hook *h, enum hook_verdict v)
 {
 	struct stanza *reply = h->reply;
 
+	if (p->kind != PACKET_IQ || (p->type != TYPE_GET && p->type != TYPE_SET)) {
+		service_settle(p, h, v);
+		return;
+	}
 	h->reply = NULL;
 	if (v == HOOK_HANDLED && reply) {
 		router_reply(packet_new(reply, p->to, p->from));
@@ -207,6 +223,7 @@ proceed(struct hook_chain *c, bool ok, const struct stanza *answer)
 	c->h.module = h.module;
 	c->h.record_id = h.record_id;
 	c->h.reply = h.reply;
+	c->h.holding = h.holding;
 	if (v != HOOK_WAIT && c->p) {
 		struct packet *p = c->p;
 		struct lane *l = c->lane;
@@ -355,6 +372,53 @@ change_account(struct hook_chain *c)
 }
 
 static void
+told_who(struct asking *a, bool ok)
+{
+	proceed(LIST_ENTRY(a, struct hook_chain, who), ok, NULL);
+}
+
+static void
+woken(struct timer *t)
+{
+	struct hook_chain *c = LIST_ENTRY(t, struct hook_chain, timer);
+
+	list_remove(&c->sleeping);
+	atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
+	proceed(c, true, NULL);
+}
+
+/* Nobody waits for a timer when the server stops. */
+static void
+fall_asleep(struct hook_chain *c)
+{
+	atomic_fetch_sub_explicit(&total, 1, memory_order_relaxed);
+	if (!sleepers.next)
+		list_init(&sleepers);
+	list_append(&sleepers, &c->sleeping);
+	timer_set(&c->timer, c->timeout_ms, woken);
+}
+
+void
+chain_home_stop(void)
+{
+	struct list *l;
+
+	while (sleepers.next && (l = list_pop(&sleepers))) {
+		struct hook_chain *c = LIST_ENTRY(l, struct hook_chain, sleeping);
+
+		timer_clear(&c->timer);
+		atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
+		chain_free(c);
+	}
+}
+
+static void
+unparked(struct deferred *d)
+{
+	proceed(LIST_ENTRY(d, struct hook_chain, unpark), true, NULL);
+}
+
+static void
 launch(struct hook_chain *c)
 {
 	struct job *j;
@@ -381,6 +445,13 @@ launch(struct hook_chain *c)
 	case STEP_ACCOUNT:
 		change_account(c);
 		break;
+	case STEP_WHO:
+		who_ask(&c->who, told_who);
+		break;
+	case STEP_TIMER:
+		fall_asleep(c);
+		break;
+	case STEP_PARK:
 	case STEP_NONE:
 		break;
 	}
@@ -534,6 +605,39 @@ hook_account(struct hook *h, struct hook_account *a, void *data, hook_then_fn th
 	return HOOK_WAIT;
 }
 
+enum hook_verdict
+hook_who(struct hook *h, struct hook_who *w, void *data, hook_then_fn then)
+{
+	struct hook_chain *c = next(h, STEP_WHO, data, then);
+
+	c->who.ask = w;
+	c->who.arena = c->arena;
+	return HOOK_WAIT;
+}
+
+enum hook_verdict
+hook_after(struct hook *h, unsigned ms, void *data, hook_then_fn then)
+{
+	next(h, STEP_TIMER, data, then)->timeout_ms = ms;
+	return HOOK_WAIT;
+}
+
+enum hook_verdict
+hook_park(struct hook *h, void **parked, void *data, hook_then_fn then)
+{
+	*parked = next(h, STEP_PARK, data, then);
+	return HOOK_WAIT;
+}
+
+void
+hook_unpark(void *parked)
+{
+	struct hook_chain *c = parked;
+
+	c->unpark.run = unparked;
+	reactor_defer(reactor_current(), &c->unpark);
+}
+
 void
 hook_aside(const struct hook *h, hook_then_fn fn, void *data)
 {
@@ -541,6 +645,7 @@ hook_aside(const struct hook *h, hook_then_fn fn, void *data)
 	enum hook_verdict v;
 
 	own.chain = NULL;
+	own.holding = false;
 	own.reply = own.replacement = NULL;
 	v = fn(&own, data, true);
 	chain_start(&own, v, NULL, NULL);

@@ -19,11 +19,13 @@ void chain_start(struct hook *h, enum hook_verdict v, struct packet *p, struct s
 /* The same for somebody else who waits (HOOK_WAIT): told the verdict once, with the reply, which is theirs. */
 typedef void (*chain_tell_fn)(void *arg, struct hook *h, enum hook_verdict v);
 void chain_start_for(struct hook *h, chain_tell_fn tell, void *arg);
-/* Answers `p` by the verdict; HOOK_WAIT is not one. Takes h->reply. */
+/* Answers `p` by the verdict (or service_settle); HOOK_WAIT is not one. Takes h->reply. */
 void chain_answer(const struct packet *p, struct hook *h, enum hook_verdict v);
 /* Sends the error that a hook has set to the sender of `p`. */
 void chain_refuse(const struct packet *p, const struct hook *h);
 /* In this process: main waits for 0 when it stops. Those that wait for somebody's answer are not counted. */
 unsigned chain_total(void);
+/* The timers of a home end without a call. */
+void chain_home_stop(void);
 
 #endif

@@ -26,6 +26,7 @@
 #include "core/route/iq.h"
 #include "core/module/modules.h"
 #include "core/route/router.h"
+#include "core/service/service.h"
 #include "core/session.h"
 #include "core/user.h"
 #include "xmpp/ns.h"
@@ -315,7 +316,17 @@ write_component(void *arg, const char *domain)
 	elem_set(i->st, elem_add(i->st, i->query, NULL, "item"), "jid", domain);
 }
 
-/* The server's items are the components that are connected. */
+static void
+write_service(void *arg, const char *domain, const char *name)
+{
+	struct items *i = arg;
+	struct elem *item = elem_add(i->st, i->query, NULL, "item");
+
+	elem_set(i->st, item, "jid", domain);
+	elem_set(i->st, item, "name", name);
+}
+
+/* The server's items are its services and the components that are connected. */
 static enum xerror
 on_items(const struct iq_call *c)
 {
@@ -330,8 +341,10 @@ on_items(const struct iq_call *c)
 	}
 	if (c->user && !node_of(c))
 		write_resources(st, query, c->user);
-	else if (!c->user && !node_of(c))
+	else if (!c->user && !node_of(c)) {
+		service_each(jid_domain(c->p->to), write_service, &(struct items){ st, query });
 		component_each(write_component, &(struct items){ st, query });
+	}
 	return finish(c, HOOK_DISCO_ITEMS, st, query);
 }
 

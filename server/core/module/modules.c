@@ -23,6 +23,7 @@
 #include "core/route/iq.h"
 #include "core/roster/roster.h"
 #include "core/route/router.h"
+#include "core/service/service.h"
 #include "core/user.h"
 
 /* The modules. Order inside a stage is the order here; the reason stands beside the line where it matters. */
@@ -166,6 +167,7 @@ modules_stop(void)
 		free(stages[i].list);
 	memset(stages, 0, sizeof(stages));
 	command_stop();
+	service_stop();
 	while (nmodules)
 		detach(&modules[--nmodules]);
 	free(modules);

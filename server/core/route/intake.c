@@ -4,13 +4,14 @@
 #include "core/route/intake.h"
 
 #include "core/host.h"
+#include "core/service/service.h"
 #include "xmpp/ns.h"
 
 static bool
 names_us(const char *address)
 {
 	struct jid *j = address ? jid_parse_z(address) : NULL;
-	bool ours = j && host_is_local(j);
+	bool ours = j && (host_is_local(j) || service_of(j));
 
 	jid_unref(j);
 	return ours;

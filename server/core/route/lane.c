@@ -1,5 +1,5 @@
 /*
- * lane: entries in order, each waiting for the record or ready to leave.
+ * lane: entries in order, each waiting for the record or for a service that records it, or ready to leave.
  *
  * References: the session holds one until lane_orphan, each hold one, each entry that the archive writer has
  * one. `running` guards against leaving twice when a handler pushes or releases.
@@ -19,6 +19,7 @@
 #include "core/module/chain.h"
 #include "core/module/modules.h"
 #include "core/route/router.h"
+#include "core/service/service.h"
 #include "core/session.h"
 #include "core/user.h"
 #include "store/record.h"
@@ -27,17 +28,20 @@
 enum entry_state {
 	ENTRY_RECORDING, /* the archive writer has it */
 	ENTRY_READY,     /* may leave */
+	ENTRY_TO_HAND,   /* for a service that records it itself: goes there when its turn has come */
+	ENTRY_HANDED,    /* is there: comes back when that is done with it */
 	ENTRY_DONE,      /* answered already: leaves only to be counted */
 };
 
 struct entry {
 	struct list link;
 	struct lane *lane;
-	struct packet *p;
+	struct packet *p;        /* NULL: handed */
 	enum entry_state state;
 	bool barrier;            /* counted in lane.barriers */
 	size_t bytes;
 	struct record_entry rec;
+	struct mail back;        /* HANDED: its way back, to rec.home */
 };
 
 struct lane {
@@ -49,6 +53,7 @@ struct lane {
 	unsigned n, refs, holds;
 	size_t bytes;
 	unsigned barriers;       /* entries that an IQ for us must not overtake: presence, other IQs */
+	struct jid *handing;     /* where the HANDED ones at the head went; NULL: none has been handed */
 	bool running, full;
 };
 
@@ -85,8 +90,10 @@ lane_new_for(void (*changed)(void *owner), void *owner)
 static void
 unref(struct lane *l)
 {
-	if (--l->refs == 0)
-		free(l);
+	if (--l->refs)
+		return;
+	jid_unref(l->handing);
+	free(l);
 }
 
 unsigned
@@ -150,6 +157,62 @@ leave(struct lane *l, struct entry *e)
 		pass_on(l, p);
 }
 
+static void run(struct lane *l);
+
+static void
+came_back(struct mail *m)
+{
+	struct entry *e = LIST_ENTRY(m, struct entry, back);
+	struct lane *l = e->lane;
+
+	e->state = ENTRY_DONE;
+	run(l);
+	unref(l);
+}
+
+/* Where the packet ended. */
+static void
+send_back(void *arg)
+{
+	struct entry *e = arg;
+
+	reactor_post(e->rec.home, &e->back);
+}
+
+static void
+hand_over(struct entry *e)
+{
+	struct packet *p = e->p;
+
+	e->p = NULL;
+	e->state = ENTRY_HANDED;
+	e->back.run = came_back;
+	e->lane->refs++;
+	e->rec.home = reactor_current();
+	p->ended = send_back;
+	p->ended_arg = e;
+	router_send(p);
+}
+
+/* Those at the head that are for one address follow one another without waiting: they keep their order on the way and there. */
+static void
+hand_on(struct lane *l)
+{
+	LIST_EACH(i, &l->entries) {
+		struct entry *e = LIST_ENTRY(i, struct entry, link);
+
+		if (e->state == ENTRY_HANDED)
+			continue;
+		if (e->state != ENTRY_TO_HAND || (i != l->entries.next && !jid_equal(l->handing, e->p->to)))
+			return;
+		if (i == l->entries.next) {
+			jid_unref(l->handing);
+			l->handing = jid_ref(e->p->to);
+		}
+		hand_over(e);
+	}
+}
+
 static void
 run(struct lane *l)
 {
@@ -162,6 +225,10 @@ run(struct lane *l)
 
 		if (e->state == ENTRY_RECORDING)
 			break;
+		if (e->state == ENTRY_TO_HAND || e->state == ENTRY_HANDED) {
+			hand_on(l);
+			break;
+		}
 		leave(l, e);
 	}
 	l->running = false;
@@ -223,7 +290,7 @@ may_pass(struct lane *l, struct packet *p)
 	struct hook h = { .stage = HOOK_SEND_CHECK, .stanza = p->st, .from = p->from, .to = p->to };
 	enum hook_verdict v;
 
-	if (p->to && !host_is_local(p->to) && !component_is(p->to)) {
+	if (p->to && !host_is_local(p->to) && !service_of(p->to) && !component_is(p->to)) {
 		router_refuse(p, XERROR_REMOTE_SERVER_NOT_FOUND, NULL,
 			"this server does not exchange messages with that domain");
 		return false;
@@ -277,6 +344,8 @@ lane_push(struct lane *l, struct packet *p)
 
 	if (!may_pass(l, p)) {
 		e->state = ENTRY_DONE;
+	} else if (service_records(p)) {
+		e->state = ENTRY_TO_HAND;
 	} else if (must_be_recorded(p)) {
 		submit(e);
 	} else if (router_is_for_us(p) && !l->barriers && !l->holds && l->n > 1 && !l->running) {

@@ -7,6 +7,8 @@
  * others is before it (ping and roster answer while the database is away), and still is counted in its place.
  * The lane is bounded; full, it pauses its reader.
  *
+ * What a service records itself (core/service) is handed over in its turn, and counted when it has ended there.
+ *
  * A lane outlives its session: what was on its way to the record is delivered after the sender has gone.
  * Belongs to the sender's home.
  */

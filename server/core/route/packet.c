@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -101,6 +102,8 @@ packet_unref(struct packet *p)
 	jid_unref(p->from);
 	jid_unref(p->to);
 	free(p->xml);
+	if (p->ended)
+		p->ended(p->ended_arg);
 	free(p);
 }
 
@@ -173,12 +176,27 @@ write_recorded(struct buf *out, const struct packet *p)
 	buf_add(out, end, tail);
 }
 
+/* The text has no `to`: it goes behind the element's name. */
+static void
+write_for(struct buf *out, const struct packet *p, const struct jid *to)
+{
+	size_t name = 1 + strlen(p->st->root->name);
+
+	buf_add(out, p->xml, name);
+	buf_adds(out, " to='");
+	serialize_attr(out, jid_full(to), jid_full_len(to));
+	buf_addc(out, '\'');
+	buf_add(out, p->xml + name, p->xml_len - name);
+}
+
 void
-packet_write(struct buf *out, struct packet *p)
+packet_write(struct buf *out, struct packet *p, const struct jid *session)
 {
 	struct overlay o = { .to = p->readdressed ? jid_full(p->to) : NULL };
 
-	if (p->record_id) {
+	if (p->for_each) {
+		write_for(out, p, session);
+	} else if (p->record_id) {
 		packet_make_xml(p);
 		write_recorded(out, p);
 	} else if (p->xml) {

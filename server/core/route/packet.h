@@ -44,7 +44,10 @@ struct packet {
 	bool delayed;           /* comes from the backlog: <delay/> is added (XEP-0203) */
 	bool refusal;           /* an error that the server made of the recipient's own stanza: nobody judges it (RECV_CHECK) */
 	bool readdressed;       /* `to` is not the stanza's */
+	bool for_each;          /* has no `to`: it is written for each session that it is given to */
 	bool told;              /* HOOK_RECV_GIVEN has run */
+	void (*ended)(void *arg); /* called where the packet is freed: somebody waits for its end; NULL: nobody */
+	void *ended_arg;
 };
 
 /* Takes the stanza's reference and seals it. from and to: new references are taken; either may be NULL. */
@@ -57,8 +60,9 @@ struct packet *packet_readdress(const struct packet *p, struct jid *to);
 void packet_make_xml(struct packet *p);
 /* Bytes it takes in queues. */
 size_t packet_size(const struct packet *p);
-/* Writes it for a recipient: with stanza-id (XEP-0359, by the recipient's bare JID) and delay where due. */
-void packet_write(struct buf *out, struct packet *p);
+/* Writes it for a recipient: with stanza-id (XEP-0359, by the recipient's bare JID) and delay where due. `session` is who gets it
+ * when it is for each. */
+void packet_write(struct buf *out, struct packet *p, const struct jid *session);
 const char *packet_id(const struct packet *p); /* the id attribute or NULL */
 /* An error reply as a packet, addressed to p->from; NULL when p must not be answered. */
 struct packet *packet_error(const struct packet *p, enum xerror e, const char *type, const char *text);

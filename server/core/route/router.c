@@ -25,6 +25,7 @@
 #include "core/roster/presence.h"
 #include "core/route/question.h"
 #include "core/roster/roster.h"
+#include "core/service/service.h"
 #include "core/user.h"
 
 #define CLOGGED_BYTES 262144
@@ -126,13 +127,18 @@ send_to_server(struct packet *p)
 void
 router_send(struct packet *p)
 {
+	bool ours = p->to && host_is_local(p->to);
+
 	if (!p->to) {
 		packet_unref(p);
-	} else if (!host_is_local(p->to) && component_is(p->to)) {
+	} else if (!ours && service_of(p->to)) {
+		p->mail.run = arrive;
+		reactor_post(home_of(p->to), &p->mail);
+	} else if (!ours && component_is(p->to)) {
 		component_deliver(p);
-	} else if (!host_is_local(p->to)) {
+	} else if (!ours) {
 		/* Federation is default-deny: no partner is allowed yet. */
-		if (p->from && (host_is_local(p->from) || component_is(p->from)))
+		if (p->from && (host_is_local(p->from) || service_of(p->from) || component_is(p->from)))
 			router_refuse(p, XERROR_REMOTE_SERVER_NOT_FOUND, NULL, "this server does not exchange messages with that domain");
 		packet_unref(p);
 	} else if (!jid_local(p->to)) {
@@ -154,7 +160,9 @@ struct arrival {
 static void
 cannot_look_up(struct packet *p)
 {
-	if (is_question(p) || is_subscription(p) || (p->kind == PACKET_MESSAGE && !p->deliverable))
+	bool enters = p->kind == PACKET_PRESENCE && p->type == TYPE_NONE && service_of(p->to);
+
+	if (is_question(p) || is_subscription(p) || enters || (p->kind == PACKET_MESSAGE && !p->deliverable))
 		router_refuse(p, XERROR_RESOURCE_CONSTRAINT, "wait", "the database is not available, try again later");
 }
 
@@ -421,6 +429,8 @@ deliver(struct user *u, struct packet *p)
 {
 	if (!u) {
 		cannot_look_up(p);
+	} else if (u->service) {
+		service_deliver(u, p);
 	} else if (router_may_arrive(u, p)) {
 		if (u->state == USER_ABSENT)
 			no_such_user(u, p);
@@ -449,6 +459,8 @@ inbox_run(struct user_wait *w, struct user *u)
 static bool
 needs_no_loading(const struct packet *p)
 {
+	if (service_of(p->to))
+		return false;
 	/* Nobody is there: presence and answers have no one to go to. A question is answered as it would be when
 	 * somebody had just been there: what is in memory is nobody's business. */
 	if (p->kind == PACKET_MESSAGE)
@@ -456,13 +468,30 @@ needs_no_loading(const struct packet *p)
 	return !is_subscription(p) && !is_question(p);
 }
 
+/* What a place has asked is answered whoever waits there. */
+static bool
+is_answer_to_place(const struct user *u, const struct packet *p)
+{
+	return u && u->service && p->kind == PACKET_IQ && !is_question(p) && jid_is_bare(p->to);
+}
+
 static void
 arrive(struct mail *m)
 {
-	struct packet *p = LIST_ENTRY(m, struct packet, mail);
+	router_arrive(LIST_ENTRY(m, struct packet, mail));
+}
+
+void
+router_arrive(struct packet *p)
+{
 	struct user *u = user_in_memory(p->to);
 	struct arrival *a;
 
+	if (is_answer_to_place(u, p)) {
+		question_answer_here(p);
+		packet_unref(p);
+		return;
+	}
 	if (u && user_is_free(u)) {
 		deliver(u, p);
 		return;

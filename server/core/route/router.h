@@ -12,7 +12,9 @@ struct user;
 /* Sends a packet towards p->to, wherever that lives (takes the reference). For everything that need not be
  * recorded or has been; from any home. */
 void router_send(struct packet *p);
-/* The same for a reply that may be NULL. */
+/* At the home of p->to: as if it had just come there. Takes the reference. */
+void router_arrive(struct packet *p);
+/* The same as router_send for a reply that may be NULL. */
 void router_reply(struct packet *p);
 /* Sends the error to p's sender, when it may be answered. Borrows p. */
 void router_refuse(const struct packet *p, enum xerror e, const char *type, const char *text);

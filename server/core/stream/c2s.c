@@ -562,7 +562,7 @@ c2s_send(struct c2s *c, struct packet *p)
 {
 	if (!may_write(c))
 		return;
-	packet_write(conn_out(c->conn), p);
+	packet_write(conn_out(c->conn), p, c->session ? c->session->jid : NULL);
 	conn_wrote(c->conn);
 }
 

@@ -121,7 +121,7 @@ session_send(struct session *s, struct packet *p)
 	if (s->closing)
 		return;
 	buf_addf(&w.log, "%s> ", jid_resource(s->jid));
-	packet_write(&w.log, p);
+	packet_write(&w.log, p, NULL);
 	buf_addc(&w.log, '\n');
 	if (w.slow)
 		end_session(s);
@@ -131,7 +131,7 @@ void
 router_send(struct packet *p)
 {
 	buf_addf(&w.log, "*> ");
-	packet_write(&w.log, p);
+	packet_write(&w.log, p, NULL);
 	buf_addc(&w.log, '\n');
 	packet_unref(p);
 }

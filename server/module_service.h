@@ -1,5 +1,5 @@
 /*
- * service: a domain of ours that a module answers for: rooms at conference.example, nodes at pubsub.example.
+ * module_service: a domain of ours that a module answers for: rooms at conference.example, nodes at pubsub.example.
  *
  * A module that serves is asked about everything that is sent to LABEL.HOST and to every address there, for each host. Like every
  * account, each bare address has one home, and a record in memory there while it is needed: its place. What the module knows
@@ -9,8 +9,8 @@
  * Messages reach a place when they are committed, as they reach an account (P1); only messages of type groupchat may come unrecorded
  * (`records`), so that the place records once what all its occupants will read, in the order in which they read it.
  */
-#ifndef SERVICE_H
-#define SERVICE_H
+#ifndef MODULE_SERVICE_H
+#define MODULE_SERVICE_H
 
 #include "module.h"
 
@@ -27,7 +27,7 @@ struct module_service {
 	/* At home: what is kept in memory, of the rows or of NULL. */
 	void *(*make)(const struct jid *bare, const void *rows);
 	void (*free)(void *place);
-	/* Must it stay in memory when nothing waits for it? What is not needed goes after limits.place_idle. */
+	/* Must it stay in memory when nothing waits for it? What is not needed goes some minutes later. */
 	bool (*is_needed)(const void *place);
 	/* Stage HOOK_SERVICE: h->stanza of h->from has come to h->to; h->account is the bare address, h->payload an IQ's child. May wait.
 	 * HANDLED: done; an IQ of type get or set has its answer by hook_reply, now or in a continuation. REJECT: the error goes back to
@@ -75,6 +75,10 @@ struct hook_who {
 };
 /* Goes on with ok false when the database could not be asked. */
 enum hook_verdict hook_who(struct hook *h, struct hook_who *w, void *data, hook_then_fn then);
+/* Goes on after hook_unpark(*parked), which is called once, later, on the same home, and is itself never followed by the
+ * continuation within that call: for what waits for others of the module's own. They go on in the order of their hook_unpark. */
+enum hook_verdict hook_park(struct hook *h, void **parked, void *data, hook_then_fn then);
+void hook_unpark(void *parked);
 /* Goes on after so many milliseconds; the account or place stays in memory meanwhile. Gone without a call when the server stops. */
 enum hook_verdict hook_after(struct hook *h, unsigned ms, void *data, hook_then_fn then);
 
