@@ -1,0 +1,332 @@
+/*
+ * bookmark_copy: the list as one item of the node storage:bookmarks (XEP-0048 in XEP-0223), for clients that keep it there
+ * (`#compat-pep`, XEP-0411).
+ *
+ * Events of the account's own nodes say what has changed. Of the items: the copy is made anew, when it differs. Of the copy, by a
+ * client: the items are made what it says. What this module publishes has no address to reply to, as it comes from the bare
+ * address, so it is not taken for a client's. One such walk at a time for an account, lists that clients set first; each
+ * event is followed by a walk that begins after it, so the last walk sees what there is.
+ *
+ * A copy that is older than this, or that an interrupted walk left behind, is looked at once when a client comes that
+ * follows the node: rooms that only it has become items, and nothing is taken away.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "bookmark.h"
+#include "module.h"
+#include "xmpp/ns.h"
+#include "xmpp/parser.h"
+#include "xmpp/pubsub.h"
+#include "xmpp/serialize.h"
+
+#define COMPAT_PEP "urn:xmpp:bookmarks:1#compat-pep"
+#define CONVERSION "urn:xmpp:bookmarks-conversion:0"
+#define INTEREST "storage:bookmarks+notify"
+#define NS_ADDRESS "http://jabber.org/protocol/address"
+#define CURRENT "current" /* XEP-0223 §3: the id of an item that is the only one */
+
+/* Nobody else's; clients may have configured the rest in their way. */
+static const struct pubsub_config whitelist = { .access_model = "whitelist" };
+
+/* Kept with the account from its first event on. */
+struct memory {
+	bool busy;
+	bool copy;            /* the copy may have to be made anew */
+	bool look, looked;    /* the copy may have rooms that the items have not */
+	struct stanza *list;  /* the event with the last list that a client has set; NULL: it is in effect */
+};
+
+static void
+memory_free(void *data)
+{
+	struct memory *m = data;
+
+	stanza_unref(m->list);
+	free(m);
+}
+
+static struct memory *
+memory_of(struct hook *h)
+{
+	if (!module_data(h))
+		module_set_data(h, mem_zalloc(sizeof(struct memory)));
+	return module_data(h);
+}
+
+static enum hook_verdict begin(struct hook *h, void *data, bool ok);
+
+/* Another walk in a chain of its own: the memory of this one has grown enough. */
+static enum hook_verdict
+end(struct hook *h)
+{
+	struct memory *m = module_data(h);
+
+	if (m) {
+		m->busy = false;
+		hook_aside(h, begin, NULL);
+	}
+	return HOOK_NEXT;
+}
+
+static enum hook_verdict
+failed(struct hook *h, const char *why)
+{
+	log_info(NULL, "bookmarks-not-converted", "account=%s why=%s", jid_bare(h->account), why);
+	metric_add(METRIC_PROFILE_REFUSED, 1);
+	return end(h);
+}
+
+static void
+unref(void *st)
+{
+	stanza_unref(st);
+}
+
+/* It lasts as long as hook_memory(h). */
+static const struct stanza *
+hold(struct hook *h, const struct stanza *st)
+{
+	arena_on_free(hook_memory(h), unref, stanza_ref((struct stanza *)st));
+	return st;
+}
+
+/* From the copy to the items */
+
+static enum hook_verdict
+changed(struct hook *h, enum bookmark_outcome o)
+{
+	return o == BOOKMARK_CHANGED ? end(h) : failed(h, o == BOOKMARK_REFUSED ? "refused" : "unavailable");
+}
+
+static enum hook_verdict
+take_list(struct hook *h, const struct elem *storage, bool add_only)
+{
+	struct bookmarks wanted;
+
+	if (bookmark_count(storage) > module_limits()->bookmarks)
+		return failed(h, "too-many");
+	if (!bookmark_read_storage(storage, hook_memory(h), &wanted))
+		return failed(h, "malformed");
+	return bookmark_change(h, &wanted, add_only, changed);
+}
+
+static const struct elem *
+storage_of_item(const struct elem *item)
+{
+	return item ? elem_child(item, NS_STORAGE, "storage") : NULL;
+}
+
+static const struct elem *
+storage_of_event(const struct stanza *st)
+{
+	const struct elem *event = elem_child(st->root, NS_PUBSUB_EVENT, "event");
+	const struct elem *items = event ? elem_child(event, NS_PUBSUB_EVENT, "items") : NULL;
+
+	return storage_of_item(items ? elem_child(items, NS_PUBSUB_EVENT, "item") : NULL);
+}
+
+static enum hook_verdict
+on_looked(struct hook *h, void *data, bool ok)
+{
+	const struct elem *storage = ok ? storage_of_item(pubsub_first_item(h->answer)) : NULL;
+
+	(void)data;
+	if (!storage)
+		return end(h);
+	(void)hold(h, h->answer);
+	return take_list(h, storage, true);
+}
+
+/* From the items to the copy */
+
+struct copy {
+	const struct elem *had; /* what the node has; NULL: nothing */
+	const char *storage;    /* to publish */
+	bool configured;
+};
+
+static enum hook_verdict on_published(struct hook *h, void *data, bool ok);
+
+static enum hook_verdict
+publish(struct hook *h, struct copy *c)
+{
+	struct stanza *storage = parser_one(c->storage, strlen(c->storage), NULL, NULL), *iq;
+	struct elem *item;
+
+	iq = pubsub_publish(NS_STORAGE, CURRENT, &item);
+	if (storage)
+		elem_add_copy(iq, item, storage->root);
+	stanza_unref(storage);
+	pubsub_publish_options(iq, &whitelist);
+	return hook_ask(h, h->account, iq, 0, c, on_published);
+}
+
+static enum hook_verdict
+on_configured(struct hook *h, void *data, bool ok)
+{
+	return ok && pubsub_is_result(h->answer) ? publish(h, data) : failed(h, "unavailable");
+}
+
+static enum hook_verdict
+on_published(struct hook *h, void *data, bool ok)
+{
+	struct copy *c = data;
+
+	if (!ok)
+		return failed(h, "unavailable");
+	if (pubsub_is_result(h->answer))
+		return end(h);
+	if (!pubsub_is_precondition(h->answer) || c->configured)
+		return failed(h, "refused");
+	c->configured = true; /* XEP-0411 §6: others could read it */
+	return hook_ask(h, h->account, pubsub_configure(NS_STORAGE, &whitelist), 0, c, on_configured);
+}
+
+/* In whatever order. */
+static bool
+is_same(struct hook *h, const struct copy *c, const struct bookmarks *all)
+{
+	struct bookmarks had = { 0 };
+
+	if (!c->had)
+		return !all->n;
+	if (!bookmark_read_storage(c->had, h->arena, &had) || had.n != all->n)
+		return false;
+	for (size_t i = 0; i < had.n; i++) {
+		const struct bookmark *b = bookmark_find(all, had.list[i].id);
+
+		if (!b || !bookmark_is_unchanged(h->arena, &had.list[i], b))
+			return false;
+	}
+	return true;
+}
+
+/* What is no room (XEP-0048 §2.2: web pages) stays. */
+static const char *
+storage_text(struct hook *h, const struct copy *c, const struct bookmarks *all)
+{
+	struct stanza *st = stanza_new(NS_STORAGE, "storage");
+	struct buf b = { 0 };
+	const char *s;
+
+	for (const struct elem *e = c->had ? elem_first(c->had) : NULL; e; e = elem_next(e, NULL, NULL))
+		if (!elem_is(e, NS_STORAGE, "conference"))
+			elem_add_copy(st, st->root, e);
+	bookmark_add_conferences(st, st->root, all);
+	serialize_elem(&b, st->root, NULL);
+	s = arena_strndup(hook_memory(h), buf_str(&b), buf_len(&b));
+	buf_fini(&b);
+	stanza_unref(st);
+	return s;
+}
+
+static enum hook_verdict
+on_items(struct hook *h, void *data, bool ok)
+{
+	struct copy *c = data;
+	struct bookmarks all;
+
+	if (!bookmark_has_items(h, ok))
+		return failed(h, "unavailable");
+	all = bookmark_read_items(h->answer, h->arena);
+	if (is_same(h, c, &all))
+		return end(h);
+	c->storage = storage_text(h, c, &all);
+	return publish(h, c);
+}
+
+static enum hook_verdict
+on_copy(struct hook *h, void *data, bool ok)
+{
+	struct copy *c = data;
+
+	if (!bookmark_has_items(h, ok))
+		return failed(h, "unavailable");
+	c->had = storage_of_item(pubsub_first_item(h->answer));
+	if (c->had)
+		(void)hold(h, h->answer);
+	return hook_ask(h, h->account, pubsub_items_get(NS_BOOKMARKS, NULL, 0), 0, c, on_items);
+}
+
+/* Which walk is next */
+
+static enum hook_verdict
+begin(struct hook *h, void *data, bool ok)
+{
+	struct memory *m = module_data(h);
+	const struct stanza *list;
+
+	(void)data;
+	(void)ok;
+	if (!m || m->busy || !(m->list || m->look || m->copy))
+		return HOOK_NEXT;
+	m->busy = true;
+	if (m->list) {
+		list = hold(h, m->list);
+		stanza_unref(m->list);
+		m->list = NULL;
+		m->copy = true; /* should something of it be refused */
+		return take_list(h, storage_of_event(list), false);
+	}
+	if (m->look) {
+		m->look = false;
+		return hook_ask(h, h->account, pubsub_items_get(NS_STORAGE, NULL, 1), 0, NULL, on_looked);
+	}
+	m->copy = false;
+	return hook_ask(h, h->account, pubsub_items_get(NS_STORAGE, NULL, 1), 0, arena_zalloc(hook_memory(h), sizeof(struct copy)),
+		on_copy);
+}
+
+/* Events of the account's own nodes, as it gets them itself. The message goes on. */
+static enum hook_verdict
+on_event(struct hook *h)
+{
+	struct memory *m;
+	const char *node;
+
+	if (!elem_is(h->stanza->root, NS_CLIENT, "message") || !h->account_id || !h->from || !jid_is_bare(h->from) ||
+		!jid_equal(h->from, h->account))
+		return HOOK_NEXT;
+	node = pubsub_event_node(h->stanza);
+	if (!node || (strcmp(node, NS_BOOKMARKS) && strcmp(node, NS_STORAGE)))
+		return HOOK_NEXT;
+	m = memory_of(h);
+	if (m && !strcmp(node, NS_BOOKMARKS)) {
+		m->copy = true;
+	} else if (m && elem_child(h->stanza->root, NS_ADDRESS, "addresses") && storage_of_event(h->stanza)) {
+		stanza_unref(m->list);
+		m->list = stanza_ref((struct stanza *)h->stanza);
+	}
+	hook_aside(h, begin, NULL);
+	return HOOK_NEXT;
+}
+
+static enum hook_verdict
+on_caps(struct hook *h)
+{
+	struct memory *m;
+
+	if (!h->account_id || !h->bound || !module_session_supports(h->bound, INTEREST))
+		return HOOK_NEXT;
+	m = memory_of(h);
+	if (m && !m->looked) {
+		m->looked = m->look = m->copy = true;
+		hook_aside(h, begin, NULL);
+	}
+	return HOOK_NEXT;
+}
+
+int
+bookmark_copy_attach(struct module *m)
+{
+	static const struct module_account account = { .free = memory_free };
+
+	module_keep(m, &account);
+	module_offers(m, COMPAT_PEP, MODULE_ACCOUNT);
+	module_offers(m, CONVERSION, MODULE_ACCOUNT);
+	return module_on(m, HOOK_RECV_DELIVER, on_event) || module_on(m, HOOK_CAPS_KNOWN, on_caps) ? -1 : 0;
+}
