@@ -30,6 +30,7 @@ struct buf;
 	X(PUSH_SILENT, COUNTER, "chancery_push_silent_total", "Notifications that were not answered") \
 	X(PUSH_DISABLED, COUNTER, "chancery_push_disabled_total", "Push services forgotten as they did not take notifications") \
 	X(USERS_LOADED, GAUGE, "chancery_users_loaded", "Users held in memory") \
+	X(PLACES_LOADED, GAUGE, "chancery_places_loaded", "Rooms and other addresses at services held in memory") \
 	X(TLS_FAILED, COUNTER, "chancery_tls_failed_total", "TLS handshakes that failed") \
 	X(AUTH_OK, COUNTER, "chancery_auth_ok_total", "Authentications that succeeded") \
 	X(AUTH_FAILED, COUNTER, "chancery_auth_failed_total", "Authentications that failed") \

@@ -119,7 +119,7 @@ user_free(struct user *u)
 	free(u->groups);
 	jid_unref(u->jid);
 	free(u);
-	metric_add(METRIC_USERS_LOADED, -1);
+	metric_add(u->service ? METRIC_PLACES_LOADED : METRIC_USERS_LOADED, -1);
 }
 
 bool
@@ -339,7 +339,7 @@ load(const struct jid *j)
 	list_init(&u->inbox);
 	list_init(&u->idle);
 	HASH_ADD_KEYPTR(hh, here->table, jid_bare(u->jid), jid_bare_len(u->jid), u);
-	metric_add(METRIC_USERS_LOADED, 1);
+	metric_add(u->service ? METRIC_PLACES_LOADED : METRIC_USERS_LOADED, 1);
 	pool_submit(load_job(u, load_done), jid_hash(u->jid));
 	return u;
 }

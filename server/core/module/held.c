@@ -16,8 +16,9 @@
 static bool
 is_wanted(struct session *s, struct packet *p)
 {
-	struct hook h = { .stage = HOOK_SESSION_SEND, .stanza = p->st, .from = p->from, .to = p->to, .account = s->user->jid,
-		.session = s->jid, .bound = s, .record_id = p->record_id, .record_us = p->at_us, .delayed = p->delayed };
+	struct hook h = { .stage = HOOK_SESSION_SEND, .stanza = p->st, .from = p->from, .to = p->to ? p->to : s->jid,
+		.account = s->user->jid, .session = s->jid, .bound = s,
+		.record_id = p->record_id, .record_us = p->at_us, .delayed = p->delayed };
 
 	return modules_run(&h, s->user) == HOOK_HANDLED;
 }
