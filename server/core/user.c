@@ -118,8 +118,8 @@ user_free(struct user *u)
 	free(u->last_status);
 	free(u->groups);
 	jid_unref(u->jid);
-	free(u);
 	metric_add(u->service ? METRIC_PLACES_LOADED : METRIC_USERS_LOADED, -1);
+	free(u);
 }
 
 bool
