@@ -75,7 +75,7 @@ enum hook_verdict pep_on_deliver(struct hook *h);
 
 /* pep_last.c: last items, to those who come */
 struct pep_told {
-	uint64_t *node; /* hashes of the nodes whose last items the session has been sent */
+	uint64_t *node; /* hashes of the nodes that the session's client announces: their last items have been sent */
 	unsigned n;
 	unsigned reading; /* queries for last items that are under way */
 	uint64_t *newer;  /* meanwhile: hashes of the contacts and nodes whose events the session has heard */

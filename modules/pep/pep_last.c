@@ -3,7 +3,8 @@
  * account see its presence. One query brings those of all contacts here, as far as their rosters and nodes allow; nobody
  * is loaded for that.
  *
- * A client that announces more interests later gets those, and none twice. What is published while the query runs is told at
+ * A client that announces other interests later gets the items of those that are new; one that it gave up meanwhile is new
+ * again. What is published while the query runs is told at
  * once; what the query has read of that node is older then, and left out.
  */
 #include <stdlib.h>
@@ -20,7 +21,9 @@
 
 struct interests {
 	struct arena *arena;
-	struct pep_told *told; /* NULL: whatever it has been told */
+	const struct pep_told *told; /* NULL: whatever it has been told */
+	uint64_t *now;               /* hashes of all that are announced */
+	unsigned nnow, nowcap;
 	struct pep_list *out;
 	unsigned cap;
 };
@@ -42,14 +45,20 @@ hash_of(const char *owner, const char *node)
 }
 
 static bool
+is_among(const uint64_t *all, unsigned n, uint64_t hash)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (all[i] == hash)
+			return true;
+	return false;
+}
+
+static bool
 has_heard(const struct pep_told *t, const char *owner, const char *node)
 {
 	uint64_t hash = t->nnewer ? hash_of(owner, node) : 0;
 
-	for (unsigned i = 0; i < t->nnewer; i++)
-		if (t->newer[i] == hash)
-			return true;
-	return false;
+	return is_among(t->newer, t->nnewer, hash);
 }
 
 void
@@ -73,16 +82,33 @@ reading_ends(struct pep_told *t)
 }
 
 static bool
-is_new(struct pep_told *t, const char *node)
+is_new(struct interests *in, const char *node)
 {
 	uint64_t hash = crypt_hash(node, strlen(node));
 
-	for (unsigned i = 0; i < t->n; i++)
-		if (t->node[i] == hash)
-			return false;
-	t->node = mem_realloc(t->node, (t->n + 1) * sizeof(*t->node));
-	t->node[t->n++] = hash;
-	return true;
+	if (is_among(in->now, in->nnow, hash))
+		return false;
+	if (in->nnow == in->nowcap) {
+		uint64_t *more = arena_alloc(in->arena, 2 * (in->nowcap + 8) * sizeof(*more));
+
+		if (in->nnow)
+			memcpy(more, in->now, in->nnow * sizeof(*more));
+		in->now = more;
+		in->nowcap = 2 * (in->nowcap + 8);
+	}
+	in->now[in->nnow++] = hash;
+	return !is_among(in->told->node, in->told->n, hash);
+}
+
+/* What it no longer announces is new when it comes again. */
+static void
+remember(struct pep_told *t, const struct interests *in)
+{
+	if (in->nnow) {
+		t->node = mem_realloc(t->node, in->nnow * sizeof(*t->node));
+		memcpy(t->node, in->now, in->nnow * sizeof(*t->node));
+	}
+	t->n = in->nnow;
 }
 
 static bool
@@ -104,7 +130,7 @@ add_interest(void *arg, const char *var)
 	if (n <= tail || strcmp(var + n - tail, NOTIFY) != 0)
 		return;
 	node = arena_strndup(in->arena, var, n - tail);
-	if ((in->told && !is_new(in->told, node)) || has(in->out, node))
+	if ((in->told && !is_new(in, node)) || has(in->out, node))
 		return;
 	if (in->out->n == in->cap) {
 		const char **more = arena_alloc(in->arena, 2 * (in->cap + 8) * sizeof(*more));
@@ -154,6 +180,7 @@ pep_on_caps(struct hook *h)
 	struct interests in = { .arena = hook_memory(h), .told = told, .out = &c->op.interests };
 
 	module_session_features(h->bound, add_interest, &in);
+	remember(told, &in);
 	if (!c->op.interests.n)
 		return HOOK_NEXT;
 	c->to = h->bound;

@@ -216,6 +216,21 @@ def test_last_item_new_interest(t):
     assert not a.heard_any(is_event), a.heard
 
 
+def test_last_item_interest_again(t):
+    """XEP-0163 §4.3: who gives up an interest and announces it again is told the last item again"""
+    a, b = t.friends()
+    hello(b, TUNE)
+    ok(publish(a, TUNE))
+    event(b, TUNE)
+    hello(b, NICK)
+    ok(publish(a, TUNE))
+    b.sync(a)
+    hello(b, TUNE, NICK)
+    event(b, TUNE)
+    b.ping()
+    assert not b.heard_any(is_event), b.heard
+
+
 def test_last_item_after_return(t):
     """XEP-0163 §4.3.3: who goes and comes again is told again"""
     a = t.online()
