@@ -223,8 +223,26 @@ def test_resume_before_authentication(t):
     victim = t.online(sm=True)
     c = t.stream()
     c.send("<resume xmlns='urn:xmpp:sm:3' h='0' previd='%s'/>" % victim.sm_id)
-    assert c.expect_end() in ('not-authorized', 'unsupported-stanza-type')
+    e = c.expect(sm)
+    assert e.name == 'failed' and e.condition() == 'unexpected-request', e
+    c.send("<r xmlns='urn:xmpp:sm:3'/>")
+    assert c.expect_end() == 'not-authorized'
     assert victim.ping().get('type') == 'result'
+
+
+def test_enable_before_authentication(t):
+    """XEP-0198 §3: enabling before authentication fails, before TLS and after it; the stream goes on"""
+    plain, c = t.client(), t.stream()
+    plain.connect()
+    plain.open()
+    plain.expect_features()
+    for c in (plain, c):
+        c.send("<enable xmlns='urn:xmpp:sm:3'/>")
+        e = c.expect(sm)
+        assert e.name == 'failed' and e.condition() == 'unexpected-request', e
+    c.auth()
+    c.open().expect_features()
+    assert c.bind()
 
 
 def test_resume_bound(t):

@@ -86,6 +86,14 @@ on_abort(struct c2s *c, const struct elem *e)
 	c2s_sasl_refuse(c, SASL_ABORTED);
 }
 
+/* XEP-0198 §3, §6: who asks for stream management too early is told so; the stream goes on. */
+static void
+on_sm_too_early(struct c2s *c, const struct elem *e)
+{
+	(void)e;
+	c2s_writef(c, "<failed xmlns='urn:xmpp:sm:3'><unexpected-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>");
+}
+
 /* What may be said when. An element of a known kind in another state, or an unknown one, ends the stream. */
 
 static const struct {
@@ -99,6 +107,10 @@ static const struct {
 	{ C2S_CHALLENGED, NS_SASL, "abort", on_abort },
 	{ C2S_CHALLENGED, NS_SASL2, "response", on_response },
 	{ C2S_CHALLENGED, NS_SASL2, "abort", on_abort },
+	{ C2S_PLAIN, NS_SM, "enable", on_sm_too_early },
+	{ C2S_PLAIN, NS_SM, "resume", on_sm_too_early },
+	{ C2S_AUTH, NS_SM, "enable", on_sm_too_early },
+	{ C2S_AUTH, NS_SM, "resume", on_sm_too_early },
 };
 
 static bool
