@@ -166,6 +166,9 @@ void hook_record_shown(struct hook *h, enum hook_history who);
  * and what it refers to, its body where none was given; and it is shown if it is worth it and its hints (XEP-0334) allow.
  * Is it? */
 bool hook_record_message(struct hook *h, enum hook_history who);
+/* After hook_record_stanza of a <message/> with `from` and `to`: by its commit it goes to whom it is addressed, as what a user sends does,
+ * with the record's id as its stanza id: now, or, to an account of ours, when somebody is there to take it. */
+void hook_record_sends(struct hook *h);
 /* Asks `to` in the name of the account (its bare JID), or of the server where there is none. Takes `iq` (unsealed, get or set;
  * from, to and id are set here) and goes on with h->answer; ok false after timeout_ms (0: 30 s) without one. What
  * is asked of the account itself is answered by its IQ handlers as if its owner had asked. */

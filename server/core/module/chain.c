@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/host.h"
 #include "core/module/account.h"
 #include "core/module/desk.h"
 #include "core/module/modules.h"
@@ -42,6 +43,7 @@ struct hook_chain {
 	module_work_fn work;
 	struct record_entry rec;
 	struct stanza *recorded; /* the text in rec is of this one */
+	struct packet *sent;     /* the same, when it goes out by its commit */
 	struct stanza *iq;       /* to ask */
 	struct jid *whom;
 	unsigned timeout_ms;
@@ -141,6 +143,8 @@ chain_free(struct hook_chain *c)
 {
 	stanza_unref(c->iq);
 	stanza_unref(c->recorded);
+	if (c->sent)
+		packet_unref(c->sent);
 	jid_unref(c->whom);
 	let_go(c);
 	arena_free(c->arena);
@@ -278,10 +282,20 @@ recorded(struct mail *m)
 {
 	struct hook_chain *c = LIST_ENTRY(LIST_ENTRY(m, struct record_entry, mail), struct hook_chain, rec);
 	bool ok = c->rec.outcome == RECORD_COMMITTED;
+	struct packet *sent = c->sent;
 
+	c->sent = NULL;
 	if (ok) {
 		c->h.record_id = c->rec.id;
 		c->h.record_us = c->rec.at_us;
+	}
+	if (sent && ok) {
+		sent->record_id = c->rec.id;
+		sent->at_us = c->rec.at_us;
+		sent->deliverable = c->rec.deliverable;
+		router_send(sent);
+	} else if (sent) {
+		packet_unref(sent);
 	}
 	stanza_unref(c->recorded);
 	c->recorded = NULL;
@@ -548,6 +562,22 @@ hook_record_shown(struct hook *h, enum hook_history who)
 	assert(h->chain->step == STEP_RECORD);
 	e->shown = who != HOOK_HISTORY_NONE;
 	e->recipient_only = who == HOOK_HISTORY_RECIPIENT;
+}
+
+void
+hook_record_sends(struct hook *h)
+{
+	struct hook_chain *c = h->chain;
+	const struct elem *root = c->recorded->root;
+	const char *from = elem_get(root, "from"), *to = elem_get(root, "to");
+	struct jid *f = from ? jid_parse_z(from) : NULL, *t = to ? jid_parse_z(to) : NULL;
+
+	assert(c->step == STEP_RECORD && f && t);
+	c->sent = packet_new(stanza_ref(c->recorded), f, t);
+	packet_make_xml(c->sent);
+	c->rec.deliverable = (c->sent->type == TYPE_NORMAL || c->sent->type == TYPE_CHAT) && jid_local(t) && host_is_local(t);
+	jid_unref(f);
+	jid_unref(t);
 }
 
 bool
