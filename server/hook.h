@@ -100,6 +100,7 @@ struct hook {
 	const char *error_ns, *error_name; /* application-specific condition (RFC 6120 §8.3.4); static */
 	const char *error_feature;    /* its attribute `feature` (XEP-0060's <unsupported/>); static */
 	struct stanza *reply;         /* hook_reply; HOOK_DISCO_*: to add to */
+	bool passed_on;               /* hook_passed_on */
 	struct stanza *replacement;   /* hook_replace */
 	struct hook_chain *chain;     /* the core's */
 	struct session *given_only;   /* the core's: module_was_given */
@@ -113,6 +114,13 @@ void hook_reply(struct hook *h, struct stanza *reply);
 struct stanza *hook_result(const struct hook *h);
 /* hook_reply(h, hook_result(h)) */
 enum hook_verdict hook_done(struct hook *h);
+/* An IQ went on to somebody whose answer will be sent back as it comes: HANDLED without a reply. */
+static inline enum hook_verdict
+hook_passed_on(struct hook *h)
+{
+	h->passed_on = true;
+	return HOOK_HANDLED;
+}
 static inline enum hook_verdict
 hook_reject(struct hook *h, enum xerror e, const char *text)
 {
@@ -162,9 +170,9 @@ enum hook_verdict hook_record_stanza(struct hook *h, enum record_kind kind, stru
  * without it. RECIPIENT: of the address it is to, a room's or a node's, whoever sent it. */
 enum hook_history { HOOK_HISTORY_NONE, HOOK_HISTORY_RECIPIENT, HOOK_HISTORY_BOTH };
 void hook_record_shown(struct hook *h, enum hook_history who);
-/* The same for a <message/>, which becomes the record that it would be between users: its kind (correction, retraction, reaction, …)
- * and what it refers to, its body where none was given; and it is shown if it is worth it and its hints (XEP-0334) allow.
- * Is it? */
+/* The same for a <message/>, which becomes the record that it would be between users: its kind (correction, retraction, reaction, …;
+ * unless another than RECORD_MESSAGE was given) and what it refers to, its body where none was given; and it is shown if it is worth
+ * it and its hints (XEP-0334) allow. Is it? */
 bool hook_record_message(struct hook *h, enum hook_history who);
 /* After hook_record_stanza of a <message/> with `from` and `to`: by its commit it goes to whom it is addressed, as what a user sends does,
  * with the record's id as its stanza id: now, or, to an account of ours, when somebody is there to take it. */

@@ -185,6 +185,8 @@ chain_answer(const struct packet *p, struct hook *h, enum hook_verdict v)
 		return;
 	}
 	stanza_unref(reply); /* made by a module that then refused */
+	if (v == HOOK_HANDLED && h->passed_on)
+		return;
 	if (v == HOOK_NEXT)
 		router_refuse(p, XERROR_SERVICE_UNAVAILABLE, NULL, NULL);
 	else if (v == HOOK_REJECT && h->error != XERROR_NONE)
@@ -586,11 +588,14 @@ hook_record_message(struct hook *h, enum hook_history who)
 	struct hook_chain *c = h->chain;
 	struct record_entry *e = &c->rec;
 	const char *body = e->body;
+	enum record_kind kind = e->kind;
 
 	assert(c->step == STEP_RECORD);
 	content_describe(c->recorded, packet_type_parse(PACKET_MESSAGE, elem_get(c->recorded->root, "type")), c->arena, e);
 	if (body)
 		e->body = body;
+	if (kind != RECORD_MESSAGE)
+		e->kind = kind;
 	hook_record_shown(h, e->shown ? who : HOOK_HISTORY_NONE);
 	return e->shown;
 }
