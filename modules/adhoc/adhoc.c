@@ -19,7 +19,6 @@
 
 #define ID_BYTES 12
 #define ID_SIZE (2 * ID_BYTES + 1)
-#define LIFETIME_MS 600000 /* between two steps */
 #define ENDED_MAX 8        /* ids of which we still say that they have ended */
 
 /* A command under way */
@@ -102,10 +101,11 @@ static void
 trim(struct kept *k, int64_t now)
 {
 	struct open **at = &k->first, *o;
+	int64_t oldest = now - (int64_t)module_limits()->command_seconds * 1000;
 	unsigned seen = 0;
 
 	while ((o = *at)) {
-		if (o->used_ms + LIFETIME_MS > now && seen < module_limits()->commands_open) {
+		if (o->used_ms > oldest && seen < module_limits()->commands_open) {
 			seen++;
 			at = &o->next;
 			continue;

@@ -92,6 +92,7 @@
 	X(control_clients, 16, 1, 256, "Connections to the control socket") \
 	X(announcement_bytes, 16384, 64, 131072, "Text of an announcement") \
 	X(commands_open, 5, 1, 100, "Ad-hoc commands (XEP-0050) a client may have begun and not finished; the oldest ends for a new one") \
+	X(command_seconds, 600, 1, 86400, "Time between two steps of a command, after which it has ended") \
 	X(invitations_open, 50, 1, 100000, "Invitations of an account that are neither used nor over (XEP-0401)") \
 	X(invitation_uses, 1000, 1, 1000000, "Times that one invitation can be used") \
 	X(account_groups, 64, 1, 1000, "Groups of the organisation an account may be in")

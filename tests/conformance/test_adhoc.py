@@ -1,9 +1,11 @@
 """Ad-hoc commands (XEP-0050). What there is to run are the commands of service administration (XEP-0133)."""
 import json
+import time
 
 from chancerytest.client import unique
 from chancerytest.command import NS, Step, command, submit
 from chancerytest.element import NAMES
+from chancerytest.scenario import alone
 
 ADMIN = 'http://jabber.org/protocol/admin'
 ONE = ADMIN + '#get-user-lastlogin'     # with a form
@@ -166,6 +168,16 @@ def test_bound(t):
     assert special(command(a, t.server.domain, ONE, begun[0], 'complete', inner))[1] == 'session-expired'
     for id in begun[1:]:
         assert Step(command(a, t.server.domain, ONE, id, 'complete', inner)).status == 'completed'
+
+
+@alone(limits__command_seconds='1')
+def test_expires(t):
+    """XEP-0050 §4.4: a command that nobody goes on with for limits.command_seconds has ended"""
+    a = administrator(t)
+    left = Step(command(a, t.server.domain, ONE))
+    time.sleep(1.1)
+    assert special(command(a, t.server.domain, ONE, left.id, 'complete', submit({'accountjids': a.bare}, ADMIN))) == (
+        'not-allowed', 'session-expired', 'cancel')
 
 
 def test_twice_at_once(t):
