@@ -34,24 +34,21 @@ blocking_add(struct sql *db, struct arena *a, void *data, struct err *e)
 {
 	struct blocking_change *c = data;
 	char id[24], most[24];
-	PGresult *r;
 	enum sql_status st;
+	bool fits;
 
 	(void)a;
 	snprintf(id, sizeof(id), "%" PRId64, c->account);
 	snprintf(most, sizeof(most), "%" PRIu64, c->most);
-	st = sql_query(db, e, &r,
+	st = sql_query_bool(db, e, &fits,
 		"WITH room AS (SELECT (SELECT count(*) FROM chancery.blocked WHERE account = $1) +"
 		"  cardinality(string_to_array($2, E'\\n')) <= $3::bigint AS ok),"
 		" added AS (INSERT INTO chancery.blocked (account, jid) SELECT a.id, u.jid FROM chancery.account a, room,"
 		"  unnest(string_to_array($2, E'\\n')) AS u (jid) WHERE a.id = $1 AND room.ok ON CONFLICT DO NOTHING)"
 		" SELECT ok FROM room",
 		3, id, c->jids, most);
-	if (st != SQL_OK)
-		return st;
-	c->full = !sql_bool(r, 0, 0);
-	PQclear(r);
-	return SQL_OK;
+	c->full = st == SQL_OK && !fits;
+	return st;
 }
 
 enum sql_status

@@ -39,13 +39,13 @@ push_store_put(struct sql *db, struct arena *a, void *data, struct err *e)
 {
 	struct push_change *c = data;
 	char id[24], most[24];
-	PGresult *r;
 	enum sql_status st;
+	bool fits;
 
 	(void)a;
 	snprintf(id, sizeof(id), "%" PRId64, c->account);
 	snprintf(most, sizeof(most), "%" PRIu64, c->most);
-	st = sql_query(db, e, &r,
+	st = sql_query_bool(db, e, &fits,
 		"WITH room AS (SELECT (SELECT count(*) FROM chancery.push WHERE account = $1 AND (jid, node) <> ($2, $3)) < $6::bigint"
 		"  AS ok),"
 		" put AS (INSERT INTO chancery.push (account, jid, node, resource, options)"
@@ -54,11 +54,8 @@ push_store_put(struct sql *db, struct arena *a, void *data, struct err *e)
 		"   enabled_at = now())"
 		" SELECT ok FROM room",
 		6, id, c->row.jid, c->row.node, c->row.resource, c->row.options, most);
-	if (st != SQL_OK)
-		return st;
-	c->full = !sql_bool(r, 0, 0);
-	PQclear(r);
-	return SQL_OK;
+	c->full = st == SQL_OK && !fits;
+	return st;
 }
 
 enum sql_status

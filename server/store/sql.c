@@ -551,6 +551,29 @@ sql_do(struct sql *db, struct err *e, const char *text, int n, ...)
 }
 
 enum sql_status
+sql_query_bool(struct sql *db, struct err *e, bool *out, const char *text, int n, ...)
+{
+	const char *v[PARAMS_MAX];
+	enum sql_status st;
+	PGresult *r;
+	va_list ap;
+
+	if (n > PARAMS_MAX)
+		abort();
+	va_start(ap, n);
+	for (int i = 0; i < n; i++)
+		v[i] = va_arg(ap, const char *);
+	va_end(ap);
+	*out = false;
+	st = sql_query_v(db, e, &r, text, n, v);
+	if (st != SQL_OK)
+		return st;
+	*out = PQntuples(r) > 0 && sql_bool(r, 0, 0);
+	PQclear(r);
+	return SQL_OK;
+}
+
+enum sql_status
 sql_script(struct sql *db, struct err *e, const char *text)
 {
 	int64_t deadline = clock_mono_ms() + db->deadline_ms;

@@ -51,6 +51,8 @@ enum sql_status sql_query(struct sql *db, struct err *e, PGresult **out, const c
 enum sql_status sql_query_v(struct sql *db, struct err *e, PGresult **out, const char *text, int n, const char *const *v);
 /* The same without rows. */
 enum sql_status sql_do(struct sql *db, struct err *e, const char *text, int n, ...);
+/* The same with one answer, yes or no; no row is no. */
+enum sql_status sql_query_bool(struct sql *db, struct err *e, bool *out, const char *text, int n, ...);
 /* Several statements without parameters (migrations). */
 enum sql_status sql_script(struct sql *db, struct err *e, const char *text);
 enum sql_status sql_begin(struct sql *db, struct err *e);

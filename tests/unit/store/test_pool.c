@@ -287,6 +287,7 @@ statements(void **state)
 	struct sql *db = sql_new(pg_conninfo(pg, "chancery_server"), "test");
 	PGresult *r;
 	struct err e;
+	bool yes;
 
 	(void)state;
 	assert_int_equal(sql_query(db, &e, &r, "SELECT 1", 0), SQL_UNAVAILABLE);
@@ -304,6 +305,10 @@ statements(void **state)
 		assert_int_equal(sql_i64(r, 0, 3), 0);
 		PQclear(r);
 	}
+	assert_int_equal(sql_query_bool(db, &e, &yes, "SELECT $1::int > 1", 1, "2"), SQL_OK);
+	assert_true(yes);
+	assert_int_equal(sql_query_bool(db, &e, &yes, "SELECT true WHERE false", 0), SQL_OK);
+	assert_false(yes);
 	assert_int_equal(sql_do(db, &e, "SELECT nonsense", 0), SQL_FAILED);
 	assert_string_equal(sql_state(db), "42703");
 	assert_true(sql_is_connected(db));
