@@ -25,6 +25,7 @@ enum record_kind {
 	RECORD_ROOM_AFFILIATION = 16, /* affiliations or roles were changed */
 	RECORD_ROOM_CONFIG = 17,  /* created, configured, destroyed */
 	RECORD_MODERATION = 18,   /* XEP-0425: a moderator took a message back; refers_to: its stanza-id */
+	RECORD_SUBSCRIPTION = 19, /* a presence of type subscribe, subscribed… with words in it (RFC 6121 §3) */
 };
 
 #endif

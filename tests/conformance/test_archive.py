@@ -220,6 +220,25 @@ def test_patience(t):
     assert not c.heard_any(lambda e: e.get('id') == id), 'a returned message came after all'
 
 
+@alone(archive__patience='3s')
+def test_patience_of_requests(t):
+    """P1: a subscription request whose words cannot be recorded goes back, too, and changes no roster"""
+    a, b = t.online(), t.online()
+    a.sync(b)
+    pids = postgres(int(t.server.env['CHANCERY_PG_PID']))
+    freeze(pids)
+    try:
+        a.presence('subscribe', b.bare, inner='<status>May I?</status>')
+        e = a.expect(lambda e: e.name == 'presence' and e.get('type') == 'error', 'the request back')
+        assert e.find('error').get('type') == 'wait' and e.get('from') == b.bare, e
+    finally:
+        for p in pids:
+            os.kill(p, signal.SIGCONT)
+    a.sync(b)
+    assert not b.heard_any(lambda e: e.get('type') == 'subscribe')
+    assert not a.roster().find('roster:query').all('item')
+
+
 def state(pid):
     """(state, parent) of a process; None when it is gone."""
     try:

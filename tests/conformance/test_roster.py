@@ -241,6 +241,39 @@ def test_request_waits(t):
     assert not b.heard_any(lambda e: e.get('type') == 'subscribe')
 
 
+def test_words_are_recorded(t):
+    """P1: words in a subscription request, or in the answer, are in the record before anybody reads them; without words there is none"""
+    a, b = with_roster(t), with_roster(t)
+    where = "kind = 19 and from_bare = '%s' and to_bare = '%s'"
+    a.presence('subscribe', b.bare, inner="<status>May I?</status><nick xmlns='http://jabber.org/protocol/nick'>Romeo</nick>")
+    p = b.expect_presence('subscribe', a.bare)
+    assert p.text('status') == 'May I?' and p.find('urn:xmpp:sid:0:stanza-id') is None, p
+    (row,) = t.server.records(where % (a.bare, b.bare), 'body, stanza, deliverable, shown, type')
+    assert row[0] == 'May I?' and 'Romeo' in row[1] and row[2:] == ['f', 'f', 'subscribe'], row
+    b.presence('subscribed', a.bare, inner='<status>You may</status>')
+    a.expect_presence('subscribed', b.bare)
+    assert [r[0] for r in t.server.records(where % (b.bare, a.bare), 'body')] == ['You may']
+    # Other words than those of a status are words, too.
+    a.presence('unsubscribe', b.bare, inner="<x xmlns='urn:example:x'>farewell</x>")
+    b.expect_presence('unsubscribe', a.bare)
+    assert len(t.server.records(where % (a.bare, b.bare), 'id')) == 2
+    a.presence('subscribe', to=b.bare)
+    b.expect_presence('subscribe', a.bare)
+    assert len(t.server.records(where % (a.bare, b.bare), 'id')) == 2
+
+
+def test_words_keep_order(t):
+    """P8: a request that waits for its record comes before the message that was sent behind it"""
+    a, b = with_roster(t), with_roster(t)
+    for i in range(5):
+        a.presence('subscribe', b.bare, inner='<status>%d</status>' % i)
+        a.message(b.bare, 'm%d' % i)
+        a.presence('unsubscribe', to=b.bare)
+    for i in range(5):
+        got = [b.expect(lambda e: e.name == 'message' or e.get('type') in ('subscribe', 'unsubscribe')) for _ in range(3)]
+        assert [e.text('status') or e.text('body') or e.get('type') for e in got] == [str(i), 'm%d' % i, 'unsubscribe'], got
+
+
 def test_denied(t):
     """RFC 6121 §3.2: a denied request clears ask, and no presence is told"""
     a, b = with_roster(t), with_roster(t)

@@ -58,6 +58,29 @@ content_is_any(const struct stanza *st)
 	return false;
 }
 
+static void
+describe_subscription(const struct stanza *st, enum packet_type type, struct arena *a, struct record_entry *e)
+{
+	const struct elem *status = elem_child(st->root, NS_CLIENT, "status");
+	static const char *const types[] = { [TYPE_SUBSCRIBE] = "subscribe", [TYPE_SUBSCRIBED] = "subscribed",
+		[TYPE_UNSUBSCRIBE] = "unsubscribe", [TYPE_UNSUBSCRIBED] = "unsubscribed" };
+
+	e->kind = RECORD_SUBSCRIPTION;
+	e->type = types[type];
+	e->client_id = elem_get(st->root, "id");
+	e->body = status ? elem_text(status, a) : NULL;
+	e->refers_to = NULL;
+	e->shown = false;
+}
+
+bool
+content_is_recorded(const struct packet *p, bool typing)
+{
+	if (p->kind == PACKET_PRESENCE)
+		return packet_is_subscription(p) && p->to && content_is_any(p->st);
+	return p->kind == PACKET_MESSAGE && (typing || content_is_any(p->st));
+}
+
 /* Elements that make a message more than a message; the first that is there decides. */
 static const struct {
 	const char *ns, *name;
@@ -128,6 +151,10 @@ content_describe(const struct stanza *st, enum packet_type type, struct arena *a
 	static const char *const types[] = { [TYPE_NORMAL] = "normal", [TYPE_CHAT] = "chat",
 		[TYPE_GROUPCHAT] = "groupchat", [TYPE_HEADLINE] = "headline", [TYPE_ERROR] = "error" };
 
+	if (!strcmp(root->name, "presence")) {
+		describe_subscription(st, type, a, e);
+		return;
+	}
 	e->kind = content_is_any(st) ? RECORD_MESSAGE : RECORD_TYPING;
 	e->type = types[type];
 	e->client_id = elem_get(root, "id");

@@ -245,7 +245,8 @@ recorded(struct mail *m)
 	struct lane *l = e->lane;
 
 	if (e->rec.outcome == RECORD_COMMITTED) {
-		e->p->record_id = e->rec.id;
+		/* What is no message has no id for its recipients (XEP-0359). */
+		e->p->record_id = e->p->kind == PACKET_MESSAGE ? e->rec.id : 0;
 		e->p->at_us = e->rec.at_us;
 		e->p->deliverable = e->rec.deliverable;
 		e->state = ENTRY_READY;
@@ -312,14 +313,6 @@ may_pass(struct lane *l, struct packet *p)
 	return v == HOOK_NEXT;
 }
 
-static bool
-must_be_recorded(const struct packet *p)
-{
-	if (p->kind != PACKET_MESSAGE)
-		return false;
-	return content_is_any(p->st) || home_config()->archive.typing;
-}
-
 static struct entry *
 enter(struct lane *l, struct packet *p)
 {
@@ -346,7 +339,7 @@ lane_push(struct lane *l, struct packet *p)
 		e->state = ENTRY_DONE;
 	} else if (service_records(p)) {
 		e->state = ENTRY_TO_HAND;
-	} else if (must_be_recorded(p)) {
+	} else if (content_is_recorded(p, home_config()->archive.typing)) {
 		submit(e);
 	} else if (router_is_for_us(p) && !l->barriers && !l->holds && l->n > 1 && !l->running) {
 		/* Only messages to others are before it. */

@@ -136,6 +136,13 @@ packet_size(const struct packet *p)
 	return sizeof(*p) + arena_bytes(p->st->arena) + p->xml_len;
 }
 
+bool
+packet_is_subscription(const struct packet *p)
+{
+	return p->type == TYPE_SUBSCRIBE || p->type == TYPE_SUBSCRIBED || p->type == TYPE_UNSUBSCRIBE ||
+		p->type == TYPE_UNSUBSCRIBED;
+}
+
 const char *
 packet_id(const struct packet *p)
 {

@@ -69,6 +69,8 @@ struct packet *packet_error(const struct packet *p, enum xerror e, const char *t
 /* An empty result for a get or set. Unsealed stanza to add to; then packet_new(st, p->to, p->from). */
 struct stanza *packet_result(const struct packet *p);
 
+/* Asking for, giving, ending or taking back a subscription (RFC 6121 §3)? */
+bool packet_is_subscription(const struct packet *p);
 enum packet_type packet_type_parse(enum packet_kind kind, const char *type);
 
 #endif

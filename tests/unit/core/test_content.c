@@ -74,11 +74,64 @@ described(void **state)
 	}
 }
 
+static struct packet
+presence(const char *type, const char *inside, struct jid *to)
+{
+	struct packet p = { .kind = PACKET_PRESENCE, .type = packet_type_parse(PACKET_PRESENCE, type), .to = to };
+	struct buf xml = { 0 };
+
+	buf_addf(&xml, "<presence id='p1'>%s</presence>", inside);
+	p.st = parser_one(buf_str(&xml), buf_len(&xml), NS_CLIENT, NULL);
+	assert_non_null(p.st);
+	buf_fini(&xml);
+	return p;
+}
+
+/* Words that travel with a subscription, and no other presence. */
+static void
+subscriptions(void **state)
+{
+	static const struct {
+		const char *type, *inside;
+		bool recorded;
+		const char *body;
+	} rows[] = {
+		{ "subscribe", "<status>May I?</status>", true, "May I?" },
+		{ "subscribed", "<status>Yes</status>", true, "Yes" },
+		{ "unsubscribe", "<x xmlns='urn:example:x'>farewell</x>", true, NULL },
+		{ "unsubscribed", "words", true, NULL },
+		{ "subscribe", "", false, NULL },
+		{ NULL, "<status>Here</status>", false, NULL },
+		{ "unavailable", "<status>Gone</status>", false, NULL },
+		{ "probe", "<status>Where?</status>", false, NULL },
+	};
+	struct jid *to = jid_parse_z("juliet@capulet.lit");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct packet p = presence(rows[i].type, rows[i].inside, to);
+		struct record_entry e = { 0 };
+
+		assert_int_equal(content_is_recorded(&p, true), rows[i].recorded);
+		if (rows[i].recorded) {
+			content_describe(p.st, p.type, p.st->arena, &e);
+			assert_int_equal(e.kind, RECORD_SUBSCRIPTION);
+			assert_false(e.shown);
+			assert_text(e.type, rows[i].type);
+			assert_text(e.body, rows[i].body);
+			assert_text(e.client_id, "p1");
+		}
+		stanza_unref(p.st);
+	}
+	jid_unref(to);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(described),
+		cmocka_unit_test(subscriptions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
