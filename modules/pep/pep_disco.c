@@ -11,6 +11,7 @@
 
 static const char *const features[] = {
 	"http://jabber.org/protocol/pubsub",
+	P "access-authorize",
 	P "access-open",
 	P "access-presence",
 	P "access-roster",
@@ -27,24 +28,31 @@ static const char *const features[] = {
 	P "instant-nodes",
 	P "item-ids",
 	P "last-published",
+	P "manage-subscriptions",
 	P "member-affiliation",
 	P "meta-data",
 	P "modify-affiliations",
 	P "multi-items",
+	P "outcast-affiliation",
 	P "persistent-items",
 	P "presence-notifications",
 	P "presence-subscribe",
 	P "pubsub-on-a-jid",
 	P "publish",
+	P "publish-only-affiliation",
 	P "publish-options",
+	P "publisher-affiliation",
 	P "purge-nodes",
 	P "retract-items",
 	P "retrieve-affiliations",
 	P "retrieve-default",
+	P "retrieve-default-sub",
 	P "retrieve-items",
 	P "retrieve-subscriptions",
 	P "rsm",
 	P "subscribe",
+	P "subscription-notifications",
+	P "subscription-options",
 };
 
 /* XEP-0223 §6 looks at the server, XEP-0163 §6.1 at the account. */
@@ -67,13 +75,14 @@ add_feature(struct hook *h, const char *var)
 static enum hook_verdict
 on_node(struct hook *h, void *data, bool ok)
 {
-	struct pep_call *c = data;
+	struct node_call *c = data;
+	struct node_list owners = { &c->op.owner, 1 };
 	struct elem *identity;
 	char created[32];
 
 	if (!ok)
 		return hook_unavailable(h);
-	if (c->op.outcome != PEP_OK)
+	if (c->op.outcome != NODE_OK)
 		return HOOK_NEXT;
 	identity = elem_add(h->reply, h->query, NULL, "identity");
 	elem_set(h->reply, identity, "category", "pubsub");
@@ -81,8 +90,8 @@ on_node(struct hook *h, void *data, bool ok)
 	elem_set(h->reply, identity, "name", c->op.node.config.title);
 	add_feature(h, NS_DISCO_INFO);
 	add_feature(h, NS_PUBSUB);
-	pep_config_write_metadata(h->reply, h->query, &c->op.node.config, c->op.owner,
-		clock_format(c->op.node.created_us, created), h->arena);
+	node_config_write_metadata(h->reply, h->query, &c->op.node.config, c->op.owner, &owners,
+		clock_format(c->op.node.created_us, created), c->op.node.subscribed, h->arena);
 	return HOOK_HANDLED;
 }
 
@@ -95,20 +104,20 @@ is_possible(const char *node)
 enum hook_verdict
 pep_on_disco_info(struct hook *h)
 {
-	struct pep_call *c;
+	struct node_call *c;
 
 	if (!h->account || !h->account_id || !h->node || !is_possible(h->node))
 		return HOOK_NEXT;
-	c = pep_begin(h);
+	c = node_begin(h, &pep_kind);
 	c->op.name = arena_strdup(hook_memory(h), h->node);
-	return hook_job(h, c, pep_store_node, on_node);
+	return hook_job(h, c, node_store_node, on_node);
 }
 
 /* §5.2 */
 static enum hook_verdict
 on_nodes(struct hook *h, void *data, bool ok)
 {
-	struct pep_call *c = data;
+	struct node_call *c = data;
 
 	if (!ok)
 		return hook_unavailable(h);
@@ -126,11 +135,11 @@ on_nodes(struct hook *h, void *data, bool ok)
 static enum hook_verdict
 on_items(struct hook *h, void *data, bool ok)
 {
-	struct pep_call *c = data;
+	struct node_call *c = data;
 
 	if (!ok)
 		return hook_unavailable(h);
-	if (c->op.outcome != PEP_OK)
+	if (c->op.outcome != NODE_OK)
 		return HOOK_NEXT;
 	for (unsigned i = 0; i < c->op.nitems; i++) {
 		struct elem *item = elem_add(h->reply, h->query, NULL, "item");
@@ -144,11 +153,13 @@ on_items(struct hook *h, void *data, bool ok)
 enum hook_verdict
 pep_on_disco_items(struct hook *h)
 {
-	struct pep_call *c;
+	struct node_call *c;
 
 	if (!h->account || !h->account_id || (h->node && !is_possible(h->node)))
 		return HOOK_NEXT;
-	c = pep_begin(h);
+	c = node_begin(h, &pep_kind);
 	c->op.name = h->node ? arena_strdup(hook_memory(h), h->node) : NULL;
-	return hook_job(h, c, h->node ? pep_store_items : pep_store_nodes, h->node ? on_items : on_nodes);
+	if (!h->node)
+		c->op.max = c->op.quota.nodes;
+	return hook_job(h, c, h->node ? node_store_items : node_store_nodes, h->node ? on_items : on_nodes);
 }

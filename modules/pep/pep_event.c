@@ -8,73 +8,35 @@
  * A message from a bare address is the server's: what clients send carries their full address, so an event that is taken over
  * here cannot be forged. Other servers filter and address for themselves (§4.3.1): theirs go the way of all messages.
  */
-#include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/crypt.h"
 #include "base/metric.h"
 #include "pep.h"
 #include "xmpp/ns.h"
 
 #define NS_SHIM "http://jabber.org/protocol/shim"
 #define NS_ADDRESS "http://jabber.org/protocol/address"
-#define ID_BYTES 8
-
-static struct stanza *
-message(const char *from, bool normal, struct elem **event)
-{
-	struct stanza *st = stanza_new(NS_CLIENT, "message");
-	char id[2 * ID_BYTES + 1];
-
-	crypt_random_hex(id, ID_BYTES);
-	elem_set(st, st->root, "from", from);
-	elem_set(st, st->root, "type", normal ? "normal" : "headline");
-	elem_set(st, st->root, "id", id);
-	*event = elem_add(st, st->root, NS_PUBSUB_EVENT, "event");
-	return st;
-}
-
-struct stanza *
-pep_event(const struct hook *h, const struct pep_node *n, struct elem **event)
-{
-	return message(jid_bare(h->account), n->config.normal, event);
-}
-
-struct stanza *
-pep_last_message(const char *owner, const char *node, const struct pep_item *i, bool payloads, bool normal)
-{
-	struct elem *event, *items;
-	struct stanza *st = message(owner, normal, &event);
-	char stamp[32];
-
-	items = elem_add(st, event, NULL, "items");
-	elem_set(st, items, "node", node);
-	pep_add_item(st, items, i, payloads);
-	elem_set(st, elem_add(st, st->root, NS_DELAY, "delay"), "stamp", clock_format(i->at_us, stamp));
-	return st;
-}
 
 /* Who is told */
 
-struct audience {
+struct telling {
 	struct hook *h;
-	const struct pep_call *c;
+	const struct node_call *c;
 };
 
-static bool
-is_in(const struct pep_list *l, const char *s)
+static enum node_affiliation
+affiliation_of(const struct node_op *op, const struct jid *who)
 {
-	for (unsigned i = 0; i < l->n; i++)
-		if (!strcmp(l->item[i], s))
-			return true;
-	return false;
+	for (unsigned i = 0; i < op->naffiliates; i++)
+		if (!strcmp(op->affiliates[i].bare, jid_bare(who)))
+			return op->affiliates[i].affiliation;
+	return AFFILIATION_NONE;
 }
 
 static bool
-is_in_group(const struct audience *a, const struct jid *who)
+is_in_group(const struct telling *a, const struct jid *who)
 {
-	const struct pep_list *groups = &a->c->op.node.config.groups;
+	const struct node_list *groups = &a->c->op.node.config.groups;
 
 	for (unsigned i = 0; i < groups->n; i++)
 		if (module_contact_in(a->h, who, groups->item[i]))
@@ -83,21 +45,24 @@ is_in_group(const struct audience *a, const struct jid *who)
 }
 
 static bool
-may_see(const struct audience *a, const struct jid *who)
+may_see(const struct telling *a, const struct jid *who)
 {
-	const struct pep_config *c = &a->c->op.node.config;
+	const struct node_config *c = &a->c->op.node.config;
 	enum module_relation relation = module_relation_of(a->h, who);
+	enum node_affiliation affiliation = affiliation_of(&a->c->op, who);
 
-	if (relation == MODULE_SELF || c->access == PEP_OPEN)
+	if (relation == MODULE_SELF || affiliation == AFFILIATION_MEMBER || affiliation == AFFILIATION_PUBLISHER)
 		return true;
-	if (c->access == PEP_PRESENCE)
+	if (affiliation != AFFILIATION_NONE)
+		return false;
+	if (c->access == ACCESS_PRESENCE)
 		return relation == MODULE_SUBSCRIBER;
-	return c->access == PEP_ROSTER ? is_in_group(a, who) : is_in(&c->members, jid_bare(who));
+	return c->access == ACCESS_OPEN || (c->access == ACCESS_ROSTER && is_in_group(a, who));
 }
 
 /* Those get it by their own request, whatever their clients announce. */
 static bool
-has_asked(const struct pep_call *c, const struct jid *who)
+has_asked(const struct node_call *c, const struct jid *who)
 {
 	for (unsigned i = 0; i < c->op.nsubscriptions; i++)
 		if (!strcmp(c->op.subscriptions[i].jid, jid_bare(who)))
@@ -108,22 +73,20 @@ has_asked(const struct pep_call *c, const struct jid *who)
 static bool
 wants(void *arg, const struct jid *contact)
 {
-	const struct audience *a = arg;
+	const struct telling *a = arg;
 
 	return may_see(a, contact) && !has_asked(a->c, contact);
 }
 
+/* The query has left out who may no longer see the node. */
 static void
-tell_subscribers(const struct audience *a, struct stanza *st)
+tell_subscribers(const struct telling *a, struct stanza *st)
 {
-	struct elem *header = elem_add(st, elem_add(st, st->root, NS_SHIM, "headers"), NULL, "header");
-
-	elem_set(st, header, "name", "SubID");
-	elem_add_text(st, header, PEP_SUBID, strlen(PEP_SUBID));
+	node_add_subid(st);
 	for (unsigned i = 0; i < a->c->op.nsubscriptions; i++) {
 		struct jid *to = jid_parse_z(a->c->op.subscriptions[i].jid);
 
-		if (to && may_see(a, to))
+		if (to)
 			module_tell(st, a->h->account, to);
 		jid_unref(to);
 	}
@@ -142,9 +105,9 @@ add_replyto(const struct hook *h, struct stanza *st)
 }
 
 void
-pep_tell(struct hook *h, const struct pep_call *c, struct stanza *st, bool replyto)
+pep_tell(struct hook *h, const struct node_call *c, struct stanza *st, bool replyto)
 {
-	struct audience a = { h, c };
+	struct telling a = { h, c };
 
 	if (!c->op.node.config.notify) {
 		stanza_unref(st);

@@ -24,7 +24,7 @@ struct interests {
 	const struct pep_told *told; /* NULL: whatever it has been told */
 	uint64_t *now;               /* hashes of all that are announced */
 	unsigned nnow, nowcap;
-	struct pep_list *out;
+	struct node_list *out;
 	unsigned cap;
 };
 
@@ -112,7 +112,7 @@ remember(struct pep_told *t, const struct interests *in)
 }
 
 static bool
-has(const struct pep_list *l, const char *s)
+has(const struct node_list *l, const char *s)
 {
 	for (unsigned i = 0; i < l->n; i++)
 		if (!strcmp(l->item[i], s))
@@ -143,22 +143,32 @@ add_interest(void *arg, const char *var)
 	in->out->item[in->out->n++] = node;
 }
 
+static struct pep_last *
+begin(struct hook *h)
+{
+	struct pep_last *q = arena_zalloc(hook_memory(h), sizeof(*q));
+
+	q->op.quota = pep_kind.quota();
+	pep_kind.identify(h, &q->op);
+	return q;
+}
+
 static void
-give(struct session *s, const struct pep_item *i)
+give(struct session *s, const struct node_item *i)
 {
 	metric_add(METRIC_PEP_TOLD, 1);
-	module_session_give(s, pep_last_message(i->owner, i->node, i, i->payloads, i->normal), 0);
+	module_session_give(s, node_last_message(i), 0);
 }
 
 static enum hook_verdict
 on_read(struct hook *h, void *data, bool ok)
 {
-	struct pep_call *c = data;
+	struct pep_last *c = data;
 	struct session **all;
 	unsigned n = module_sessions(h, &all);
 
 	for (unsigned i = 0; ok && i < c->op.nitems; i++) {
-		const struct pep_item *item = &c->op.items[i];
+		const struct node_item *item = &c->op.items[i];
 		const char *interest = arena_printf(h->arena, "%s" NOTIFY, item->node);
 
 		for (unsigned j = 0; j < n; j++)
@@ -176,12 +186,12 @@ enum hook_verdict
 pep_on_caps(struct hook *h)
 {
 	struct pep_told *told = module_session_data(h->module, h->bound);
-	struct pep_call *c = pep_begin(h);
-	struct interests in = { .arena = hook_memory(h), .told = told, .out = &c->op.interests };
+	struct pep_last *c = begin(h);
+	struct interests in = { .arena = hook_memory(h), .told = told, .out = &c->interests };
 
 	module_session_features(h->bound, add_interest, &in);
 	remember(told, &in);
-	if (!c->op.interests.n)
+	if (!c->interests.n)
 		return HOOK_NEXT;
 	c->to = h->bound;
 	told->reading++;
@@ -204,17 +214,17 @@ pep_on_presence(struct hook *h)
 static enum hook_verdict
 ask_contact(struct hook *h)
 {
-	struct pep_call *c = pep_begin(h);
-	struct interests in = { .arena = hook_memory(h), .out = &c->op.interests };
+	struct pep_last *c = begin(h);
+	struct interests in = { .arena = hook_memory(h), .out = &c->interests };
 	struct session **all;
 	unsigned n = module_sessions(h, &all);
 
 	for (unsigned i = 0; i < n; i++)
 		module_session_features(all[i], add_interest, &in);
-	if (!c->op.interests.n)
+	if (!c->interests.n)
 		return HOOK_NEXT;
-	c->op.contact = jid_bare(h->from);
-	c->op.subscribed_now = true;
+	c->contact = jid_bare(h->from);
+	c->subscribed_now = true;
 	return hook_job(h, c, pep_store_last, on_read);
 }
 
@@ -230,11 +240,11 @@ on_lost(struct hook *h, void *data, bool ok)
 enum hook_verdict
 pep_on_contact(struct hook *h)
 {
-	struct pep_call *c;
+	struct node_call *c;
 
 	if (module_relation(h) != MODULE_STRANGER)
 		return module_follows(h, h->from) ? ask_contact(h) : HOOK_NEXT;
-	c = pep_begin(h);
+	c = node_begin(h, &pep_kind);
 	c->op.commit = true;
-	return hook_job(h, c, pep_store_lost, on_lost);
+	return hook_job(h, c, node_store_lost, on_lost);
 }

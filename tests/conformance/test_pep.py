@@ -313,9 +313,12 @@ def test_affiliation_errors(t):
     def set(jid, affiliation, node=TUNE):
         return pubsub(a, 'set', "<affiliations node='%s'><affiliation jid='%s' affiliation='%s'/></affiliations>"
                       % (node, jid, affiliation), ns=OWNER)
-    refused(set('x@y.z', 'publisher'), 'feature-not-implemented', 'unsupported', 'publisher-affiliation')
-    refused(set('x@y.z', 'outcast'), 'feature-not-implemented', 'unsupported', 'outcast-affiliation')
-    refused(set(a.bare, 'none'), 'not-acceptable')
+    refused(set('x@y.z', 'owner'), 'feature-not-implemented', 'unsupported', 'modify-affiliations')
+    refused(set('x@y.z', 'king'), 'not-acceptable')
+    r = set(a.bare, 'none')
+    refused(r, 'not-acceptable')
+    e = r.all('pubsub')[0].all('affiliations')[0].all('affiliation')[0]
+    assert e.get('jid') == a.bare and e.get('affiliation') == 'owner', r
     refused(set('@', 'member'), 'bad-request')
     refused(set('x@y.z', 'member', 'nothing'), 'item-not-found')
 
@@ -333,13 +336,74 @@ def test_roster_groups(t):
     event(b, TUNE)
 
 
+def question(c, jid):
+    return c.expect(lambda e: e.name == 'message' and jid in str(e) and 'subscribe_authorization' in str(e), 'a request to decide')
+
+
+def decide(c, q, allow, to=None):
+    """Answers the form of a request (§8.6)"""
+    x = q.find('data:x')
+    v = {f.get('var'): f.text('value') for f in x.all('field')}
+    v['pubsub#allow'] = allow
+    rows = ''.join("<field var='%s'><value>%s</value></field>" % (k, escape(x)) for k, x in v.items())
+    c.stanza("<message to='%s' id='%s'><x xmlns='jabber:x:data' type='submit'>%s</x></message>"
+             % (to or q.get('from'), q.get('id'), rows))
+
+
+def subscription_event(c, node):
+    m = c.expect(lambda e: is_event(e) and e.all('event')[0].all()[0].name == 'subscription'
+                 and e.all('event')[0].all()[0].get('node') == node, 'the state of a subscription')
+    return m.all('event')[0].all()[0].get('subscription')
+
+
 def test_authorize(t):
-    """XEP-0060 §8.1.3.7: an access model that there is not"""
-    a = t.online()
-    x = form('node_config', {'access_model': 'authorize'})
-    refused(pubsub(a, 'set', "<create node='n'/><configure>%s</configure>" % x), 'not-acceptable', 'unsupported-access-model')
-    ok(publish(a, 'n'))
-    refused(configure(a, 'n', access_model='authorize'), 'not-acceptable', 'unsupported-access-model')
+    """XEP-0060 §4.5, §6.1.4, §8.6: access model authorize: the owner decides, also who comes later; the request waits that long"""
+    a, b, s = t.online(), t.online(), t.online()
+    ok(publish(a, 'urn:ask', 'i', access_model='authorize'))
+    r = ok(subscribe(s, 'urn:ask', a.bare)).all('pubsub')[0].all('subscription')[0]
+    assert r.get('subscription') == 'pending', r
+    q = question(a, s.bare)
+    refused(subscribe(s, 'urn:ask', a.bare), 'not-authorized', 'pending-subscription')
+    refused(items(s, 'urn:ask', a.bare), 'not-authorized', 'presence-subscription-required')
+    ok(publish(a, 'urn:ask', 'j'))
+    no_events(s, a)
+    decide(a, q, '1')
+    assert subscription_event(s, 'urn:ask') == 'subscribed'
+    assert event(s, 'urn:ask')[1].all('item')[0].get('id') == 'j'
+    assert ids(items(s, 'urn:ask', a.bare)) == ['j']
+    ok(subscribe(b, 'urn:ask', a.bare))
+    decide(a, question(a, b.bare), 'false')
+    assert subscription_event(b, 'urn:ask') == 'none'
+    refused(subscribe(b, 'urn:ask', a.bare, verb='unsubscribe'), 'not-authorized', 'presence-subscription-required')
+
+
+def test_forged_decision(t):
+    """XEP-0060 §8.6: a decision by somebody else decides nothing"""
+    a, s = t.online(), t.online()
+    ok(publish(a, 'urn:ask', 'i', access_model='authorize'))
+    ok(subscribe(s, 'urn:ask', a.bare))
+    q = question(a, s.bare)
+    decide(s, q, '1', a.bare)
+    s.sync(a)
+    refused(items(s, 'urn:ask', a.bare), 'not-authorized', 'presence-subscription-required')
+
+
+def test_publish_model(t):
+    """XEP-0060 §4.1, §7.1.3.1: open to others by publish_model or affiliation; not to put others' items out of the way"""
+    a, b = t.online(), t.online()
+    ok(publish(a, 'urn:wall', 'mine', access_model='open', max_items='max'))
+    refused(publish(b, 'urn:wall', 'x', to=a.bare), 'forbidden')
+    ok(configure(a, 'urn:wall', publish_model='open', itemreply='publisher'))
+    ok(publish(b, 'urn:wall', 'x', to=a.bare))
+    refused(publish(b, 'urn:wall', 'mine', to=a.bare), 'forbidden')
+    r = items(a, 'urn:wall')
+    assert [(i.get('id'), i.get('publisher')) for i in r.all('pubsub')[0].all('items')[0].all('item')] == \
+        [('mine', a.jid), ('x', b.jid)], r
+    refused(pubsub(b, 'set', "<retract node='urn:wall'><item id='mine'/></retract>", a.bare), 'forbidden')
+    ok(pubsub(b, 'set', "<retract node='urn:wall'><item id='x'/></retract>", a.bare))
+    ok(pubsub(a, 'set', "<affiliations node='urn:wall'><affiliation jid='%s' affiliation='outcast'/></affiliations>" % b.bare, ns=OWNER))
+    refused(publish(b, 'urn:wall', 'y', to=a.bare), 'forbidden')
+    refused(items(b, 'urn:wall', a.bare), 'not-authorized', 'presence-subscription-required')
 
 
 # -- publish-options ----------------------------------------------------------------------------------------
@@ -360,8 +424,8 @@ def test_preconditions(t):
 def test_unknown_preconditions(t):
     """XEP-0060 §7.1.5: unknown fields are never met, nor values that no node can have; no node is left behind"""
     a = t.online()
-    for wish in ({'surprise': '1'}, {'access_model': 'authorize'}, {'publish_model': 'open'}, {'max_items': '0'},
-                 {'max_items': '99999999'}, {'item_expire': '60'}):
+    for wish in ({'surprise': '1'}, {'access_model': 'secret'}, {'publish_model': 'nobody'}, {'max_items': '0'},
+                 {'max_items': '99999999'}, {'item_expire': 'soon'}, {'tempsub': '1'}):
         refused(publish(a, 'n', 'i', **wish), 'conflict', 'precondition-not-met')
     refused(items(a, 'n'), 'item-not-found')
     ok(publish(a, 'n', 'i', publish_model='publishers', purge_offline='false'))
@@ -526,7 +590,8 @@ def test_configure_errors(t):
     ok(publish(a, 'n'))
     refused(configure(a, 'n', max_items='many'), 'not-acceptable')
     refused(configure(a, 'n', persist_items='perhaps'), 'not-acceptable')
-    refused(configure(a, 'n', publish_model='open'), 'not-acceptable')
+    refused(configure(a, 'n', publish_model='nobody'), 'not-acceptable')
+    refused(configure(a, 'n', presence_based_delivery='0'), 'not-acceptable')
     refused(configure(a, 'other', max_items='2'), 'item-not-found')
     refused(pubsub(a, 'get', "<configure node='other'/>", ns=OWNER), 'item-not-found')
     refused(pubsub(a, 'get', '<configure/>', ns=OWNER), 'bad-request', 'nodeid-required')
@@ -600,9 +665,25 @@ def test_subscribe_errors(t):
     refused(subscribe(b, TUNE, a.bare), 'not-allowed', 'closed-node')
     refused(subscribe(b, 'nothing', a.bare), 'item-not-found')
     refused(subscribe(s, NICK, a.bare), 'not-authorized', 'presence-subscription-required')
+    refused(subscribe(b, NICK, a.bare, verb='unsubscribe'), 'unexpected-request', 'not-subscribed')
+    refused(subscribe(b, NICK, a.bare, a.bare, verb='unsubscribe'), 'forbidden')
+    ok(subscribe(b, NICK, a.bare))
     refused(subscribe(b, NICK, a.bare, verb='unsubscribe', more=" subid='zzz'"), 'not-acceptable', 'invalid-subid')
-    refused(pubsub(b, 'get', "<options node='%s' jid='%s'/>" % (NICK, b.bare), a.bare), 'feature-not-implemented', 'unsupported',
-            'subscription-options')
+
+
+def test_subscription_options(t):
+    """XEP-0060 §6.3, at an account: a subscription that is not delivered, and then is"""
+    a, b = t.online(), t.online()
+    ok(publish(a, 'urn:open', 'i', access_model='open', send_last_published_item='never'))
+    x = form('subscribe_options', {'deliver': '0'})
+    r = ok(pubsub(b, 'set', "<subscribe node='urn:open' jid='%s'/><options>%s</options>" % (b.bare, x), a.bare))
+    assert r.all('pubsub')[0].all('options')[0].all('x')[0].get('type') == 'result', r
+    ok(publish(a, 'urn:open', 'j'))
+    no_events(b, a)
+    x = form('subscribe_options', {'deliver': '1'})
+    ok(pubsub(b, 'set', "<options node='urn:open' jid='%s'>%s</options>" % (b.bare, x), a.bare))
+    ok(publish(a, 'urn:open', 'k'))
+    assert event(b, 'urn:open')[1].all('item')[0].get('id') == 'k'
 
 
 def test_subscription_ends_with_presence(t):
@@ -613,7 +694,7 @@ def test_subscription_ends_with_presence(t):
     event(b, TUNE)
     a.presence('unsubscribed', to=b.bare)
     b.expect_presence('unsubscribed', a.bare)
-    t.server.wait(lambda: t.server.value("select count(*) from chancery.pep_subscription where bare='%s'" % b.bare) == '0',
+    t.server.wait(lambda: t.server.value("select count(*) from chancery.pubsub_subscription where bare='%s'" % b.bare) == '0',
                   'the end of the subscription')
     ok(publish(a, TUNE))
     no_events(b, a)
@@ -734,7 +815,7 @@ def test_ten_thousand_nodes(t):
     ok(publish(b, 'n'))
     last = a.expect(lambda e: e.get('id') == sent[-1], 'the last answer')
     refused(last, 'policy-violation', 'max-nodes-exceeded')
-    assert t.server.value("select count(*) from chancery.pep_node n join chancery.account a on a.id = n.account"
+    assert t.server.value("select count(*) from chancery.pubsub_node n join chancery.account a on a.id = n.account"
                           " where a.bare = '%s'" % a.bare) == '500'
 
 

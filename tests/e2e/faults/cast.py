@@ -308,7 +308,7 @@ class Cast:
             if h.value < last[h[1:6]]:
                 self.fault('P8: %s heard %d after %d' % (h[1:6], h.value, last[h[1:6]]))
             last[h[1:6]] = h.value
-        rows = self.server.psql("select i.payload from chancery.pep_item i join chancery.pep_node n on n.id = i.node"
+        rows = self.server.psql("select i.payload from chancery.pubsub_item i join chancery.pubsub_node n on n.id = i.node"
                                 " where n.node like 'urn:example:faults:%'")
         stored = {(m[1], m[2]): int(m[3]) for m in (re.search(r'>\w+ (\S+) (\w+) (\d+)<', r[0]) for r in rows)}
         self.few('published, and not there', {(d.key, d.pub_done) for d in self.devices if stored.get(d.key) != d.pub_done})

@@ -1,5 +1,5 @@
 /*
- * pep_item: items of a node: publish (XEP-0060 §7.1), retract (§7.2), retrieve (§6.5).
+ * node_item: items of a node: publish (XEP-0060 §7.1), retract (§7.2), retrieve (§6.5).
  */
 #include <inttypes.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "base/crypt.h"
 #include "base/metric.h"
 #include "base/text.h"
-#include "pep.h"
+#include "node.h"
 #include "xmpp/ns.h"
 #include "xmpp/parser.h"
 #include "xmpp/rsm.h"
@@ -20,21 +20,23 @@
 
 /* False: too long. */
 static bool
-take_id(struct pep_call *c, const struct elem *item)
+take_id(struct node_call *c, const struct elem *item)
 {
 	const char *id = elem_get(item, "id");
 
 	c->op.item = id && *id ? id : NULL;
-	return !id || strlen(id) <= module_limits()->pep_name_bytes;
+	return !id || strlen(id) <= c->op.quota.name_bytes;
 }
 
 void
-pep_add_item(struct stanza *st, struct elem *items, const struct pep_item *i, bool payload)
+node_add_item(struct stanza *st, struct elem *items, const struct node_item *i, bool payload, bool publisher)
 {
 	struct elem *e = elem_add(st, items, NULL, "item");
 	struct stanza *tree = payload && i->payload ? parser_one(i->payload, strlen(i->payload), NULL, NULL) : NULL;
 
 	elem_set(st, e, "id", i->id);
+	if (publisher)
+		elem_set(st, e, "publisher", i->publisher);
 	if (tree)
 		elem_add_copy(st, e, tree->root);
 	stanza_unref(tree);
@@ -43,11 +45,11 @@ pep_add_item(struct stanza *st, struct elem *items, const struct pep_item *i, bo
 /* Publish */
 
 static void
-tell_published(struct hook *h, struct pep_call *c)
+tell_published(struct hook *h, struct node_call *c)
 {
-	const struct pep_op *op = &c->op;
+	const struct node_op *op = &c->op;
 	struct elem *event, *items, *item;
-	struct stanza *st = pep_event(h, &op->node, &event);
+	struct stanza *st = node_event(c, &event);
 	const struct elem *publish = elem_child(h->payload, NS_PUBSUB, "publish");
 	const struct elem *said = elem_child(publish, NS_PUBSUB, "item");
 
@@ -56,17 +58,19 @@ tell_published(struct hook *h, struct pep_call *c)
 	if (op->has_item) {
 		item = elem_add(st, items, NULL, "item");
 		elem_set(st, item, "id", op->item);
+		if (op->node.config.reply == REPLY_PUBLISHER) /* §12.13 */
+			elem_set(st, item, "publisher", op->publisher);
 		if (op->node.config.payloads && elem_first(said))
 			elem_add_copy(st, item, elem_first(said));
 	}
 	metric_add(METRIC_PEP_PUBLISHED, 1);
-	pep_tell(h, c, st, true);
+	c->kind->tell(h, c, st, true);
 }
 
 static enum hook_verdict
-answer_published(struct hook *h, struct pep_call *c)
+answer_published(struct hook *h, struct node_call *c)
 {
-	struct elem *publish = pep_result(h, "publish");
+	struct elem *publish = node_result(h, "publish");
 
 	elem_set(h->reply, publish, "node", c->op.name);
 	if (c->op.has_item)
@@ -96,14 +100,14 @@ readable(const struct elem *payload, struct arena *a)
 
 /* §7.1.3.5: at most one item, with at most one payload. */
 static bool
-take_item(struct hook *h, struct pep_call *c, const struct elem *publish)
+take_item(struct hook *h, struct node_call *c, const struct elem *publish)
 {
 	const struct elem *item = elem_child(publish, NS_PUBSUB, "item"), *payload = item ? elem_first(item) : NULL;
 	struct arena *a = hook_memory(h);
 	struct buf b = { 0 };
 
 	if (item && (elem_next(item, NS_PUBSUB, "item") || (payload && elem_next(payload, NULL, NULL)))) {
-		(void)pep_error(h, XERROR_BAD_REQUEST, "invalid-payload");
+		(void)node_error(h, XERROR_BAD_REQUEST, "invalid-payload");
 		return false;
 	}
 	if (item && !take_id(c, item)) {
@@ -118,6 +122,7 @@ take_item(struct hook *h, struct pep_call *c, const struct elem *publish)
 		c->op.item = id;
 	}
 	if (payload) {
+		c->op.payload_ns = payload->ns;
 		serialize_elem(&b, payload, NULL);
 		c->op.payload = arena_strndup(a, buf_str(&b), buf_len(&b));
 		buf_fini(&b);
@@ -128,43 +133,39 @@ take_item(struct hook *h, struct pep_call *c, const struct elem *publish)
 
 /* §7.1.5 */
 static bool
-take_options(struct hook *h, struct pep_call *c)
+take_options(struct hook *h, struct node_call *c)
 {
 	const struct elem *e = elem_child(h->payload, NS_PUBSUB, "publish-options");
-	struct pep_bounds bounds = pep_bounds();
+	struct node_bounds bounds = node_bounds(c);
 	struct form *form;
 
 	if (!e)
 		return true;
-	if (!pep_form(elem_child(e, NS_DATA, "x"), OPTIONS, hook_memory(h), &form) || (form && !strcmp(form->type, "cancel"))) {
-		(void)pep_error(h, XERROR_BAD_REQUEST, "invalid-options");
+	if (!node_form(elem_child(e, NS_DATA, "x"), OPTIONS, hook_memory(h), &form) || (form && !strcmp(form->type, "cancel"))) {
+		(void)node_error(h, XERROR_BAD_REQUEST, "invalid-options");
 		return false;
 	}
 	if (form)
-		pep_wish_read(form, &bounds, &c->op.wish);
+		node_wish_read(form, &bounds, &c->op.wish);
 	return true;
 }
 
 enum hook_verdict
-pep_on_publish(struct hook *h, const struct elem *e)
+node_on_publish(struct hook *h, struct node_call *c, const struct elem *e)
 {
-	struct pep_call *c = pep_begin(h);
-
-	if (!c->op.is_owner)
-		return hook_reject(h, XERROR_FORBIDDEN, NULL);
-	if (!pep_take_node(h, c, e) || !take_item(h, c, e) || !take_options(h, c))
+	if (!node_take_name(h, c, e) || !take_item(h, c, e) || !take_options(h, c))
 		return HOOK_REJECT;
 	c->op.publisher = jid_full(h->from);
-	c->work = pep_store_publish;
+	c->work = node_store_publish;
 	c->tell = tell_published;
 	c->answer = answer_published;
-	return pep_change(h, c);
+	return node_change(h, c);
 }
 
 /* Retract */
 
 static void
-tell_retracted(struct hook *h, struct pep_call *c)
+tell_retracted(struct hook *h, struct node_call *c)
 {
 	const char *notify = elem_get(elem_child(h->payload, NS_PUBSUB, "retract"), "notify");
 	struct elem *event, *items;
@@ -172,43 +173,40 @@ tell_retracted(struct hook *h, struct pep_call *c)
 
 	if (notify ? strcmp(notify, "1") && strcmp(notify, "true") : !c->op.node.config.notify_retract)
 		return;
-	st = pep_event(h, &c->op.node, &event);
+	st = node_event(c, &event);
 	items = elem_add(st, event, NULL, "items");
 	elem_set(st, items, "node", c->op.name);
 	elem_set(st, elem_add(st, items, NULL, "retract"), "id", c->op.item);
-	pep_tell(h, c, st, false);
+	c->kind->tell(h, c, st, false);
 }
 
 enum hook_verdict
-pep_on_retract(struct hook *h, const struct elem *e)
+node_on_retract(struct hook *h, struct node_call *c, const struct elem *e)
 {
-	struct pep_call *c = pep_begin(h);
 	const struct elem *item = elem_child(e, NS_PUBSUB, "item");
 
-	if (!c->op.is_owner)
-		return hook_reject(h, XERROR_FORBIDDEN, NULL);
-	if (!pep_take_node(h, c, e))
+	if (!node_take_name(h, c, e))
 		return HOOK_REJECT;
 	if (!item || !take_id(c, item) || !c->op.item)
-		return pep_error(h, XERROR_BAD_REQUEST, "item-required");
+		return node_error(h, XERROR_BAD_REQUEST, "item-required");
 	if (elem_next(item, NS_PUBSUB, "item"))
 		return hook_reject(h, XERROR_BAD_REQUEST, "one item at a time");
-	c->work = pep_store_retract;
+	c->work = node_store_retract;
 	c->tell = tell_retracted;
-	return pep_change(h, c);
+	return node_change(h, c);
 }
 
 /* Retrieve */
 
 static enum hook_verdict
-answer_items(struct hook *h, struct pep_call *c)
+answer_items(struct hook *h, struct node_call *c)
 {
-	struct pep_op *op = &c->op;
-	struct elem *items = pep_result(h, "items");
+	struct node_op *op = &c->op;
+	struct elem *items = node_result(h, "items");
 
 	elem_set(h->reply, items, "node", op->name);
 	for (unsigned i = 0; i < op->nitems; i++)
-		pep_add_item(h->reply, items, &op->items[i], true);
+		node_add_item(h->reply, items, &op->items[i], true, op->node.config.reply == REPLY_PUBLISHER);
 	/* §6.5.4: a page, asked for or because there is too much. */
 	if (op->count >= 0)
 		rsm_write(h->reply, items->parent, op->nitems ? op->items[0].id : NULL, op->nitems ? op->index : -1,
@@ -217,14 +215,14 @@ answer_items(struct hook *h, struct pep_call *c)
 }
 
 static bool
-take_ids(struct hook *h, struct pep_call *c, const struct elem *items)
+take_ids(struct hook *h, struct node_call *c, const struct elem *items)
 {
-	struct pep_list *ids = &c->op.ids;
+	struct node_list *ids = &c->op.ids;
 	unsigned n = 0;
 
 	for (const struct elem *e = elem_child(items, NS_PUBSUB, "item"); e; e = elem_next(e, NS_PUBSUB, "item"))
 		n++;
-	if (n > module_limits()->pep_items)
+	if (n > c->op.quota.items)
 		return false;
 	ids->item = arena_alloc(hook_memory(h), (n + 1) * sizeof(*ids->item));
 	for (const struct elem *e = elem_child(items, NS_PUBSUB, "item"); e; e = elem_next(e, NS_PUBSUB, "item")) {
@@ -238,7 +236,7 @@ take_ids(struct hook *h, struct pep_call *c, const struct elem *items)
 }
 
 static bool
-take_page(struct hook *h, struct pep_call *c, const struct elem *items)
+take_page(struct hook *h, struct node_call *c, const struct elem *items)
 {
 	const char *max = elem_get(items, "max_items");
 	struct rsm page;
@@ -261,15 +259,14 @@ take_page(struct hook *h, struct pep_call *c, const struct elem *items)
 }
 
 enum hook_verdict
-pep_on_items(struct hook *h, const struct elem *e)
+node_on_items(struct hook *h, struct node_call *c, const struct elem *e)
 {
-	struct pep_call *c = pep_begin(h);
-
-	if (!pep_take_node(h, c, e))
+	if (!node_take_name(h, c, e))
 		return HOOK_REJECT;
 	if (!take_ids(h, c, e) || !take_page(h, c, e))
 		return hook_reject(h, XERROR_BAD_REQUEST, NULL);
-	c->work = pep_store_items;
+	c->op.subid = elem_get(e, "subid");
+	c->work = node_store_items;
 	c->answer = answer_items;
-	return pep_ask(h, c);
+	return node_ask(h, c);
 }

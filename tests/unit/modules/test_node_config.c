@@ -1,7 +1,7 @@
 /*
- * pep_config: what forms ask for (XEP-0060 §8.2, §7.1.5), and what nodes can be.
+ * node_config: what forms ask for (XEP-0060 §8.2, §7.1.5), and what nodes can be.
  */
-#include "modules/pep/pep_config.h"
+#include "modules/pubsub/node_config.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,12 +14,12 @@
 #include "xmpp/parser.h"
 #include "xmpp/serialize.h"
 
-static const struct pep_bounds bounds = { .items = 100, .payload = 1000, .list = 2, .text = 16 };
+static const struct node_bounds bounds = { .items = 100, .payload = 1000, .list = 2, .text = 16, .personal = true };
 
 struct asked {
 	struct arena *a;
 	struct stanza *st;
-	struct pep_wish wish;
+	struct node_wish wish;
 };
 
 #define FIELD(var, value) "<field var='pubsub#" var "'><value>" value "</value></field>"
@@ -33,7 +33,7 @@ ask(const char *fields)
 	buf_addf(&b, "<x type='submit'>%s</x>", fields);
 	out.st = parser_one(buf_str(&b), buf_len(&b), NS_DATA, NULL);
 	assert_non_null(out.st);
-	pep_wish_read(form_parse(out.st->root, out.a), &bounds, &out.wish);
+	node_wish_read(form_parse(out.st->root, out.a), &bounds, &out.wish);
 	buf_fini(&b);
 	return out;
 }
@@ -52,23 +52,23 @@ defaults_meet_themselves(void **state)
 		FIELD("send_last_published_item", "on_sub_and_presence") FIELD("deliver_payloads", "1") FIELD("notify_sub", "false"));
 
 	(void)state;
-	assert_true(pep_config_meets(&pep_config_default, &q.wish));
+	assert_true(node_config_meets(&node_config_personal, &q.wish));
 	done(&q);
 }
 
 static void
 wishes_are_applied(void **state)
 {
-	struct pep_config c = pep_config_default;
+	struct node_config c = node_config_personal;
 	struct asked q = ask(FIELD("access_model", "roster") FIELD("max_items", "max") FIELD("persist_items", "0")
 		FIELD("title", "T") FIELD("notification_type", "normal") FIELD("max_payload_size", "500")
 		"<field var='pubsub#roster_groups_allowed'><value>a</value><value>b</value></field>");
 
 	(void)state;
-	assert_false(pep_config_meets(&c, &q.wish));
-	pep_config_apply(&c, &q.wish);
-	assert_true(pep_config_meets(&c, &q.wish));
-	assert_int_equal(c.access, PEP_ROSTER);
+	assert_false(node_config_meets(&c, &q.wish));
+	node_config_apply(&c, &q.wish);
+	assert_true(node_config_meets(&c, &q.wish));
+	assert_int_equal(c.access, ACCESS_ROSTER);
 	assert_int_equal(c.max_items, 0);
 	assert_int_equal(c.max_payload, 500);
 	assert_false(c.persist);
@@ -82,23 +82,24 @@ wishes_are_applied(void **state)
 static void
 groups_are_sets(void **state)
 {
-	struct pep_config c = pep_config_default;
+	struct node_config c = node_config_personal;
 	const char *groups[] = { "b", "a" };
 	struct asked q = ask("<field var='pubsub#roster_groups_allowed'><value>a</value><value>b</value></field>");
 
 	(void)state;
-	c.groups = (struct pep_list){ groups, 2 };
-	assert_true(pep_config_meets(&c, &q.wish));
+	c.groups = (struct node_list){ groups, 2 };
+	assert_true(node_config_meets(&c, &q.wish));
 	c.groups.n = 1;
-	assert_false(pep_config_meets(&c, &q.wish));
+	assert_false(node_config_meets(&c, &q.wish));
 	done(&q);
 }
 
 static void
 what_cannot_be(void **state)
 {
-	static const char *const bad[] = { FIELD("access_model", "authorize"), FIELD("max_items", "101"), FIELD("max_items", "0"),
-		FIELD("max_items", "-1"), FIELD("persist_items", "yes"), FIELD("publish_model", "open"), FIELD("item_expire", "10"),
+	static const char *const bad[] = { FIELD("access_model", "secret"), FIELD("max_items", "101"), FIELD("max_items", "0"),
+		FIELD("max_items", "-1"), FIELD("persist_items", "yes"), FIELD("publish_model", "nobody"), FIELD("item_expire", "soon"),
+		FIELD("presence_based_delivery", "0"), FIELD("tempsub", "1"), FIELD("itemreply", "owner"),
 		FIELD("max_payload_size", "1001"), FIELD("title", "seventeen letters"), FIELD("send_last_published_item", ""),
 		"<field var='pubsub#access_model'/>",
 		"<field var='pubsub#roster_groups_allowed'><value>a</value><value>b</value><value>c</value></field>" };
@@ -110,7 +111,7 @@ what_cannot_be(void **state)
 		if (!q.wish.impossible)
 			fail_msg("possible: %s", bad[i]);
 		assert_int_equal(q.wish.bad_access, strstr(bad[i], "access_model") != NULL);
-		assert_false(pep_config_meets(&pep_config_default, &q.wish));
+		assert_false(node_config_meets(&node_config_personal, &q.wish));
 		done(&q);
 	}
 }
@@ -122,7 +123,7 @@ what_is_not_known(void **state)
 
 	(void)state;
 	assert_true(q.wish.unknown && !q.wish.impossible);
-	assert_false(pep_config_meets(&pep_config_default, &q.wish));
+	assert_false(node_config_meets(&node_config_personal, &q.wish));
 	done(&q);
 }
 
@@ -132,19 +133,19 @@ there_and_back(void **state)
 {
 	struct arena *a = arena_new(0);
 	struct stanza *st = stanza_new(NS_PUBSUB, "configure");
-	struct pep_config c = pep_config_default;
-	struct pep_wish wish;
+	struct node_config c = node_config_personal;
+	struct node_wish wish;
 
 	(void)state;
-	c.access = PEP_WHITELIST;
+	c.access = ACCESS_WHITELIST;
 	c.max_items = 7;
 	c.description = "D";
-	pep_config_write(st, st->root, "form", &c, a);
+	node_config_write(st, st->root, "form", &c, a);
 	elem_set(st, elem_first(st->root), "type", "submit");
-	pep_wish_read(form_parse(elem_first(st->root), a), &bounds, &wish);
+	node_wish_read(form_parse(elem_first(st->root), a), &bounds, &wish);
 	assert_false(wish.unknown || wish.impossible);
-	assert_true(pep_config_meets(&c, &wish));
-	assert_false(pep_config_meets(&pep_config_default, &wish));
+	assert_true(node_config_meets(&c, &wish));
+	assert_false(node_config_meets(&node_config_personal, &wish));
 	stanza_unref(st);
 	arena_free(a);
 }
