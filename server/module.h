@@ -107,6 +107,8 @@ const struct module_settings *module_settings(void);
 const struct limits *module_limits(void);
 /* When the server started, by clock_mono_us. */
 int64_t module_started_us(void);
+/* The same by the wall clock as it was then: names this run of the server among all of them. */
+int64_t module_run(void);
 /* Is this a domain of ours? The n-th of them; NULL behind the last. Any thread. */
 bool module_is_local(const struct jid *j);
 const char *module_domain(unsigned n);

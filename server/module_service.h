@@ -79,6 +79,9 @@ enum hook_verdict hook_who(struct hook *h, struct hook_who *w, void *data, hook_
  * continuation within that call: for what waits for others of the module's own. They go on in the order of their hook_unpark. */
 enum hook_verdict hook_park(struct hook *h, void **parked, void *data, hook_then_fn then);
 void hook_unpark(void *parked);
+/* The same within this call, so that nothing that has just arrived goes before it. Not from the hook that parks, nor for its own place
+ * before it has parked. */
+void hook_unpark_now(void *parked);
 /* Goes on after so many milliseconds; the account or place stays in memory meanwhile. Gone without a call when the server stops. */
 enum hook_verdict hook_after(struct hook *h, unsigned ms, void *data, hook_then_fn then);
 

@@ -50,6 +50,11 @@ struct module_settings {
 		const char *page;            /* invite.page: URL that an invitation is put behind; empty: none */
 	} invite;
 	struct {
+		bool on;                     /* rooms.on, default true: rooms at conference.HOST (XEP-0045). At start */
+		uint64_t history;            /* rooms.history, default 20: messages shown to who enters a new room */
+		bool lookalikes;             /* rooms.lookalikes, default true: nicknames that look alike are taken for the same */
+	} rooms;
+	struct {
 		bool sender, body;           /* push.sender, push.body, default false: what a notification tells */
 		const char *text;            /* push.text: in place of the body; empty: nothing */
 		uint64_t errors;             /* push.errors in a row, default 16 */

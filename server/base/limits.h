@@ -95,6 +95,18 @@
 	X(command_seconds, 600, 1, 86400, "Time between two steps of a command, after which it has ended") \
 	X(invitations_open, 50, 1, 100000, "Invitations of an account that are neither used nor over (XEP-0401)") \
 	X(invitation_uses, 1000, 1, 1000000, "Times that one invitation can be used") \
+	X(room_occupants, 5000, 2, 100000, "Occupants of a room (XEP-0045); owners may set less") \
+	X(room_seats, 20, 1, 1000, "Clients of a person in a room") \
+	X(room_history, 100, 0, 1000, "Messages shown to who enters a room, at most") \
+	X(room_nick_bytes, 256, 16, 1023, "A nickname in a room") \
+	X(room_text_bytes, 4096, 64, 65536, "A room's subject, description, and other texts") \
+	X(room_waiting, 1000, 10, 100000, "Stanzas that wait in a room for somebody's entering, leaving or change") \
+	X(room_messages_per_second, 500, 1, 1000000, "Messages of an occupant of a room") \
+	X(room_messages_burst, 5000, 1, 10000000, "The same at once, after a pause") \
+	X(room_all_messages_per_second, 5000, 1, 1000000, "Messages in a room") \
+	X(room_all_messages_burst, 20000, 1, 10000000, "The same at once, after a pause") \
+	X(room_joins_per_second, 200, 1, 1000000, "Times that somebody enters a room") \
+	X(room_joins_burst, 5000, 1, 10000000, "The same at once, after a pause") \
 	X(account_groups, 64, 1, 1000, "Groups of the organisation an account may be in")
 
 struct limits {

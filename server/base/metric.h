@@ -69,6 +69,14 @@ struct buf;
 	X(JOBS, COUNTER, "chancery_jobs_total", "Database jobs run") \
 	X(JOBS_FAILED, COUNTER, "chancery_jobs_failed_total", "Database jobs failed") \
 	X(JOBS_WAITING, GAUGE, "chancery_jobs_waiting", "Database jobs waiting") \
+	X(ROOMS_CREATED, COUNTER, "chancery_rooms_created_total", "Rooms created (XEP-0045)") \
+	X(ROOM_SEATS, GAUGE, "chancery_room_seats", "Clients in rooms") \
+	X(ROOM_ENTERED, COUNTER, "chancery_room_entered_total", "Times a client has entered a room") \
+	X(ROOM_LEFT, COUNTER, "chancery_room_left_total", "Times a client has left a room") \
+	X(ROOM_LOST, COUNTER, "chancery_room_lost_total", "Of these, as it could not be reached") \
+	X(ROOM_REFUSED, COUNTER, "chancery_room_refused_total", "Times a client was not let into a room") \
+	X(ROOM_MESSAGES, COUNTER, "chancery_room_messages_total", "Messages told in rooms") \
+	X(ROOM_COPIES, COUNTER, "chancery_room_copies_total", "Copies of these for those inside") \
 	X(ENCRYPTION_REFUSED, COUNTER, "chancery_encryption_refused_total", "Encrypted messages and keys refused by policy") \
 	X(ENCRYPTION_NOTED, COUNTER, "chancery_encryption_noted_total", "Encrypted messages and keys that passed and were noted") \
 	X(TURN, HISTOGRAM, "chancery_reactor_turn_microseconds", "Time of one reactor turn") \

@@ -59,6 +59,11 @@
 	X(NS_CSI, "urn:xmpp:csi:0") \
 	X(NS_PUSH, "urn:xmpp:push:0") \
 	X(NS_MDS, "urn:xmpp:mds:displayed:0") \
+	X(NS_MUC, "http://jabber.org/protocol/muc") \
+	X(NS_MUC_ADMIN, "http://jabber.org/protocol/muc#admin") \
+	X(NS_MUC_OWNER, "http://jabber.org/protocol/muc#owner") \
+	X(NS_OCCUPANT_ID, "urn:xmpp:occupant-id:0") \
+	X(NS_ADDRESS, "http://jabber.org/protocol/address") \
 	X(NS_MUC_USER, "http://jabber.org/protocol/muc#user") \
 	X(NS_CONFERENCE, "jabber:x:conference") \
 	X(NS_JINGLE_MESSAGE, "urn:xmpp:jingle-message:0") \

@@ -46,6 +46,12 @@ router_send(struct packet *p)
 }
 
 void
+router_arrive(struct packet *p)
+{
+	router_send(p);
+}
+
+void
 router_reply(struct packet *p)
 {
 	if (p)

@@ -216,6 +216,13 @@ const struct config_row config_rows[] = {
 	{ "invite.page", CONFIG_STRING, AT(modules.invite.page), "",
 	  .help = "Address of a web page that explains invitations (https://example.org/invite/#): the link is put behind it" },
 
+	{ "rooms.on", CONFIG_BOOL, AT(modules.rooms.on), "true",
+	  .help = "Rooms at conference.DOMAIN (XEP-0045)" },
+	{ "rooms.history", CONFIG_NUMBER, AT(modules.rooms.history), "20", 0, 1000,
+	  .help = "Messages shown to who enters a room, in rooms whose owner has not said otherwise" },
+	{ "rooms.lookalikes", CONFIG_BOOL, AT(modules.rooms.lookalikes), "true",
+	  .help = "Nicknames in a room that look alike are taken for the same, and refused" },
+
 	{ "encryption.default", CONFIG_CHOICE, AT(modules.encryption.standard), "allow", .choices = encryption_policies,
 	  .help = "May users encrypt from end to end, so that the record cannot be read? announce: they may, and it is noted; "
 	          "forbid: keys and encrypted messages are refused" },

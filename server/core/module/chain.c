@@ -674,6 +674,12 @@ hook_unpark(void *parked)
 }
 
 void
+hook_unpark_now(void *parked)
+{
+	proceed(parked, true, NULL);
+}
+
+void
 hook_aside(const struct hook *h, hook_then_fn fn, void *data)
 {
 	struct hook own = *h;

@@ -57,6 +57,7 @@
 	X(avatar) \
 	X(private) \
 	X(bookmarks) \
+	X(muc) \
 	X(adhoc) \
 	X(administration) \
 	/* RECV_DELIVER: takes events over; whoever acts on them comes before. */ \
@@ -114,7 +115,7 @@ static struct stage {
 
 static struct module *modules;
 static size_t nmodules;
-static int64_t started_us;
+static int64_t started_us, run;
 
 /* Start and stop */
 
@@ -127,6 +128,7 @@ modules_start_table(const struct module_def *const *defs)
 		n++;
 	modules = mem_zalloc((n + 1) * sizeof(*modules));
 	started_us = clock_mono_us();
+	run = clock_wall_us();
 	for (nmodules = 0; nmodules < n; nmodules++) {
 		struct module *m = &modules[nmodules];
 
@@ -422,6 +424,12 @@ int64_t
 module_started_us(void)
 {
 	return started_us;
+}
+
+int64_t
+module_run(void)
+{
+	return run;
 }
 
 void

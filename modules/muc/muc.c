@@ -1,0 +1,110 @@
+/*
+ * muc: Multi-User Chat (XEP-0045) on conference.HOST: takes what comes for a room or the service to the part that answers for it.
+ *
+ * The tables name the parts. What is for nobody here gets service-unavailable where an answer is due.
+ */
+#include "muc.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "enter.h"
+#include "leave.h"
+#include "message.h"
+#include "room_store.h"
+#include "xmpp/ns.h"
+
+/* The first that fits. */
+static const struct muc_iq iqs[] = {
+	{ 0, 0, NULL, NULL, false, NULL },
+};
+
+/* The first whose element is there. */
+static const struct muc_message messages[] = {
+	{ NULL, NULL, NULL },
+};
+
+static enum hook_verdict
+on_iq(struct hook *h, struct room *r, const char *type)
+{
+	unsigned bit = type && !strcmp(type, "get") ? MUC_GET : type && !strcmp(type, "set") ? MUC_SET : 0;
+	unsigned where = !r ? MUC_SERVICE : jid_resource(h->to) ? MUC_OCCUPANT : MUC_ROOM;
+
+	for (const struct muc_iq *i = iqs; h->payload && i->fn; i++) {
+		if (!(i->types & bit) || !(i->where & where) || !elem_is(h->payload, i->ns, i->name))
+			continue;
+		if (r && !r->id && !i->absent)
+			return hook_reject(h, XERROR_ITEM_NOT_FOUND, NULL);
+		return i->fn(h, r);
+	}
+	return HOOK_NEXT;
+}
+
+static enum hook_verdict
+on_message(struct hook *h, struct room *r, const char *type)
+{
+	if (!r)
+		return HOOK_NEXT;
+	if (jid_resource(h->to))
+		return private_arrived(h, r);
+	if (type && !strcmp(type, "groupchat"))
+		return message_arrived(h, r);
+	for (const struct muc_message *m = messages; m->fn; m++)
+		if (elem_child(h->stanza->root, m->ns, m->name))
+			return m->fn(h, r);
+	return HOOK_NEXT;
+}
+
+static enum hook_verdict
+on_presence(struct hook *h, struct room *r, const char *type)
+{
+	if (!r)
+		return type ? HOOK_HANDLED : hook_reject(h, XERROR_JID_MALFORMED, "this is not a room");
+	if (!type)
+		return enter_arrived(h, r);
+	if (!strcmp(type, "unavailable"))
+		return leave_arrived(h, r);
+	/* Rooms have no roster: nobody is subscribed. */
+	return HOOK_HANDLED;
+}
+
+static enum hook_verdict
+arrived(struct hook *h)
+{
+	const struct elem *root = h->stanza->root;
+	const char *type = elem_get(root, "type");
+	struct room *r = room_of(h);
+
+	if (type && !strcmp(type, "error"))
+		return r ? leave_bounced(h, r) : HOOK_HANDLED;
+	if (elem_is(root, NS_CLIENT, "message"))
+		return on_message(h, r, type);
+	if (elem_is(root, NS_CLIENT, "presence"))
+		return on_presence(h, r, type);
+	return on_iq(h, r, type);
+}
+
+static int
+attach(struct module *m)
+{
+	static const struct module_service service = {
+		.label = "conference",
+		.name = "Rooms",
+		.setting = "rooms.on",
+		.records = true,
+		.load = room_store_load,
+		.make = room_make,
+		.free = room_free,
+		.is_needed = room_is_needed,
+		.arrived = arrived,
+	};
+
+	module_serve(m, &service);
+	return 0;
+}
+
+const struct module_def muc_module = {
+	.name = "muc",
+	.about = "Multi-User Chat (XEP-0045)",
+	.attach = attach,
+};
