@@ -15,20 +15,41 @@
 #define VISIBLE " AND r.shown AND r.stanza IS NOT NULL" NOT_HIDDEN
 
 /* $1 owner, $2 its number, or that of the pair, or the ids; $3 account, $4 and $5 the ids between (inclusive), $6 limit, $7
- * bytes, $8 contact, $9 its resource. */
+ * bytes, $8 contact, $9 its resource, $10 the owner's number (with a pair's). */
 #define COLUMNS "r.id, r.stanza, r.deliverable AND r.to_bare = $1 AS to_me"
 #define SENT " WHERE r.from_hash = $2 AND r.from_bare = $1 AND r.id >= $4 AND r.id <= $5" VISIBLE
 #define RECEIVED " WHERE r.to_hash = $2 AND r.to_bare = $1 AND r.from_bare <> $1 AND r.id >= $4 AND r.id <= $5" VISIBLE
-#define WITH \
-	" WHERE r.pair_hash = $2 AND r.id >= $4 AND r.id <= $5" \
-	" AND (r.from_bare = $1 AND r.to_bare = $8 AND ($9::text IS NULL OR r.to_resource = $9)" \
-	" OR r.from_bare = $8 AND r.to_bare = $1 AND ($9::text IS NULL OR r.from_resource = $9))" VISIBLE
 #define MINE "(r.from_bare = $1 AND r.from_hash IS NOT NULL OR r.to_bare = $1)" /* without the number: not in its sender's */
 #define BY_IDS \
 	" WHERE r.id = ANY($2::bigint[]) AND " MINE " AND r.id >= $4 AND r.id <= $5" \
 	" AND ($8::text IS NULL" \
 	" OR r.from_bare = $1 AND r.to_bare = $8 AND ($9::text IS NULL OR r.to_resource = $9)" \
 	" OR r.from_bare = $8 AND r.to_bare = $1 AND ($9::text IS NULL OR r.from_resource = $9))" VISIBLE
+
+/* What is said with one contact is found by the spans of the conversation (address.h): from the one that $4 may be in. A span ends
+ * where the next begins. `next` is the function that gives the next one's id when they come in this order. */
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+#define OPENS(m, last) m ".pair_hash = $2 AND " m ".shown AND " m ".id >= $4 - " TEXT(ADDRESS_SPAN_US) " AND " m ".id <= " last
+#define SPANS(order, next) \
+	"(SELECT m.id AS since, least(m.id + " TEXT(ADDRESS_SPAN_US) ", " next "(m.id) OVER (ORDER BY m.id " order ")) - 1 AS until" \
+	" FROM archive.record m WHERE " OPENS("m", "$5") " AND m.id >= coalesce((SELECT o.id FROM archive.record o" \
+	"  WHERE " OPENS("o", "$4") " ORDER BY o.id DESC LIMIT 1), $4) ORDER BY m.id " order ")"
+/* The first records of the owner's in a span; not all are with that contact. */
+#define IN_SPAN(mine) \
+	"(SELECT * FROM archive.record s WHERE " mine " AND s.id >= w.since AND s.id <= w.until AND s.id >= $4 AND s.id <= $5" \
+	" ORDER BY s.id LIMIT " TEXT(ADDRESS_SPAN_RECORDS) ") r"
+/* To oneself is to, not from. */
+#define SENT_IN_SPAN(more) \
+	"SELECT " COLUMNS " FROM " IN_SPAN("s.from_hash = $10 AND s.from_bare = $1 AND s.shown") " WHERE r.to_bare = $8" \
+	" AND ($9::text IS NULL OR r.to_resource = $9 OR $8 = $1 AND r.from_resource = $9)" VISIBLE more
+#define RECEIVED_IN_SPAN(more) \
+	"SELECT " COLUMNS " FROM " IN_SPAN("s.to_hash = $10 AND s.to_bare = $1") " WHERE r.from_bare = $8 AND r.from_bare <> $1" \
+	" AND ($9::text IS NULL OR r.from_resource = $9)" VISIBLE more
+/* For each span in its turn what is in it: PostgreSQL reads no further than the limit. */
+#define WITH(order, next) \
+	"(SELECT c.* FROM " SPANS(order, next) " w CROSS JOIN LATERAL (SELECT * FROM (" SENT_IN_SPAN("") " UNION ALL " \
+	RECEIVED_IN_SPAN("") ") x ORDER BY x.id " order ") c LIMIT $6::bigint)"
 
 #define BRANCH(where, order) "(SELECT " COLUMNS " FROM archive.record r" where " ORDER BY r.id " order " LIMIT $6::bigint)"
 #define ALL(order) BRANCH(SENT, order) " UNION ALL " BRANCH(RECEIVED, order)
@@ -38,7 +59,7 @@
 
 static const char *const pages[2][2] = {
 	{ PAGE(ALL(""), ""), PAGE(ALL("DESC"), "DESC") },
-	{ PAGE(BRANCH(WITH, ""), ""), PAGE(BRANCH(WITH, "DESC"), "DESC") },
+	{ PAGE(WITH("", "lead"), ""), PAGE(WITH("DESC", "lag"), "DESC") },
 };
 static const char page_by_ids[] = PAGE(BRANCH(BY_IDS, ""), "");
 #define NOT_RETURNED " AND NOT " PAGE_RETURNED("r.id")
@@ -46,7 +67,8 @@ static const char page_by_ids[] = PAGE(BRANCH(BY_IDS, ""), "");
 /* Every parameter needs a type, those of a page too. */
 #define UNUSED " WHERE $6::bigint IS NOT NULL AND $7::bigint IS NOT NULL"
 static const char count_all[] = "SELECT " COUNT(SENT) " + " COUNT(RECEIVED) UNUSED;
-static const char count_with[] = "SELECT " COUNT(WITH) UNUSED;
+static const char count_with[] = "SELECT (SELECT count(*) FROM " SPANS("", "lead") " w CROSS JOIN LATERAL (" SENT_IN_SPAN(NOT_RETURNED)
+	" UNION ALL " RECEIVED_IN_SPAN(NOT_RETURNED) ") c)" UNUSED;
 static const char count_by_ids[] = "SELECT " COUNT(BY_IDS) UNUSED;
 
 /* Are they all in the archive? */
@@ -72,7 +94,7 @@ check_exist(struct sql *db, struct arena *a, struct history_query *q, struct err
 	return SQL_OK;
 }
 
-#define VALUES 9
+#define VALUES 10
 
 /* Returns how many there are. */
 static int
@@ -90,7 +112,8 @@ values(const struct history_query *q, struct arena *a, const struct page_window 
 		v[1] = page_ids(a, q->must_exist, q->nmust_exist);
 	else if (q->with_bare)
 		v[1] = page_number(a, address_pair(me, address_hash(q->with_bare)));
-	return q->by_ids || q->with_bare ? 9 : 7;
+	v[9] = page_number(a, me);
+	return q->by_ids ? 9 : q->with_bare ? 10 : 7;
 }
 
 static enum sql_status
@@ -294,17 +317,15 @@ hide(struct sql *db, struct arena *a, const struct history_passed *p, struct err
 static enum sql_status
 retract(struct sql *db, struct arena *a, const struct history_retract *t, struct err *e)
 {
-	int64_t from = address_hash(t->from), to = address_hash(t->to);
-
 	return sql_do(db, e,
 		"INSERT INTO chancery.history_retracted (record, by_record, by_id)"
 		" SELECT r.id, $5, $6 FROM (SELECT id, kind, from_bare, to_bare, client_id, stanza FROM archive.record"
-		"  WHERE pair_hash = $1 AND shown AND id < $5 ORDER BY id DESC LIMIT $7::bigint) r"
+		"  WHERE from_hash = $1 AND shown AND id < $5 ORDER BY id DESC LIMIT $7::bigint) r"
 		" WHERE r.from_bare = $2 AND r.to_bare = $3 AND r.kind <> 3 AND (r.client_id = $4 OR"
 		"  strpos(r.stanza, '<origin-id ') > 0 AND"
 		"  strpos(substr(r.stanza, strpos(r.stanza, '<origin-id '), $9::int), $8) > 0)"
 		" ORDER BY r.id DESC LIMIT 1 ON CONFLICT DO NOTHING",
-		9, page_number(a, address_pair(from, to)), t->from, t->to, t->id, page_id(a, t->by), t->by_id,
+		9, page_number(a, address_hash(t->from)), t->from, t->to, t->id, page_id(a, t->by), t->by_id,
 		page_number(a, (int64_t)t->depth), t->origin, page_number(a, ORIGIN_BYTES + (int64_t)strlen(t->origin)));
 }
 

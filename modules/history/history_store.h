@@ -72,8 +72,8 @@ struct history_set {
 };
 enum sql_status history_store_set(struct sql *db, struct arena *a, void *data, struct err *e);
 
-/* The message `id` of `from` to `to`, looked for among the `depth` records of their conversation before `by`, was
- * retracted by it. Nobody else's message matches (XEP-0424 §5). */
+/* The message `id` of `from` to `to`, looked for among the `depth` records that `from` sent before `by`, was retracted
+ * by it. Nobody else's message matches (XEP-0424 §5). */
 struct history_retract {
 	const char *from, *to, *id;
 	uint64_t by;

@@ -85,7 +85,7 @@
 	X(history_page_default, 50, 1, 1000, "The same when the client does not say how many it wants") \
 	X(history_page_bytes, 1048576, 65536, 67108864, "Bytes of messages in a page; one message always fits") \
 	X(history_prefs, 500, 10, 10000, "Addresses in a list of archiving preferences (XEP-0441)") \
-	X(history_retract_depth, 1000, 10, 100000, "Messages of a conversation among which a retracted one is looked for (XEP-0424)") \
+	X(history_retract_depth, 1000, 10, 100000, "Messages of its sender among which a retracted one is looked for (XEP-0424)") \
 	X(offline_page, 100, 1, 1000, "Messages read from the record at once when a user comes back") \
 	X(questions, 20000, 100, 10000000, "IQs of the server's own that wait for an answer, on each reactor") \
 	X(users_idle, 20000, 0, 10000000, "Users kept in memory without a session") \

@@ -24,17 +24,29 @@ const char leaf_copy_sql[] =
 	" from_bare, from_resource, to_bare, to_resource, type, client_id, refers_to, body, stanza,"
 	" salt, leaf_hash, shown, from_hash, to_hash, pair_hash) FROM STDIN BINARY";
 
-#define KNOWN 4096 /* addresses; a power of two */
+#define KNOWN 16384 /* addresses; a power of two */
+#define SPANS 32768 /* conversations; a power of two */
+
+/* An address seen lately. */
+struct known {
+	uint64_t key;   /* a keyed hash of it: two that share all its 64 bits will not meet, and nobody can make them */
+	int64_t number;
+	uint64_t since; /* no other entry has or had this one: when it was made */
+	uint64_t rows;  /* from it and to it, since then */
+};
+
+/* The span (address.h) that a conversation is in, with what its addresses' entries were then. */
+struct span {
+	uint64_t id; /* 0: none */
+	uint64_t since[2], rows[2];
+};
 
 struct leaf_hasher {
 	EVP_MD *md;
 	EVP_MD_CTX *ctx;
-	/* The numbers of addresses seen lately, by a keyed hash of the address: two that share all its 64 bits will not
-	 * meet, and nobody can make them. */
-	struct {
-		uint64_t key;
-		int64_t number;
-	} known[KNOWN];
+	uint64_t made; /* entries of `known` */
+	struct known known[KNOWN];
+	struct span span[SPANS];
 };
 
 struct leaf_hasher *
@@ -136,20 +148,50 @@ hash(const struct leaf_hasher *h, const uint8_t *salt, const char *p, size_t n, 
 		abort(); /* no record may lack its leaf */
 }
 
-static int64_t
+void
+leaf_forget_spans(struct leaf_hasher *h)
+{
+	memset(h->span, 0, sizeof(h->span));
+}
+
+/* The entry of an address as it is before this row, which counts. */
+static struct known
 address(struct leaf_hasher *h, const char *bare, size_t n)
 {
 	uint64_t key = crypt_hash(bare, n);
+	struct known *k = &h->known[key % KNOWN], was;
 	uint8_t sum[SHA256_SIZE];
 
-	if (h->known[key % KNOWN].key == key && key)
-		return h->known[key % KNOWN].number;
-	if (!EVP_DigestInit_ex2(h->ctx, h->md, NULL) || !EVP_DigestUpdate(h->ctx, bare, n) ||
-	    !EVP_DigestFinal_ex(h->ctx, sum, NULL))
-		abort();
-	h->known[key % KNOWN].key = key;
-	h->known[key % KNOWN].number = address_of_digest(sum);
-	return h->known[key % KNOWN].number;
+	if (k->key != key || !k->since) {
+		if (!EVP_DigestInit_ex2(h->ctx, h->md, NULL) || !EVP_DigestUpdate(h->ctx, bare, n) ||
+		    !EVP_DigestFinal_ex(h->ctx, sum, NULL))
+			abort();
+		*k = (struct known){ .key = key, .number = address_of_digest(sum), .since = ++h->made };
+	}
+	was = *k;
+	k->rows++;
+	return was;
+}
+
+/* Is what `k` counted since the span began less than a span has? */
+static bool
+is_within(const struct span *s, int end, const struct known *k)
+{
+	return s->since[end] == k->since && k->rows - s->rows[end] < ADDRESS_SPAN_RECORDS;
+}
+
+/* Does this record open a span? Then the next ones of the conversation are in it. Whatever has been forgotten since (another
+ * conversation had the place, an address was not heard of for long) opens one, too. */
+static bool
+opens_span(struct leaf_hasher *h, int64_t pair, uint64_t id, const struct known *a, const struct known *b)
+{
+	const struct known *lower = a->number < b->number ? a : b, *upper = lower == a ? b : a;
+	struct span *s = &h->span[(uint64_t)pair % SPANS];
+
+	if (s->id && id - s->id < ADDRESS_SPAN_US && is_within(s, 0, lower) && is_within(s, 1, upper))
+		return false;
+	*s = (struct span){ .id = id, .since = { lower->since, upper->since }, .rows = { lower->rows, upper->rows } };
+	return true;
 }
 
 /* What the indexes of users' histories know of the row. */
@@ -157,14 +199,21 @@ static char *
 index_columns(struct leaf_hasher *h, char *p, const struct leaf_record *r, const size_t *len)
 {
 	const char *from = r->recipient_only ? NULL : r->text[LEAF_FROM_BARE], *to = r->text[LEAF_TO_BARE];
-	int64_t a = from ? address(h, from, len[LEAF_FROM_BARE]) : 0;
-	int64_t b = to ? address(h, to, len[LEAF_TO_BARE]) : 0;
+	struct known a = { 0 }, b = { 0 };
+	int64_t pair;
 
+	if (from)
+		a = address(h, from, len[LEAF_FROM_BARE]);
+	if (to)
+		b = address(h, to, len[LEAF_TO_BARE]);
+	pair = address_pair(a.number, b.number);
 	p = put32(p, 1);
 	*p++ = (char)r->shown;
-	p = from ? field64(p, (uint64_t)a) : put32(p, UINT32_MAX);
-	p = to ? field64(p, (uint64_t)b) : put32(p, UINT32_MAX);
-	return from && to ? field64(p, (uint64_t)address_pair(a, b)) : put32(p, UINT32_MAX);
+	p = from ? field64(p, (uint64_t)a.number) : put32(p, UINT32_MAX);
+	p = to ? field64(p, (uint64_t)b.number) : put32(p, UINT32_MAX);
+	if (!from || !to || !r->shown || !opens_span(h, pair, r->id, &a, &b))
+		return put32(p, UINT32_MAX);
+	return field64(p, (uint64_t)pair);
 }
 
 void

@@ -40,12 +40,14 @@ struct leaf_record {
 	size_t stanza_len;
 	/* Not in the canonical form, like the numbers of the addresses that go with it (address.h): who has it in their history. */
 	bool shown;
-	bool recipient_only; /* without the numbers of its sender and of the pair */
+	bool recipient_only; /* without the number of its sender */
 };
 
 struct leaf_hasher;
 struct leaf_hasher *leaf_hasher_new(void);
 void leaf_hasher_free(struct leaf_hasher *h);
+/* Rows that were made may not be in the record, or somebody else's are: every conversation opens a new span (address.h). */
+void leaf_forget_spans(struct leaf_hasher *h);
 
 /* The COPY statement these rows are for. */
 extern const char leaf_copy_sql[];

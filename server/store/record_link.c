@@ -121,6 +121,7 @@ read_head(struct writer *w, struct err *e)
 		w->last_id = id;
 	atomic_store(&w->committed_id, id);
 	writer_settle(w);
+	leaf_forget_spans(w->hasher);
 	w->head_known = true;
 	return SQL_OK;
 }

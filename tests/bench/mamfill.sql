@@ -14,6 +14,8 @@ CREATE TEMP TABLE mamfill_user AS
 	SELECT u, 'u' || u || '@' || :'domain' AS bare, archive.address_hash('u' || u || '@' || :'domain') AS h
 	FROM generate_series(0, 1999) u;
 ANALYZE mamfill_user;
+CREATE TEMP TABLE mamfill_said (i bigint, id bigint, f int, t int, body text);
+CREATE TEMP TABLE mamfill_party (i bigint, u int, n bigint);
 
 DO $$
 DECLARE
@@ -37,6 +39,24 @@ BEGIN
 			EXECUTE format('ALTER TABLE archive.record DETACH PARTITION archive.%I', name);
 		END IF;
 		i1 := least(rows, ceil(extract(epoch FROM month + interval '1 month' - begins) * 1000000 / every)::bigint);
+		TRUNCATE mamfill_said, mamfill_party;
+		EXECUTE format($sql$
+			INSERT INTO mamfill_said (i, id, f, t, body)
+			SELECT i, id, CASE WHEN sent THEN u ELSE v END, CASE WHEN sent THEN v ELSE u END, body
+			FROM (SELECT i, u, (u + 1 + floor(50 * r1 * r1)::int) %% 2000 AS v, r2 < 0.5 AS sent,
+				%s + floor(i * %s::float8)::bigint AS id, substr(t, 1 + (r3 * 300)::int, 20 + (r4 * r4 * 250)::int) AS body
+				FROM (SELECT i, CASE WHEN i %% 20 = 0 THEN 0 ELSE 1 + floor(random() * 1999)::int END AS u,
+					random() AS r1, random() AS r2, random() AS r3, random() AS r4,
+					repeat('are we still on for lunch today or should we move it to thursday; the build is red again, '
+						'somebody ought to look at the log of the last run before the release, otherwise nobody '
+						'will notice until it is too late. ', 4) AS t
+					FROM generate_series(%s::bigint, %s::bigint) i OFFSET 0) a) b$sql$,
+			(extract(epoch FROM begins) * 1000000)::bigint, every, i0, i1 - 1);
+		-- The record that opens a span of its conversation has the number of the pair (server/store/address.h); a few more than the
+		-- server would take do here.
+		INSERT INTO mamfill_party SELECT i, u, row_number() OVER (PARTITION BY u ORDER BY i)
+			FROM (SELECT i, f AS u FROM mamfill_said UNION ALL SELECT i, t FROM mamfill_said) p;
+		ANALYZE mamfill_said, mamfill_party;
 		EXECUTE format($sql$
 			INSERT INTO archive.%I (id, log_index, at, kind, direction, deliverable, from_bare, from_resource, to_bare,
 				to_resource, type, client_id, body, stanza, salt, leaf_hash, shown, from_hash, to_hash, pair_hash)
@@ -44,18 +64,12 @@ BEGIN
 				'<message xml:lang=''en'' to=''' || t.bare || ''' from=''' || f.bare || '/phone'' type=''chat'' id=''' || uid ||
 				'''><active xmlns=''http://jabber.org/protocol/chatstates''/><request xmlns=''urn:xmpp:receipts''/>' ||
 				'<origin-id xmlns=''urn:xmpp:sid:0'' id=''' || uid || '''/><body>' || body || '</body></message>',
-				uuid_send(uid::uuid), uuid_send(uid::uuid) || uuid_send(uid::uuid), true, f.h, t.h, f.h # t.h
-			FROM (SELECT i, id, md5(i::text)::uuid::text AS uid, body, CASE WHEN sent THEN u ELSE v END AS f, CASE WHEN sent THEN v ELSE u END AS t
-				FROM (SELECT i, u, (u + 1 + floor(50 * r1 * r1)::int) %% 2000 AS v, r2 < 0.5 AS sent,
-					%s + floor(i * %s::float8)::bigint AS id, substr(t, 1 + (r3 * 300)::int, 20 + (r4 * r4 * 250)::int) AS body
-					FROM (SELECT i, CASE WHEN i %% 20 = 0 THEN 0 ELSE 1 + floor(random() * 1999)::int END AS u,
-						random() AS r1, random() AS r2, random() AS r3, random() AS r4,
-						repeat('are we still on for lunch today or should we move it to thursday; the build is red again, '
-							'somebody ought to look at the log of the last run before the release, otherwise nobody '
-							'will notice until it is too late. ', 4) AS t
-						FROM generate_series(%s::bigint, %s::bigint) i OFFSET 0) a) b) c
-			JOIN mamfill_user f ON f.u = c.f JOIN mamfill_user t ON t.u = c.t ORDER BY i$sql$,
-			name, (extract(epoch FROM begins) * 1000000)::bigint, every, i0, i1 - 1);
+				uuid_send(uid::uuid), uuid_send(uid::uuid) || uuid_send(uid::uuid), true, f.h, t.h, CASE WHEN opens THEN f.h # t.h END
+			FROM (SELECT s.*, md5(s.i::text)::uuid::text AS uid,
+				row_number() OVER (PARTITION BY least(s.f, s.t), greatest(s.f, s.t), a.n / 32, b.n / 32 ORDER BY s.i) = 1 AS opens
+				FROM mamfill_said s JOIN mamfill_party a ON a.i = s.i AND a.u = least(s.f, s.t)
+				JOIN mamfill_party b ON b.i = s.i AND b.u = greatest(s.f, s.t)) c
+			JOIN mamfill_user f ON f.u = c.f JOIN mamfill_user t ON t.u = c.t ORDER BY i$sql$, name);
 		EXECUTE format('CREATE UNIQUE INDEX IF NOT EXISTS %I ON archive.%I (log_index)', name || '_log_index', name);
 		EXECUTE format('ALTER TABLE archive.record ATTACH PARTITION archive.%I FOR VALUES FROM (%s) TO (%s)', name,
 			(extract(epoch FROM month) * 1000000)::bigint, (extract(epoch FROM month + interval '1 month') * 1000000)::bigint);

@@ -148,6 +148,54 @@ def test_empty(t):
     assert answer.get('type') == 'result' and answer.find(MAM + ':metadata').all() == []
 
 
+def both_ways(c, contact, size, **fields):
+    """All of a conversation by pages of this size, forwards, and the same backwards."""
+    forwards, backwards, p = [], [], query(c, rsm(size), **{'with': contact}, **fields)
+    while True:
+        forwards += p.bodies
+        if p.complete:
+            break
+        p = query(c, rsm(size, after=p.at('last')), **{'with': contact}, **fields)
+    p = query(c, rsm(size, before=''), **{'with': contact}, **fields)
+    while True:
+        backwards[:0] = p.bodies
+        if p.complete:
+            return forwards, backwards
+        p = query(c, rsm(size, before=p.at('first')), **{'with': contact}, **fields)
+
+
+def test_with_among_many(t):
+    """XEP-0313 §4.1.1: conversations that go on at the same time, busy and quiet ones: each is found whole, by pages both ways"""
+    a, b, c, d = (t.online(sm=True) for _ in range(4))
+    said_by = {}
+
+    def say(x, y):
+        text = '%d' % sum(len(v) for v in said_by.values())
+        x.message(y.bare, text)
+        x.acked()
+        said_by.setdefault(frozenset((x.bare, y.bare)), []).append(text)
+    say(a, d)
+    for i in range(75):
+        say(*((a, b) if i % 3 else (b, a)))
+        if i % 9 == 0:
+            say(c, a)
+        if i in (31, 32, 33):
+            say(b, c)
+    say(a, a)
+    say(d, a)
+    for x, y in ((a, b), (b, a), (a, c), (c, a), (a, d), (d, a), (b, c), (c, b), (a, a)):
+        want = said_by[frozenset((x.bare, y.bare))]
+        for size in (7, 50):
+            assert both_ways(x, y.bare, size) == (want, want), (x.user, y.user, size)
+        assert query(x, rsm(0), **{'with': y.bare}).at('count') == str(len(want))
+    # From within a span, and up to within one.
+    p = query(a, rsm(100), **{'with': b.bare})
+    for i, j in ((0, 31), (5, 40), (33, 74), (60, 61)):
+        bounds = {'after-id': p.ids[i], 'before-id': p.ids[j]}
+        want = p.bodies[i + 1:j]
+        assert both_ways(a, b.bare, 11, **bounds) == (want, want), (i, j)
+
+
 def test_with(t):
     """XEP-0313 §4.1.1: bare address, full address, oneself"""
     a, b, c = t.online(), t.online(), t.online()

@@ -5,9 +5,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "store/address.h"
 #include "store/leaf.h"
 
 static const struct leaf_record sample = {
@@ -45,9 +47,9 @@ vector(void **state)
 	text_hex(leaf, sizeof(leaf), hex);
 	assert_string_equal(hex,
 			    "acb047f66b8724b0d653bb2f3492c3455063cf28c0f2493254a53002df837702");
-	/* Behind salt and hash is what the hash does not cover: 5 + 3 * 12 bytes. */
-	assert_memory_equal(out.data + out.len - 41 - SHA256_SIZE, leaf, SHA256_SIZE);
-	assert_memory_equal(out.data + out.len - 41 - SHA256_SIZE - 4 - LEAF_SALT, salt, LEAF_SALT);
+	/* Behind salt and hash is what the hash does not cover: 5 + 2 * 12 + 4 bytes (it opens no span: not shown). */
+	assert_memory_equal(out.data + out.len - 33 - SHA256_SIZE, leaf, SHA256_SIZE);
+	assert_memory_equal(out.data + out.len - 33 - SHA256_SIZE - 4 - LEAF_SALT, salt, LEAF_SALT);
 	buf_fini(&out);
 	leaf_hasher_free(h);
 }
@@ -133,6 +135,73 @@ the_recipients_alone(void **state)
 	leaf_hasher_free(h);
 }
 
+/* Does the row of this message carry the number of the pair? */
+static bool
+opens(struct leaf_hasher *h, uint64_t id, const char *from, const char *to, bool shown)
+{
+	static const uint8_t null[4] = { 0xff, 0xff, 0xff, 0xff };
+	uint8_t salt[LEAF_SALT] = {0}, leaf[SHA256_SIZE];
+	struct leaf_record r = sample;
+	struct buf out = {0};
+	bool yes;
+
+	r.id = id;
+	r.shown = shown;
+	r.text[LEAF_FROM_BARE] = from;
+	r.text[LEAF_TO_BARE] = to;
+	leaf_copy_row(h, &out, &r, salt, leaf);
+	yes = memcmp(out.data + out.len - 4, null, 4) != 0;
+	buf_fini(&out);
+	return yes;
+}
+
+/* A conversation's number is in the first record of a span: until so many records of one of the two, for so long. */
+static void
+spans(void **state)
+{
+	struct leaf_hasher *h = leaf_hasher_new();
+	uint64_t id = 1000;
+
+	(void)state;
+	assert_true(opens(h, id, "a@x", "b@x", true));
+	for (int i = 1; i < ADDRESS_SPAN_RECORDS; i++)
+		assert_false(opens(h, ++id, i % 2 ? "b@x" : "a@x", i % 2 ? "a@x" : "b@x", true));
+	assert_true(opens(h, ++id, "a@x", "b@x", true));
+	/* What they say to others counts, shown or not. */
+	assert_true(opens(h, ++id, "a@x", "c@x", true));
+	for (int i = 0; i < ADDRESS_SPAN_RECORDS - 2; i++)
+		assert_false(opens(h, ++id, "d@x", "b@x", false));
+	assert_false(opens(h, ++id, "b@x", "a@x", true));
+	assert_true(opens(h, ++id, "b@x", "a@x", true));
+	assert_false(opens(h, ++id, "c@x", "a@x", true));
+	/* To oneself: twice in one's own. */
+	assert_true(opens(h, ++id, "e@x", "e@x", true));
+	assert_false(opens(h, ++id, "e@x", "e@x", true));
+	assert_false(opens(h, id + ADDRESS_SPAN_US - 2, "e@x", "e@x", true));
+	assert_true(opens(h, id + ADDRESS_SPAN_US, "e@x", "e@x", true));
+	leaf_forget_spans(h);
+	assert_true(opens(h, ++id, "e@x", "e@x", true));
+	leaf_hasher_free(h);
+}
+
+/* An address that was forgotten for another begins to count anew: spans from before are over. */
+static void
+forgotten_addresses(void **state)
+{
+	struct leaf_hasher *h = leaf_hasher_new();
+	char name[32];
+	uint64_t id = 1000;
+
+	(void)state;
+	assert_true(opens(h, id, "a@x", "b@x", true));
+	for (int i = 0; i < 400000; i++) {
+		snprintf(name, sizeof(name), "u%d@x", i);
+		opens(h, ++id, NULL, name, false);
+	}
+	assert_true(opens(h, ++id, "a@x", "b@x", true));
+	leaf_hasher_free(h);
+}
+
 int
 main(void)
 {
@@ -141,6 +210,8 @@ main(void)
 		cmocka_unit_test(every_field_counts),
 		cmocka_unit_test(what_is_shown_does_not_count),
 		cmocka_unit_test(the_recipients_alone),
+		cmocka_unit_test(spans),
+		cmocka_unit_test(forgotten_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
