@@ -59,6 +59,8 @@ struct module_settings {
 		const char *text;            /* push.text: in place of the body; empty: nothing */
 		uint64_t errors;             /* push.errors in a row, default 16 */
 		uint64_t timeout_ms;         /* push.timeout, default 10s */
+		uint64_t pause_ms;           /* push.pause: before a service that did not answer is told again, doubled each time; default 10s */
+		uint64_t retries;            /* push.retries: how many times, default 8 */
 	} push;
 	struct {
 		unsigned standard;           /* encryption.default: enum encryption_policy */

@@ -6,7 +6,8 @@
  * bound, or it waits to be resumed. Copies, typing, receipts and the like never do.
  *
  * At most one notification to a service waits for its answer; messages meanwhile are counted in the next. A service that does
- * not answer is left alone for longer and longer, one that answers with errors is forgotten. Nobody waits for any of it.
+ * not answer, or says that it cannot at the moment, is left alone for longer and longer, and told again then; one that answers with
+ * other errors is forgotten. Nobody waits for any of it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "module.h"
+#include "module_service.h"
 #include "push_account.h"
 #include "xmpp/form.h"
 #include "xmpp/ns.h"
@@ -24,8 +26,7 @@
 #define PUBLISH_OPTIONS "http://jabber.org/protocol/pubsub#publish-options"
 #define SUMMARY "urn:xmpp:push:summary"
 #define NS_EME "urn:xmpp:eme:0"
-#define QUIET_MS 10000      /* after the first silence; doubled with each that follows */
-#define QUIET_MOST_MS 1800000
+#define PAUSE_MOST_MS 1800000 /* push.pause is doubled with each silence */
 
 /* Notifications */
 
@@ -78,23 +79,6 @@ ask(struct hook *h, void *data, bool ok)
 	return hook_ask(h, s->jid, notification(h, s), (unsigned)module_settings()->push.timeout_ms, serial, on_answer);
 }
 
-static void
-notify(struct hook *h, struct push_service *s)
-{
-	s->pending = true;
-	if (s->out || clock_mono_ms() < s->quiet_until_ms)
-		return;
-	if (metric_get(METRIC_PUSH_WAITING) >= (int64_t)module_limits()->push_waiting) {
-		metric_add(METRIC_PUSH_LATER, 1);
-		return;
-	}
-	s->pending = false;
-	s->out = true;
-	metric_add(METRIC_PUSH_WAITING, 1);
-	metric_add(METRIC_PUSH_SENT, 1);
-	hook_aside(h, ask, s);
-}
-
 /* Whose client is where */
 
 static struct session *
@@ -115,6 +99,70 @@ is_here(const struct hook *h, const struct push_service *s)
 	const struct session *session = session_of(h, s->resource);
 
 	return session && module_session_is_attached(session);
+}
+
+static void notify(struct hook *h, struct push_service *s);
+
+/* What was put off: unless the client has come meanwhile, or another notification has told of it. */
+static enum hook_verdict
+on_timer(struct hook *h, void *data, bool ok)
+{
+	struct push_account *a = module_data(h);
+	struct push_service *s = a && ok ? push_account_serial(a, *(uint64_t *)data) : NULL;
+
+	if (!s)
+		return HOOK_NEXT;
+	s->asleep = false;
+	if ((s->pending || s->again) && !is_here(h, s)) {
+		metric_add(METRIC_PUSH_AGAIN, 1);
+		notify(h, s);
+	}
+	return HOOK_NEXT;
+}
+
+static enum hook_verdict
+sleep_on(struct hook *h, void *data, bool ok)
+{
+	struct push_service *s = data;
+	uint64_t *serial = arena_alloc(hook_memory(h), sizeof(*serial));
+
+	(void)ok;
+	*serial = s->serial;
+	return hook_after(h, s->pause_ms, serial, on_timer);
+}
+
+static void
+put_off(struct hook *h, struct push_service *s, int64_t ms)
+{
+	if (s->asleep)
+		return;
+	s->asleep = true;
+	s->pause_ms = (unsigned)ms;
+	hook_aside(h, sleep_on, s);
+}
+
+static void
+notify(struct hook *h, struct push_service *s)
+{
+	int64_t quiet_ms = s->quiet_until_ms - clock_mono_ms();
+
+	s->pending = true;
+	if (s->out)
+		return;
+	if (quiet_ms > 0) {
+		put_off(h, s, quiet_ms);
+		return;
+	}
+	if (metric_get(METRIC_PUSH_WAITING) >= (int64_t)module_limits()->push_waiting) {
+		metric_add(METRIC_PUSH_LATER, 1);
+		put_off(h, s, (int64_t)module_settings()->push.pause_ms);
+		return;
+	}
+	s->pending = s->again = false;
+	s->out = true;
+	metric_add(METRIC_PUSH_WAITING, 1);
+	metric_add(METRIC_PUSH_SENT, 1);
+	hook_aside(h, ask, s);
 }
 
 /* Answers */
@@ -160,16 +208,36 @@ is_transient(const struct elem *answer)
 	return type && !strcmp(type, "wait");
 }
 
-static void
-leave_alone(struct push_service *s)
+/* It hears the same again after a while, if not for ever. */
+static int64_t
+repeat(struct hook *h, struct push_service *s)
 {
-	int64_t ms = QUIET_MS;
+	int64_t ms = (int64_t)module_settings()->push.pause_ms;
 
-	for (unsigned i = 0; i < s->silences && ms < QUIET_MOST_MS; i++)
+	for (unsigned i = 0; i < s->silences && ms < PAUSE_MOST_MS; i++)
 		ms *= 2;
+	if (ms > PAUSE_MOST_MS)
+		ms = PAUSE_MOST_MS;
+	s->again = s->count && s->silences < module_settings()->push.retries;
 	s->silences++;
-	s->quiet_until_ms = clock_mono_ms() + (ms < QUIET_MOST_MS ? ms : QUIET_MOST_MS);
-	metric_add(METRIC_PUSH_SILENT, 1);
+	if (s->again)
+		put_off(h, s, ms);
+	return ms;
+}
+
+/* True: it takes no more, or has not taken too many. */
+static bool
+is_over(struct hook *h, struct push_service *s, enum xerror e)
+{
+	metric_add(METRIC_PUSH_ERRORS, 1);
+	if (is_final(e))
+		return true;
+	if (is_transient(h->answer->root)) {
+		(void)repeat(h, s);
+		return false;
+	}
+	s->silences = 0;
+	return ++s->errors >= module_settings()->push.errors;
 }
 
 static enum hook_verdict
@@ -185,11 +253,11 @@ on_answer(struct hook *h, void *data, bool ok)
 		return HOOK_NEXT;
 	s->out = false;
 	if (!ok) {
-		leave_alone(s);
+		/* Nobody is kept waiting by it, but each question is kept for push.timeout. */
+		metric_add(METRIC_PUSH_SILENT, 1);
+		s->quiet_until_ms = clock_mono_ms() + repeat(h, s);
 	} else if (type && !strcmp(type, "error")) {
-		metric_add(METRIC_PUSH_ERRORS, 1);
-		s->silences = 0;
-		if (is_final(e) || (!is_transient(h->answer->root) && ++s->errors >= module_settings()->push.errors))
+		if (is_over(h, s, e))
 			return drop(h, s, e == XERROR_NONE ? "error" : xerror_name(e));
 	} else {
 		s->errors = s->silences = 0;

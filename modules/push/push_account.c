@@ -98,7 +98,7 @@ void
 push_service_seen(struct push_service *s)
 {
 	s->count = 0;
-	s->pending = false;
+	s->pending = s->again = false;
 	stanza_unref(s->last);
 	s->last = NULL;
 }

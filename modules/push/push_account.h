@@ -24,9 +24,12 @@ struct push_service {
 	struct stanza *last;    /* that message */
 	bool out;               /* a notification has not been answered yet */
 	bool pending;           /* meanwhile there was another message */
+	bool again;             /* the last notification was not taken, and shall be repeated */
 	unsigned errors;        /* in a row */
-	unsigned silences;      /* the same: no answer */
+	unsigned silences;      /* the same: no answer, or not now */
 	int64_t quiet_until_ms; /* monotonic: it did not answer, and is left alone for a while */
+	bool asleep;            /* a timer is set, of pause_ms: then what is pending is told, and what was not taken repeated */
+	unsigned pause_ms;
 };
 
 struct push_account {

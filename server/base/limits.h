@@ -77,7 +77,7 @@
 	X(pep_last_bytes, 524288, 16384, 67108864, "The same in bytes") \
 	X(push_services, 10, 1, 1000, "Push services that an account may enable (XEP-0357)") \
 	X(push_bytes, 4096, 256, 65536, "Node and options of one of them") \
-	X(push_waiting, 5000, 1, 1000000, "Notifications without an answer in all; more wait for the next message") \
+	X(push_waiting, 5000, 1, 1000000, "Notifications without an answer in all; more wait for push.pause") \
 	X(archive_waiting, 100000, 100, 10000000, "Messages waiting for their commit in all") \
 	X(archive_waiting_bytes, 268435456, 1048576, 17179869184, "The same in bytes") \
 	X(jobs_waiting, 20000, 100, 10000000, "Database jobs waiting") \

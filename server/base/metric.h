@@ -26,6 +26,7 @@ struct buf;
 	X(PUSH_SENT, COUNTER, "chancery_push_sent_total", "Notifications to push services (XEP-0357)") \
 	X(PUSH_WAITING, GAUGE, "chancery_push_waiting", "Of these, not answered yet") \
 	X(PUSH_LATER, COUNTER, "chancery_push_later_total", "Notifications put off as too many wait for an answer") \
+	X(PUSH_AGAIN, COUNTER, "chancery_push_again_total", "Notifications that had been put off or not taken, sent after a pause") \
 	X(PUSH_ERRORS, COUNTER, "chancery_push_errors_total", "Notifications answered with an error") \
 	X(PUSH_SILENT, COUNTER, "chancery_push_silent_total", "Notifications that were not answered") \
 	X(PUSH_DISABLED, COUNTER, "chancery_push_disabled_total", "Push services forgotten as they did not take notifications") \

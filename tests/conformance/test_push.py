@@ -1,4 +1,6 @@
 """Push Notifications (XEP-0357)."""
+import time
+
 from chancerytest.element import NAMES
 from chancerytest.scenario import alone
 
@@ -322,6 +324,72 @@ def test_silent_service(t):
     back = t.online(juliet)
     for i in range(4):
         back.expect_message('m%d' % i)
+
+
+@alone(push__timeout='200ms', push__pause='200ms', push__retries=2)
+def test_told_again(t):
+    """P2: a service that did not answer is told again after a pause, with what came meanwhile; but not for ever"""
+    service, juliet = with_service(t)
+    left(t, juliet)
+    romeo = t.online()
+    romeo.message(juliet.bare, 'm0')
+    assert pushed(service, answer=None).count == 1
+    assert pushed(service, answer=None).count == 1
+    romeo.message(juliet.bare, 'm1')
+    assert pushed(service).count == 2
+    no_push(t, service, romeo, juliet)
+    # Once it has answered, patience is as it was.
+    romeo.message(juliet.bare, 'm2')
+    for _ in range(3):
+        assert pushed(service, answer=None).count == 3
+    t.server.wait(lambda: t.server.metric('chancery_push_silent_total') == 5, 'the last silence to be noticed')
+    assert t.server.metric('chancery_push_again_total') == 4
+    # What is new is told whatever came of the old, when the pause is over.
+    romeo.message(juliet.bare, 'm3')
+    assert pushed(service).count == 4
+    no_push(t, service, romeo, juliet)
+
+
+@alone(push__timeout='200ms', push__pause='500ms')
+def test_not_told_again(t):
+    """XEP-0357 §1: a client that has come meanwhile is not woken, nor one that has disabled the service"""
+    service, juliet = with_service(t)
+    other = t.component().joined()
+    tybalt = t.online()
+    assert tybalt.iq('set', enable(other.domain)).get('type') == 'result'
+    second = t.bound(tybalt)
+    left(t, juliet)
+    tybalt.close()
+    romeo = t.online()
+    for c, s in ((juliet, service), (tybalt, other)):
+        romeo.message(c.bare, 'm0')
+        pushed(s, answer=None)
+    t.server.wait(lambda: t.server.metric('chancery_push_silent_total') == 2, 'the silence to be noticed')
+    back = t.online(juliet, resource=juliet.jid.split('/')[1])
+    back.expect_message('m0')
+    assert second.iq('set', disable(other.domain)).get('type') == 'result'
+    time.sleep(0.6)
+    for s, c in ((service, juliet), (other, tybalt)):
+        no_push(t, s, romeo, c)
+
+
+@alone(push__pause='200ms')
+def test_cannot_now(t):
+    """XEP-0357 §7.1: an error that passes is followed by another try; a component that was away is told when it is back"""
+    service, juliet = with_service(t)
+    left(t, juliet)
+    romeo = t.online()
+    romeo.message(juliet.bare, 'm0')
+    assert pushed(service, 'error', error('resource-constraint', 'wait')).count == 1
+    assert pushed(service).count == 1
+    domain = service.domain
+    service.close()
+    t.server.wait(lambda: domain not in [i.get('jid') for i in romeo.iq(
+        'get', "<query xmlns='http://jabber.org/protocol/disco#items'/>", to=t.server.domain).find('items:query').all('item')],
+        'the component to be gone')
+    romeo.message(juliet.bare, 'm1')
+    t.server.wait(lambda: t.server.metric('chancery_push_errors_total') >= 2, 'the error')
+    assert pushed(t.component(domain).joined()).count == 2
 
 
 def test_late_or_forged_answer(t):

@@ -157,6 +157,10 @@ const struct config_row config_rows[] = {
 	          "let us publish" },
 	{ "push.timeout", CONFIG_DURATION, AT(modules.push.timeout_ms), "10s", 100, 5 * MINUTES,
 	  .help = "How long an answer is waited for. A service that gives none is left alone for longer and longer" },
+	{ "push.pause", CONFIG_DURATION, AT(modules.push.pause_ms), "10s", 100, 30 * MINUTES,
+	  .help = "How long at first, before it is told again; twice as long each time, up to half an hour" },
+	{ "push.retries", CONFIG_NUMBER, AT(modules.push.retries), "8", 0, 1000,
+	  .help = "How often the same is told again to a service that does not answer, or that cannot take it at the moment" },
 
 	{ "log.level", CONFIG_CHOICE, AT(log.level), "info", .choices = log_levels,
 	  .help = "The least important events that are written" },
