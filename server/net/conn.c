@@ -94,8 +94,9 @@ struct conn {
 	bool goodbye_said : 1;   /* nothing more will be sent */
 	bool end_at_once : 1;    /* report even when paused */
 	bool end_reported : 1;
-	const char *source;
-	char address[]; /* then the source, where it differs */
+	char *behind; /* conn_set_peer: address, NUL, source; NULL */
+	const char *source, *address;
+	char names[]; /* address, then the source where it differs */
 };
 
 static void end_of_turn(struct deferred *d);
@@ -298,6 +299,12 @@ struct buf *
 conn_out(struct conn *c)
 {
 	c->bound = buf_len(&c->out);
+	return &c->out;
+}
+
+struct buf *
+conn_out_again(struct conn *c)
+{
 	return &c->out;
 }
 
@@ -639,10 +646,9 @@ conn_new(int fd, const struct sockaddr *peer, const struct conn_ops *ops, void *
 	n = strlen(address) + 1;
 	more = strcmp(address, source) ? strlen(source) + 1 : 0;
 	c = mem_zalloc(sizeof(*c) + n + more);
-	memcpy(c->address, address, n);
-	c->source = c->address;
+	c->source = c->address = memcpy(c->names, address, n);
 	if (more)
-		c->source = memcpy(c->address + n, source, more);
+		c->source = memcpy(c->names + n, source, more);
 	c->home = reactor_current();
 	assert(c->home);
 	c->fd = fd;
@@ -749,6 +755,7 @@ release(void *p)
 	drop_output(c);
 	drop_kept(c);
 	free(c->end);
+	free(c->behind);
 	free(c);
 }
 
@@ -794,6 +801,19 @@ const char *
 conn_source(const struct conn *c)
 {
 	return c->source;
+}
+
+void
+conn_set_peer(struct conn *c, const char *address, const char *source)
+{
+	size_t n = strlen(address) + 1, m = strlen(source) + 1;
+	char *both = mem_alloc(n + m);
+
+	c->address = memcpy(both, address, n);
+	c->source = memcpy(both + n, source, m);
+	c->log.value = c->address;
+	free(c->behind);
+	c->behind = both;
 }
 
 struct log *

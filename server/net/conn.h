@@ -50,6 +50,8 @@ void conn_set_owner(struct conn *c, const struct conn_ops *ops, void *owner);
 void conn_write(struct conn *c, const void *p, size_t n);
 /* The output buffer itself, to serialize into; call conn_wrote afterwards. */
 struct buf *conn_out(struct conn *c);
+/* The same once more before conn_wrote, which then is about all that was written since conn_out. */
+struct buf *conn_out_again(struct conn *c);
 void conn_wrote(struct conn *c);
 /* Bytes ever queued: a position in the output that `flushed` reports when passed. */
 uint64_t conn_mark(const struct conn *c);
@@ -82,6 +84,8 @@ void conn_move(struct conn *c, struct reactor *to, void (*arrived)(struct conn *
 const char *conn_address(const struct conn *c);
 /* What counts as one source: the IPv4 address, or the IPv6 /64. For throttling. */
 const char *conn_source(const struct conn *c);
+/* Who is behind a proxy that we trust, in the words of the two above. */
+void conn_set_peer(struct conn *c, const char *address, const char *source);
 struct log *conn_log(struct conn *c);
 
 #endif

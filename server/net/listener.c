@@ -29,7 +29,8 @@ struct listener {
 	int fd;
 	listener_fn fn;
 	void *arg;
-	unsigned next; /* reactor */
+	unsigned next;         /* reactor */
+	struct reactor *owner; /* of all; NULL: in turn */
 	bool running;
 	int64_t said_ms;
 	uv_poll_t poll;
@@ -188,7 +189,7 @@ hand_over(struct listener *l, int fd, const struct sockaddr_storage *peer)
 	/* An unnamed peer of a local socket comes without a family. */
 	if (l->address.ss_family == AF_UNIX)
 		a->peer.ss_family = AF_UNIX;
-	reactor_post(reactor_at(l->next++ % reactor_count()), &a->mail);
+	reactor_post(l->owner ? l->owner : reactor_at(l->next++ % reactor_count()), &a->mail);
 }
 
 static bool
@@ -259,6 +260,13 @@ void
 listener_run(struct listener *l)
 {
 	reactor_call(reactor_at(0), start, l);
+}
+
+void
+listener_run_on(struct listener *l, struct reactor *r)
+{
+	l->owner = r;
+	listener_run(l);
 }
 
 static void

@@ -13,6 +13,7 @@
 #include "base/err.h"
 
 struct listener;
+struct reactor;
 
 /* Called on the reactor that shall own the connection. */
 typedef void (*listener_fn)(int fd, const struct sockaddr *peer, void *arg);
@@ -23,6 +24,8 @@ typedef void (*listener_fn)(int fd, const struct sockaddr *peer, void *arg);
  * on the same port must fail. */
 struct listener *listener_new(const char *address, listener_fn fn, void *arg, struct err *e) MUST_CHECK;
 void listener_run(struct listener *l);
+/* The same, and all that is accepted goes to one reactor (a side one, say). */
+void listener_run_on(struct listener *l, struct reactor *r);
 /* The port it is bound to (":0" asks the system for one); 0 for a local socket, -1 on failure. */
 int listener_port(const struct listener *l);
 /* Stops accepting and closes the socket. From any thread. */

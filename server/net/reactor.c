@@ -516,9 +516,8 @@ reactor_free(struct reactor *r)
 }
 
 static int
-start_thread(struct reactor *r)
+start_thread(struct reactor *r, const char *name)
 {
-	char name[16];
 	sigset_t all, before;
 	int failed;
 
@@ -529,9 +528,17 @@ start_thread(struct reactor *r)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (failed)
 		return -1;
-	snprintf(name, sizeof(name), "reactor-%u", r->index % 1000);
 	pthread_setname_np(r->thread, name);
 	return 0;
+}
+
+static int
+start_numbered(struct reactor *r)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "reactor-%u", r->index % 1000);
+	return start_thread(r, name);
 }
 
 static void
@@ -575,7 +582,7 @@ reactor_start_all(unsigned n)
 			goto fail;
 	reactors_n = n;
 	for (; started < n; started++)
-		if (start_thread(reactors[started]))
+		if (start_numbered(reactors[started]))
 			goto fail;
 	return 0;
 fail:
@@ -596,6 +603,33 @@ drain_mails(void)
 			finish_turn(current);
 			current = NULL;
 		}
+}
+
+struct reactor *
+reactor_start_side(const char *name)
+{
+	struct reactor *r = reactor_new(0);
+
+	if (!r)
+		return NULL;
+	snprintf(r->name, sizeof(r->name), "%s", name);
+	if (!start_thread(r, name))
+		return r;
+	log_error(NULL, "reactor-start-failed", "reactor=%s", name);
+	reactor_free(r);
+	return NULL;
+}
+
+void
+reactor_stop_side(struct reactor *r)
+{
+	if (!r)
+		return;
+	reactor_call(r, stop_loop, r);
+	pthread_join(r->thread, NULL);
+	current = r;
+	run_mails(r);
+	reactor_free(r);
 }
 
 void

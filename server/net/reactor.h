@@ -25,6 +25,11 @@ int reactor_start_all(unsigned n);
  * the reactor's stead. Before it: connections and listeners closed (what is left is logged as
  * `handles-left` and leaks), and nobody else posts any more. From main only. */
 void reactor_stop_all(void);
+/* One beside the numbered ones, with a thread of its own: nobody's home, for work that may have to wait for a disk.
+ * `name`, of 15 bytes at most, is the thread's. NULL when it cannot be started. */
+struct reactor *reactor_start_side(const char *name);
+/* Before reactor_stop_all, by main. What is in its box by then is run. NULL is fine. */
+void reactor_stop_side(struct reactor *r);
 unsigned reactor_count(void);
 struct reactor *reactor_at(unsigned index);
 
