@@ -43,6 +43,7 @@ static const char *const start_tags[POOLED] = {
 		"<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams'>",
 	[EXPAT_COMPONENT] =
 		"<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams'>",
+	[EXPAT_FRAMED] = "<frames>",
 };
 
 enum expat_kind

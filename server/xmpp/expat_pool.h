@@ -20,6 +20,7 @@ enum expat_kind {
 	EXPAT_CLIENT, /* the start tag of a stream whose default namespace is jabber:client, … */
 	EXPAT_SERVER, /* … jabber:server, */
 	EXPAT_COMPONENT, /* … jabber:component:accept, and which declares prefix stream only */
+	EXPAT_FRAMED,    /* that of a root that declares nothing: elements that come in frames */
 	EXPAT_OWN,       /* any other start tag: good for one stream only, never pooled */
 };
 

@@ -22,6 +22,9 @@
 	X(NS_FAST, "urn:xmpp:fast:0") \
 	X(NS_SASL_CB, "urn:xmpp:sasl-cb:0") \
 	X(NS_BIND, "urn:ietf:params:xml:ns:xmpp-bind") \
+	X(NS_FRAMING, "urn:ietf:params:xml:ns:xmpp-framing") \
+	X(NS_BOSH, "http://jabber.org/protocol/httpbind") \
+	X(NS_XBOSH, "urn:xmpp:xbosh") \
 	X(NS_SESSION, "urn:ietf:params:xml:ns:xmpp-session") \
 	X(NS_SM, "urn:xmpp:sm:3") \
 	X(NS_ROSTER, "jabber:iq:roster") \

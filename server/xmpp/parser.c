@@ -330,6 +330,9 @@ drop_stream(struct parser *p)
 			      .restarted = p->restarted,
 			      .stopped = p->stopped,
 			      .freed = p->freed,
+			      .framed = p->framed,
+			      .kind = p->framed ? EXPAT_FRAMED : 0,
+			      .depth = p->framed ? 1 : 0,
 			      .content_ns = ""};
 
 	expat_discard(p->x);
@@ -412,6 +415,17 @@ parser_new(const struct parser_ops *ops, void *owner, const struct parser_limits
 	p->owner = owner;
 	p->limits = *limits;
 	p->content_ns = "";
+	return p;
+}
+
+struct parser *
+parser_new_framed(const struct parser_ops *ops, void *owner, const struct parser_limits *limits)
+{
+	struct parser *p = parser_new(ops, owner, limits);
+
+	p->framed = true;
+	p->kind = EXPAT_FRAMED;
+	p->depth = 1;
 	return p;
 }
 

@@ -55,6 +55,9 @@ struct parser_ops {
 };
 
 struct parser *parser_new(const struct parser_ops *ops, void *owner, const struct parser_limits *limits);
+/* For streams whose elements come in frames, each complete by itself (RFC 7395 §3.3): no header, no end tag, no
+ * namespace or prefix in scope; `opened` and `closed` are not called. parser_is_idle tells whether a frame was complete. */
+struct parser *parser_new_framed(const struct parser_ops *ops, void *owner, const struct parser_limits *limits);
 /* Allowed inside a callback, as the last thing. */
 void parser_free(struct parser *p);
 /* Forgets everything: the next bytes begin a new stream (restart). Allowed inside a callback of

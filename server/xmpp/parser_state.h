@@ -45,6 +45,7 @@ struct parser {
 	bool opened, ended; /* <stream:stream>, </stream:stream> waits to be told */
 	bool closed;
 	bool feeding, stopped, restarted, freed;
+	bool framed;   /* there is no header, and no end */
 };
 
 /* The stream ends with this; the first one counts. Inside a handler it is the last. */

@@ -303,6 +303,10 @@ on_end(void *arg, const XML_Char *name)
 	(void)name;
 	if (p->error != PARSER_OK)
 		return;
+	if (p->depth == 1 && p->framed) {
+		parser_fail(p, PARSER_NOT_WELL_FORMED); /* whoever names our root */
+		return;
+	}
 	if (p->depth == 1) {
 		p->depth = 0;
 		p->ended = true;
