@@ -24,6 +24,9 @@
 	X(connections, 100000, 1, 10000000, "Client connections in all") \
 	X(connections_per_address, 20000, 1, 1000000, "Connections from one address (an IPv6 /64 counts as one)") \
 	X(unauthenticated_per_address, 4096, 1, 1000000, "Connections from one address that have not authenticated yet") \
+	X(http_head_bytes, 8192, 1024, 65536, "The head of an HTTP request") \
+	X(http_head_seconds, 10, 1, 600, "From its first byte to its last; a body may begin as slowly, then a byte a millisecond is due") \
+	X(http_idle_seconds, 60, 1, 3600, "An HTTPS connection without a request") \
 	X(auth_tries, 3, 1, 10, "Authentications tried on one stream (RFC 6120 §6.4.5)") \
 	X(auth_failures_per_account, 5, 1, 1000, "Failures a minute for an account from one address, before it is throttled") \
 	X(auth_failures_per_address, 60, 1, 100000, "Failures a minute from one address, before it is throttled") \

@@ -14,6 +14,12 @@ struct buf;
 	X(CONNECTIONS_OPENED, COUNTER, "chancery_connections_opened_total", "Connections accepted") \
 	X(CONNECTIONS, GAUGE, "chancery_connections", "Connections open now") \
 	X(CONNECTIONS_REFUSED, COUNTER, "chancery_connections_refused_total", "Connections closed by a limit") \
+	X(HTTP_CONNECTIONS, GAUGE, "chancery_http_connections", "HTTPS connections open now, WebSockets not included") \
+	X(HTTP_REQUESTS, COUNTER, "chancery_http_requests_total", "HTTP requests") \
+	X(HTTP_REFUSED, COUNTER, "chancery_http_refused_total", "HTTP requests refused: malformed, too big, too slow") \
+	X(WEB_ORIGIN_REFUSED, COUNTER, "chancery_web_origin_refused_total", "Requests refused as a foreign page made them") \
+	X(WEBSOCKETS, COUNTER, "chancery_websockets_total", "WebSocket handshakes that succeeded (RFC 7395)") \
+	X(WEBSOCKET_ERRORS, COUNTER, "chancery_websocket_errors_total", "WebSockets closed as they broke the protocol (RFC 6455)") \
 	X(SESSIONS, GAUGE, "chancery_sessions", "Bound sessions, detached ones included") \
 	X(SESSIONS_DETACHED, GAUGE, "chancery_sessions_detached", "Sessions waiting to be resumed") \
 	X(SESSIONS_RESUMED, COUNTER, "chancery_sessions_resumed_total", "Sessions resumed (XEP-0198)") \
