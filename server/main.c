@@ -38,6 +38,7 @@
 #include "core/module/chain.h"
 #include "core/module/modules.h"
 #include "core/roster/roster.h"
+#include "core/web/web.h"
 #include "net/listener.h"
 #include "net/reactor.h"
 #include "store/account.h"
@@ -52,7 +53,7 @@
 #define POLL_MS 20
 
 static struct listener *listeners[MAX_LISTENERS];
-static size_t nlisteners;
+static size_t nlisteners, nweb; /* those of HTTPS come first */
 static bool plain = false, direct = true;
 static pthread_mutex_t reloading = PTHREAD_MUTEX_INITIALIZER;
 static const char *settings_file;
@@ -96,6 +97,8 @@ reload(struct err *e)
 		config_set(c);
 		home_reload_all();
 		home_call_each(reload_components, NULL);
+		if (nweb)
+			web_reload();
 		log_info(NULL, "reloaded", "file=%s", settings_file);
 		rc = 0;
 	} else {
@@ -299,6 +302,9 @@ start(struct config *c, struct err *e)
 	struct admin_settings admin = { .control = c->listen.control, .metrics = &c->listen.metrics,
 		.conninfo = c->database.conninfo, .reload = reload };
 
+	if (listen_on(&c->listen.https, web_accept, NULL, e))
+		return -1;
+	nweb = nlisteners;
 	if (listen_on(&c->listen.c2s, c2s_accept, &plain, e) || listen_on(&c->listen.c2s_tls, c2s_accept, &direct, e))
 		return -1;
 	/* No door without anybody who may come in. */
@@ -318,7 +324,11 @@ start(struct config *c, struct err *e)
 	home_call_each(start_c2s, NULL);
 	if (start_store(c, e) || admin_start(&admin, e) || write_pid(c->process.pid_file, e))
 		return -1;
-	for (size_t i = 0; i < nlisteners; i++)
+	if (nweb && web_start())
+		return err_set(e, 0, "the thread of HTTPS could not be started");
+	for (size_t i = 0; i < nweb; i++)
+		web_listen(listeners[i]);
+	for (size_t i = nweb; i < nlisteners; i++)
 		listener_run(listeners[i]);
 	return 0;
 }
@@ -412,6 +422,8 @@ stop(const struct config *c)
 	close_doors();
 	admin_stop();
 	/* What was read is recorded, delivered and acknowledged before streams end: nothing has to be sent twice. */
+	if (nweb)
+		web_quiet();
 	home_call_each(quiet_here, NULL);
 	drain();
 	take_confirmations();
@@ -422,6 +434,8 @@ stop(const struct config *c)
 	pool_stop();
 	drain();
 	home_call_each(stop_c2s, NULL);
+	if (nweb)
+		web_stop();
 	home_stop_all();
 	reactor_stop_all();
 	disco_stop();

@@ -15,11 +15,11 @@
 
 static struct host *hosts;
 static size_t nhosts;
-static struct tls_set *tls;
+static struct tls_set *tls, *https;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct tls_set *
-read_certificates(const struct config *c, struct err *e)
+read_certificates(const struct config *c, const char *alpn, struct err *e)
 {
 	struct arena *a = arena_new(0);
 	struct tls_identity *ids = arena_zalloc(a, c->nhosts * sizeof(*ids));
@@ -33,7 +33,7 @@ read_certificates(const struct config *c, struct err *e)
 			snprintf(ascii, sizeof(ascii), "%s", h->domain); /* an IP literal */
 		ids[i] = (struct tls_identity){ .domain = arena_strdup(a, ascii), .certificate = h->certificate, .key = h->key };
 	}
-	s = tls_set_new(ids, c->nhosts, "xmpp-client", e);
+	s = tls_set_new(ids, c->nhosts, alpn, e);
 	arena_free(a);
 	return s;
 }
@@ -41,8 +41,9 @@ read_certificates(const struct config *c, struct err *e)
 int
 host_start(const struct config *c, struct err *e)
 {
-	tls = read_certificates(c, e);
-	if (!tls)
+	tls = read_certificates(c, "xmpp-client", e);
+	https = tls ? read_certificates(c, "http/1.1", e) : NULL;
+	if (!https)
 		return -1;
 	hosts = mem_zalloc(c->nhosts * sizeof(*hosts));
 	for (nhosts = 0; nhosts < c->nhosts; nhosts++) {
@@ -63,9 +64,10 @@ host_stop(void)
 		jid_unref(hosts[i].jid);
 	free(hosts);
 	tls_set_unref(tls);
+	tls_set_unref(https);
 	hosts = NULL;
 	nhosts = 0;
-	tls = NULL;
+	tls = https = NULL;
 }
 
 const struct host *
@@ -89,28 +91,45 @@ host_is_local(const struct jid *j)
 	return host_find(jid_domain(j)) != NULL;
 }
 
-struct tls_set *
-host_tls(void)
+static struct tls_set *
+current(struct tls_set **which)
 {
 	struct tls_set *s;
 
 	pthread_mutex_lock(&lock);
-	s = tls_set_ref(tls);
+	s = tls_set_ref(*which);
 	pthread_mutex_unlock(&lock);
 	return s;
+}
+
+struct tls_set *
+host_tls(void)
+{
+	return current(&tls);
+}
+
+struct tls_set *
+host_https(void)
+{
+	return current(&https);
 }
 
 int
 host_reload_tls(const struct config *c, struct err *e)
 {
-	struct tls_set *s = read_certificates(c, e), *old;
+	struct tls_set *s = read_certificates(c, "xmpp-client", e), *h = s ? read_certificates(c, "http/1.1", e) : NULL, *old;
 
-	if (!s)
+	if (!h) {
+		tls_set_unref(s);
 		return -1;
+	}
 	pthread_mutex_lock(&lock);
 	old = tls;
 	tls = s;
+	s = https;
+	https = h;
 	pthread_mutex_unlock(&lock);
 	tls_set_unref(old);
+	tls_set_unref(s);
 	return 0;
 }

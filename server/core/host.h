@@ -25,6 +25,8 @@ const struct host *host_find(const char *domain);
 bool host_is_local(const struct jid *j);
 /* Certificates in force; a new reference. */
 struct tls_set *host_tls(void);
+/* The same for HTTPS, which is another protocol in ALPN. */
+struct tls_set *host_https(void);
 /* Reads them again; on failure the old ones stay. */
 int host_reload_tls(const struct config *c, struct err *e) MUST_CHECK;
 

@@ -193,6 +193,7 @@ static const struct {
 	{"stream", "Connections of clients."},
 	{"components", "External services on domains of their own (XEP-0114): gateways, push services."},
 	{"push", "Notifications for clients that are away (XEP-0357)."},
+	{"web", "What browsers are served over `listen.https`."},
 	{"log", "Events, on standard error."},
 	{"modules", "What the server tells."},
 	{"contact", "Whom to turn to: told to clients and other servers."},

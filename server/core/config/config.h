@@ -32,6 +32,7 @@ struct config {
 	struct {
 		struct config_list c2s;      /* listen.c2s, default ["0.0.0.0:5222", "[::]:5222"] */
 		struct config_list c2s_tls;  /* listen.c2s_tls, default 5223 */
+		struct config_list https;    /* listen.https, default 5280 */
 		struct config_list components; /* listen.components, default ["127.0.0.1:5275"]: XEP-0114 */
 		struct config_list metrics;  /* listen.metrics, default ["127.0.0.1:9280"]; [] switches it off */
 		const char *control;         /* listen.control, default /run/chancery/control */
@@ -78,6 +79,13 @@ struct config {
 	struct {
 		struct config_list domains;  /* components.domains: DOMAIN=FILE, the file holds the secret */
 	} components;
+
+	struct {
+		struct config_list origins;  /* web.origins: pages of others that may connect */
+		const char *url;             /* web.url: https://… as clients see us; empty: from the request */
+		const char *chat_dir;        /* web.chat_dir: the web chat's files; empty: none */
+		struct config_list proxies;  /* web.proxies: whose X-Forwarded-For is believed */
+	} web;
 
 	struct {
 		enum log_level level;        /* log.level, default info */

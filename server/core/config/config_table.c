@@ -71,6 +71,26 @@ is_access(const char *s)
 	return false;
 }
 
+/* RFC 6454 §6.2: scheme, host, maybe a port; nothing behind. Nobody is let in from a page without TLS. */
+static bool
+is_origin(const char *s)
+{
+	size_t n;
+
+	if (strncmp(s, "https://", 8) != 0)
+		return false;
+	n = strcspn(s + 8, "/?# <>\"'\\@");
+	return n > 0 && s[8 + n] == '\0';
+}
+
+static bool
+is_ip(const char *s)
+{
+	unsigned char any[16];
+
+	return inet_pton(AF_INET, s, any) == 1 || inet_pton(AF_INET6, s, any) == 1;
+}
+
 #define AT(member) .offset = offsetof(struct config, member)
 
 /* clang-format off */
@@ -79,6 +99,9 @@ const struct config_row config_rows[] = {
 	  .help = "Where clients connect and upgrade to TLS by STARTTLS (RFC 6120 §5)" },
 	{ "listen.c2s_tls", CONFIG_ADDRESSES, AT(listen.c2s_tls), "0.0.0.0:5223 [::]:5223", .fixed = true,
 	  .help = "Where clients connect by TLS at once (XEP-0368)" },
+	{ "listen.https", CONFIG_ADDRESSES, AT(listen.https), "0.0.0.0:5280 [::]:5280", .fixed = true,
+	  .help = "Where browsers connect, by TLS: WebSocket (RFC 7395), BOSH (XEP-0124), host-meta (XEP-0156), the web chat. "
+	          "[] switches all of it off" },
 	{ "listen.components", CONFIG_ADDRESSES, AT(listen.components), "127.0.0.1:5275", .fixed = true,
 	  .help = "Where components connect (XEP-0114); when there are any at start. Nothing is encrypted there: "
 	          "only loopback addresses are taken" },
@@ -161,6 +184,18 @@ const struct config_row config_rows[] = {
 	  .help = "How long at first, before it is told again; twice as long each time, up to half an hour" },
 	{ "push.retries", CONFIG_NUMBER, AT(modules.push.retries), "8", 0, 1000,
 	  .help = "How often the same is told again to a service that does not answer, or that cannot take it at the moment" },
+
+	{ "web.origins", CONFIG_LIST, AT(web.origins), "", .check = is_origin, .expect = "origins like https://intranet.example.org",
+	  .help = "Pages of other hosts that may connect by WebSocket and BOSH. The server's own pages may, and so may programs "
+	          "that are no browsers" },
+	{ "web.url", CONFIG_STRING, AT(web.url), "", .check = is_origin, .expect = "an address like https://chat.example.org",
+	  .help = "How clients reach listen.https, when a proxy or another port stands before it; told in host-meta (XEP-0156). "
+	          "Empty: under the domain and the port that were asked" },
+	{ "web.chat_dir", CONFIG_FILE, AT(web.chat_dir), "",
+	  .help = "The folder of the web chat, served at /chat/. Empty: there is none" },
+	{ "web.proxies", CONFIG_LIST, AT(web.proxies), "", .check = is_ip, .expect = "IP addresses",
+	  .help = "Proxies whose X-Forwarded-For is believed: the client's address is what they say. Their connections are not "
+	          "counted as one source" },
 
 	{ "log.level", CONFIG_CHOICE, AT(log.level), "info", .choices = log_levels,
 	  .help = "The least important events that are written" },

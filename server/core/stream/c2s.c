@@ -22,7 +22,6 @@
 #include "xmpp/ns.h"
 #include "xmpp/serialize.h"
 
-#define LINGER_MS 3000
 #define PLAIN_BYTES 4096 /* an element before TLS: a flood of connections must cost little */
 #define THROTTLE_MS 100 /* a client over its rate is read ten times a second */
 
@@ -43,6 +42,7 @@ static void on_opened(void *owner, const struct parser_header *h);
 static void on_stanza(void *owner, struct stanza *st);
 static void on_closed(void *owner);
 static void on_timer(struct timer *t);
+static void set_closing(struct c2s *c);
 
 static const struct conn_ops conn_ops = { on_data, on_secured, on_ended, on_flushed };
 static const struct parser_ops parser_ops = { on_opened, on_stanza, on_closed };
@@ -75,7 +75,7 @@ lose_session(struct c2s *c)
 		session_stream_lost(s);
 }
 
-static void
+void
 c2s_free(struct c2s *c)
 {
 	lose_session(c);
@@ -86,34 +86,54 @@ c2s_free(struct c2s *c)
 		source_left(conn_source(c->conn), c->authenticated);
 	conn_close(c->conn);
 	parser_free(c->parser);
+	c2s_frames_fini(c);
 	list_remove(&c->link);
 	here->n--;
 	jid_unref(c->jid);
 	jid_unref(c->claimed);
 	free(c->client);
+	free(c->via);
 	free(c->lang);
 	reactor_free_later(reactor_current(), free, c);
 }
 
-void
-c2s_accept(int fd, const struct sockaddr *peer, void *direct_tls)
+bool
+c2s_is_secure(const struct c2s *c)
+{
+	return c->frames || conn_is_secure(c->conn);
+}
+
+struct c2s *
+c2s_new(struct conn *conn, bool secure, struct c2s_frames *frames)
 {
 	const struct config *cf = home_config();
-	struct parser_limits l = limits_before_login(*(bool *)direct_tls);
+	struct parser_limits l = limits_before_login(secure);
 	struct c2s *c = NEW(struct c2s);
 
-	c->conn = conn_new(fd, peer, &conn_ops, c, cf->limits.output_bytes);
-	c->parser = parser_new(&parser_ops, c, &l);
-	c->direct_tls = *(bool *)direct_tls;
+	c->conn = conn;
+	conn_set_owner(conn, &conn_ops, c);
+	c->frames = frames;
+	c->parser = frames ? parser_new_framed(&parser_ops, c, &l) : parser_new(&parser_ops, c, &l);
 	list_append(&here->all, &c->link);
 	here->n++;
 	c->deadline_ms = reactor_now_ms(reactor_current()) + (int64_t)cf->limits.login_seconds * 1000;
 	timer_set(&c->timer, (int64_t)cf->limits.login_seconds * 1000, on_timer);
 	c->source_counted = source_joined(conn_source(c->conn));
-	if (!c->source_counted) {
-		c2s_free(c);
+	if (c->source_counted && !here->quiet)
+		return c;
+	c2s_free(c);
+	return NULL;
+}
+
+void
+c2s_accept(int fd, const struct sockaddr *peer, void *direct_tls)
+{
+	struct conn *conn = conn_new(fd, peer, &conn_ops, NULL, home_config()->limits.output_bytes);
+	struct c2s *c = c2s_new(conn, *(bool *)direct_tls, NULL);
+
+	if (!c)
 		return;
-	}
+	c->direct_tls = *(bool *)direct_tls;
 	if (c->direct_tls) {
 		struct tls_set *tls = host_tls();
 
@@ -127,10 +147,16 @@ c2s_accept(int fd, const struct sockaddr *peer, void *direct_tls)
 static void
 write_header(struct c2s *c)
 {
-	struct buf *out = conn_out(c->conn);
+	struct buf *out;
 	char id[33];
 
 	crypt_random_hex(id, 16);
+	c->opened = true;
+	if (c->frames) {
+		c2s_framed_open(c, id);
+		return;
+	}
+	out = conn_out(c->conn);
 	buf_adds(out, "<?xml version='1.0'?><stream:stream xmlns='jabber:client' "
 		"xmlns:stream='http://etherx.jabber.org/streams' version='1.0' xml:lang='en' id='");
 	buf_adds(out, id);
@@ -144,7 +170,6 @@ write_header(struct c2s *c)
 	}
 	buf_adds(out, "'>");
 	conn_wrote(c->conn);
-	c->opened = true;
 }
 
 static bool
@@ -189,6 +214,25 @@ charge(struct c2s *c)
 	timer_set(&c->throttle, THROTTLE_MS, throttle_over);
 }
 
+bool
+c2s_stands_still(const struct c2s *c)
+{
+	return c->paused || timer_is_set(&c->throttle);
+}
+
+void
+c2s_linger(struct c2s *c)
+{
+	timer_set(&c->timer, C2S_LINGER_MS + 1000, on_timer);
+}
+
+void
+c2s_lost(struct c2s *c)
+{
+	lose_session(c);
+	set_closing(c);
+}
+
 static void
 set_closing(struct c2s *c)
 {
@@ -198,8 +242,11 @@ set_closing(struct c2s *c)
 		conn_resume(c->conn);
 	c->paused = false;
 	end_throttle(c);
-	conn_shutdown(c->conn, LINGER_MS, true);
-	timer_set(&c->timer, LINGER_MS + 1000, on_timer);
+	if (c->frames)
+		c2s_framed_closing(c);
+	else
+		conn_shutdown(c->conn, C2S_LINGER_MS, true);
+	c2s_linger(c);
 }
 
 static void
@@ -207,16 +254,20 @@ end_with(struct c2s *c, enum xstream_error e, const char *text, const char *extr
 {
 	c->session = NULL;
 	if (may_write(c)) {
-		struct buf *out = conn_out(c->conn);
+		struct buf *out;
 
 		if (!c->opened)
 			write_header(c);
+		out = c2s_out(c);
 		if (extra)
 			buf_adds(out, extra);
 		else if (e != XSTREAM_NONE)
 			xstream_error_write(out, e, text);
-		buf_adds(out, "</stream:stream>");
-		conn_wrote(c->conn);
+		if (!c->frames)
+			buf_adds(out, "</stream:stream>");
+		c2s_wrote(c);
+		if (c->frames)
+			c2s_framed_close(c);
 	}
 	if (e != XSTREAM_NONE)
 		log_info(conn_log(c->conn), "stream-error", "condition=%s text=%s", xstream_error_name(e), text);
@@ -230,9 +281,8 @@ c2s_end(struct c2s *c, enum xstream_error e, const char *text)
 	end_with(c, e, text, NULL);
 }
 
-/* Our own reason to end a stream that may carry a session: the session ends with it. */
-static void
-refuse(struct c2s *c, enum xstream_error e, const char *text)
+void
+c2s_refuse(struct c2s *c, enum xstream_error e, const char *text)
 {
 	if (c->session)
 		session_close(c->session, e, text);
@@ -277,7 +327,7 @@ parser_failed(struct c2s *c, enum parser_error e)
 {
 	for (size_t i = 0; i < sizeof(parser_errors) / sizeof(parser_errors[0]); i++)
 		if (parser_errors[i].error == e)
-			refuse(c, parser_errors[i].condition, parser_error_text(e));
+			c2s_refuse(c, parser_errors[i].condition, parser_error_text(e));
 }
 
 static bool
@@ -329,7 +379,7 @@ restart(struct c2s *c)
 }
 
 static void
-take_turn(struct c2s *c, const char *rest, size_t n)
+take_turn_with(struct c2s *c, const char *rest, size_t n)
 {
 	enum c2s_turn turn = c->turn;
 
@@ -341,6 +391,12 @@ take_turn(struct c2s *c, const char *rest, size_t n)
 		sasl2_go_home(c);
 	else
 		restart(c);
+}
+
+void
+c2s_take_turn(struct c2s *c)
+{
+	take_turn_with(c, "", 0);
 }
 
 static void
@@ -369,6 +425,8 @@ c2s_full_limits(struct c2s *c)
 	struct parser_limits l = home_parser_limits();
 
 	parser_set_limits(c->parser, &l);
+	if (c->frames)
+		c2s_framed_limit(c, l.stanza_bytes);
 }
 
 /* The same when the answer came from a job, outside a data callback. */
@@ -393,26 +451,39 @@ space_ahead(struct c2s *c, const char *p, size_t n)
 	return i;
 }
 
+/* False: the stream has ended over it. */
+bool
+c2s_parsed(struct c2s *c, const char *p, size_t n, size_t *used)
+{
+	enum parser_error e = parser_feed(c->parser, p, n, used);
+
+	if (c->state != C2S_CLOSING && e != PARSER_OK)
+		parser_failed(c, e);
+	return c->state != C2S_CLOSING;
+}
+
 static void
 on_data(struct conn *conn, void *owner, const char *p, size_t n)
 {
 	struct c2s *c = owner;
-	enum parser_error e;
 	size_t space, used = 0;
 
+	if (c->frames) {
+		c->input_ms = reactor_now_ms(reactor_current());
+		c->pinged = c->early = false;
+		c2s_framed_data(c, p, n);
+		return;
+	}
 	if (c->state == C2S_CLOSING)
 		return;
 	c->input_ms = reactor_now_ms(reactor_current());
 	c->pinged = c->early = false;
 	space = space_ahead(c, p, n);
-	e = parser_feed(c->parser, p + space, n - space, &used);
-	used += space;
-	if (c->state == C2S_CLOSING)
+	if (!c2s_parsed(c, p + space, n - space, &used))
 		return;
-	if (e != PARSER_OK) {
-		parser_failed(c, e);
-	} else if (c->turn != TURN_NONE) {
-		take_turn(c, p + used, n - used);
+	used += space;
+	if (c->turn != TURN_NONE) {
+		take_turn_with(c, p + used, n - used);
 	} else if (used < n) {
 		c->early = c->state == C2S_LOOKING_UP && !c->authenticated && !is_space(p + used, n - used);
 		conn_keep_rest(conn, used);
@@ -481,15 +552,14 @@ check_header(struct c2s *c, const struct parser_header *h)
 	/* RFC 6120 §4.7.5 */
 	if (!h->version || sscanf(h->version, "%u.", &major) != 1 || major < 1)
 		return XSTREAM_UNSUPPORTED_VERSION;
-	if (conn_is_secure(c->conn) && !take_claim(c, h->from))
+	if (c2s_is_secure(c) && !take_claim(c, h->from))
 		return XSTREAM_INVALID_FROM;
 	return XSTREAM_NONE;
 }
 
-static void
-on_opened(void *owner, const struct parser_header *h)
+void
+c2s_on_opened(struct c2s *c, const struct parser_header *h)
 {
-	struct c2s *c = owner;
 	enum xstream_error e = check_header(c, h);
 
 	write_header(c);
@@ -500,16 +570,26 @@ on_opened(void *owner, const struct parser_header *h)
 	}
 	free(c->lang);
 	c->lang = h->lang && strlen(h->lang) <= 64 ? mem_strdup(h->lang) : NULL;
-	c->state = c->authenticated ? C2S_BIND : conn_is_secure(c->conn) ? C2S_AUTH : C2S_PLAIN;
+	c->state = c->authenticated ? C2S_BIND : c2s_is_secure(c) ? C2S_AUTH : C2S_PLAIN;
 	c2s_write_features(c);
+}
+
+static void
+on_opened(void *owner, const struct parser_header *h)
+{
+	c2s_on_opened(owner, h);
+}
+
+void
+c2s_on_closed(struct c2s *c)
+{
+	c2s_refuse(c, XSTREAM_NONE, NULL);
 }
 
 static void
 on_closed(void *owner)
 {
-	struct c2s *c = owner;
-
-	refuse(c, XSTREAM_NONE, NULL);
+	c2s_on_closed(owner);
 }
 
 /* Stanzas */
@@ -527,7 +607,7 @@ take_nonza(struct c2s *c, const struct elem *e)
 {
 	charge(c);
 	if (!c->session || !session_nonza(c->session, e))
-		refuse(c, XSTREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+		c2s_refuse(c, XSTREAM_UNSUPPORTED_STANZA_TYPE, NULL);
 }
 
 static void
@@ -537,6 +617,8 @@ on_stanza(void *owner, struct stanza *st)
 	struct session *s = c->session;
 
 	if (c->state == C2S_CLOSING || (here->deaf && is_stanza(st->root))) {
+		stanza_unref(st);
+	} else if (c->frames && c2s_framed_element(c, st)) {
 		stanza_unref(st);
 	} else if (c->state != C2S_BOUND) {
 		c2s_negotiate(c, st);
@@ -551,7 +633,7 @@ on_stanza(void *owner, struct stanza *st)
 			take_nonza(c, st->root);
 		stanza_unref(st);
 	}
-	if (c->state == C2S_CLOSING || c->paused || timer_is_set(&c->throttle) || c->turn != TURN_NONE)
+	if (c->state == C2S_CLOSING || c2s_stands_still(c) || c->turn != TURN_NONE)
 		parser_stop(c->parser);
 }
 
@@ -562,15 +644,17 @@ c2s_send(struct c2s *c, struct packet *p)
 {
 	if (!may_write(c))
 		return;
-	packet_write(conn_out(c->conn), p, c->session ? c->session->jid : NULL);
-	conn_wrote(c->conn);
+	packet_write(c2s_out(c), p, c->session ? c->session->jid : NULL);
+	c2s_wrote(c);
 }
 
 void
 c2s_write(struct c2s *c, const char *p, size_t n)
 {
-	if (may_write(c))
-		conn_write(c->conn, p, n);
+	if (!may_write(c))
+		return;
+	buf_add(c2s_out(c), p, n);
+	c2s_wrote(c);
 }
 
 void
@@ -583,8 +667,8 @@ c2s_writef(struct c2s *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (n > 0 && (size_t)n < sizeof(text) && may_write(c))
-		conn_write(c->conn, text, (size_t)n);
+	if (n > 0 && (size_t)n < sizeof(text))
+		c2s_write(c, text, (size_t)n);
 }
 
 void
@@ -592,8 +676,7 @@ c2s_ask_ack(struct c2s *c)
 {
 	static const char r[] = "<r xmlns='urn:xmpp:sm:3'/>";
 
-	if (may_write(c))
-		conn_write(c->conn, r, sizeof(r) - 1);
+	c2s_write(c, r, sizeof(r) - 1);
 }
 
 size_t
@@ -635,7 +718,7 @@ c2s_address(const struct c2s *c)
 const char *
 c2s_tls(const struct c2s *c, char out[96])
 {
-	return tls_describe(conn_ssl(c->conn), out);
+	return c->via ? c->via : tls_describe(conn_ssl(c->conn), out);
 }
 
 const char *
@@ -704,6 +787,8 @@ on_timer(struct timer *t)
 
 	if (c->state == C2S_BOUND)
 		check_idle(c);
+	else if (c->state == C2S_CLOSING && c->frames && !c->frames_said_bye)
+		c2s_framed_bye(c);
 	else if (c->state == C2S_CLOSING || c->state == C2S_HANDSHAKE)
 		c2s_free(c); /* nothing could be said */
 	else
@@ -823,7 +908,7 @@ c2s_home_shutdown(void)
 		/* So that the client knows what need not be sent again. */
 		if (c->session && c->session->sm.enabled)
 			c2s_writef(c, "<a xmlns='urn:xmpp:sm:3' h='%u'/>", c->session->sm.in);
-		refuse(c, XSTREAM_SYSTEM_SHUTDOWN, NULL);
+		c2s_refuse(c, XSTREAM_SYSTEM_SHUTDOWN, NULL);
 	}
 	user_each(end_detached, NULL);
 	return here->n;

@@ -28,7 +28,8 @@ c2s_bindings(struct c2s *c, struct scram_binding *b)
 		[TLS_SERVER_END_POINT] = "tls-server-end-point", [TLS_UNIQUE] = "tls-unique" };
 
 	memset(b, 0, sizeof(*b));
-	if (!home_config()->auth.channel_binding)
+	/* A browser's program cannot know the connection below it (RFC 7395 §4). */
+	if (!home_config()->auth.channel_binding || c->frames)
 		return false;
 	for (int i = 0; i < TLS_BINDINGS; i++)
 		if (tls_can_bind(conn_ssl(c->conn), (enum tls_binding)i))
@@ -139,7 +140,7 @@ write_bind(struct c2s *c, struct buf *out)
 void
 c2s_write_features(struct c2s *c)
 {
-	struct buf *out = conn_out(c->conn);
+	struct buf *out = c2s_out(c);
 	struct hook h = { .stage = HOOK_STREAM_FEATURES, .features = out, .authenticated = c->authenticated };
 
 	buf_adds(out, "<stream:features>");
@@ -152,5 +153,5 @@ c2s_write_features(struct c2s *c)
 	if (c->state != C2S_PLAIN && modules_want(HOOK_STREAM_FEATURES))
 		(void)modules_run(&h, NULL);
 	buf_adds(out, "</stream:features>");
-	conn_wrote(c->conn);
+	c2s_wrote(c);
 }

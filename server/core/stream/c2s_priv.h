@@ -13,6 +13,7 @@
 #include "xmpp/parser.h"
 #include "xmpp/sasl.h"
 
+struct c2s_frames;
 struct sasl2;
 struct c2s_stranger;
 
@@ -37,6 +38,7 @@ struct c2s {
 	struct list link;        /* all streams of this reactor */
 	struct conn *conn;
 	struct parser *parser;
+	struct c2s_frames *frames; /* WebSocket (RFC 7395); NULL: one document (RFC 6120) */
 	struct session *session; /* C2S_BOUND */
 	const struct host *host; /* from the first header on */
 	struct jid *claimed;     /* `from` of the header: who it says it is; NULL */
@@ -50,6 +52,7 @@ struct c2s {
 	enum c2s_turn turn;
 	unsigned char tries;
 	bool direct_tls, authenticated, opened, paused, pinged, source_counted, early,
+		frames_said_bye,
 		skip_space; /* the stream begins behind white space that trails the last SASL element */
 	enum sasl_mechanism mechanism;
 	sasl_set offered;        /* with passwords; tokens of SASL2 are offered beside them */
@@ -61,6 +64,7 @@ struct c2s {
 	int64_t allowance_ms;    /* when that was so */
 	struct timer throttle;   /* set: reading waits for allowance */
 	char *lang;
+	char *via;               /* TLS that ended in front of us, in words; NULL */
 	struct c2s_stranger *stranger; /* an IQ before authentication that waits for a module */
 	char *note;              /* what a module noted of it meanwhile (HOOK_STRANGER_IQ); NULL */
 };
@@ -124,8 +128,46 @@ bool c2s_has_room(struct user *u);
 void c2s_on_iq(struct c2s *c, struct stanza *st);
 void c2s_on_nonza_sm(struct c2s *c, struct stanza *st);
 
+/* c2s_framed */
+
+/* Whatever goes out: one complete element between these two, in a frame of its own where there are frames. */
+struct buf *c2s_out(struct c2s *c);
+void c2s_wrote(struct c2s *c);
+void c2s_frames_fini(struct c2s *c);
+/* The stream's opening and closing element; the limits of what comes. */
+void c2s_framed_open(struct c2s *c, const char *id);
+void c2s_framed_close(struct c2s *c);
+void c2s_framed_limit(struct c2s *c, size_t bytes);
+void c2s_framed_data(struct c2s *c, const char *p, size_t n);
+/* Our end tag has been sent: the peer's is waited for, then the WebSocket is closed. */
+void c2s_framed_closing(struct c2s *c);
+void c2s_framed_bye(struct c2s *c);
+/* An element of the framing itself? Then it has been dealt with. */
+bool c2s_framed_element(struct c2s *c, const struct stanza *st);
+/* What the bytes of one frame were. */
+bool c2s_parsed(struct c2s *c, const char *p, size_t n, size_t *used);
+
 /* c2s */
 
+#define C2S_LINGER_MS 3000
+
+/* Under TLS, also when somebody else has ended it for us. */
+bool c2s_is_secure(const struct c2s *c);
+/* Takes over conn and frames (NULL: none). NULL when there are too many from there: then both are gone. */
+struct c2s *c2s_new(struct conn *conn, bool secure, struct c2s_frames *frames);
+void c2s_free(struct c2s *c);
+void c2s_on_opened(struct c2s *c, const struct parser_header *h);
+void c2s_on_closed(struct c2s *c);
+/* Our own reason to end a stream that may carry a session: the session ends with it. */
+void c2s_refuse(struct c2s *c, enum xstream_error e, const char *text);
+/* The connection is as good as gone: the session waits to be resumed. What is left is to close it. */
+void c2s_lost(struct c2s *c);
+/* How long that may take. */
+void c2s_linger(struct c2s *c);
+/* Is nothing read at the moment? */
+bool c2s_stands_still(const struct c2s *c);
+/* c->turn, behind the last byte of an element. */
+void c2s_take_turn(struct c2s *c);
 /* A new stream header comes next, on the user's home. From a job; inside a data callback c->turn says so. */
 void c2s_restart(struct c2s *c);
 /* To the user's home, where SASL2 goes on or a new stream begins. */

@@ -20,14 +20,14 @@
 static void
 write_element(struct c2s *c, const char *element, const char *text)
 {
-	struct buf *out = conn_out(c->conn);
+	struct buf *out = c2s_out(c);
 
 	buf_addf(out, "<%s xmlns='%s'", element, c->sasl2 ? NS_SASL2 : NS_SASL);
 	if (text && *text)
 		buf_addf(out, ">%s</%s>", text, element);
 	else
 		buf_adds(out, "/>");
-	conn_wrote(c->conn);
+	c2s_wrote(c);
 }
 
 void

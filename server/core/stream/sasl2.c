@@ -343,14 +343,14 @@ begin_anew(struct c2s *c, struct user *u, const char *failure)
 	c->state = C2S_BIND;
 	if (s->bind)
 		made = bind2(c, u, s->bind, s->agent.id, &bound);
-	out = conn_out(c->conn);
+	out = c2s_out(c);
 	begin_success(s, out, made ? made->jid : c->jid);
 	if (failure)
 		buf_addf(out, "<failed xmlns='urn:xmpp:sm:3'><%s xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>", failure);
 	if (made)
 		buf_add(out, buf_data(&bound), buf_len(&bound));
 	end_success(s, out);
-	conn_wrote(c->conn);
+	c2s_wrote(c);
 	buf_fini(&bound);
 	done(c);
 	c2s_write_features(c);

@@ -36,6 +36,8 @@ _sources_lock = threading.Lock()
 
 
 class Scenario:
+    transport = Client      # what its clients are; over_* in test files say otherwise
+
     def __init__(self, server):
         self.server, self.clients, self.domains = server, [], []
         # An address of its own: throttling by address must not carry over from one scenario to the next.
@@ -51,7 +53,7 @@ class Scenario:
         if isinstance(user, Client):
             user = user.user, user.password
         name, password = user or self.user()
-        c = Client(self.server, name, password, domain=domain, source=self.source)
+        c = self.transport(self.server, name, password, domain=domain, source=self.source)
         self.clients.append(c)
         return c
 

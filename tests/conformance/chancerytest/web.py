@@ -1,0 +1,282 @@
+"""HTTPS as scenarios need it: requests and answers in the raw, a WebSocket (RFC 6455) whose frames may be wrong, and clients
+over both (RFC 7395, XEP-0206). Written with sockets so that everything malformed can be sent."""
+import base64
+import hashlib
+import os
+import re
+import socket
+import ssl
+import struct
+import time
+
+from .client import Client, PATIENCE
+from .element import NAMES, StreamParser, escape
+
+FRAMING = 'urn:ietf:params:xml:ns:xmpp-framing'
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+
+
+def tls_connect(server, source=None, alpn=('http/1.1',), domain=None, low=None, high=None):
+    sock = socket.socket()
+    if source:
+        sock.bind((source, 0))
+    sock.settimeout(PATIENCE)
+    sock.connect(('127.0.0.1', server.port_https))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ctx.load_verify_locations(server.ca)
+    if low:
+        ctx.minimum_version = low
+    if high:
+        ctx.maximum_version = high
+    if alpn:
+        ctx.set_alpn_protocols(list(alpn))
+    return ctx.wrap_socket(sock, server_hostname=domain or server.domain)
+
+
+class Answer:
+    def __init__(self, status, fields, body):
+        self.status, self.fields, self.body = status, fields, body
+
+    def get(self, name):
+        return self.fields.get(name.lower())
+
+    def __repr__(self):
+        return 'HTTP %d %s %r' % (self.status, self.fields, self.body[:300])
+
+
+class Http:
+    """One connection, kept alive."""
+
+    def __init__(self, server, source=None, **tls):
+        self.server = server
+        self.sock = tls_connect(server, source, **tls)
+        self.held = b''
+
+    @property
+    def host(self):
+        return '%s:%d' % (self.server.domain, self.server.port_https)
+
+    def send(self, data):
+        self.sock.settimeout(PATIENCE)
+        self.sock.sendall(data if isinstance(data, bytes) else data.encode())
+        return self
+
+    def request(self, method, path, fields=(), body=None, version='HTTP/1.1', host=None):
+        lines = ['%s %s %s' % (method, path, version), 'Host: %s' % (host or self.host)]
+        lines += ['%s: %s' % f for f in dict(fields).items()]
+        body = body.encode() if isinstance(body, str) else body
+        if body is not None:
+            lines.append('Content-Length: %d' % len(body))
+        return self.send('\r\n'.join(lines).encode() + b'\r\n\r\n' + (body or b''))
+
+    def _more(self):
+        try:
+            data = self.sock.recv(65536)
+        except (ConnectionError, ssl.SSLError):
+            data = b''
+        if not data:
+            raise EOFError
+        self.held += data
+
+    def answer(self, head=False, timeout=None):
+        """The next answer; head: to a HEAD request, which has no body."""
+        self.sock.settimeout(timeout or PATIENCE)
+        while b'\r\n\r\n' not in self.held:
+            self._more()
+        text, self.held = self.held.split(b'\r\n\r\n', 1)
+        lines = text.decode('latin-1').split('\r\n')
+        fields = {}
+        for line in lines[1:]:
+            name, _, value = line.partition(': ')
+            assert name.lower() not in fields, 'twice in an answer: %s' % line
+            fields[name.lower()] = value
+        assert lines[0].startswith('HTTP/1.1 '), lines[0]
+        status = int(lines[0].split()[1])
+        n = 0 if head or status in (101, 204, 304) else int(fields['content-length'])
+        while len(self.held) < n:
+            self._more()
+        body, self.held = self.held[:n], self.held[n:]
+        return Answer(status, fields, body)
+
+    def ask(self, method, path, fields=(), body=None, **kw):
+        return self.request(method, path, fields, body, **kw).answer(head=method == 'HEAD')
+
+    def expect_eof(self, timeout=None):
+        self.sock.settimeout(timeout or PATIENCE)
+        try:
+            while True:
+                self._more()
+        except EOFError:
+            pass
+
+    def close(self):
+        self.sock.close()
+
+
+class WebSocket(Http):
+    """After the handshake: messages. `max_frame` splits what is sent into fragments."""
+
+    def handshake(self, protocol='xmpp', origin=None, path='/ws', version='13', extensions=None, **fields):
+        self.key = base64.b64encode(os.urandom(16)).decode()
+        f = {'Upgrade': 'websocket', 'Connection': 'keep-alive, Upgrade', 'Sec-WebSocket-Key': self.key,
+             'Sec-WebSocket-Version': version}
+        if protocol is not None:
+            f['Sec-WebSocket-Protocol'] = protocol
+        if origin is not None:
+            f['Origin'] = origin
+        if extensions is not None:
+            f['Sec-WebSocket-Extensions'] = extensions
+        f.update({k.replace('_', '-'): v for k, v in fields.items()})
+        answer = self.ask('GET', path, {k: v for k, v in f.items() if v is not None})
+        if answer.status == 101:
+            expect = base64.b64encode(hashlib.sha1((self.key + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').encode()).digest())
+            assert answer.get('Sec-WebSocket-Accept') == expect.decode(), answer
+            assert answer.get('Upgrade').lower() == 'websocket' and answer.get('Sec-WebSocket-Protocol') == 'xmpp', answer
+            assert answer.get('Sec-WebSocket-Extensions') is None, answer
+        return answer
+
+    @staticmethod
+    def frame(data, op=TEXT, fin=True, mask=True, rsv=0, length=None):
+        data = data.encode() if isinstance(data, str) else data
+        n = len(data) if length is None else length
+        head = bytes([(0x80 if fin else 0) | rsv << 4 | op])
+        m = 0x80 if mask else 0
+        head += bytes([m | n]) if n < 126 else struct.pack('!BH', m | 126, n) if n < 65536 else struct.pack('!BQ', m | 127, n)
+        if not mask:
+            return head + data
+        key = os.urandom(4)
+        return head + key + bytes(b ^ key[i & 3] for i, b in enumerate(data))
+
+    def frames(self, wait=True):
+        """What has come: (opcode, payload) of whole frames; the server fragments nothing and masks nothing."""
+        while True:
+            out = []
+            while True:
+                f = self._take()
+                if f is None:
+                    break
+                out.append(f)
+            if out or not wait:
+                return out
+            self._more()
+
+    def _take(self):
+        h = self.held
+        if len(h) < 2:
+            return None
+        assert h[0] & 0xf0 == 0x80, 'a frame that is a fragment or has reserved bits: %r' % h[:10]
+        assert not h[1] & 0x80, 'the server masks'
+        n, at = h[1] & 0x7f, 2
+        if n > 125:
+            size = 2 if n == 126 else 8
+            if len(h) < 2 + size:
+                return None
+            n, at = int.from_bytes(h[2:2 + size], 'big'), 2 + size
+        if len(h) < at + n:
+            return None
+        self.held = h[at + n:]
+        return h[0] & 15, h[at:at + n]
+
+
+TAG = re.compile(rb"""<(?:[^'">]|'[^']*'|"[^"]*")*>""")
+
+
+def elements(text):
+    """The complete elements of a text, each by itself."""
+    data, depth, begin, out = text.encode(), 0, 0, []
+    for m in TAG.finditer(data):
+        if depth == 0:
+            begin = m.start()
+        depth += -1 if m[0][1:2] == b'/' else 0 if m[0][-2:-1] == b'/' else 1
+        if depth == 0:
+            out.append(data[begin:m.end()].decode())
+    return out
+
+
+def qualified(element):
+    """With the namespace that a stream's header would have declared (RFC 7395 §3.3.3)."""
+    for name in ('message', 'presence', 'iq'):
+        n = len(name) + 1
+        if element.startswith('<' + name) and element[n] in ' />' and ' xmlns=' not in element[:element.index('>')]:
+            return element[:n] + " xmlns='jabber:client'" + element[n:]
+    return element
+
+
+class WebSocketClient(Client):
+    """The same client over WebSocket: what it sends and hears goes in frames."""
+    ws, fields = None, {}
+
+    def connect(self, **kw):
+        self.ws = WebSocket(self.server, self.source)
+        self.sock = self.ws.sock
+        answer = self.ws.handshake(**self.fields)
+        assert answer.status == 101, answer
+        self.close_code = None
+        return self
+
+    def secure(self, direct=False, **tls):
+        self.connect()
+        self.open().expect_features()
+        return self
+
+    def open(self, to=None, header=None):
+        self.header = None
+        self.raw(header or "<open xmlns='%s' version='1.0' to='%s'/>" % (FRAMING, to or self.domain))
+        return self
+
+    def raw(self, text, **kw):
+        self.sock.settimeout(PATIENCE)
+        self.sock.sendall(WebSocket.frame(text, **kw))
+        return self
+
+    def send(self, text):
+        if text.strip() == '</stream:stream>':
+            return self.raw("<close xmlns='%s'/>" % FRAMING)
+        for e in elements(text):
+            self.raw(qualified(e))
+        return self
+
+    def end_point(self):
+        return None
+
+    def channel(self, mechanism):
+        return b''
+
+    def _pump(self, deadline):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        self.sock.settimeout(left)
+        try:
+            frames = self.ws.frames()
+        except (TimeoutError, socket.timeout):
+            return False
+        except (EOFError, ConnectionError, ssl.SSLError):
+            self.eof = True
+            return True
+        for op, data in frames:
+            if op == TEXT:
+                self._message(data.decode())
+            elif op == CLOSE:
+                self.close_code = int.from_bytes(data[:2], 'big') if data else None
+                self.eof = True
+                try:
+                    self.raw(data, op=CLOSE)
+                except (OSError, ssl.SSLError):
+                    pass
+            elif op == PONG:
+                self.pong = data
+        return True
+
+    def _message(self, text):
+        assert text.startswith('<'), text
+        p = StreamParser()
+        events = p.feed(('<x>%s</x>' % text).encode())
+        assert [k for k, _ in events] == ['open', 'element', 'close'], text
+        e = events[1][1]
+        if e.ns == FRAMING:
+            self._event(e.name, e if e.name == 'open' else None)
+            return
+        assert e.name not in ('message', 'presence', 'iq') or e.ns == NAMES['client'], text
+        self._event('element', e)
