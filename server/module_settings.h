@@ -63,6 +63,10 @@ struct module_settings {
 		uint64_t retries;            /* push.retries: how many times, default 8 */
 	} push;
 	struct {
+		bool on;                     /* pubsub.on, default true: a service at pubsub.HOST (XEP-0060) */
+		struct config_list create;   /* pubsub.create: groups of the organisation whose members create nodes; none: everybody */
+	} pubsub;
+	struct {
 		unsigned standard;           /* encryption.default: enum encryption_policy */
 		struct config_list allow, announce, forbid; /* encryption.*: groups of the organisation */
 	} encryption;

@@ -13,7 +13,9 @@ node_store_node(struct sql *db, struct arena *a, void *data, struct err *e)
 
 	op->outcome = NODE_OK;
 	st = op->for_owner ? node_own(db, a, op, e) : node_look(db, a, op, e);
-	if (st == SQL_OK && op->outcome == NODE_OK)
+	if (op->discovering && op->outcome == NODE_NOT_SUBSCRIBED_AUTH)
+		op->outcome = NODE_OK;
+	if (st == SQL_OK && op->outcome == NODE_OK && !op->discovering)
 		st = node_find_subscriptions(db, a, op, e);
 	if (st == SQL_OK && op->outcome == NODE_OK)
 		st = node_find_affiliates(db, a, op, e);

@@ -121,6 +121,7 @@ struct node_op {
 	const char *after, *before; /* ids; before "": the last page */
 	bool paged;               /* the number of all is wanted */
 	bool for_owner;           /* what only owners may ask */
+	bool discovering;         /* that there is such a node: who may ask for a subscription may know */
 	/* subscribe, unsubscribe, options */
 	const char *jid, *subid;
 	struct node_options options;

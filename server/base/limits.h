@@ -78,6 +78,16 @@
 	X(pep_page_bytes, 1048576, 16384, 67108864, "Items returned at once") \
 	X(pep_last_items, 500, 10, 100000, "Last items sent to a client that comes") \
 	X(pep_last_bytes, 524288, 16384, 67108864, "The same in bytes") \
+	X(pubsub_nodes, 100, 0, 1000000, "Nodes that one user may create at a publish-subscribe service (XEP-0060)") \
+	X(pubsub_all_nodes, 100000, 1, 10000000, "Nodes of a service in all") \
+	X(pubsub_items, 1000, 1, 100000, "Items of a node of a service") \
+	X(pubsub_item_bytes, 262144, 1024, 16777216, "The payload of one of them") \
+	X(pubsub_bytes, 8388608, 65536, 1073741824, "All items of a node of a service") \
+	X(pubsub_members, 2000, 1, 100000, "Affiliations with a node of a service") \
+	X(pubsub_subscriptions, 10000, 1, 1000000, "Subscriptions of a node of a service") \
+	X(pubsub_subscribed, 1000, 1, 1000000, "Subscriptions of one user at a service") \
+	X(pubsub_page, 500, 1, 10000, "Nodes that a service lists at once") \
+	X(pubsub_questions, 100, 1, 10000, "Subscription requests that a client is asked to decide when it comes") \
 	X(push_services, 10, 1, 1000, "Push services that an account may enable (XEP-0357)") \
 	X(push_bytes, 4096, 256, 65536, "Node and options of one of them") \
 	X(push_waiting, 5000, 1, 1000000, "Notifications without an answer in all; more wait for push.pause") \

@@ -61,8 +61,9 @@ struct buf;
 	X(CAPS_ASKED, COUNTER, "chancery_caps_asked_total", "Clients asked for their features (XEP-0115)") \
 	X(CAPS_WRONG, COUNTER, "chancery_caps_wrong_total", "Answers missing, too long, or not fitting the announced hash") \
 	X(CAPS_CACHED, GAUGE, "chancery_caps_cached", "Verified sets of features kept") \
-	X(PEP_PUBLISHED, COUNTER, "chancery_pep_published_total", "Items published (XEP-0163)") \
+	X(PEP_PUBLISHED, COUNTER, "chancery_pep_published_total", "Items published at accounts and services (XEP-0060, XEP-0163)") \
 	X(PEP_TOLD, COUNTER, "chancery_pep_told_total", "Events given to sessions") \
+	X(PUBSUB_TOLD, COUNTER, "chancery_pubsub_told_total", "Events of services sent to subscribers (XEP-0060)") \
 	X(ARCHIVE_RECORDS, COUNTER, "chancery_archive_records_total", "Records committed") \
 	X(ARCHIVE_REFUSED, COUNTER, "chancery_archive_refused_total", "Messages returned because the archive did not take them") \
 	X(ARCHIVE_FAILURES, COUNTER, "chancery_archive_failures_total", "Batches that failed or had an unknown outcome") \

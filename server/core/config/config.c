@@ -201,6 +201,7 @@ static const struct {
 	{"policy", "What users are told of the data that is kept."},
 	{"encryption", "Whether users may encrypt from end to end."},
 	{"register", "What users may do to their own accounts, and who may register one (XEP-0077)."},
+	{"pubsub", "The publish-subscribe service (XEP-0060)."},
 	{"invite", "Links by which somebody becomes a contact, or registers an account (XEP-0401)."},
 	{"rooms", "Rooms (XEP-0045)."},
 	{"limits", "Bounds on what others may send or make the server keep. Sizes are in bytes."},

@@ -262,6 +262,11 @@ const struct config_row config_rows[] = {
 	{ "rooms.lookalikes", CONFIG_BOOL, AT(modules.rooms.lookalikes), "true",
 	  .help = "Nicknames in a room that look alike are taken for the same, and refused" },
 
+	{ "pubsub.on", CONFIG_BOOL, AT(modules.pubsub.on), "true",
+	  .help = "A publish-subscribe service (XEP-0060) at pubsub.DOMAIN of each host; read at start" },
+	{ "pubsub.create", CONFIG_LIST, AT(modules.pubsub.create), "",
+	  .help = "Groups of the organisation (`chancery user set`) whose members may create nodes there. None: every user" },
+
 	{ "encryption.default", CONFIG_CHOICE, AT(modules.encryption.standard), "allow", .choices = encryption_policies,
 	  .help = "May users encrypt from end to end, so that the record cannot be read? announce: they may, and it is noted; "
 	          "forbid: keys and encrypted messages are refused" },

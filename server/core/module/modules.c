@@ -60,6 +60,7 @@
 	X(muc) \
 	X(adhoc) \
 	X(administration) \
+	X(pubsub) \
 	/* RECV_DELIVER: takes events over; whoever acts on them comes before. */ \
 	X(pep)
 
