@@ -60,14 +60,16 @@ bool
 enter_nick_allowed(struct hook *h, const struct room *r, const char *nick)
 {
 	const struct room_occupant *o = room_occupant_like(r, nick);
+	const struct room_seat *self = room_seat(r, h->from);
 	const struct room_affiliate *f;
 
 	if (strlen(nick) > module_limits()->room_nick_bytes)
 		return refuse(h, XERROR_NOT_ACCEPTABLE, NULL, "the nickname is too long");
 	if (!nick[strspn(nick, " ")])
 		return refuse(h, XERROR_JID_MALFORMED, NULL, "the nickname is empty");
-	/* One person may have several clients under one nickname (§7.2.8), but not several that look like it. */
-	if (o && (!jid_equal_bare(o->bare, h->from) || strcmp(room_nick(o), nick) != 0))
+	/* One person may enter with several clients under one nickname (§7.2.8), but not under several that look alike. An occupant
+	 * does not become another one. */
+	if (o && (self ? o != self->occupant : !jid_equal_bare(o->bare, h->from) || strcmp(room_nick(o), nick) != 0))
 		return refuse(h, XERROR_CONFLICT, NULL, NULL);
 	f = room_reserved(r, nick);
 	if (f && strcmp(f->jid, jid_bare(h->from)) != 0)

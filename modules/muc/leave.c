@@ -10,7 +10,7 @@
 #include "room_store.h"
 #include "xmpp/ns.h"
 
-#define AGAIN_MS 5000
+#define AGAIN_MS 1000
 
 /* Temporary rooms */
 

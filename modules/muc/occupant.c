@@ -233,8 +233,10 @@ room_change_occupant(struct room *r, struct room_occupant *o, enum affiliation a
 void
 room_tell(struct room *r, struct stanza *st, const struct jid *from)
 {
-	elem_set(st, st->root, "from", jid_full(from));
-	elem_set(st, st->root, "to", NULL);
+	if (!st->sealed) {
+		elem_set(st, st->root, "from", jid_full(from));
+		elem_set(st, st->root, "to", NULL);
+	}
 	if (r->all)
 		audience_tell(r->all, st);
 	else

@@ -203,7 +203,7 @@ void room_remove_seat(struct room *r, struct room_seat *s, const struct room_why
 void room_remove_occupant(struct room *r, struct room_occupant *o, const struct room_why *why);
 /* Whether real addresses are seen has changed: who is in which audience follows from r->config. */
 void room_sort_audiences(struct room *r);
-/* Tells everybody inside: takes st (unsealed), from is set by this: the room, or the occupant of the room. */
+/* Tells everybody inside: takes st; `from`, the room or an occupant, is set by this unless st is sealed. */
 void room_tell(struct room *r, struct stanza *st, const struct jid *from);
 /* To one address; takes st. */
 void room_send(struct room *r, struct stanza *st, const struct jid *from, const struct jid *to);

@@ -2,6 +2,7 @@
 
 So each run also starts, stops and starts again what an administrator's first command starts.
 """
+import contextlib
 import json
 import os
 import random
@@ -232,3 +233,28 @@ class Server:
         code, out, err = self.cli('user', 'import', '-', stdin=lines)
         if code:
             raise RuntimeError('chancery user import: %s %s' % (out, err))
+
+
+def _state(pid):
+    """(state, parent) of a process; None when it is gone."""
+    try:
+        with open('/proc/%d/stat' % pid) as f:
+            fields = f.read().rsplit(')', 1)[1].split()
+            return fields[0], int(fields[1])
+    except OSError:
+        return None
+
+
+@contextlib.contextmanager
+def stopped(server):
+    """PostgreSQL does not answer meanwhile (SIGSTOP)."""
+    master = int(server.env['CHANCERY_PG_PID'])
+    pids = [master] + [p for p in map(int, filter(str.isdigit, os.listdir('/proc'))) if (_state(p) or ('', 0))[1] == master]
+    try:
+        for p in pids:
+            os.kill(p, signal.SIGSTOP)
+        server.wait(lambda: all((_state(p) or 'T')[0] in 'TtZX' for p in pids), 'stopped processes')
+        yield
+    finally:
+        for p in pids:
+            os.kill(p, signal.SIGCONT)
