@@ -690,4 +690,6 @@ hook_aside(const struct hook *h, hook_then_fn fn, void *data)
 	own.reply = own.replacement = NULL;
 	v = fn(&own, data, true);
 	chain_start(&own, v, NULL, NULL);
+	if (own.holding)
+		user_release(own.user); /* the chain holds by itself */
 }
