@@ -52,6 +52,8 @@ struct module_settings {
 	struct {
 		bool on;                     /* rooms.on, default true: rooms at conference.HOST (XEP-0045). At start */
 		uint64_t history;            /* rooms.history, default 20: messages shown to who enters a new room */
+		struct config_list create;   /* rooms.create, default ["everyone"]: who may make rooms; or "admins", groups of the organisation */
+		bool lock;                   /* rooms.lock, default true: a new room is its owner's alone until it is configured */
 		bool lookalikes;             /* rooms.lookalikes, default true: nicknames that look alike are taken for the same */
 	} rooms;
 	struct {

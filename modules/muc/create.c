@@ -1,4 +1,6 @@
-/* create: see create.h. */
+/*
+ * create: see create.h. The way is: allowed by policy → not too many → record → database → memory.
+ */
 #include "create.h"
 
 #include <string.h>
@@ -6,21 +8,36 @@
 #include "base/crypt.h"
 #include "base/log.h"
 #include "base/metric.h"
-#include "config.h"
-#include "room_store.h"
-#include "xmpp/ns.h"
+#include "create_store.h"
+#include "muc.h"
 
-struct creation {
+struct creating {
 	struct room_row row; /* first: what the job sees */
 	struct room *room;
+	struct room_row_affiliate owner;
+	struct hook_who who;
 	void *data;
 	hook_then_fn then;
 };
 
+struct counting {
+	struct create_rooms rooms; /* first: what the job sees */
+	struct creating *creating;
+};
+
+static enum hook_verdict
+refuse(struct hook *h, enum xerror e, const char *text)
+{
+	metric_add(METRIC_ROOM_REFUSED, 1);
+	return hook_reject(h, e, text);
+}
+
+/* In memory */
+
 static enum hook_verdict
 stored(struct hook *h, void *data, bool ok)
 {
-	struct creation *c = data;
+	struct creating *c = data;
 
 	if (!ok)
 		return c->then(h, c->data, false);
@@ -33,43 +50,133 @@ stored(struct hook *h, void *data, bool ok)
 static enum hook_verdict
 recorded(struct hook *h, void *data, bool ok)
 {
-	struct creation *c = data;
+	struct creating *c = data;
 
 	return ok ? hook_job(h, c, room_store_create, stored) : c->then(h, c->data, false);
 }
 
-static void
-fill(struct creation *c, const struct hook *h, struct arena *a)
+/* The record says who made it, and who owns it. */
+static enum hook_verdict
+record(struct hook *h, struct creating *c)
 {
-	struct room_row_affiliate *owner = arena_zalloc(a, sizeof(*owner));
+	struct room_row *row = &c->row;
+	struct elem *x;
+	struct stanza *note = room_note(c->room, &x);
+	enum hook_verdict v;
 
-	owner->jid = arena_strdup(a, jid_bare(h->from));
-	owner->affiliation = AFFILIATION_OWNER;
-	c->row.jid = jid_bare(c->room->jid);
-	c->row.domain = jid_domain(c->room->jid);
-	c->row.creator = owner->jid;
-	c->row.run = module_run();
-	crypt_random(c->row.secret, sizeof(c->row.secret));
-	config_set_defaults(&c->row.config);
-	c->row.affiliate = owner;
-	c->row.naffiliates = 1;
+	row->jid = jid_bare(c->room->jid);
+	row->domain = jid_domain(c->room->jid);
+	row->run = module_run();
+	crypt_random(row->secret, sizeof(row->secret));
+	config_set_defaults(&row->config);
+	c->owner = (struct room_row_affiliate){ .jid = row->creator, .affiliation = AFFILIATION_OWNER };
+	row->affiliate = &c->owner;
+	row->naffiliates = 1;
+	room_note_status(note, x, MUC_CREATED);
+	room_note_item(note, x, row->creator, NULL, AFFILIATION_OWNER, ROLE_NONE, NULL);
+	v = hook_record_stanza(h, RECORD_ROOM_CONFIG, note, h->from, c->room->jid, NULL, c, recorded);
+	stanza_unref(note);
+	return v;
+}
+
+/* Allowed? */
+
+static enum hook_verdict
+counted(struct hook *h, void *data, bool ok)
+{
+	const struct counting *n = data;
+	struct creating *c = n->creating;
+	const struct limits *l = module_limits();
+
+	if (!ok)
+		return c->then(h, c->data, false);
+	if (n->rooms.all >= l->rooms_per_creator)
+		return refuse(h, XERROR_NOT_ALLOWED, "you have made as many rooms as you may (limits.rooms_per_creator)");
+	if (n->rooms.lately >= l->rooms_per_minute) {
+		h->error_type = "wait";
+		return refuse(h, XERROR_RESOURCE_CONSTRAINT, "you make rooms too fast, try again later");
+	}
+	return record(h, c);
+}
+
+static bool
+has_line(const char *lines, const char *text)
+{
+	size_t n = strlen(text);
+
+	for (const char *l = lines; l && *l; l += strcspn(l, "\n"), l += *l == '\n')
+		if (!strncmp(l, text, n) && (l[n] == '\n' || !l[n]))
+			return true;
+	return false;
+}
+
+/* rooms.create: "everyone", "admins", or groups of the organisation. Administrators may always. */
+static bool
+is_allowed(const struct hook_who *w)
+{
+	const struct config_list *l = &module_settings()->rooms.create;
+
+	if (!w->exists)
+		return false;
+	if (w->admin)
+		return true;
+	for (size_t i = 0; i < l->n; i++)
+		if (!strcmp(l->item[i], "everyone") || has_line(w->groups, l->item[i]))
+			return true;
+	return false;
+}
+
+static enum hook_verdict
+known(struct hook *h, void *data, bool ok)
+{
+	struct creating *c = data;
+	struct counting *n;
+
+	if (!ok)
+		return c->then(h, c->data, false);
+	if (!is_allowed(&c->who))
+		return refuse(h, XERROR_NOT_ALLOWED, "you may not make rooms here"); /* §10.1.1 */
+	n = arena_zalloc(hook_memory(h), sizeof(*n));
+	n->creating = c;
+	n->rooms.creator = c->row.creator;
+	return hook_job(h, n, create_store_count, counted);
+}
+
+static struct creating *
+begin(struct hook *h, struct room *r, void *data, hook_then_fn then)
+{
+	struct creating *c = arena_zalloc(hook_memory(h), sizeof(*c));
+
+	c->room = r;
+	c->data = data;
+	c->then = then;
+	return c;
+}
+
+static void
+drop_jid(void *arg)
+{
+	jid_unref(arg);
 }
 
 enum hook_verdict
 create_room(struct hook *h, struct room *r, void *data, hook_then_fn then)
 {
-	struct creation *c = arena_zalloc(hook_memory(h), sizeof(*c));
-	struct stanza *st;
-	struct elem *x;
+	struct creating *c = begin(h, r, data, then);
+	struct jid *bare = jid_to_bare((struct jid *)h->from);
 
-	c->room = r;
-	c->data = data;
-	c->then = then;
-	fill(c, h, hook_memory(h));
-	st = room_note(r, &x);
-	room_note_item(st, x, jid_full(h->from), NULL, AFFILIATION_OWNER, ROLE_MODERATOR, NULL);
-	room_note_status(st, x, MUC_CREATED);
-	hook_record_stanza(h, RECORD_ROOM_CONFIG, st, h->from, r->jid, NULL, c, recorded);
-	stanza_unref(st);
-	return HOOK_WAIT;
+	arena_on_free(hook_memory(h), drop_jid, bare);
+	c->row.creator = jid_bare(bare);
+	c->row.locked = module_settings()->rooms.lock;
+	c->who.who = bare;
+	return hook_who(h, &c->who, c, known);
+}
+
+enum hook_verdict
+create_room_for(struct hook *h, struct room *r, const char *owner, void *data, hook_then_fn then)
+{
+	struct creating *c = begin(h, r, data, then);
+
+	c->row.creator = owner;
+	return record(h, c);
 }

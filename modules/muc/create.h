@@ -1,13 +1,16 @@
 /*
- * create: a room that was not there (XEP-0045 §10.1).
+ * create: rooms that come to be (XEP-0045 §10.1): who may make them, how many, and what they are at first.
  */
 #ifndef MUC_CREATE_H
 #define MUC_CREATE_H
 
-#include "muc.h"
+#include "room.h"
 
-/* Alone: who sent h becomes the owner of a new room with the usual configuration, recorded and stored; goes on with then(h, data, ok)
- * when r->id is set, or refuses (HOOK_REJECT). */
+/* Makes the room of r->jid for h->from, who becomes its owner; it is locked until it is configured, where rooms.lock says so. Under
+ * room_alone. Goes on with ok true when it is in the record, in the database and in memory; ok false: these are away. REJECT:
+ * they may not, with the error. */
 enum hook_verdict create_room(struct hook *h, struct room *r, void *data, hook_then_fn then);
+/* The same for the administrators of the server: nobody is asked, it is not locked. `owner` is a bare address, in hook_memory(h). */
+enum hook_verdict create_room_for(struct hook *h, struct room *r, const char *owner, void *data, hook_then_fn then);
 
 #endif

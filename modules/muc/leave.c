@@ -14,6 +14,13 @@
 
 /* Temporary rooms */
 
+/* §10.1.3: nor does a room last that its owner has left before it was configured. */
+static bool
+has_ended(const struct room *r)
+{
+	return r->id && !r->occupants && (!r->config.persistent || r->locked);
+}
+
 struct ending {
 	struct room_row row; /* first: what the job sees */
 	struct room *room;
@@ -48,7 +55,7 @@ end_room(struct hook *h, void *data, bool ok)
 	struct elem *x;
 
 	(void)ok;
-	if (!r->id || r->config.persistent || r->occupants)
+	if (!has_ended(r))
 		return HOOK_HANDLED;
 	e = arena_zalloc(hook_memory(h), sizeof(*e));
 	e->row.id = r->id;
@@ -70,7 +77,7 @@ begin_end(struct hook *h, void *data, bool ok)
 void
 leave_settle(const struct hook *h, struct room *r)
 {
-	if (r->id && !r->config.persistent && !r->occupants)
+	if (has_ended(r))
 		hook_aside(h, begin_end, r);
 }
 

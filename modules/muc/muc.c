@@ -7,20 +7,33 @@
 
 #include <string.h>
 
+#include "admin.h"
 #include "base/clock.h"
 #include "enter.h"
+#include "invite.h"
 #include "leave.h"
 #include "message.h"
+#include "owner.h"
+#include "register.h"
+#include "request.h"
 #include "room_store.h"
 #include "xmpp/ns.h"
 
 /* The first that fits. */
 static const struct muc_iq iqs[] = {
+	{ MUC_GET, MUC_ROOM, NS_MUC_ADMIN, "query", false, admin_on_get },
+	{ MUC_SET, MUC_ROOM, NS_MUC_ADMIN, "query", false, admin_on_set },
+	{ MUC_GET, MUC_ROOM, NS_MUC_OWNER, "query", false, owner_on_get },
+	{ MUC_SET, MUC_ROOM, NS_MUC_OWNER, "query", false, owner_on_set },
+	{ MUC_GET, MUC_ROOM, NS_REGISTER, "query", false, register_on_get },
+	{ MUC_SET, MUC_ROOM, NS_REGISTER, "query", false, register_on_set },
 	{ 0, 0, NULL, NULL, false, NULL },
 };
 
 /* The first whose element is there. */
 static const struct muc_message messages[] = {
+	{ NS_MUC_USER, "x", invite_arrived },
+	{ NS_DATA, "x", request_arrived },
 	{ NULL, NULL, NULL },
 };
 

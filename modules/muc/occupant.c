@@ -208,7 +208,8 @@ room_remove_seat(struct room *r, struct room_seat *s, const struct room_why *why
 void
 room_remove_occupant(struct room *r, struct room_occupant *o, const struct room_why *why)
 {
-	presence_tell_gone_others(r, o, o->speaker, why);
+	if (!why->destroy) /* §10.9: everybody hears of that for themselves */
+		presence_tell_gone_others(r, o, o->speaker, why);
 	LIST_EACH(l, &o->seats)
 		presence_tell_gone_own(r, o, ROOM_SEAT(l), why);
 	occupant_free(r, o);

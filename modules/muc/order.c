@@ -157,6 +157,16 @@ room_order_fini(struct room *r)
 /* Rates */
 
 bool
+room_count_take(struct room_count *c, int64_t span_us, uint64_t most)
+{
+	int64_t now = clock_mono_us();
+
+	if (now - c->since_us >= span_us)
+		*c = (struct room_count){ .since_us = now };
+	return c->n < most && ++c->n;
+}
+
+bool
 room_rate_take(struct room_rate *b, uint64_t rate, uint64_t burst)
 {
 	int64_t now = clock_mono_us();

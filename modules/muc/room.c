@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "config.h"
 #include "history.h"
+#include "invite.h"
 #include "occupant.h"
 #include "order.h"
 #include "room_store.h"
@@ -221,6 +222,7 @@ room_free(void *place)
 	struct room *r = place;
 
 	room_order_fini(r);
+	invites_free(r->invites);
 	while (r->occupants)
 		occupant_free(r, r->occupants);
 	room_forget(r);

@@ -45,6 +45,12 @@ struct room_affiliate {
 
 struct room_occupant;
 
+/* So many in a span of time. */
+struct room_count {
+	unsigned n;
+	int64_t since_us;
+};
+
 /* A bucket that fills with time. */
 struct room_rate {
 	double left;
@@ -73,6 +79,7 @@ struct room_occupant {
 	struct room_seat *speaker;   /* whose presence stands for the occupant */
 	struct stanza *seen[2];      /* its presence as others get it: [1] with the real address; NULL: to be made. Sealed */
 	struct room_rate rate;       /* of its messages */
+	struct room_count requests;  /* for voice */
 	char *key;                   /* of its nickname: no two that look alike */
 };
 
@@ -119,8 +126,11 @@ struct room {
 	struct room_gate quiet;      /* those who wait for nobody to be crossing, and nobody else to be alone */
 	struct room_alone *alone;    /* who is; NULL: nobody */
 	struct room_rate joins, messages;
+	struct room_count registrations;
+	struct invites *invites;     /* invite.c's; NULL: none */
 };
 
+struct invites;
 struct room_row;
 /* What lasts, of a room that is none yet. */
 void room_take_row(struct room *r, const struct room_row *row);
@@ -164,6 +174,8 @@ void room_crossing_end(struct room *r, struct room_crossing *c);
  * messages, entering and leaving; to begin with. Once for each hook. */
 enum hook_verdict room_alone(struct hook *h, struct room *r, void *data, hook_then_fn then);
 
+/* One more: false when there were `most` in this span already. */
+bool room_count_take(struct room_count *c, int64_t span_us, uint64_t most);
 /* Takes one of a bucket that holds `burst` and gets `rate` a second. False: there is none. */
 bool room_rate_take(struct room_rate *b, uint64_t rate, uint64_t burst);
 

@@ -199,18 +199,25 @@ room_store_create(struct sql *db, struct arena *a, void *row, struct err *e)
 	return together(db, a, row, create, e);
 }
 
-enum sql_status
-room_store_configure(struct sql *db, struct arena *a, void *data, struct err *e)
+static enum sql_status
+configure(struct sql *db, struct arena *a, struct room_row *row, struct err *e)
 {
-	const struct room_row *row = data;
 	const char *v[2 + CONFIG_VALUES];
+	enum sql_status st;
 
 	v[0] = page_number(a, row->id);
 	v[1] = boolean(row->locked);
 	config_values(&row->config, a, v + 2);
-	return sql_query_v(db, e, NULL,
+	st = sql_query_v(db, e, NULL,
 		"UPDATE chancery.room SET locked = $2, (" CONFIG_COLUMNS ") = ROW ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
 		" $15, $16, $17, $18, $19, $20, $21) WHERE id = $1", 2 + CONFIG_VALUES, v);
+	return st == SQL_OK ? put_affiliates(db, a, row, e) : st;
+}
+
+enum sql_status
+room_store_configure(struct sql *db, struct arena *a, void *row, struct err *e)
+{
+	return together(db, a, row, configure, e);
 }
 
 enum sql_status

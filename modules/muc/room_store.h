@@ -36,7 +36,7 @@ enum sql_status room_store_load(struct sql *db, struct arena *a, const char *bar
  * somebody was inside, goes. */
 enum sql_status room_store_create(struct sql *db, struct arena *a, void *row, struct err *e);
 
-/* config and locked of row->id. */
+/* config, locked, and these affiliates of row->id, together. */
 enum sql_status room_store_configure(struct sql *db, struct arena *a, void *row, struct err *e);
 
 /* subject of row->id. */

@@ -78,6 +78,11 @@ struct buf;
 	X(JOBS_FAILED, COUNTER, "chancery_jobs_failed_total", "Database jobs failed") \
 	X(JOBS_WAITING, GAUGE, "chancery_jobs_waiting", "Database jobs waiting") \
 	X(ROOMS_CREATED, COUNTER, "chancery_rooms_created_total", "Rooms created (XEP-0045)") \
+	X(ROOMS_DESTROYED, COUNTER, "chancery_rooms_destroyed_total", "Rooms destroyed by their owners") \
+	X(ROOM_CHANGES, COUNTER, "chancery_room_changes_total", "Changes of roles, affiliations and configurations of rooms") \
+	X(ROOM_CHANGES_REFUSED, COUNTER, "chancery_room_changes_refused_total", "Such changes that were refused") \
+	X(ROOM_INVITATIONS, COUNTER, "chancery_room_invitations_total", "Invitations passed on by rooms") \
+	X(ROOM_INVITATIONS_REFUSED, COUNTER, "chancery_room_invitations_refused_total", "Invitations that were refused") \
 	X(ROOM_SEATS, GAUGE, "chancery_room_seats", "Clients in rooms") \
 	X(ROOM_ENTERED, COUNTER, "chancery_room_entered_total", "Times a client has entered a room") \
 	X(ROOM_LEFT, COUNTER, "chancery_room_left_total", "Times a client has left a room") \

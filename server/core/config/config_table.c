@@ -259,6 +259,10 @@ const struct config_row config_rows[] = {
 	  .help = "Rooms at conference.DOMAIN (XEP-0045)" },
 	{ "rooms.history", CONFIG_NUMBER, AT(modules.rooms.history), "20", 0, 1000,
 	  .help = "Messages shown to who enters a room, in rooms whose owner has not said otherwise" },
+	{ "rooms.create", CONFIG_LIST, AT(modules.rooms.create), "everyone",
+	  .help = "Who may make rooms: \"everyone\" with an account here, \"admins\", groups of the organisation" },
+	{ "rooms.lock", CONFIG_BOOL, AT(modules.rooms.lock), "true",
+	  .help = "A new room is its owner's alone until its first configuration, or none, is submitted (XEP-0045 10.1)" },
 	{ "rooms.lookalikes", CONFIG_BOOL, AT(modules.rooms.lookalikes), "true",
 	  .help = "Nicknames in a room that look alike are taken for the same, and refused" },
 

@@ -1,0 +1,28 @@
+/*
+ * admin: what moderators, admins and owners do to others by IQ (XEP-0045 §8, §9, §10.3 to §10.8): roles, affiliations, their lists.
+ */
+#ifndef MUC_ADMIN_H
+#define MUC_ADMIN_H
+
+#include "room.h"
+
+enum hook_verdict admin_on_get(struct hook *h, struct room *r);
+enum hook_verdict admin_on_set(struct hook *h, struct room *r);
+
+/* What somebody is to the room who asks it for something. */
+struct admin_actor {
+	enum affiliation affiliation;
+	enum role role;              /* the highest of the occupants that it is; ROLE_NONE: not inside */
+	bool server;                 /* the host itself, for its administrators: may everything */
+};
+void admin_actor(const struct hook *h, const struct room *r, struct admin_actor *out);
+
+/* May the actor make `subject` an `to`? XERROR_NONE, or how it is refused. Losing the last owner is not looked at. Pure. */
+enum xerror admin_affiliation_refusal(enum affiliation actor, bool self, enum affiliation from, enum affiliation to);
+/* The same for roles of occupants; `rank` is the subject's affiliation. */
+enum xerror admin_role_refusal(const struct admin_actor *actor, enum affiliation rank, enum role from, enum role to);
+/* May it have the list of this affiliation, of this role? */
+bool admin_may_list_affiliation(const struct room *r, const struct admin_actor *actor, enum affiliation which);
+bool admin_may_list_role(const struct admin_actor *actor, enum role which);
+
+#endif
