@@ -27,6 +27,11 @@
 	X(http_head_bytes, 8192, 1024, 65536, "The head of an HTTP request") \
 	X(http_head_seconds, 10, 1, 600, "From its first byte to its last; a body may begin as slowly, then a byte a millisecond is due") \
 	X(http_idle_seconds, 60, 1, 3600, "An HTTPS connection without a request") \
+	X(bosh_body_bytes, 278528, 4096, 16777216, "The body of a BOSH request (XEP-0124); each stanza in it has its own limit") \
+	X(bosh_wait_seconds, 60, 1, 600, "How long such a request waits for an answer") \
+	X(bosh_inactivity_seconds, 60, 1, 600, "How long a BOSH session goes without one") \
+	X(bosh_pause_seconds, 120, 1, 3600, "The same when the client has said so") \
+	X(bosh_polling_seconds, 2, 1, 60, "Between two empty requests of a client that never waits") \
 	X(auth_tries, 3, 1, 10, "Authentications tried on one stream (RFC 6120 §6.4.5)") \
 	X(auth_failures_per_account, 5, 1, 1000, "Failures a minute for an account from one address, before it is throttled") \
 	X(auth_failures_per_address, 60, 1, 100000, "Failures a minute from one address, before it is throttled") \

@@ -18,6 +18,9 @@ struct buf;
 	X(HTTP_REQUESTS, COUNTER, "chancery_http_requests_total", "HTTP requests") \
 	X(HTTP_REFUSED, COUNTER, "chancery_http_refused_total", "HTTP requests refused: malformed, too big, too slow") \
 	X(WEB_ORIGIN_REFUSED, COUNTER, "chancery_web_origin_refused_total", "Requests refused as a foreign page made them") \
+	X(BOSH_SESSIONS, GAUGE, "chancery_bosh_sessions", "BOSH sessions open now (XEP-0124)") \
+	X(BOSH_REFUSED, COUNTER, "chancery_bosh_refused_total", "BOSH requests that broke the rules") \
+	X(BOSH_UNKNOWN, COUNTER, "chancery_bosh_unknown_total", "Of these, for sessions that do not exist") \
 	X(WEBSOCKETS, COUNTER, "chancery_websockets_total", "WebSocket handshakes that succeeded (RFC 7395)") \
 	X(WEBSOCKET_ERRORS, COUNTER, "chancery_websocket_errors_total", "WebSockets closed as they broke the protocol (RFC 6455)") \
 	X(SESSIONS, GAUGE, "chancery_sessions", "Bound sessions, detached ones included") \

@@ -78,6 +78,8 @@ void http_resume(struct http_request *r);
 void http_field(struct http_request *r, const char *name, const char *value);
 /* All of it. `type` NULL: no body (204, 304). */
 void http_reply(struct http_request *r, int status, const char *type, const char *body, size_t n);
+/* Its answer is the last on its connection. */
+void http_last(struct http_request *r);
 /* An error with a line for people. */
 void http_refuse(struct http_request *r, int status);
 /* A regular file, which is closed in the end; read piece by piece as the client takes it. */

@@ -138,6 +138,12 @@ http_source(const struct http_request *r)
 
 /* Heads */
 
+void
+http_last(struct http_request *r)
+{
+	r->head.keep = false;
+}
+
 static bool
 is_clean(const char *s)
 {

@@ -18,12 +18,16 @@
 struct c2s;
 struct conn;
 struct packet;
+struct reactor;
 struct session;
 
 /* listener_fn: arg is the address of a bool: true for direct TLS (XEP-0368). */
 void c2s_accept(int fd, const struct sockaddr *peer, void *direct_tls);
 /* A WebSocket (RFC 7395) whose handshake is over has arrived on this reactor (see conn_move). */
 void c2s_accept_websocket(struct conn *conn, void *unused);
+/* The same over a local socket, without masks, whose other end carries it on (BOSH); `tls` says how it is protected there.
+ * From any thread; `at` is where it begins. */
+void c2s_accept_pipe(struct reactor *at, int fd, const char *address, const char *source, const char *tls);
 /* Registers what belongs to streams; before the reactors start. */
 void c2s_start(void);
 void c2s_home_start(void);

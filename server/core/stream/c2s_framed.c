@@ -300,24 +300,59 @@ c2s_framed_element(struct c2s *c, const struct stanza *st)
 
 /* Life */
 
-static void
+static struct c2s *
 adopt(struct conn *conn, bool masked)
 {
 	struct c2s_frames *f = NEW(struct c2s_frames);
-	struct c2s *c;
 
 	f->code = WS_NORMAL;
 	ws_init(&f->ws, masked, home_config()->limits.stanza_bytes_unauthenticated);
-	c = c2s_new(conn, true, f);
-	if (c)
-		metric_add(METRIC_WEBSOCKETS, 1);
+	return c2s_new(conn, true, f);
 }
 
 void
 c2s_accept_websocket(struct conn *conn, void *unused)
 {
 	(void)unused;
-	adopt(conn, true);
+	if (adopt(conn, true))
+		metric_add(METRIC_WEBSOCKETS, 1);
+}
+
+struct arrival {
+	struct mail mail;
+	int fd;
+	char *address, *source, *tls;
+};
+
+static void
+arrive(struct mail *m)
+{
+	static const struct conn_ops none;
+	struct arrival *a = (struct arrival *)m;
+	struct conn *conn = conn_new(a->fd, NULL, &none, NULL, home_config()->limits.output_bytes);
+	struct c2s *c;
+
+	conn_set_peer(conn, a->address, a->source);
+	c = adopt(conn, false);
+	if (c)
+		c->via = mem_strdup(a->tls);
+	free(a->address);
+	free(a->source);
+	free(a->tls);
+	free(a);
+}
+
+void
+c2s_accept_pipe(struct reactor *at, int fd, const char *address, const char *source, const char *tls)
+{
+	struct arrival *a = NEW(struct arrival);
+
+	a->mail.run = arrive;
+	a->fd = fd;
+	a->address = mem_strdup(address);
+	a->source = mem_strdup(source);
+	a->tls = mem_strdup(tls);
+	reactor_post(at, &a->mail);
 }
 
 void

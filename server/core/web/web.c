@@ -3,6 +3,7 @@
  */
 #include "core/web/web.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -10,7 +11,9 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "core/host.h"
+#include "core/web/bosh.h"
 #include "core/web/web_priv.h"
+#include "xmpp/domain.h"
 #include "xmpp/parser.h"
 #include "xmpp/serialize.h"
 
@@ -24,6 +27,11 @@ static void front_page(struct http_request *r);
 
 static const struct http_route routes[] = {
 	{ "/", GET, front_page, NULL, NULL, NULL },
+	{ "/.well-known/host-meta", GET, hostmeta_xml, NULL, NULL, NULL },
+	{ "/.well-known/host-meta.json", GET, hostmeta_json, NULL, NULL, NULL },
+	{ "/chat", GET, chat_redirect, NULL, NULL, NULL },
+	{ "/chat/", GET, chat_file, NULL, NULL, NULL },
+	{ "/http-bind", 1U << HTTP_POST | 1U << HTTP_OPTIONS, bosh_begin, bosh_body, bosh_complete, bosh_gone },
 	{ "/ws", GET, websocket_begin, NULL, NULL, NULL },
 };
 
@@ -84,26 +92,36 @@ web_allow_origin(struct http_request *r)
 		http_field(r, "Access-Control-Allow-Origin", origin);
 }
 
+/* ":5280", "" when there is none, NULL when it is not a port. */
+static const char *
+port_of(const char *host)
+{
+	const char *colon = host ? strrchr(host, ':') : NULL;
+
+	if (!colon || strchr(colon, ']'))
+		return "";
+	return strlen(colon + 1) <= 5 && strspn(colon + 1, "0123456789") == strlen(colon + 1) ? colon : NULL;
+}
+
 void
 web_base(const struct http_request *r, struct buf *out)
 {
-	const char *asked = http_head_get(http_head_of(r), "host");
-	size_t n = asked ? strcspn(asked, ":") : 0;
+	const char *asked = http_head_get(http_head_of(r), "host"), *port = port_of(asked);
+	size_t n = asked && port ? strlen(asked) - strlen(port) : 0;
+	const struct host *h = host_at(0);
+	char ascii[1024];
 
 	if (*mine->web.url) {
 		buf_adds(out, mine->web.url);
 		return;
 	}
-	buf_adds(out, "https://");
+	/* Whoever asked for another name (an address, a proxy's) is told our first. */
 	for (unsigned i = 0; host_at(i); i++)
-		if (strlen(host_at(i)->domain) == n && !strncasecmp(host_at(i)->domain, asked, n)) {
-			serialize_attr(out, asked, strlen(asked));
-			return;
-		}
-	/* Whoever asked for another name (an address, a proxy's) is told ours, on the port that was asked. */
-	buf_adds(out, host_at(0)->domain);
-	if (asked && (asked = strrchr(asked, ':')) && strspn(asked + 1, "0123456789") == strlen(asked + 1))
-		buf_adds(out, asked);
+		if (strlen(host_at(i)->domain) == n && !strncasecmp(host_at(i)->domain, asked, n))
+			h = host_at(i);
+	if (domain_to_ascii(h->domain, ascii, sizeof(ascii)) < 0)
+		snprintf(ascii, sizeof(ascii), "%s", h->domain);
+	buf_addf(out, "https://%s%s", ascii, port ? port : "");
 }
 
 /* The first page */
@@ -147,6 +165,7 @@ start_here(void *arg)
 {
 	http_start(routes, sizeof(routes) / sizeof(routes[0]), &settings);
 	take_settings(arg);
+	bosh_start();
 }
 
 static void
@@ -161,6 +180,7 @@ stop_here(void *arg)
 {
 	(void)arg;
 	http_stop();
+	bosh_stop();
 	parser_pool_clear();
 	config_unref(mine);
 	mine = NULL;

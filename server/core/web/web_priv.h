@@ -21,6 +21,14 @@ void web_allow_origin(struct http_request *r);
 /* "https://example.org:5280", as clients reach us: web.url, or the host that was asked when it is one of ours. */
 void web_base(const struct http_request *r, struct buf *out);
 
+/* hostmeta.c (XEP-0156) */
+void hostmeta_xml(struct http_request *r);
+void hostmeta_json(struct http_request *r);
+
+/* files.c */
+void chat_redirect(struct http_request *r);
+void chat_file(struct http_request *r);
+
 /* websocket.c */
 void websocket_begin(struct http_request *r);
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 import re
+import select
 import socket
 import ssl
 import struct
@@ -280,3 +281,146 @@ class WebSocketClient(Client):
             return
         assert e.name not in ('message', 'presence', 'iq') or e.ns == NAMES['client'], text
         self._event('element', e)
+
+
+BOSH, XBOSH = 'http://jabber.org/protocol/httpbind', 'urn:xmpp:xbosh'
+
+
+class Bosh:
+    """A BOSH session by hand: bodies out and in, on as many connections as are asked for."""
+
+    def __init__(self, server, source=None):
+        self.server, self.source = server, source
+        self.conns, self.sid = [], None
+        self.rid = int.from_bytes(os.urandom(4), 'big')
+
+    def conn(self, n=0):
+        while len(self.conns) <= n:
+            self.conns.append(Http(self.server, self.source))
+        return self.conns[n]
+
+    def body(self, payload='', rid=None, sid=True, **attrs):
+        if rid is None:
+            self.rid += 1
+            rid = self.rid
+        a = {'rid': rid, **{k.replace('__', ':').rstrip('_'): v for k, v in attrs.items()}}
+        if sid is True:
+            a['sid'] = self.sid
+        elif sid:
+            a['sid'] = sid
+        text = ''.join(" %s='%s'" % (k, escape(str(v))) for k, v in a.items() if v is not None)
+        return "<body xmlns='%s' xmlns:xmpp='%s'%s>%s</body>" % (BOSH, XBOSH, text, payload)
+
+    def send(self, payload='', n=0, fields=(), **attrs):
+        self.conn(n).request('POST', '/http-bind', {'Content-Type': 'text/xml; charset=utf-8', **dict(fields)},
+                             self.body(payload, **attrs))
+        return self
+
+    @staticmethod
+    def parse(answer):
+        assert answer.status == 200 and answer.get('Content-Type') == 'text/xml; charset=utf-8', answer
+        p = StreamParser()
+        events = p.feed(b'<x>' + answer.body + b'</x>')
+        assert [k for k, _ in events] == ['open', 'element', 'close'], answer
+        e = events[1][1]
+        assert e.name == 'body' and e.ns == BOSH, answer
+        return e
+
+    def answer(self, n=0, timeout=None):
+        return self.parse(self.conn(n).answer(timeout=timeout))
+
+    def ask(self, payload='', n=0, **attrs):
+        return self.send(payload, n, **attrs).answer(n)
+
+    def create(self, **attrs):
+        a = {'to': self.server.domain, 'wait': 10, 'hold': 1, 'ver': '1.6', 'xmpp__version': '1.0', 'xml__lang': 'en', **attrs}
+        e = self.ask(sid=None, **a)
+        self.sid = e.get('sid')
+        return e
+
+    def close(self):
+        for c in self.conns:
+            c.close()
+
+
+class BoshClient(Client):
+    """The same client over BOSH: one request is always waiting, another carries what is said."""
+    bosh = None
+
+    def connect(self, **kw):
+        self.bosh, self.out, self.free = Bosh(self.server, self.source), [], [0, 1]
+        self.sock = True
+        return self
+
+    def secure(self, direct=False, **tls):
+        self.connect()
+        self.open().expect_features()
+        return self
+
+    def open(self, to=None, header=None):
+        self.header = None
+        if self.bosh.sid is None:
+            e = self.bosh.create(to=to or self.domain)
+            self._body(e)
+            self.header = e
+        else:
+            self._post(to=to or self.domain, xmpp__restart='true', xml__lang='en')
+            self.header = True
+        return self
+
+    def _post(self, payload='', **attrs):
+        while not self.free:
+            if not self._pump(time.monotonic() + PATIENCE):
+                raise AssertionError('no request is answered')
+        n = self.free.pop(0)
+        self.bosh.send(payload, n, **attrs)
+        self.out.append(n)
+
+    def send(self, text):
+        if text.strip() == '</stream:stream>':
+            self._post(type='terminate')
+        else:
+            self._post(''.join(qualified(e) for e in elements(text)))
+        return self
+
+    def end_point(self):
+        return None
+
+    def channel(self, mechanism):
+        return b''
+
+    def cut(self):
+        if self.bosh:
+            self.bosh.close()
+        self.sock = None
+
+    def _pump(self, deadline):
+        if not self.out:
+            self._post()
+        while True:
+            ready = [n for n in self.out if self.bosh.conn(n).held or self.bosh.conn(n).sock.pending()]
+            if not ready:
+                left = deadline - time.monotonic()
+                socks = {self.bosh.conn(n).sock: n for n in self.out}
+                got = select.select(list(socks), [], [], max(left, 0))[0]
+                if not got:
+                    return False
+                ready = [socks[s] for s in got]
+            n = min(ready, key=self.out.index)
+            self.out.remove(n)
+            self.free.append(n)
+            try:
+                e = self.bosh.answer(n)
+            except (EOFError, ConnectionError, ssl.SSLError):
+                self.eof = True
+                return True
+            self._body(e)
+            return True
+
+    def _body(self, e):
+        for child in e.all():
+            assert child.name not in ('message', 'presence', 'iq') or child.ns == NAMES['client'], child
+            self._event('element', child)
+        if e.get('type') == 'terminate':
+            self.condition = e.get('condition')
+            self.ended = True
