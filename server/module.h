@@ -147,6 +147,20 @@ void *module_data(const struct hook *h);
 /* Replaces it; the old one is freed. Without effect when there is no account. */
 void module_set_data(struct hook *h, void *data);
 
+/* What waits for it (XEP-0160): the messages for it in the record above `after` up to `upto`, but for those in `given`, which clients
+ * have or are being given. */
+struct module_backlog {
+	uint64_t after, upto;
+	const uint64_t *given; /* n of them, ascending; in h->arena */
+	unsigned n;
+};
+/* Of an account that exists. */
+void module_backlog(const struct hook *h, struct module_backlog *out);
+/* It no longer comes by itself, to this session or another, until this one has ended. What is coming already comes. */
+void module_backlog_withhold(struct session *s);
+/* All that waits up to `upto` (of module_backlog) has been taken out, which is stored: nobody need look there again. */
+void module_backlog_skip(struct hook *h, uint64_t upto);
+
 /* Its sessions */
 
 /* A snapshot in h->arena, detached ones included; a session stays valid until the end of the turn, even if it ends. */

@@ -109,6 +109,8 @@
 	X(users_idle, 20000, 0, 10000000, "Users kept in memory without a session") \
 	X(control_clients, 16, 1, 256, "Connections to the control socket") \
 	X(announcement_bytes, 16384, 64, 131072, "Text of an announcement") \
+	X(offline_headers, 1000, 10, 100000, "Waiting messages of which a client is told at once (XEP-0013)") \
+	X(offline_items, 1000, 1, 100000, "Waiting messages that it may name in one request") \
 	X(commands_open, 5, 1, 100, "Ad-hoc commands (XEP-0050) a client may have begun and not finished; the oldest ends for a new one") \
 	X(command_seconds, 600, 1, 86400, "Time between two steps of a command, after which it has ended") \
 	X(invitations_open, 50, 1, 100000, "Invitations of an account that are neither used nor over (XEP-0401)") \

@@ -195,6 +195,8 @@ session_close(struct session *s, enum xstream_error e, const char *text)
 	resume_fini(s, left_over);
 	held_fini(s, left_over);
 	delivery_continue(u); /* its pages may have waited for this session */
+	if (s->fetches)
+		delivery_let_come(u);
 	tell(HOOK_SESSION_CLOSED, s);
 	last_use_note(s->device, s->active_us, NULL);
 	metric_add(METRIC_SESSIONS, -1);

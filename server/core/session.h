@@ -37,6 +37,7 @@ struct session {
 	/* roster (core/roster) */
 	bool interested;         /* has asked for the roster */
 	bool closing, detached;
+	bool fetches;            /* takes the backlog itself (delivery_withhold) */
 	struct announced announced; /* what its client supports */
 	struct held held;        /* kept back by modules */
 	void *kept;              /* what modules keep (core/module/keep) */

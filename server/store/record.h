@@ -91,6 +91,13 @@ int64_t record_last_commit_us(void);
  * returned, and must not be delivered from there. Known before the entries of a batch come home. */
 uint64_t record_settled_id(void);
 
+/* The records r of a backlog: $1 the bare address and $5 its number (store/address), above $2, up to $3. Without those that their owner
+ * has taken out (XEP-0013): they stay in the record and in the history. */
+#define RECORD_BACKLOG_ROWS \
+	"r.to_hash = $5 AND r.to_bare = $1 AND r.deliverable AND r.id > $2 AND r.id <= $3 AND r.stanza IS NOT NULL AND NOT EXISTS" \
+	" (SELECT FROM archive.record x WHERE x.refers_record = r.id AND x.kind = 7 AND x.id > r.id)" \
+	" AND NOT EXISTS (SELECT FROM chancery.offline_removed o WHERE o.record = r.id)"
+
 /* Backlog: deliverable records for `to_bare` with after < id <= upto, not RETURNED, in order, at most `limit`. `upto` is at
  * most record_settled_id. On a worker. */
 struct record_row {

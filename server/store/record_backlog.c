@@ -26,10 +26,9 @@ record_backlog(struct sql *db, struct arena *a, const char *to_bare, uint64_t af
 	snprintf(max, sizeof(max), "%u", limit);
 	st = sql_query(
 		db, e, &r,
-		"SELECT id, (extract(epoch FROM at) * 1000000)::bigint, stanza FROM archive.record r"
-		" WHERE to_hash = $5 AND to_bare = $1 AND deliverable AND id > $2 AND id <= $3 AND stanza IS NOT NULL AND NOT EXISTS"
-		"  (SELECT FROM archive.record x WHERE x.refers_record = r.id AND x.kind = 7 AND x.id > r.id)"
-		" ORDER BY id LIMIT $4::bigint",
+		"SELECT r.id, (extract(epoch FROM r.at) * 1000000)::bigint, r.stanza FROM archive.record r"
+		" WHERE " RECORD_BACKLOG_ROWS
+		" ORDER BY r.id LIMIT $4::bigint",
 		5, to_bare, from, to, max, hash);
 	if (st != SQL_OK)
 		return st;

@@ -82,6 +82,7 @@
 	X(NS_AVATAR_METADATA, "urn:xmpp:avatar:metadata") \
 	X(NS_PHOTO, "urn:chancery:photo:0") \
 	X(NS_PRIVATE, "jabber:iq:private") \
+	X(NS_OFFLINE, "http://jabber.org/protocol/offline") \
 	X(NS_BOOKMARKS, "urn:xmpp:bookmarks:1") \
 	X(NS_STORAGE, "storage:bookmarks")
 

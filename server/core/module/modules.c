@@ -50,6 +50,7 @@
 	X(push) \
 	/* RECV_MISSED: ends the stage for what is not to be kept, so push is above; RECV_DELIVER: before who takes messages over. */ \
 	X(history) \
+	X(offline) \
 	/* SEND_CHECK: before whatever would note or alter what is refused here. */ \
 	X(encryption) \
 	/* RECV_DELIVER: before whoever takes the account's own events over. */ \

@@ -257,7 +257,7 @@ delivery_left(struct user *u, uint64_t id)
 	if (d->left < id)
 		d->left = id;
 	/* Somebody is there, but it found no room in the inbox. */
-	if (!d->fetching && u->state == USER_READY && user_priority(u) >= 0)
+	if (!d->fetching && !d->withheld && u->state == USER_READY && user_priority(u) >= 0)
 		begin(u);
 }
 
@@ -496,8 +496,41 @@ void
 delivery_catch_up(struct user *u, struct session *s)
 {
 	(void)s;
-	if (u->delivery.backlog && !u->delivery.fetching)
+	if (u->delivery.backlog && !u->delivery.fetching && !u->delivery.withheld)
 		begin(u);
+}
+
+void
+delivery_withhold(struct user *u)
+{
+	u->delivery.withheld++;
+}
+
+void
+delivery_let_come(struct user *u)
+{
+	u->delivery.withheld--;
+	if (user_priority(u) >= 0)
+		delivery_catch_up(u, NULL);
+}
+
+/* What sessions have been given and not confirmed holds the mark back as ever. */
+void
+delivery_skip(struct user *u, uint64_t upto)
+{
+	struct delivery *d = &u->delivery;
+
+	if (d->fetching || d->forgot || upto <= d->mark)
+		return;
+	while (d->n && d->item[d->first].done && d->item[d->first].id <= upto) {
+		d->first++;
+		d->n--;
+	}
+	if (d->n && d->item[d->first].id <= upto)
+		return;
+	d->mark = upto;
+	d->mark_fetched = false;
+	mark_moved(u);
 }
 
 void

@@ -54,6 +54,7 @@ struct delivery {
 	struct packet **held;   /* arrived while a page is being read */
 	uint32_t nheld;
 	size_t held_bytes;
+	unsigned withheld;      /* sessions that fetch it themselves: it does not come by itself */
 	struct timer retry;
 	struct user *next_dirty;
 };
@@ -75,6 +76,11 @@ bool delivery_taken_back(struct user *u, uint64_t id) MUST_CHECK;
 void delivery_catch_up(struct user *u, struct session *s);
 /* A client has taken what it was given: the next page may come. */
 void delivery_continue(struct user *u);
+/* A session takes what it wants of the backlog (XEP-0013 §2.2): it comes to none by itself until each of them has ended. */
+void delivery_withhold(struct user *u);
+void delivery_let_come(struct user *u);
+/* All that waits up to `upto` has been taken out of the backlog. */
+void delivery_skip(struct user *u, uint64_t upto);
 /* True when the message came to a session already: by a page that was read while it was on its way. */
 bool delivery_came(struct user *u, uint64_t id);
 /* While the backlog is being delivered a new message waits behind it: kept, or left to the next page. False: it
