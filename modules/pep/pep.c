@@ -28,7 +28,7 @@ quota(void)
 
 	return (struct node_quota){ .nodes = l->pep_nodes, .items = l->pep_items, .bytes = l->pep_bytes,
 		.item_bytes = l->pep_item_bytes, .page_bytes = l->pep_page_bytes, .members = l->pep_members,
-		.subscriptions = l->pep_subscriptions, .last_items = l->pep_last_items, .last_bytes = l->pep_last_bytes,
+		.subscriptions = l->pep_subscriptions, .subscribed = l->pep_subscriptions, .addresses = l->pubsub_addresses, .last_items = l->pep_last_items, .last_bytes = l->pep_last_bytes,
 		.name_bytes = l->pep_name_bytes };
 }
 

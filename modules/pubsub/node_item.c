@@ -253,6 +253,7 @@ take_page(struct hook *h, struct node_call *c, const struct elem *items)
 	/* XEP-0059 §2.1: from the beginning, where nothing else is said. */
 	if (!page.after && !page.before)
 		c->op.after = "";
+	c->op.only_count = page.has_max && !page.max; /* XEP-0059 §2.6 */
 	if (page.has_max && page.max)
 		c->op.max = page.max;
 	return true;

@@ -126,12 +126,16 @@ node_store_items(struct sql *db, struct arena *a, void *data, struct err *e)
 	op->outcome = NODE_OK;
 	op->index = op->count = -1;
 	st = node_look(db, a, op, e);
+	if (st == SQL_OK && op->outcome == NODE_OK && !op->node.config.persist)
+		op->outcome = NODE_NOT_PERSISTENT; /* §6.5.9.4 */
 	if (st == SQL_OK && op->outcome == NODE_OK)
 		st = check_subid(db, op, e);
 	if (st == SQL_OK && op->outcome == NODE_OK)
 		st = anchor_exists(db, op, e);
 	if (st != SQL_OK || op->outcome != NODE_OK)
 		return st;
+	if (op->only_count)
+		return place_of_page(db, op, e);
 	if (!op->max || op->max > op->quota.items)
 		op->max = op->quota.items;
 	if (op->ids.n)

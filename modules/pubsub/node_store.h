@@ -91,7 +91,8 @@ struct node_quota {
 	uint64_t bytes;      /* items of an account; of a node of a service */
 	uint64_t item_bytes, page_bytes, members;
 	uint64_t subscriptions; /* of a node */
-	uint64_t subscribed;    /* nodes of a service that one address subscribes to; 0: no bound */
+	uint64_t subscribed;    /* of one user at the host */
+	uint64_t addresses;     /* of one user at a node */
 	uint64_t last_items, last_bytes, name_bytes;
 };
 
@@ -120,6 +121,7 @@ struct node_op {
 	uint64_t max;
 	const char *after, *before; /* ids; before "": the last page */
 	bool paged;               /* the number of all is wanted */
+	bool only_count;          /* and nothing else */
 	bool for_owner;           /* what only owners may ask */
 	bool discovering;         /* that there is such a node: who may ask for a subscription may know */
 	/* subscribe, unsubscribe, options */

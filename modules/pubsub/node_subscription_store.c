@@ -55,14 +55,15 @@ has_room(struct sql *db, struct node_op *op, const char *bare, bool *out, struct
 	PGresult *r;
 	enum sql_status st;
 
-	*out = op->node.subscribed < op->quota.subscriptions;
-	if (!*out || !op->quota.subscribed)
-		return SQL_OK;
-	st = sql_query(db, e, &r, "SELECT count(*) FROM chancery.pubsub_subscription s JOIN chancery.pubsub_node n ON n.id = s.node"
-		" WHERE s.bare = $1 AND n.host = $2", 2, bare, N(op->host));
+	st = sql_query(db, e, &r,
+		"SELECT (SELECT count(*) FROM chancery.pubsub_subscription WHERE node = $1),"
+		" (SELECT count(*) FROM chancery.pubsub_subscription s JOIN chancery.pubsub_node n ON n.id = s.node"
+		" WHERE s.bare = $2 AND n.host = $3),"
+		" (SELECT count(*) FROM chancery.pubsub_subscription WHERE node = $1 AND bare = $2)", 3, N(op->node.id), bare, N(op->host));
 	if (st != SQL_OK)
 		return st;
-	*out = (uint64_t)sql_i64(r, 0, 0) < op->quota.subscribed;
+	*out = (uint64_t)sql_i64(r, 0, 0) < op->quota.subscriptions && (uint64_t)sql_i64(r, 0, 1) < op->quota.subscribed &&
+		(uint64_t)sql_i64(r, 0, 2) < op->quota.addresses;
 	PQclear(r);
 	return SQL_OK;
 }
@@ -259,7 +260,6 @@ change_subscription(struct sql *db, struct arena *a, struct node_op *op, struct 
 	}
 	c->refused = !room || is_outcast(op, s->bare);
 	s->state = STATE_SUBSCRIBED;
-	op->node.subscribed += !c->refused && c->from == STATE_NONE;
 	return st == SQL_OK && !c->refused ? write_subscription(db, op, s, e) : st;
 }
 

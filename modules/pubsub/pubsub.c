@@ -54,7 +54,7 @@ quota(void)
 
 	return (struct node_quota){ .nodes = l->pubsub_nodes, .all_nodes = l->pubsub_all_nodes, .items = l->pubsub_items,
 		.bytes = l->pubsub_bytes, .item_bytes = l->pubsub_item_bytes, .page_bytes = l->pep_page_bytes,
-		.members = l->pubsub_members, .subscriptions = l->pubsub_subscriptions, .subscribed = l->pubsub_subscribed,
+		.members = l->pubsub_members, .subscriptions = l->pubsub_subscriptions, .subscribed = l->pubsub_subscribed, .addresses = l->pubsub_addresses,
 		.last_items = l->pep_last_items, .last_bytes = l->pep_last_bytes, .name_bytes = l->pep_name_bytes };
 }
 

@@ -52,8 +52,11 @@ pubsub_on_presence(struct hook *h)
 
 	if (!s || (type && !gone))
 		return HOOK_NEXT;
-	if (!gone && !s->here && module_session_priority(h->bound) >= 0)
+	if (gone) {
+		s->here = false;
+	} else if (!s->here && module_session_priority(h->bound) >= 0) {
+		s->here = true;
 		ask(h);
-	s->here = !gone;
+	}
 	return HOOK_NEXT;
 }

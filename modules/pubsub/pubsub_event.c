@@ -113,14 +113,23 @@ on_bounced(struct hook *h, void *data, bool ok)
 	return HOOK_HANDLED;
 }
 
-enum hook_verdict
-pubsub_on_bounce(struct hook *h)
+/* A resource that is not there may be there again tomorrow. */
+static bool
+is_final(const struct hook *h)
 {
 	const struct elem *error = elem_child(h->stanza->root, NULL, "error");
 	const char *type = error ? elem_get(error, "type") : NULL;
+	enum xerror e = xerror_of(h->stanza->root);
+
+	return type && (e == XERROR_GONE || (!strcmp(type, "cancel") && (jid_is_bare(h->from) || e != XERROR_SERVICE_UNAVAILABLE)));
+}
+
+enum hook_verdict
+pubsub_on_bounce(struct hook *h)
+{
 	struct node_call *c;
 
-	if (!h->from || !type || (strcmp(type, "cancel") != 0 && xerror_of(h->stanza->root) != XERROR_GONE))
+	if (!is_final(h))
 		return HOOK_HANDLED;
 	c = node_begin(h, &pubsub_kind);
 	c->op.commit = true;

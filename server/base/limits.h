@@ -91,6 +91,7 @@
 	X(pubsub_members, 2000, 1, 100000, "Affiliations with a node of a service") \
 	X(pubsub_subscriptions, 10000, 1, 1000000, "Subscriptions of a node of a service") \
 	X(pubsub_subscribed, 1000, 1, 1000000, "Subscriptions of one user at a service") \
+	X(pubsub_addresses, 20, 1, 1000, "Addresses of one user that are subscribed to the same node, there and at accounts") \
 	X(pubsub_page, 500, 1, 10000, "Nodes that a service lists at once") \
 	X(pubsub_questions, 100, 1, 10000, "Subscription requests that a client is asked to decide when it comes") \
 	X(push_services, 10, 1, 1000, "Push services that an account may enable (XEP-0357)") \

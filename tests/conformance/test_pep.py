@@ -371,6 +371,9 @@ def test_authorize(t):
     assert subscription_event(s, 'urn:ask') == 'subscribed'
     assert event(s, 'urn:ask')[1].all('item')[0].get('id') == 'j'
     assert ids(items(s, 'urn:ask', a.bare)) == ['j']
+    a2 = t.online(a, resource='later')
+    a2.ping()
+    assert not a2.heard_any(lambda e: e.name == 'message'), a2.heard
     ok(subscribe(b, 'urn:ask', a.bare))
     decide(a, question(a, b.bare), 'false')
     assert subscription_event(b, 'urn:ask') == 'none'
@@ -471,6 +474,7 @@ def test_pages(t):
     assert page('<max>3</max><before/>') == (all[4:], '4')
     assert page('<max>3</max><before>i4</before>') == (all[1:4], '1')
     assert page('<after>i6</after>') == ([], None)
+    assert page('<max>0</max>') == ([], None)
     r = items(a, 'n', page="<set xmlns='http://jabber.org/protocol/rsm'><after>nothing</after></set>")
     refused(r, 'item-not-found')
 
@@ -494,7 +498,7 @@ def test_transient(t):
     a = hello(t.bound(), TUNE, NICK)
     ok(publish(a, TUNE, 'i', persist_items='false'))
     event(a, TUNE)
-    assert ids(items(a, TUNE)) == []
+    refused(items(a, TUNE), 'feature-not-implemented', 'unsupported', 'persistent-items')
     refused(pubsub(a, 'set', "<retract node='%s'><item id='i'/></retract>" % TUNE), 'feature-not-implemented', 'unsupported',
             'persistent-items')
     refused(pubsub(a, 'set', "<purge node='%s'/>" % TUNE, ns=OWNER), 'feature-not-implemented', 'unsupported', 'persistent-items')

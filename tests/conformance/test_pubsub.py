@@ -436,6 +436,8 @@ def test_items(t):
     assert ids(r) == all[:2] and s.text('count') == '5' and s.text('last') == 'i1' and s.find('first').get('index') == '0', r
     assert ids(items(b, n, page="<set xmlns='%s'><max>2</max><after>i1</after></set>" % RSM)) == all[2:4]
     assert ids(items(b, n, page="<set xmlns='%s'><max>2</max><before/></set>" % RSM)) == all[3:]
+    r = items(b, n, page="<set xmlns='%s'><max>0</max></set>" % RSM)
+    assert ids(r) == [] and ok(r).all('pubsub')[0].all('set')[0].text('count') == '5', r
     refused(items(b, n, attrs=" max_items='none'"), 'bad-request')
 
 
@@ -490,7 +492,8 @@ def test_publish_notifications_only(t):
     k = create(a, persist_items='0')
     ok(subscribe(b, k))
     ok(publish(a, k, 'x', entry('gone soon')))
-    assert 'gone soon' in str(event(b, k)[1]) and ids(items(b, k)) == []
+    assert 'gone soon' in str(event(b, k)[1])
+    refused(items(b, k), 'feature-not-implemented', 'unsupported', 'persistent-items')
 
 
 def test_item_publisher(t):
@@ -955,6 +958,12 @@ def test_bounce(t):
     ok(manage(a, n, ('nobody-%s@%s' % (unique(), t.server.domain), 'subscribed')))
     ok(publish(a, n))
     t.server.wait(lambda: subscribers(a, n) == {(b.bare, 'subscribed')}, 'the end of the subscription')
+    ok(subscribe(b, n, b.jid))
+    jid, resource = b.jid, b.jid.split('/')[1]
+    b.close()
+    ok(publish(a, n, 'missed'))
+    b2 = t.online(b, resource=resource)
+    assert b2.jid == jid and (jid, 'subscribed') in subscribers(a, n)
 
 
 @alone(pubsub__create='["editors"]')
@@ -969,7 +978,7 @@ def test_who_may_create(t):
 
 
 @alone(limits__pubsub_nodes='3', limits__pubsub_all_nodes='5', limits__pubsub_members='3', limits__pubsub_subscriptions='2',
-       limits__pubsub_subscribed='2', limits__pubsub_bytes='65536', limits__pubsub_item_bytes='30000', limits__pubsub_items='4')
+       limits__pubsub_subscribed='2', limits__pubsub_addresses='1', limits__pubsub_bytes='65536', limits__pubsub_item_bytes='30000', limits__pubsub_items='4')
 def test_quotas(t):
     """P7: nodes of a creator and in all, items, bytes, affiliations, subscriptions of a node and of a subscriber"""
     a, b, c = three(t)
@@ -994,6 +1003,7 @@ def test_quotas(t):
     ok(subscribe(b, n[1]))
     refused(subscribe(b, n[0]), 'policy-violation', 'too-many-subscriptions')
     ok(unsubscribe(b, n[2]))
+    refused(subscribe(c, n[2], c.jid), 'policy-violation', 'too-many-subscriptions')
     ok(subscribe(d, n[2]))
     assert t.server.metric('chancery_quota_refused_total') >= 6 and m
 
