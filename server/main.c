@@ -37,6 +37,7 @@
 #include "core/route/lane.h"
 #include "core/module/chain.h"
 #include "core/module/modules.h"
+#include "core/service/service.h"
 #include "core/roster/roster.h"
 #include "core/web/web.h"
 #include "net/listener.h"
@@ -344,6 +345,13 @@ quiet_here(void *arg)
 }
 
 static void
+places_here(void *arg)
+{
+	(void)arg;
+	service_home_stopping();
+}
+
+static void
 goodbye_here(void *arg)
 {
 	*(unsigned *)arg += c2s_home_shutdown() + component_home_shutdown();
@@ -427,6 +435,7 @@ stop(const struct config *c)
 	home_call_each(quiet_here, NULL);
 	drain();
 	take_confirmations();
+	home_call_each(places_here, NULL);
 	say_goodbye();
 	drain();
 	home_call_each(flush_here, NULL);

@@ -115,6 +115,8 @@ const char *module_domain(unsigned n);
 
 /* The newest record that may be shown to anybody: what is later may still go back to its sender. Any thread. */
 uint64_t module_record_settled(void);
+/* Does this message have to be in the record before anybody gets it? All but typing notifications, unless archive.typing. */
+bool module_must_record(const struct stanza *message);
 
 /* The account that h is about */
 

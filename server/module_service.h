@@ -34,6 +34,8 @@ struct module_service {
 	 * the sender. NEXT: service-unavailable for what must have an answer (RFC 6120 §8.4). Answers to what the place itself
 	 * has asked (hook_ask) do not come here; other results and errors do, and so does what comes back (type error). */
 	hook_fn arrived;
+	/* The server stops: streams are about to end, what is sent now still goes out, nothing is waited for. May be NULL. */
+	void (*stopping)(void *place);
 };
 
 /* In attach. One service a module. */

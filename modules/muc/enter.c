@@ -285,7 +285,7 @@ open_room(struct hook *h, void *data, bool ok)
 	if (r->open)
 		return enter(h, r, false);
 	if (!r->id)
-		return create_room(h, r, o, created);
+		return enter_nick_allowed(h, r, jid_resource(h->to)) ? create_room(h, r, o, created) : HOOK_REJECT;
 	if (!may_enter(h, r))
 		return HOOK_REJECT;
 	return r->run == module_run() ? read_past(h, o) : note_run(h, o);

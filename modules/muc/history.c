@@ -207,11 +207,11 @@ history_send(const struct history *h, const struct elem *x, const struct jid *to
 		w.chars -= w.chars == UINT64_MAX ? 0 : chars;
 	}
 	for (; i < h->n; i++) {
-		const struct stanza *st = late(h, at(h, i));
+		struct stanza *st = (struct stanza *)late(h, at(h, i));
 		struct jid *from = jid_parse_z(elem_get(st->root, "from"));
 
 		if (from)
-			module_send(stanza_ref((struct stanza *)st), from, to);
+			module_tell(st, from, to);
 		jid_unref(from);
 	}
 }

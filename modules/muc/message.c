@@ -72,8 +72,11 @@ said(struct hook *h, void *data, bool ok)
 {
 	struct saying *s = data;
 	struct room *r = s->room;
+	struct room_occupant *o = room_occupant(r, jid_resource(s->from));
 	struct stanza *st;
 
+	if (o && o->saying)
+		o->saying--;
 	if (!ok)
 		return hook_unavailable(h);
 	st = stanza_copy(s->st);
@@ -96,6 +99,14 @@ within_rates(struct room *r, struct room_occupant *o)
 		room_rate_take(&r->messages, m->room_all_messages_per_second, m->room_all_messages_burst);
 }
 
+/* Typing notifications are in nobody's record, unless they would overtake what was said before them. */
+static enum hook_verdict
+type(struct hook *h, struct room *r, struct room_occupant *o)
+{
+	room_tell(r, message_reflect(h, r, o), o->jid);
+	return HOOK_HANDLED;
+}
+
 static enum hook_verdict
 say(struct hook *h, struct room *r, struct room_occupant *o)
 {
@@ -107,6 +118,7 @@ say(struct hook *h, struct room *r, struct room_occupant *o)
 	arena_on_free(hook_memory(h), forget, s);
 	hook_record_stanza(h, RECORD_MESSAGE, s->st, h->from, r->jid, NULL, s, said);
 	s->kept = hook_record_message(h, HOOK_HISTORY_RECIPIENT);
+	o->saying++;
 	return HOOK_WAIT;
 }
 
@@ -138,7 +150,7 @@ message_arrived(struct hook *h, struct room *r)
 		metric_add(METRIC_RATE_REFUSED, 1);
 		return hook_reject(h, XERROR_RESOURCE_CONSTRAINT, "too many messages");
 	}
-	return say(h, r, s->occupant);
+	return s->occupant->saying || module_must_record(h->stanza) ? say(h, r, s->occupant) : type(h, r, s->occupant);
 }
 
 /* To one */

@@ -14,6 +14,7 @@
 #include "leave.h"
 #include "message.h"
 #include "owner.h"
+#include "presence.h"
 #include "register.h"
 #include "request.h"
 #include "room_store.h"
@@ -97,6 +98,17 @@ arrived(struct hook *h)
 	return on_iq(h, r, type);
 }
 
+/* §18.2: what they leave is in the record when their streams have ended. */
+static void
+stopping(void *place)
+{
+	struct room *r = place;
+
+	ROOM_EACH_OCCUPANT(o, r)
+		LIST_EACH(l, &o->seats)
+			presence_tell_gone_own(r, o, ROOM_SEAT(l), &(struct room_why){ .status = { MUC_SHUTDOWN } });
+}
+
 static int
 attach(struct module *m)
 {
@@ -110,6 +122,7 @@ attach(struct module *m)
 		.free = room_free,
 		.is_needed = room_is_needed,
 		.arrived = arrived,
+		.stopping = stopping,
 	};
 
 	module_serve(m, &service);

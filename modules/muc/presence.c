@@ -181,7 +181,7 @@ presence_tell_newcomer(struct room *r, const struct room_seat *s)
 
 	ROOM_EACH_OCCUPANT(o, r)
 		if (o != s->occupant && presence_is_broadcast(r, o->role))
-			module_send(stanza_ref(seen(o, address)), o->jid, s->full);
+			module_tell(seen(o, address), o->jid, s->full);
 }
 
 void

@@ -80,6 +80,7 @@ struct room_occupant {
 	struct stanza *seen[2];      /* its presence as others get it: [1] with the real address; NULL: to be made. Sealed */
 	struct room_rate rate;       /* of its messages */
 	struct room_count requests;  /* for voice */
+	unsigned saying;             /* messages on their way into the record */
 	char *key;                   /* of its nickname: no two that look alike */
 };
 

@@ -107,6 +107,7 @@ def test_typing(t):
     c = t.online()
     room.join(c, 'firstwitch', seen=['thirdwitch', 'secondwitch'])
     assert not c.heard_any(lambda e: e.name == 'message'), c.heard
+    assert t.server.records("to_bare = '%s' AND type = 'groupchat'" % room.jid, 'id') == []
 
 
 def test_private(t):

@@ -351,3 +351,24 @@ def test_restart(t):
     assert item(p).get('affiliation') == 'owner' and item(p).get('role') == 'moderator', p
     kinds = [r[0] for r in t.server.records("to_bare = '%s'" % room.jid, 'kind')]
     assert [int(k) for k in kinds] == [17, 13, 13, 1, 1, 17, 13, 13], kinds
+
+
+@alone()
+def test_stopped(t):
+    """XEP-0045 §18.2: when the server stops its occupants are told with 332; that they left is in the record"""
+    room, a, b = here(t, 2)
+    room.say(a, 'before')
+    b.expect_message('before')
+    t.server.terminate()
+    for c, nick in ((a, 'thirdwitch'), (b, 'secondwitch')):
+        p = c.expect(lambda e: e.name == 'presence' and e.get('type') == 'unavailable' and '332' in codes(e), 'a farewell')
+        assert p.get('from') == room.at(nick) and '110' in codes(p), p
+        assert c.expect_end() == 'system-shutdown'
+    t.server.wait_gone()
+    t.server.start()
+    kinds = [r[0] for r in t.server.records("to_bare = '%s'" % room.jid, 'kind')]
+    assert kinds == ['17', '13', '13', '1', '14', '14'], kinds
+    c = t.online(b)
+    room.send_join(c, 'secondwitch')
+    c.expect_presence(None, room.at('secondwitch'))
+    c.expect_message('before')

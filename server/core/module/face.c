@@ -10,6 +10,7 @@
 #include "core/module/modules.h"
 #include "core/roster/presence.h"
 #include "core/roster/roster.h"
+#include "core/route/content.h"
 #include "core/route/router.h"
 #include "core/session.h"
 #include "core/stream/auth.h"
@@ -263,6 +264,12 @@ module_session_give(struct session *s, struct stanza *st, uint64_t record_id)
 	session_send(s, p);
 	packet_unref(p);
 	jid_unref(from);
+}
+
+bool
+module_must_record(const struct stanza *message)
+{
+	return home_config()->archive.typing || content_is_any(message);
 }
 
 /* To many */

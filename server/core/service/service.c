@@ -58,6 +58,20 @@ service_stop(void)
 	table = NULL;
 }
 
+static void
+stopping(struct user *u, void *arg)
+{
+	(void)arg;
+	if (u->service && u->place && u->service->def->stopping)
+		u->service->def->stopping(u->place);
+}
+
+void
+service_home_stopping(void)
+{
+	user_each(stopping, NULL);
+}
+
 const struct service *
 service_of(const struct jid *j)
 {

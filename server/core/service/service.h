@@ -30,6 +30,8 @@ void service_deliver(struct user *u, struct packet *p);
 void service_settle(const struct packet *p, struct hook *h, enum hook_verdict v);
 /* The services of a host. */
 void service_each(const char *host, void (*fn)(void *arg, const char *domain, const char *name), void *arg);
+/* Tells the places of this home that the server stops. */
+void service_home_stopping(void);
 /* Part of modules_stop. */
 void service_stop(void);
 
