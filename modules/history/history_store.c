@@ -15,7 +15,8 @@
 #define VISIBLE " AND r.shown AND r.stanza IS NOT NULL" NOT_HIDDEN
 
 /* $1 owner, $2 its number, or that of the pair, or the ids; $3 account, $4 and $5 the ids between (inclusive), $6 limit, $7
- * bytes, $8 contact, $9 its resource, $10 the owner's number (with a pair's). */
+ * bytes, $8 contact, $9 its resource, $10 the owner's number where $2 is something else; of spans $2 their ids, $11 where they end, $12 how many
+ * others they have. */
 #define COLUMNS "r.id, r.stanza, r.deliverable AND r.to_bare = $1 AS to_me"
 #define SENT " WHERE r.from_hash = $2 AND r.from_bare = $1 AND r.id >= $4 AND r.id <= $5" VISIBLE
 #define RECEIVED " WHERE r.to_hash = $2 AND r.to_bare = $1 AND r.from_bare <> $1 AND r.id >= $4 AND r.id <= $5" VISIBLE
@@ -26,30 +27,38 @@
 	" OR r.from_bare = $1 AND r.to_bare = $8 AND ($9::text IS NULL OR r.to_resource = $9)" \
 	" OR r.from_bare = $8 AND r.to_bare = $1 AND ($9::text IS NULL OR r.from_resource = $9))" VISIBLE
 
-/* What is said with one contact is found by the spans of the conversation (address.h): from the one that $4 may be in. A span ends
- * where the next begins. `next` is the function that gives the next one's id when they come in this order. */
+/* What is said with one contact is found by the spans of the conversation (address.h), from the one that $4 may be in. A span ends
+ * where the next begins, which says how many others it has. `next` is the function that looks at the next one when they come in
+ * this order. */
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
 #define OPENS(m, last) m ".pair_hash = $2 AND " m ".shown AND " m ".id >= $4 - " TEXT(ADDRESS_SPAN_US) " AND " m ".id <= " last
 #define SPANS(order, next) \
-	"(SELECT m.id AS since, least(m.id + " TEXT(ADDRESS_SPAN_US) ", " next "(m.id) OVER (ORDER BY m.id " order ")) - 1 AS until" \
+	"(SELECT m.*, least(m.id + " TEXT(ADDRESS_SPAN_US) ", " next "(m.id) OVER o) - 1 AS until, " next "(m.span_before) OVER o AS others" \
 	" FROM archive.record m WHERE " OPENS("m", "$5") " AND m.id >= coalesce((SELECT o.id FROM archive.record o" \
-	"  WHERE " OPENS("o", "$4") " ORDER BY o.id DESC LIMIT 1), $4) ORDER BY m.id " order ")"
-/* The first records of the owner's in a span; not all are with that contact. */
-#define IN_SPAN(mine) \
-	"(SELECT * FROM archive.record s WHERE " mine " AND s.id >= w.since AND s.id <= w.until AND s.id >= $4 AND s.id <= $5" \
-	" ORDER BY s.id LIMIT " TEXT(ADDRESS_SPAN_RECORDS) ") r"
+	"  WHERE " OPENS("o", "$4") " ORDER BY o.id DESC LIMIT 1), $4) WINDOW o AS (ORDER BY m.id " order ") ORDER BY m.id " order ")"
 /* To oneself is to, not from. */
-#define SENT_IN_SPAN(more) \
-	"SELECT " COLUMNS " FROM " IN_SPAN("s.from_hash = $10 AND s.from_bare = $1 AND s.shown") " WHERE r.to_bare = $8" \
-	" AND ($9::text IS NULL OR r.to_resource = $9 OR $8 = $1 AND r.from_resource = $9)" VISIBLE more
-#define RECEIVED_IN_SPAN(more) \
-	"SELECT " COLUMNS " FROM " IN_SPAN("s.to_hash = $10 AND s.to_bare = $1") " WHERE r.from_bare = $8 AND r.from_bare <> $1" \
-	" AND ($9::text IS NULL OR r.from_resource = $9)" VISIBLE more
-/* For each span in its turn what is in it: PostgreSQL reads no further than the limit. */
-#define WITH(order, next) \
-	"(SELECT c.* FROM " SPANS(order, next) " w CROSS JOIN LATERAL (SELECT * FROM (" SENT_IN_SPAN("") " UNION ALL " \
-	RECEIVED_IN_SPAN("") ") x ORDER BY x.id " order ") c LIMIT $6::bigint)"
+#define TO_CONTACT "r.to_bare = $8 AND ($9::text IS NULL OR r.to_resource = $9 OR $8 = $1 AND r.from_resource = $9)"
+#define FROM_CONTACT "r.from_bare = $8 AND r.from_bare <> $1 AND ($9::text IS NULL OR r.from_resource = $9)"
+/* The owner's next ones behind the record that opened the span; not all are with that contact. */
+#define NEXT(mine, with) \
+	"SELECT " COLUMNS " FROM (SELECT * FROM archive.record s WHERE " mine " AND s.id > w.id AND s.id <= w.until" \
+	" AND s.id >= $4 AND s.id <= $5 ORDER BY s.id LIMIT " TEXT(ADDRESS_SPAN_RECORDS) ") r WHERE " with VISIBLE
+/* The record w.id itself, of `rows`. */
+#define OPENER(rows) \
+	"SELECT " COLUMNS " FROM " rows " r WHERE r.id = w.id AND r.id >= $4 AND r.id <= $5" \
+	" AND (r.from_bare = $1 AND " TO_CONTACT " OR r.to_bare = $1 AND " FROM_CONTACT ")" VISIBLE
+#define OTHERS(more) \
+	"SELECT * FROM (SELECT * FROM (" NEXT("s.from_hash = $10 AND s.from_bare = $1 AND s.shown", TO_CONTACT) more \
+	" UNION ALL " NEXT("s.to_hash = $10 AND s.to_bare = $1", FROM_CONTACT) more ") y ORDER BY y.id LIMIT w.others) x"
+/* Span after span, in the order in which they are given: PostgreSQL reads no further than the limit. */
+#define WITH(order) \
+	"(SELECT c.* FROM unnest($2::bigint[], $11::bigint[], $12::int[]) w(id, until, others) CROSS JOIN LATERAL" \
+	" (SELECT * FROM (" OPENER("archive.record") " UNION ALL " OTHERS("") ") z ORDER BY z.id " order ") c LIMIT $6::bigint)"
+/* The same where there are no others. */
+#define WITH_ALONE \
+	"(SELECT c.* FROM unnest($2::bigint[]) w(id) CROSS JOIN LATERAL (" OPENER("archive.record") ") c" \
+	" WHERE $10::bigint IS NOT NULL LIMIT $6::bigint)"
 
 #define BRANCH(where, order) "(SELECT " COLUMNS " FROM archive.record r" where " ORDER BY r.id " order " LIMIT $6::bigint)"
 #define ALL(order) BRANCH(SENT, order) " UNION ALL " BRANCH(RECEIVED, order)
@@ -57,9 +66,10 @@
 	PAGE_SELECT(rows, order, ", p.to_me, t.record IS NOT NULL, t.by_record, t.by_id", \
 		" LEFT JOIN chancery.history_retracted t ON t.record = p.id")
 
-static const char *const pages[2][2] = {
+static const char *const pages[3][2] = {
 	{ PAGE(ALL(""), ""), PAGE(ALL("DESC"), "DESC") },
-	{ PAGE(WITH("", "lead"), ""), PAGE(WITH("DESC", "lag"), "DESC") },
+	{ PAGE(WITH_ALONE, ""), PAGE(WITH_ALONE, "DESC") },
+	{ PAGE(WITH(""), ""), PAGE(WITH("DESC"), "DESC") },
 };
 static const char page_by_ids[] = PAGE(BRANCH(BY_IDS, ""), "");
 #define NOT_RETURNED " AND NOT " PAGE_RETURNED("r.id")
@@ -67,8 +77,9 @@ static const char page_by_ids[] = PAGE(BRANCH(BY_IDS, ""), "");
 /* Every parameter needs a type, those of a page too. */
 #define UNUSED " WHERE $6::bigint IS NOT NULL AND $7::bigint IS NOT NULL"
 static const char count_all[] = "SELECT " COUNT(SENT) " + " COUNT(RECEIVED) UNUSED;
-static const char count_with[] = "SELECT (SELECT count(*) FROM " SPANS("", "lead") " w CROSS JOIN LATERAL (" SENT_IN_SPAN(NOT_RETURNED)
-	" UNION ALL " RECEIVED_IN_SPAN(NOT_RETURNED) ") c)" UNUSED;
+static const char count_with[] =
+	"SELECT (SELECT count(*) FROM " SPANS("", "lead") " w CROSS JOIN LATERAL ("
+	OPENER("(SELECT w.*)") NOT_RETURNED " UNION ALL " OTHERS(NOT_RETURNED) ") c)" UNUSED;
 static const char count_by_ids[] = "SELECT " COUNT(BY_IDS) UNUSED;
 
 /* Are they all in the archive? */
@@ -94,7 +105,7 @@ check_exist(struct sql *db, struct arena *a, struct history_query *q, struct err
 	return SQL_OK;
 }
 
-#define VALUES 10
+#define VALUES 12
 
 /* Returns how many there are. */
 static int
@@ -150,16 +161,62 @@ read_row(struct arena *a, const PGresult *r, int i)
 	return row;
 }
 
+/* What is read: all of an archive, or (a page of it) what is said with a contact: `n` spans, in the order of the page. */
+struct reading {
+	const struct history_query *q;
+	struct span {
+		uint64_t id, until;
+		int others, before; /* in it and in the one before; -1: not known */
+	} *span;
+	size_t n;
+	int above;                          /* backwards: others of the next one, as the last one read says */
+};
+
+static const char *
+list(struct arena *a, const struct reading *g, char what)
+{
+	struct buf b = { 0 };
+	const char *text;
+
+	for (size_t i = 0; i < g->n; i++) {
+		const struct span *s = &g->span[i];
+
+		buf_addc(&b, i ? ',' : '{');
+		if (what == 'n' && s->others < 0)
+			buf_adds(&b, "NULL");
+		else
+			buf_addu(&b, what == 'i' ? s->id : what == 'u' ? s->until : (uint64_t)s->others);
+	}
+	buf_adds(&b, g->n ? "}" : "{}");
+	text = arena_strdup(a, buf_str(&b));
+	buf_fini(&b);
+	return text;
+}
+
+static enum sql_status
+read_spans(struct sql *db, struct arena *a, const struct reading *g, const char *v[VALUES], PGresult **r, struct err *e)
+{
+	bool alone = true;
+
+	for (size_t i = 0; i < g->n; i++)
+		alone = alone && g->span[i].others == 0;
+	v[1] = list(a, g, 'i');
+	v[10] = list(a, g, 'u');
+	v[11] = list(a, g, 'n');
+	return sql_query_v(db, e, r, pages[alone ? 1 : 2][g->q->backwards], alone ? 10 : 12, v);
+}
+
 static enum sql_status
 read_window(struct sql *db, struct arena *a, const void *arg, const struct page_window *w, PGresult **r, struct err *e)
 {
-	const struct history_query *q = arg;
+	const struct reading *g = arg;
+	const struct history_query *q = g->q;
 	const char *v[VALUES];
 	int n = values(q, a, w, v);
 
 	if (q->by_ids)
 		return sql_query_v(db, e, r, page_by_ids, n, v);
-	return sql_query_v(db, e, r, pages[q->with_bare != NULL][q->backwards], n, v);
+	return q->with_bare ? read_spans(db, a, g, v, r, e) : sql_query_v(db, e, r, pages[0][q->backwards], n, v);
 }
 
 static enum sql_status
@@ -167,11 +224,192 @@ read_page(struct sql *db, struct arena *a, struct history_query *q, struct err *
 {
 	static const struct page_source source = { .read = read_window, .row = read_row };
 	struct page p = { .first = q->first, .last = q->last, .backwards = q->backwards, .max = q->max, .max_bytes = q->max_bytes };
-	enum sql_status st = page_read(db, a, &p, &source, q, e);
+	const struct reading g = { .q = q };
+	enum sql_status st = page_read(db, a, &p, &source, &g, e);
 
 	q->row = p.row;
 	q->n = p.n;
 	q->complete = p.complete;
+	return st;
+}
+
+/* A conversation: its spans are looked up by the number of the pair, as many as the page may need, then what is in them is read. */
+
+#define FIND(from, order) \
+	"SELECT id, span_before FROM archive.record WHERE pair_hash = $1 AND shown AND id " from " $2 AND id <= $3" \
+	" ORDER BY id " order " LIMIT $4::bigint"
+static const char *const find[2] = {
+	"(SELECT id, span_before FROM archive.record WHERE pair_hash = $1 AND shown AND id >= $2 - " TEXT(ADDRESS_SPAN_US)
+	" AND id <= $2 ORDER BY id DESC LIMIT 1) UNION ALL (" FIND(">", "") ")",
+	FIND(">=", "DESC"),
+};
+
+static int
+others(const PGresult *r, int i)
+{
+	return sql_is_null(r, i, 1) ? -1 : (int)sql_i64(r, i, 1);
+}
+
+/* Backwards: down to the one that `low` may be in. */
+static void
+spans_down(const PGresult *r, struct reading *g, uint64_t low, uint64_t high)
+{
+	uint64_t until = high;
+
+	for (int i = 0; i < PQntuples(r) && (!g->n || g->span[g->n - 1].id > low); i++) {
+		struct span *s = &g->span[g->n++];
+
+		s->id = (uint64_t)sql_i64(r, i, 0);
+		s->until = until < s->id + ADDRESS_SPAN_US ? until : s->id + ADDRESS_SPAN_US - 1;
+		s->others = i ? s[-1].before : g->above;
+		s->before = others(r, i);
+		until = s->id - 1;
+	}
+}
+
+static void
+spans_up(const PGresult *r, struct reading *g)
+{
+	for (int i = 0; i < PQntuples(r); i++) {
+		struct span *s = &g->span[g->n++];
+
+		s->id = (uint64_t)sql_i64(r, i, 0);
+		s->until = s->id + ADDRESS_SPAN_US - 1;
+		s->others = -1;
+		if (i && s[-1].until >= s->id)
+			s[-1].until = s->id - 1;
+		if (i)
+			s[-1].others = others(r, i);
+	}
+}
+
+/* As many of the spans as fill a page if all that is in them is to be seen. */
+static size_t
+enough(const struct reading *g, size_t rows)
+{
+	size_t sum = 0, i = 0;
+
+	while (i < g->n && sum < rows)
+		sum += 1 + (size_t)(g->span[i].others > 0 ? g->span[i].others : 0), i++;
+	return i;
+}
+
+/* The next spans from *low up, or from *high down, for so many rows. Moves the far one of the two to where it is known what spans
+ * there are. */
+static enum sql_status
+find_spans(struct sql *db, struct arena *a, struct reading *g, size_t rows, uint64_t *low, uint64_t *high, struct err *e)
+{
+	const struct history_query *q = g->q;
+	int64_t pair = address_pair(address_hash(q->owner), address_hash(q->with_bare));
+	uint64_t from = !q->backwards ? *low : *low > ADDRESS_SPAN_US ? *low - ADDRESS_SPAN_US : 0;
+	size_t found;
+	PGresult *r;
+	enum sql_status st = sql_query(db, e, &r, find[q->backwards], 4, page_number(a, pair), page_id(a, from), page_id(a, *high),
+		page_number(a, (int64_t)rows + 1));
+
+	if (st != SQL_OK)
+		return st;
+	g->n = 0;
+	g->span = arena_alloc(a, ((size_t)PQntuples(r) + 1) * sizeof(*g->span));
+	if (q->backwards)
+		spans_down(r, g, *low, *high);
+	else
+		spans_up(r, g);
+	PQclear(r);
+	found = g->n;
+	/* One more than was asked for shows only that there are more. */
+	g->n = found > rows ? rows : found;
+	g->n = enough(g, rows);
+	if (!q->backwards && g->n < found)
+		*high = g->span[g->n].id - 1;
+	if (!q->backwards || !g->n)
+		return SQL_OK;
+	g->above = g->span[g->n - 1].before;
+	if (g->n < found || g->span[g->n - 1].id < *low)
+		*low = g->span[g->n - 1].id > q->first ? g->span[g->n - 1].id : q->first;
+	return SQL_OK;
+}
+
+/* What has been read so far; backwards, from the end of q->row. */
+static void
+add_rows(struct history_query *q, const struct page *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct history_row *row = p->row[i];
+
+		q->row[(q->backwards ? q->max - q->n - p->n : q->n) + i] = p->row[i];
+		q->max_bytes -= row->len < q->max_bytes ? row->len : q->max_bytes;
+	}
+	q->n += p->n;
+}
+
+#define WHOLE 1000 /* months: in one window */
+
+/* How many of the spans from `i` on one statement reads: any number without others; else those that lie in few partitions, as
+ * looking for others costs more for each partition. */
+static size_t
+run(const struct reading *all, size_t i)
+{
+	const struct span *s = &all->span[i];
+	bool alone = true;
+	size_t n = 0;
+
+	for (; i + n < all->n; n++) {
+		alone = alone && s[n].others == 0;
+		if (n && !alone && (s[n].id > s->id ? s[n].id - s->id : s->id - s[n].id) > PAGE_MONTH_US)
+			break;
+	}
+	return n;
+}
+
+static enum sql_status
+read_run(struct sql *db, struct arena *a, struct history_query *q, const struct reading *g, struct err *e)
+{
+	static const struct page_source source = { .read = read_window, .row = read_row };
+	const struct span *low = &g->span[q->backwards ? g->n - 1 : 0], *high = &g->span[q->backwards ? 0 : g->n - 1];
+	struct page p = { .backwards = q->backwards, .months = WHOLE, .max = (unsigned)(q->max - q->n), .max_bytes = q->max_bytes };
+	enum sql_status st;
+
+	p.first = low->id > q->first ? low->id : q->first;
+	p.last = high->until < q->last ? high->until : q->last;
+	if (p.first > p.last)
+		return SQL_OK;
+	st = page_read(db, a, &p, &source, g, e);
+	if (st != SQL_OK)
+		return st;
+	add_rows(q, &p);
+	q->complete = p.complete && (q->max_bytes || !p.n);
+	return SQL_OK;
+}
+
+static enum sql_status
+read_with(struct sql *db, struct arena *a, struct history_query *q, struct err *e)
+{
+	struct reading g = { .q = q, .above = -1 };
+	uint64_t low, high;
+	enum sql_status st = SQL_OK;
+
+	q->n = 0;
+	q->complete = true;
+	q->row = arena_alloc(a, ((size_t)q->max + 1) * sizeof(*q->row));
+	while (st == SQL_OK && q->first <= q->last && q->complete) {
+		low = q->first;
+		high = q->last;
+		st = find_spans(db, a, &g, q->max - q->n + 1, &low, &high, e);
+		for (size_t i = 0, n; st == SQL_OK && i < g.n && q->complete; i += n) {
+			struct reading some = g;
+
+			some.span += i;
+			some.n = n = run(&g, i);
+			st = read_run(db, a, q, &some, e);
+		}
+		if (q->backwards)
+			q->last = low - 1;
+		else
+			q->first = high + 1;
+	}
+	if (q->backwards)
+		q->row += q->max - q->n;
 	return st;
 }
 
@@ -204,7 +442,9 @@ history_store_page(struct sql *db, struct arena *a, void *data, struct err *e)
 	if (st != SQL_OK || q->missing)
 		return st;
 	bound(q);
-	return q->count ? count(db, a, q, e) : read_page(db, a, q, e);
+	if (q->count)
+		return count(db, a, q, e);
+	return q->with_bare && !q->by_ids ? read_with(db, a, q, e) : read_page(db, a, q, e);
 }
 
 #define END(where, order) "(SELECT r.id FROM archive.record r" where NOT_RETURNED " ORDER BY r.id " order " LIMIT 1)"

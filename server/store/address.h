@@ -23,7 +23,8 @@ address_pair(int64_t a, int64_t b)
 /* Where the records of a conversation are. Few of them carry the number of the pair; each that does opens a span of the
  * conversation, and whoever reads it finds the others by the numbers of the two addresses: a record of a span is among the first
  * ADDRESS_SPAN_RECORDS of those from, or to, either of the two that begin with the one that opened it, and its id is less
- * than ADDRESS_SPAN_US above. (Who looks for it in another way pays for it; a span may be as short as one record.) */
+ * than ADDRESS_SPAN_US above. A span may be as short as one record. The record that opens the next
+ * one says how many others it has, if the writer still knows. */
 #define ADDRESS_SPAN_RECORDS 32
 #define ADDRESS_SPAN_US 2419200000000 /* four weeks: two partitions at most */
 

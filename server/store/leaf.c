@@ -13,16 +13,16 @@
 
 /* PostgreSQL counts its time from 2000-01-01. */
 #define PG_EPOCH_US INT64_C(946684800000000)
-#define COLUMNS 22
+#define COLUMNS 23
 #define FORM 1
 /* Count of columns, seven fixed columns with their lengths, salt and hash, and what is not hashed. */
-#define FIXED_BYTES (2 + 4 * 12 + 2 * 6 + 5 + 4 + LEAF_SALT + 4 + SHA256_SIZE + 5 + 3 * 12)
+#define FIXED_BYTES (2 + 4 * 12 + 2 * 6 + 5 + 4 + LEAF_SALT + 4 + SHA256_SIZE + 5 + 3 * 12 + 6)
 
 /* In the order of the canonical form, which the hash covers; salt and leaf_hash are behind it. */
 const char leaf_copy_sql[] =
 	"COPY archive.record (id, log_index, at, refers_record, kind, direction, deliverable,"
 	" from_bare, from_resource, to_bare, to_resource, type, client_id, refers_to, body, stanza,"
-	" salt, leaf_hash, shown, from_hash, to_hash, pair_hash) FROM STDIN BINARY";
+	" salt, leaf_hash, shown, from_hash, to_hash, pair_hash, span_before) FROM STDIN BINARY";
 
 #define KNOWN 16384 /* addresses; a power of two */
 #define SPANS 32768 /* conversations; a power of two */
@@ -39,12 +39,14 @@ struct known {
 struct span {
 	uint64_t id; /* 0: none */
 	uint64_t since[2], rows[2];
+	int others;  /* in it, besides the one that opened it */
 };
 
 struct leaf_hasher {
 	EVP_MD *md;
 	EVP_MD_CTX *ctx;
 	uint64_t made; /* entries of `known` */
+	bool spans; /* there are some */
 	struct known known[KNOWN];
 	struct span span[SPANS];
 };
@@ -151,17 +153,21 @@ hash(const struct leaf_hasher *h, const uint8_t *salt, const char *p, size_t n, 
 void
 leaf_forget_spans(struct leaf_hasher *h)
 {
-	memset(h->span, 0, sizeof(h->span));
+	if (h->spans)
+		memset(h->span, 0, sizeof(h->span));
+	h->spans = false; /* the memory stays untouched until it is needed */
 }
 
 /* The entry of an address as it is before this row, which counts. */
 static struct known
-address(struct leaf_hasher *h, const char *bare, size_t n)
+address(struct leaf_hasher *h, uint64_t key, const char *bare, size_t n)
 {
-	uint64_t key = crypt_hash(bare, n);
-	struct known *k = &h->known[key % KNOWN], was;
+	struct known *k, was;
 	uint8_t sum[SHA256_SIZE];
 
+	if (!key)
+		key = crypt_hash(bare, n);
+	k = &h->known[key % KNOWN];
 	if (k->key != key || !k->since) {
 		if (!EVP_DigestInit_ex2(h->ctx, h->md, NULL) || !EVP_DigestUpdate(h->ctx, bare, n) ||
 		    !EVP_DigestFinal_ex(h->ctx, sum, NULL))
@@ -173,25 +179,34 @@ address(struct leaf_hasher *h, const char *bare, size_t n)
 	return was;
 }
 
-/* Is what `k` counted since the span began less than a span has? */
+/* Is what was counted of an address since the span began less than a span has? */
 static bool
 is_within(const struct span *s, int end, const struct known *k)
 {
-	return s->since[end] == k->since && k->rows - s->rows[end] < ADDRESS_SPAN_RECORDS;
+	return k->rows - s->rows[end] < ADDRESS_SPAN_RECORDS;
 }
 
-/* Does this record open a span? Then the next ones of the conversation are in it. Whatever has been forgotten since (another
- * conversation had the place, an address was not heard of for long) opens one, too. */
-static bool
-opens_span(struct leaf_hasher *h, int64_t pair, uint64_t id, const struct known *a, const struct known *b)
+enum { IN_SPAN = -2, UNKNOWN = -1 };
+
+/* IN_SPAN, or the record opens a span, and the next ones of the conversation are in it: then how many others the span before has, or
+ * UNKNOWN when that has been forgotten (another conversation had the place, an address was not heard of for long). */
+static int
+open_span(struct leaf_hasher *h, int64_t pair, uint64_t id, const struct known *a, const struct known *b)
 {
 	const struct known *lower = a->number < b->number ? a : b, *upper = lower == a ? b : a;
 	struct span *s = &h->span[(uint64_t)pair % SPANS];
+	int before = UNKNOWN;
 
-	if (s->id && id - s->id < ADDRESS_SPAN_US && is_within(s, 0, lower) && is_within(s, 1, upper))
-		return false;
+	if (s->id && s->since[0] == lower->since && s->since[1] == upper->since) {
+		before = s->others;
+		if (id - s->id < ADDRESS_SPAN_US && is_within(s, 0, lower) && is_within(s, 1, upper)) {
+			s->others++;
+			return IN_SPAN;
+		}
+	}
+	h->spans = true;
 	*s = (struct span){ .id = id, .since = { lower->since, upper->since }, .rows = { lower->rows, upper->rows } };
-	return true;
+	return before;
 }
 
 /* What the indexes of users' histories know of the row. */
@@ -201,19 +216,21 @@ index_columns(struct leaf_hasher *h, char *p, const struct leaf_record *r, const
 	const char *from = r->recipient_only ? NULL : r->text[LEAF_FROM_BARE], *to = r->text[LEAF_TO_BARE];
 	struct known a = { 0 }, b = { 0 };
 	int64_t pair;
+	int before = IN_SPAN;
 
 	if (from)
-		a = address(h, from, len[LEAF_FROM_BARE]);
+		a = address(h, r->from_key, from, len[LEAF_FROM_BARE]);
 	if (to)
-		b = address(h, to, len[LEAF_TO_BARE]);
+		b = address(h, r->to_key, to, len[LEAF_TO_BARE]);
 	pair = address_pair(a.number, b.number);
 	p = put32(p, 1);
 	*p++ = (char)r->shown;
 	p = from ? field64(p, (uint64_t)a.number) : put32(p, UINT32_MAX);
 	p = to ? field64(p, (uint64_t)b.number) : put32(p, UINT32_MAX);
-	if (!from || !to || !r->shown || !opens_span(h, pair, r->id, &a, &b))
-		return put32(p, UINT32_MAX);
-	return field64(p, (uint64_t)pair);
+	if (from && to && r->shown)
+		before = open_span(h, pair, r->id, &a, &b);
+	p = before == IN_SPAN ? put32(p, UINT32_MAX) : field64(p, (uint64_t)pair);
+	return before < 0 ? put32(p, UINT32_MAX) : field16(p, before);
 }
 
 void

@@ -40,6 +40,7 @@ struct leaf_record {
 	size_t stanza_len;
 	/* Not in the canonical form, like the numbers of the addresses that go with it (address.h): who has it in their history. */
 	bool shown;
+	uint64_t from_key, to_key; /* crypt_hash of the bare addresses; 0: computed here */
 	bool recipient_only; /* without the number of its sender */
 };
 

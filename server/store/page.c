@@ -7,10 +7,6 @@
 
 #include "base/buf.h"
 
-#define MONTH_US UINT64_C(2678400000000)
-#define FIRST_MONTHS 1 /* a full page is within them for who writes and reads every day */
-#define WIDER 6        /* for who does not: three statements reach back three years */
-
 enum { COLUMN_ID, COLUMN_STANZA, COLUMN_THERE, COLUMN_RETURNED };
 
 char *
@@ -94,7 +90,7 @@ read_window(struct sql *db, struct arena *a, struct page *p, const struct page_s
 	struct err *e)
 {
 	struct page_window w = { .first = g->first, .last = g->last };
-	uint64_t width = g->months * MONTH_US;
+	uint64_t width = g->months * PAGE_MONTH_US;
 	PGresult *r;
 	enum sql_status st;
 
@@ -111,7 +107,7 @@ read_window(struct sql *db, struct arena *a, struct page *p, const struct page_s
 		return st;
 	take(a, r, p, s, g, w.first, w.last);
 	PQclear(r);
-	g->months *= WIDER;
+	g->months *= PAGE_WIDER;
 	return SQL_OK;
 }
 
@@ -129,7 +125,7 @@ reverse(void **row, size_t n)
 enum sql_status
 page_read(struct sql *db, struct arena *a, struct page *p, const struct page_source *s, const void *arg, struct err *e)
 {
-	struct reading g = { .first = p->first, .last = p->last, .months = FIRST_MONTHS, .room = p->max + 1, .bytes = p->max_bytes };
+	struct reading g = { .first = p->first, .last = p->last, .months = p->months ? p->months : PAGE_FIRST_MONTHS, .room = p->max + 1, .bytes = p->max_bytes };
 	enum sql_status st = SQL_OK;
 
 	p->n = 0;

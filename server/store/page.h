@@ -33,12 +33,17 @@
 	" WHERE p.upto - octet_length(p.stanza) < $7::bigint ORDER BY p.id " order
 #define PAGE_COLUMNS 4
 
+#define PAGE_MONTH_US UINT64_C(2678400000000)
+#define PAGE_FIRST_MONTHS 1 /* a full page is within them for who writes and reads every day */
+#define PAGE_WIDER 6        /* for who does not: three statements reach back three years */
+
 struct page {
 	/* In */
 	uint64_t first, last; /* ids, inclusive */
 	bool backwards;       /* the last of them, not the first */
 	unsigned max;
 	uint64_t max_bytes;   /* of stanzas; one row always fits */
+	unsigned months;      /* in the first window; 0: PAGE_FIRST_MONTHS */
 	/* Out */
 	void **row;           /* n of them, in chronological order */
 	size_t n;

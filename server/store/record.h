@@ -42,6 +42,7 @@ struct record_entry {
 	enum record_direction direction;
 	const char *from_bare, *from_resource; /* resource may be NULL */
 	const char *to_bare, *to_resource;
+	uint64_t from_key, to_key;   /* crypt_hash of the bare addresses, which who has a jid has; 0: the writer computes it */
 	const char *type;            /* chat, normal, groupchat, headline, error */
 	const char *client_id;       /* the stanza's id attribute; NULL when none */
 	const char *body;            /* NULL when none */

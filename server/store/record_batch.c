@@ -99,6 +99,8 @@ describe_entry(const struct record_entry *e, struct leaf_record *r)
 	r->shown = e->shown;
 	r->recipient_only = e->recipient_only;
 	r->refers_record = 0;
+	r->from_key = e->from_key;
+	r->to_key = e->to_key;
 	r->text[LEAF_FROM_BARE] = e->from_bare;
 	r->text[LEAF_FROM_RESOURCE] = e->from_resource;
 	r->text[LEAF_TO_BARE] = e->to_bare;
@@ -118,6 +120,7 @@ describe_late(const struct late *l, struct leaf_record *r)
 	r->direction = l->direction;
 	r->deliverable = r->shown = r->recipient_only = false;
 	r->refers_record = l->id;
+	r->from_key = r->to_key = 0;
 	r->stanza_len = 0;
 	for (int i = 0; i < LEAF_TEXTS; i++)
 		r->text[i] = l->text[i];

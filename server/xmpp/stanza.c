@@ -205,12 +205,17 @@ elem_add_copy(struct stanza *st, struct elem *parent, const struct elem *src)
 	return e;
 }
 
+/* Names are compared many times for each stanza, and mostly differ in their first letter. */
+static inline bool
+is_same(const char *a, const char *b)
+{
+	return a == b || (*a == *b && strcmp(a, b) == 0);
+}
+
 static bool
 attr_is(const struct attr *a, const char *ns, const char *name)
 {
-	if (a->ns != ns && (a->ns == NULL || ns == NULL || strcmp(a->ns, ns) != 0))
-		return false;
-	return a->name == name || strcmp(a->name, name) == 0;
+	return is_same(a->name, name) && (a->ns == ns || (a->ns != NULL && ns != NULL && strcmp(a->ns, ns) == 0));
 }
 
 void
@@ -279,9 +284,9 @@ elem_is(const struct elem *e, const char *ns, const char *name)
 {
 	if (e == NULL || e->name == NULL)
 		return false;
-	if (ns != NULL && e->ns != ns && strcmp(e->ns, ns) != 0)
+	if (name != NULL && !is_same(e->name, name))
 		return false;
-	return name == NULL || e->name == name || strcmp(e->name, name) == 0;
+	return ns == NULL || e->ns == ns || strcmp(e->ns, ns) == 0;
 }
 
 static struct elem *

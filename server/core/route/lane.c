@@ -274,6 +274,8 @@ submit(struct entry *e)
 	e->rec.from_bare = jid_bare(p->from);
 	e->rec.from_resource = jid_resource(p->from);
 	e->rec.to_bare = jid_bare(to);
+	e->rec.from_key = jid_hash(p->from);
+	e->rec.to_key = jid_hash(to);
 	e->rec.to_resource = p->to ? jid_resource(p->to) : NULL;
 	e->rec.stanza = p->xml;
 	e->rec.stanza_len = p->xml_len;

@@ -3,7 +3,6 @@
  */
 #include "core/route/packet.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,7 +161,9 @@ write_additions(struct buf *out, const struct packet *p)
 	}
 	buf_adds(out, "<stanza-id xmlns='urn:xmpp:sid:0' by='");
 	serialize_attr(out, jid_bare(p->to), jid_bare_len(p->to));
-	buf_addf(out, "' id='%" PRIu64 "'/>", p->record_id);
+	buf_adds(out, "' id='");
+	buf_addu(out, p->record_id);
+	buf_adds(out, "'/>");
 }
 
 /* The recorded text with our additions before its end tag. p->xml ends in "</message>" or "/>". */

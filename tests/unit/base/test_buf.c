@@ -98,6 +98,21 @@ err_is_one_line(void **state)
 	assert_true(strlen(e.text) < sizeof(e.text));
 }
 
+static void
+numbers(void **state)
+{
+	struct buf b = {0};
+
+	(void)state;
+	buf_addu(&b, 0);
+	buf_addc(&b, ' ');
+	buf_addu(&b, 1209);
+	buf_addc(&b, ' ');
+	buf_addu(&b, UINT64_MAX);
+	assert_string_equal(buf_str(&b), "0 1209 18446744073709551615");
+	buf_fini(&b);
+}
+
 int
 main(void)
 {
@@ -105,6 +120,7 @@ main(void)
 		cmocka_unit_test(empty),
 		cmocka_unit_test(adds),
 		cmocka_unit_test(queue),
+		cmocka_unit_test(numbers),
 		cmocka_unit_test(err_is_one_line),
 	};
 

@@ -47,9 +47,9 @@ vector(void **state)
 	text_hex(leaf, sizeof(leaf), hex);
 	assert_string_equal(hex,
 			    "acb047f66b8724b0d653bb2f3492c3455063cf28c0f2493254a53002df837702");
-	/* Behind salt and hash is what the hash does not cover: 5 + 2 * 12 + 4 bytes (it opens no span: not shown). */
-	assert_memory_equal(out.data + out.len - 33 - SHA256_SIZE, leaf, SHA256_SIZE);
-	assert_memory_equal(out.data + out.len - 33 - SHA256_SIZE - 4 - LEAF_SALT, salt, LEAF_SALT);
+	/* Behind salt and hash is what the hash does not cover: 5 + 2 * 12 + 2 * 4 bytes (not shown, it opens no span). */
+	assert_memory_equal(out.data + out.len - 37 - SHA256_SIZE, leaf, SHA256_SIZE);
+	assert_memory_equal(out.data + out.len - 37 - SHA256_SIZE - 4 - LEAF_SALT, salt, LEAF_SALT);
 	buf_fini(&out);
 	leaf_hasher_free(h);
 }
@@ -128,31 +128,35 @@ the_recipients_alone(void **state)
 	buf_add(&end, "\0\0\0\1\1", 5); /* shown */
 	buf_add(&end, null, 4);
 	buf_add(&end, eight, 4);
-	assert_memory_equal(out.data + out.len - 5 - 4 - 12 - 4, buf_data(&end), 5 + 4 + 4);
-	assert_memory_equal(out.data + out.len - 4, null, 4);
+	assert_memory_equal(out.data + out.len - 5 - 4 - 12 - 8, buf_data(&end), 5 + 4 + 4);
+	assert_memory_equal(out.data + out.len - 8, null, 4);
 	buf_fini(&end);
 	buf_fini(&out);
 	leaf_hasher_free(h);
 }
 
-/* Does the row of this message carry the number of the pair? */
-static bool
-opens(struct leaf_hasher *h, uint64_t id, const char *from, const char *to, bool shown)
+/* What the row of this message says of spans: -2 it opens none, -1 it opens one and the one before is not known, else that
+ * one's others. */
+static int
+span(struct leaf_hasher *h, uint64_t id, const char *from, const char *to, bool shown)
 {
 	static const uint8_t null[4] = { 0xff, 0xff, 0xff, 0xff };
 	uint8_t salt[LEAF_SALT] = {0}, leaf[SHA256_SIZE];
 	struct leaf_record r = sample;
 	struct buf out = {0};
-	bool yes;
+	bool opens, known;
+	int n;
 
 	r.id = id;
 	r.shown = shown;
 	r.text[LEAF_FROM_BARE] = from;
 	r.text[LEAF_TO_BARE] = to;
 	leaf_copy_row(h, &out, &r, salt, leaf);
-	yes = memcmp(out.data + out.len - 4, null, 4) != 0;
+	known = memcmp(out.data + out.len - 4, null, 4) != 0;
+	opens = known || memcmp(out.data + out.len - 8, null, 4) != 0;
+	n = !opens ? -2 : !known ? -1 : (uint8_t)out.data[out.len - 1];
 	buf_fini(&out);
-	return yes;
+	return n;
 }
 
 /* A conversation's number is in the first record of a span: until so many records of one of the two, for so long. */
@@ -163,24 +167,25 @@ spans(void **state)
 	uint64_t id = 1000;
 
 	(void)state;
-	assert_true(opens(h, id, "a@x", "b@x", true));
+	assert_int_equal(span(h, id, "a@x", "b@x", true), -1);
 	for (int i = 1; i < ADDRESS_SPAN_RECORDS; i++)
-		assert_false(opens(h, ++id, i % 2 ? "b@x" : "a@x", i % 2 ? "a@x" : "b@x", true));
-	assert_true(opens(h, ++id, "a@x", "b@x", true));
+		assert_int_equal(span(h, ++id, i % 2 ? "b@x" : "a@x", i % 2 ? "a@x" : "b@x", true), -2);
+	assert_int_equal(span(h, ++id, "a@x", "b@x", true), ADDRESS_SPAN_RECORDS - 1);
 	/* What they say to others counts, shown or not. */
-	assert_true(opens(h, ++id, "a@x", "c@x", true));
+	assert_int_equal(span(h, ++id, "a@x", "c@x", true), -1);
 	for (int i = 0; i < ADDRESS_SPAN_RECORDS - 2; i++)
-		assert_false(opens(h, ++id, "d@x", "b@x", false));
-	assert_false(opens(h, ++id, "b@x", "a@x", true));
-	assert_true(opens(h, ++id, "b@x", "a@x", true));
-	assert_false(opens(h, ++id, "c@x", "a@x", true));
+		assert_int_equal(span(h, ++id, "d@x", "b@x", false), -2);
+	assert_int_equal(span(h, ++id, "b@x", "a@x", true), -2);
+	assert_int_equal(span(h, ++id, "b@x", "a@x", true), 1);
+	assert_int_equal(span(h, ++id, "c@x", "a@x", true), -2);
 	/* To oneself: twice in one's own. */
-	assert_true(opens(h, ++id, "e@x", "e@x", true));
-	assert_false(opens(h, ++id, "e@x", "e@x", true));
-	assert_false(opens(h, id + ADDRESS_SPAN_US - 2, "e@x", "e@x", true));
-	assert_true(opens(h, id + ADDRESS_SPAN_US, "e@x", "e@x", true));
+	assert_int_equal(span(h, ++id, "e@x", "e@x", true), -1);
+	assert_int_equal(span(h, ++id, "e@x", "e@x", true), -2);
+	assert_int_equal(span(h, id + ADDRESS_SPAN_US - 2, "e@x", "e@x", true), -2);
+	assert_int_equal(span(h, id + ADDRESS_SPAN_US, "e@x", "e@x", true), 2);
+	assert_int_equal(span(h, id + 2 * ADDRESS_SPAN_US, "e@x", "e@x", true), 0);
 	leaf_forget_spans(h);
-	assert_true(opens(h, ++id, "e@x", "e@x", true));
+	assert_int_equal(span(h, ++id, "e@x", "e@x", true), -1);
 	leaf_hasher_free(h);
 }
 
@@ -193,12 +198,12 @@ forgotten_addresses(void **state)
 	uint64_t id = 1000;
 
 	(void)state;
-	assert_true(opens(h, id, "a@x", "b@x", true));
+	assert_int_equal(span(h, id, "a@x", "b@x", true), -1);
 	for (int i = 0; i < 400000; i++) {
 		snprintf(name, sizeof(name), "u%d@x", i);
-		opens(h, ++id, NULL, name, false);
+		span(h, ++id, NULL, name, false);
 	}
-	assert_true(opens(h, ++id, "a@x", "b@x", true));
+	assert_int_equal(span(h, ++id, "a@x", "b@x", true), -1);
 	leaf_hasher_free(h);
 }
 
