@@ -227,7 +227,7 @@ write_head(struct http_request *r, int status, const char *type, uint64_t length
 	struct buf out = { 0 };
 
 	r->begun = true;
-	r->keep = r->route && r->head.keep && r->body_done && !http_is_quiet() && r->c->state != HTTP_CLOSING;
+	r->keep = r->head.keep && r->body_done && !http_is_quiet() && r->c->state != HTTP_CLOSING;
 	buf_addf(&out, "HTTP/1.1 %d %s\r\n", status, http_status_text(status));
 	write_date(&out);
 	if (type)
