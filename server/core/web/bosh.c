@@ -37,6 +37,8 @@
 #define REQUESTS_MAX 3  /* hold + 1, and one to pause or terminate */
 #define PENDING_MAX 65536 /* from the stream, for the next answer */
 #define REPEATS_MAX 10  /* of requests that are held */
+#define LANG_MAX 64
+#define KEY_MAX 128
 
 struct bosh;
 
@@ -465,6 +467,13 @@ on_flushed(struct conn *conn, void *owner, uint64_t upto)
 
 /* Requests in their order */
 
+/* As much of it as we keep; NULL when there is none. */
+static char *
+copy(const char *text, size_t most)
+{
+	return text ? mem_strndup(text, strnlen(text, most)) : NULL;
+}
+
 /* XEP-0124 §15: a request's key hashes to the one before. */
 static bool
 key_is_right(struct bosh *b, const struct bosh_post *p)
@@ -479,7 +488,7 @@ key_is_right(struct bosh *b, const struct bosh_post *p)
 		if (strcasecmp(hex, b->key))
 			return false;
 		free(b->key);
-		b->key = mem_strndup(p->newkey ? p->newkey : p->key, 128);
+		b->key = copy(p->newkey ? p->newkey : p->key, KEY_MAX);
 	}
 	return true;
 }
@@ -766,8 +775,8 @@ create(struct http_request *r, struct bosh_post *p)
 	b->polling = !b->hold || !b->wait_ms;
 	b->next = p->rid + 1;
 	b->to = mem_strdup(p->to);
-	b->lang = p->lang ? mem_strndup(p->lang, 64) : NULL;
-	b->key = p->newkey ? mem_strndup(p->newkey, 128) : NULL;
+	b->lang = copy(p->lang, LANG_MAX);
+	b->key = copy(p->newkey, KEY_MAX);
 	write_first(b, p);
 	send_open(b, p->from, version_of(p));
 	hold(b, r, p)->taken = true;
