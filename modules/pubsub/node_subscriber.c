@@ -10,6 +10,7 @@
 #include "xmpp/ns.h"
 
 #define AUTHORIZATION "http://jabber.org/protocol/pubsub#subscribe_authorization"
+#define ASKS " asks to subscribe to "
 #define ID_BYTES 8
 
 /* §8.8.1 */
@@ -141,12 +142,17 @@ struct stanza *
 node_question(const char *from, const char *node, const char *jid, const char *subid)
 {
 	struct stanza *st = stanza_new(NS_CLIENT, "message");
-	struct elem *x;
+	struct elem *body, *x;
 	char id[2 * ID_BYTES + 1];
 
 	crypt_random_hex(id, ID_BYTES);
 	elem_set(st, st->root, "from", from);
 	elem_set(st, st->root, "id", id);
+	/* For people whose client does not know the form. */
+	body = elem_add(st, st->root, NULL, "body");
+	elem_add_text(st, body, jid, strlen(jid));
+	elem_add_text(st, body, ASKS, sizeof(ASKS) - 1);
+	elem_add_text(st, body, node, strlen(node));
 	x = form_new(st, st->root, "form", AUTHORIZATION);
 	form_title(st, x, "Subscription request", "Choose whether to approve this entity's subscription request.");
 	form_add(st, x, "hidden", "pubsub#subid", NULL, subid);

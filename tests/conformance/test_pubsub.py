@@ -330,6 +330,7 @@ def test_authorize_later(t):
     n = create(a, access_model='authorize')
     ok(affiliate(a, n, (c, 'member')))
     assert part(subscribe(c, n), 'subscription').get('subscription') == 'subscribed'
+    ok(subscribe(a, n))
     a.close()
     ok(subscribe(b, n))
     a2 = t.online(a)
@@ -337,7 +338,7 @@ def test_authorize_later(t):
     decide(b, q, '1')
     r = b.expect(lambda e: e.name == 'message' and e.get('type') == 'error', 'the refusal')
     assert r.condition() == 'forbidden', r
-    assert (b.bare, 'pending') in subscribers(a2, n)
+    assert {(b.bare, 'pending'), (a.bare, 'subscribed')} <= subscribers(a2, n)
     decide(a2, q, '1')
     assert state(b, n) == 'subscribed'
     ok(a2.iq('get', "<ping xmlns='urn:xmpp:ping'/>"))
@@ -852,6 +853,11 @@ def test_notification_type(t):
     assert event(b, n)[1].get('type') == 'normal'
     ok(publish(a, m))
     quiet(b, a)
+    # Who is away keeps the subscription, and hears the last item when coming.
+    b.close()
+    ok(publish(a, n, 'last'))
+    b2 = t.online(b)
+    assert item_of(b2, n) == 'last' and subscribers(a, n) == {(b.bare, 'subscribed')}
 
 
 def test_item_expire(t):

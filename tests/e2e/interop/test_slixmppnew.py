@@ -66,7 +66,8 @@ class Device(slixmpp.ClientXMPP):
         self.add_event_handler('session_resumed', lambda _: setattr(self, 'resumed', self.resumed + 1))
         for event in ('message', 'message_error', 'carbon_sent', 'carbon_received', 'avatar_metadata_publish', 'message_correction', 'message_retract',
                       'reactions', 'message_displayed_synchronization_publish', 'bookmarks_publish', 'bookmarks_retract', 'blocked', 'unblocked',
-                      'changed_subscription', 'presence_available', 'presence_unavailable', 'receipt_received', 'pubsub_publish'):
+                      'changed_subscription', 'presence_available', 'presence_unavailable', 'receipt_received', 'pubsub_publish', 'pubsub_retract',
+                      'pubsub_purge', 'pubsub_delete', 'message_xform', 'pubsub_config', 'pubsub_subscription'):
             self.add_event_handler(event, functools.partial(self._hear, event))
         t.slix.append(self)
 
@@ -209,6 +210,51 @@ async def test_bookmarks(t):
     ask = laptop.make_iq_get()
     ask.set_payload(ET.fromstring("<query xmlns='jabber:iq:private'><storage xmlns='storage:bookmarks'/></query>"))
     assert 'council@rooms.capulet.lit' in str(await ask.send())
+
+
+@scenario
+async def test_pubsub(t):
+    """XEP-0060: a node at the service from creation to deletion, its owner and a subscriber on slixmpp"""
+    hamlet, horatio = await Device(t).online(), await Device(t).online()
+    service = slixmpp.JID('pubsub.' + t.server.domain)
+    a, b = hamlet['xep_0060'], horatio['xep_0060']
+    assert str(service) in [i[0] for i in (await hamlet['xep_0030'].get_items(t.server.domain))['disco_items']['items']]
+    node = (await a.create_node(service, None))['pubsub']['create']['node']
+    form = (await a.get_node_config(service, node))['pubsub_owner']['configure']['form']
+    assert form.get_values()['pubsub#access_model'] == 'open', form
+    config = hamlet['xep_0004'].make_form(ftype='submit')
+    for k, v in (('FORM_TYPE', 'http://jabber.org/protocol/pubsub#node_config'), ('pubsub#access_model', 'authorize'),
+                 ('pubsub#title', 'Musings')):
+        config.add_field(var=k, value=v)
+    await a.set_node_config(service, node, config)
+    answer = await b.subscribe(service, node)
+    assert answer['pubsub']['subscription']['subscription'] == 'pending', answer
+    await hamlet.expect('message_xform', lambda m: horatio.bare() in str(m['form']))
+    await hamlet.expect('message', lambda m: horatio.bare() in m['body'])
+    await a.modify_subscriptions(service, node, [(horatio.bare(), 'subscribed')])
+    await horatio.expect('pubsub_subscription', lambda m: m['pubsub_event']['subscription']['subscription'] == 'subscribed')
+    item = await a.publish(service, node, payload=ET.fromstring("<entry xmlns='http://www.w3.org/2005/Atom'><title>T</title></entry>"))
+    id = item['pubsub']['publish']['item']['id']
+    got = await horatio.expect('pubsub_publish', lambda m: m['pubsub_event']['items']['node'] == node)
+    assert got['pubsub_event']['items']['item']['id'] == id and 'Atom' in str(got), got
+    assert [i['id'] for i in (await b.get_items(service, node))['pubsub']['items']] == [id]
+    assert [s['node'] for s in (await b.get_subscriptions(service))['pubsub']['subscriptions']] == [node]
+    assert 'deliver' in str(await b.get_subscription_options(service, node))
+    await a.modify_affiliations(service, node, [(horatio.bare(), 'publisher')])
+    assert {x['affiliation'] for x in (await a.get_node_affiliations(service, node))['pubsub_owner']['affiliations']} == {'owner', 'publisher'}
+    await a.retract(service, node, id, notify=True)
+    await horatio.expect('pubsub_retract', lambda m: m['pubsub_event']['items']['retract']['id'] == id)
+    await a.purge(service, node)
+    await horatio.expect('pubsub_purge')
+    await b.unsubscribe(service, node)
+    await b.subscribe(service, node)
+    await a.delete_node(service, node)
+    await horatio.expect('pubsub_delete', lambda m: m['pubsub_event']['delete']['node'] == node)
+    try:
+        await b.get_items(service, node)
+        raise AssertionError('there is still such a node')
+    except IqError as e:
+        assert e.condition == 'item-not-found', e
 
 
 @scenario
