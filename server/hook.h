@@ -34,6 +34,7 @@ enum hook_stage {
 	HOOK_RECV_REFUSED,     /* recipient's home: RECV_CHECK let this message not pass */
 	HOOK_RECV_DELIVER,     /* recipient's home: somebody else takes the delivery of a message over */
 	HOOK_RECV_GIVEN,       /* recipient's home: a message was given to sessions (module_was_given): copies for the others */
+	HOOK_RECV_AWAY,        /* recipient's home: what a room said has been put into the queue of h->bound, which has no stream now */
 	HOOK_RECV_MISSED,      /* recipient's home: nobody was there; it stays in the record for later. HANDLED: it shall
 	                          not come later */
 	HOOK_SESSION_SEND,     /* a stanza is about to be written to h->bound, which asked for this stage (module_session_watch).

@@ -269,6 +269,12 @@ on_answer(struct hook *h, void *data, bool ok)
 
 /* Which messages */
 
+static bool
+has_words(const struct elem *root)
+{
+	return elem_child(root, NS_CLIENT, "body") || elem_child(root, NS_EME, "encryption");
+}
+
 /* It asks for attention: words, encrypted ones too, a call, an invitation. */
 static bool
 is_important(const struct elem *root)
@@ -278,8 +284,7 @@ is_important(const struct elem *root)
 
 	if (!elem_is(root, NS_CLIENT, "message") || (type && strcmp(type, "chat") && strcmp(type, "normal")))
 		return false;
-	return elem_child(root, NS_CLIENT, "body") || elem_child(root, NS_EME, "encryption") ||
-		elem_child(root, NS_JINGLE_MESSAGE, "propose") || elem_child(root, NS_CONFERENCE, "x") ||
+	return has_words(root) || elem_child(root, NS_JINGLE_MESSAGE, "propose") || elem_child(root, NS_CONFERENCE, "x") ||
 		(x && elem_child(x, NS_MUC_USER, "invite"));
 }
 
@@ -308,6 +313,25 @@ on_message(struct hook *h)
 		if (is_here(h, s) || (h->delayed && h->record_id <= s->upto))
 			continue;
 		count(s, h->stanza, h->record_id);
+		notify(h, s);
+	}
+	return HOOK_NEXT;
+}
+
+/* Somebody has spoken in a room, for a client whose stream has gone. What it said itself comes back to it, too: it would be there. */
+static enum hook_verdict
+on_away(struct hook *h)
+{
+	struct push_account *a = module_data(h);
+
+	if (!a || !a->n || !has_words(h->stanza->root))
+		return HOOK_NEXT;
+	LIST_EACH(l, &a->services) {
+		struct push_service *s = LIST_ENTRY(l, struct push_service, link);
+
+		if (strcmp(s->resource, jid_resource(h->session)) != 0)
+			continue;
+		count(s, h->stanza, 0);
 		notify(h, s);
 	}
 	return HOOK_NEXT;
@@ -520,7 +544,7 @@ attach(struct module *m)
 		module_on_iq(m, MODULE_IQ_SET, NS_PUSH, "disable", MODULE_ACCOUNT, on_disable) ||
 		module_on(m, HOOK_RECV_DELIVER, on_deliver) || module_on(m, HOOK_RECV_GIVEN, on_message) ||
 		module_on(m, HOOK_RECV_MISSED, on_message) || module_on(m, HOOK_SESSION_BOUND, on_here) ||
-		module_on(m, HOOK_SESSION_RESUMED, on_here) || module_on(m, HOOK_SESSION_DETACHED, on_detached) ? -1 : 0;
+		module_on(m, HOOK_SESSION_RESUMED, on_here) || module_on(m, HOOK_RECV_AWAY, on_away) || module_on(m, HOOK_SESSION_DETACHED, on_detached) ? -1 : 0;
 }
 
 const struct module_def push_module = {

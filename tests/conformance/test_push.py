@@ -2,6 +2,7 @@
 import time
 
 from chancerytest.element import NAMES
+from chancerytest.muc import here
 from chancerytest.scenario import alone
 
 NAMES.update(push='urn:xmpp:push:0', pubsub='http://jabber.org/protocol/pubsub')
@@ -199,6 +200,24 @@ def test_detached(t):
     t.server.wait(lambda: t.server.log().count('detached jid=%s' % juliet.jid) == 2, 'the session to be detached')
     romeo.message(juliet.bare, 'm2')
     assert pushed(service).count == 1
+
+
+def test_room_when_detached(t):
+    """XEP-0357, XEP-0045: what is said in a room wakes an occupant's client that waits to be resumed; typing does not"""
+    service, juliet = with_service(t, sm=True)
+    room, romeo = here(t, 1, nicks=('romeo',))
+    room.join(juliet, 'juliet', seen=('romeo',))
+    romeo.expect_presence(None, room.at('juliet'))
+    juliet.acked()
+    juliet.cut()
+    t.server.wait(lambda: 'detached jid=%s' % juliet.jid in t.server.log(), 'the session to be detached')
+    room.say(romeo, None, inner=TYPING)
+    room.say(romeo, 'where are you?')
+    assert pushed(service).count == 1
+    back = t.client(juliet).authenticated()
+    assert back.resume(juliet).name == 'resumed'
+    m = back.expect(lambda e: e.name == 'message' and e.find('body') is not None, 'what was said')
+    assert m.get('from') == room.at('romeo') and m.get('to') == juliet.jid, m
 
 
 def test_unconfirmed_when_detached(t):
