@@ -267,12 +267,15 @@ takes_effect(struct hook *h, struct change *c)
 	for (const struct change_item *i = c->first; i; i = i->next)
 		if (i->jid)
 			room_set_affiliate(r, i->jid, i->affiliation, i->reserve, i->reason);
-	/* Those who go are told first: who stays hears of them, not the other way round. */
+	/* Those who go are told first: who stays hears of them, not the other way round. Who does it goes last, as it is named. */
 	for (unsigned n = 0; n < c->nsteps; n++)
-		if (c->step[n].role == ROLE_NONE)
+		if (c->step[n].role == ROLE_NONE && c->step[n].occupant != c->actor)
 			step_takes_effect(c, &c->step[n]);
 	for (unsigned n = 0; n < c->nsteps; n++)
 		if (c->step[n].role != ROLE_NONE)
+			step_takes_effect(c, &c->step[n]);
+	for (unsigned n = 0; n < c->nsteps; n++)
+		if (c->step[n].role == ROLE_NONE && c->step[n].occupant == c->actor)
 			step_takes_effect(c, &c->step[n]);
 	leave_settle(h, r);
 	return c->then(h, c->data, true);

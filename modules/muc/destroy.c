@@ -36,8 +36,7 @@ stored(struct hook *h, void *data, bool ok)
 		return d->then(h, d->data, false);
 	log_info(NULL, "room-destroyed", "room=%s by=%s", jid_bare(d->room->jid), jid_bare(h->from));
 	metric_add(METRIC_ROOMS_DESTROYED, 1);
-	ROOM_EACH_OCCUPANT(o, d->room)
-		room_remove_occupant(d->room, o, &why);
+	room_remove_all(d->room, &why);
 	room_forget(d->room);
 	return d->then(h, d->data, true);
 }

@@ -217,6 +217,17 @@ room_remove_occupant(struct room *r, struct room_occupant *o, const struct room_
 }
 
 void
+room_remove_all(struct room *r, const struct room_why *why)
+{
+	ROOM_EACH_OCCUPANT(o, r)
+		LIST_EACH(l, &o->seats)
+			presence_tell_gone_own(r, o, ROOM_SEAT(l), why);
+	while (r->occupants)
+		occupant_free(r, r->occupants);
+	close_if_empty(r);
+}
+
+void
 room_change_occupant(struct room *r, struct room_occupant *o, enum affiliation a, enum role role, const struct room_why *why)
 {
 	bool saw = presence_sees_addresses(r, o);

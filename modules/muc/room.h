@@ -214,6 +214,8 @@ void room_change_occupant(struct room *r, struct room_occupant *o, enum affiliat
 /* The seat leaves, is kicked (307), banned (301), … The occupant with its last seat: it may be gone after that. */
 void room_remove_seat(struct room *r, struct room_seat *s, const struct room_why *why);
 void room_remove_occupant(struct room *r, struct room_occupant *o, const struct room_why *why);
+/* Everybody: each is told of its own leaving only. */
+void room_remove_all(struct room *r, const struct room_why *why);
 /* Whether real addresses are seen has changed: who is in which audience follows from r->config. */
 void room_sort_audiences(struct room *r);
 /* Tells everybody inside: takes st; `from`, the room or an occupant, is set by this unless st is sealed. */

@@ -3,6 +3,7 @@ from .client import unique
 from .element import escape
 
 MUC, USER = 'http://jabber.org/protocol/muc', 'http://jabber.org/protocol/muc#user'
+OWNER = 'http://jabber.org/protocol/muc#owner'
 
 
 class Room:
@@ -28,6 +29,10 @@ class Room:
             c.expect(lambda e: e.name == 'message' and e.find('body') is not None, 'history')
         c.expect(lambda e: e.name == 'message' and e.get('type') == 'groupchat' and e.find('subject') is not None
                  and e.find('body') is None, 'the subject')
+        if '201' in codes(p):
+            # §10.1.2: as it is. Until then nobody else may get in.
+            r = c.iq('set', "<query xmlns='%s'><x xmlns='jabber:x:data' type='submit'/></query>" % OWNER, to=self.jid)
+            assert r.get('type') == 'result', r
         return p
 
     def leave(self, c, nick, inner=''):
