@@ -38,6 +38,7 @@ struct memory {
 	bool copy;            /* the copy may have to be made anew */
 	bool look, looked;    /* the copy may have rooms that the items have not */
 	struct stanza *list;  /* the event with the last list that a client has set; NULL: it is in effect */
+	struct stanza *said;  /* that one, until the copy has been looked at again: a walk may have written over it */
 };
 
 static void
@@ -46,6 +47,7 @@ memory_free(void *data)
 	struct memory *m = data;
 
 	stanza_unref(m->list);
+	stanza_unref(m->said);
 	free(m);
 }
 
@@ -144,7 +146,8 @@ on_looked(struct hook *h, void *data, bool ok)
 /* From the items to the copy */
 
 struct copy {
-	const struct elem *had; /* what the node has; NULL: nothing */
+	const struct elem *had;  /* what the node has; NULL: nothing */
+	const struct elem *more; /* what has the web pages (XEP-0048 §2.2) and whatever else is no room; NULL: nothing */
 	const char *storage;    /* to publish */
 	bool configured;
 };
@@ -186,12 +189,24 @@ on_published(struct hook *h, void *data, bool ok)
 	return hook_ask(h, h->account, pubsub_configure(NS_STORAGE, &whitelist), 0, c, on_configured);
 }
 
+static size_t
+count_more(const struct elem *storage)
+{
+	size_t n = 0;
+
+	for (const struct elem *e = storage ? elem_first(storage) : NULL; e; e = elem_next(e, NULL, NULL))
+		n += !elem_is(e, NS_STORAGE, "conference");
+	return n;
+}
+
 /* In whatever order. */
 static bool
 is_same(struct hook *h, const struct copy *c, const struct bookmarks *all)
 {
 	struct bookmarks had = { 0 };
 
+	if (count_more(c->had) != count_more(c->more))
+		return false;
 	if (!c->had)
 		return !all->n;
 	if (!bookmark_read_storage(c->had, h->arena, &had) || had.n != all->n)
@@ -205,7 +220,6 @@ is_same(struct hook *h, const struct copy *c, const struct bookmarks *all)
 	return true;
 }
 
-/* What is no room (XEP-0048 §2.2: web pages) stays. */
 static const char *
 storage_text(struct hook *h, const struct copy *c, const struct bookmarks *all)
 {
@@ -213,7 +227,7 @@ storage_text(struct hook *h, const struct copy *c, const struct bookmarks *all)
 	struct buf b = { 0 };
 	const char *s;
 
-	for (const struct elem *e = c->had ? elem_first(c->had) : NULL; e; e = elem_next(e, NULL, NULL))
+	for (const struct elem *e = c->more ? elem_first(c->more) : NULL; e; e = elem_next(e, NULL, NULL))
 		if (!elem_is(e, NS_STORAGE, "conference"))
 			elem_add_copy(st, st->root, e);
 	bookmark_add_conferences(st, st->root, all);
@@ -222,6 +236,15 @@ storage_text(struct hook *h, const struct copy *c, const struct bookmarks *all)
 	buf_fini(&b);
 	stanza_unref(st);
 	return s;
+}
+
+/* By a list that a client has set meanwhile: that comes first. */
+static bool
+is_overtaken(struct hook *h)
+{
+	const struct memory *m = module_data(h);
+
+	return m && m->list;
 }
 
 static enum hook_verdict
@@ -233,7 +256,7 @@ on_items(struct hook *h, void *data, bool ok)
 	if (!bookmark_has_items(h, ok))
 		return failed(h, "unavailable");
 	all = bookmark_read_items(h->answer, h->arena);
-	if (is_same(h, c, &all))
+	if (is_same(h, c, &all) || is_overtaken(h))
 		return end(h);
 	c->storage = storage_text(h, c, &all);
 	return publish(h, c);
@@ -249,36 +272,59 @@ on_copy(struct hook *h, void *data, bool ok)
 	c->had = storage_of_item(pubsub_first_item(h->answer));
 	if (c->had)
 		(void)hold(h, h->answer);
+	if (!c->more)
+		c->more = c->had;
 	return hook_ask(h, h->account, pubsub_items_get(NS_BOOKMARKS, NULL, 0), 0, c, on_items);
 }
 
 /* Which walk is next */
 
+static void
+set_stanza(struct stanza **at, const struct stanza *st)
+{
+	stanza_unref(*at);
+	*at = st ? stanza_ref((struct stanza *)st) : NULL;
+}
+
+static enum hook_verdict
+begin_list(struct hook *h, struct memory *m)
+{
+	const struct stanza *list = hold(h, m->list);
+
+	set_stanza(&m->said, list);
+	set_stanza(&m->list, NULL);
+	m->copy = true; /* something of it may be refused, or have been written over */
+	return take_list(h, storage_of_event(list), false);
+}
+
+static enum hook_verdict
+begin_copy(struct hook *h, struct memory *m)
+{
+	struct copy *c = arena_zalloc(hook_memory(h), sizeof(*c));
+
+	if (m->said)
+		c->more = storage_of_event(hold(h, m->said));
+	set_stanza(&m->said, NULL);
+	m->copy = false;
+	return hook_ask(h, h->account, pubsub_items_get(NS_STORAGE, NULL, 1), 0, c, on_copy);
+}
+
 static enum hook_verdict
 begin(struct hook *h, void *data, bool ok)
 {
 	struct memory *m = module_data(h);
-	const struct stanza *list;
 
 	(void)data;
 	(void)ok;
 	if (!m || m->busy || !(m->list || m->look || m->copy))
 		return HOOK_NEXT;
 	m->busy = true;
-	if (m->list) {
-		list = hold(h, m->list);
-		stanza_unref(m->list);
-		m->list = NULL;
-		m->copy = true; /* should something of it be refused */
-		return take_list(h, storage_of_event(list), false);
-	}
-	if (m->look) {
-		m->look = false;
-		return hook_ask(h, h->account, pubsub_items_get(NS_STORAGE, NULL, 1), 0, NULL, on_looked);
-	}
-	m->copy = false;
-	return hook_ask(h, h->account, pubsub_items_get(NS_STORAGE, NULL, 1), 0, arena_zalloc(hook_memory(h), sizeof(struct copy)),
-		on_copy);
+	if (m->list)
+		return begin_list(h, m);
+	if (!m->look)
+		return begin_copy(h, m);
+	m->look = false;
+	return hook_ask(h, h->account, pubsub_items_get(NS_STORAGE, NULL, 1), 0, NULL, on_looked);
 }
 
 /* Events of the account's own nodes, as it gets them itself. The message goes on. */
@@ -298,8 +344,7 @@ on_event(struct hook *h)
 	if (m && !strcmp(node, NS_BOOKMARKS)) {
 		m->copy = true;
 	} else if (m && elem_child(h->stanza->root, NS_ADDRESS, "addresses") && storage_of_event(h->stanza)) {
-		stanza_unref(m->list);
-		m->list = stanza_ref((struct stanza *)h->stanza);
+		set_stanza(&m->list, h->stanza);
 	}
 	hook_aside(h, begin, NULL);
 	return HOOK_NEXT;

@@ -49,13 +49,6 @@ is_question(const struct packet *p)
 	return p->kind == PACKET_IQ && (p->type == TYPE_GET || p->type == TYPE_SET);
 }
 
-static bool
-is_subscription(const struct packet *p)
-{
-	return p->type == TYPE_SUBSCRIBE || p->type == TYPE_SUBSCRIBED || p->type == TYPE_UNSUBSCRIBE ||
-		p->type == TYPE_UNSUBSCRIBED;
-}
-
 bool
 router_is_for_us(const struct packet *p)
 {
@@ -89,7 +82,7 @@ router_leave_lane(struct session *s, struct packet *p)
 		packet_unref(p);
 	} else if (p->kind == PACKET_PRESENCE && s && !p->to) {
 		presence_broadcast(s, p);
-	} else if (p->kind == PACKET_PRESENCE && p->to && is_subscription(p)) {
+	} else if (p->kind == PACKET_PRESENCE && p->to && packet_is_subscription(p)) {
 		roster_outbound(s, p);
 	} else if (p->kind == PACKET_PRESENCE && s) {
 		presence_directed(s, p);
@@ -162,7 +155,7 @@ cannot_look_up(struct packet *p)
 {
 	bool enters = p->kind == PACKET_PRESENCE && p->type == TYPE_NONE && service_of(p->to);
 
-	if (is_question(p) || is_subscription(p) || enters || (p->kind == PACKET_MESSAGE && !p->deliverable))
+	if (is_question(p) || packet_is_subscription(p) || enters || (p->kind == PACKET_MESSAGE && !p->deliverable))
 		router_refuse(p, XERROR_RESOURCE_CONSTRAINT, "wait", "the database is not available, try again later");
 }
 
@@ -438,7 +431,7 @@ deliver(struct user *u, struct packet *p)
 			deliver_message(u, p);
 		else if (p->kind == PACKET_IQ)
 			deliver_iq(u, p);
-		else if (is_subscription(p))
+		else if (packet_is_subscription(p))
 			roster_inbound(u, p);
 		else
 			presence_inbound(u, p);
@@ -465,7 +458,7 @@ needs_no_loading(const struct packet *p)
 	 * somebody had just been there: what is in memory is nobody's business. */
 	if (p->kind == PACKET_MESSAGE)
 		return p->type == TYPE_HEADLINE && !p->record_id; /* a notification for those who are there (RFC 6121 §8.5.2.2) */
-	return !is_subscription(p) && !is_question(p);
+	return !packet_is_subscription(p) && !is_question(p);
 }
 
 /* What a place has asked is answered whoever waits there. */
