@@ -12,8 +12,8 @@ RESET = struct.pack('ii', 1, 0)     # SO_LINGER with no time: close() sends a re
 
 
 class Proxy:
-    def __init__(self, t, direct=False):
-        self.to = ('127.0.0.1', t.server.port_tls if direct else t.server.port)
+    def __init__(self, t, direct=False, port=None):
+        self.to = ('127.0.0.1', port or (t.server.port_tls if direct else t.server.port))
         self.source, self.pairs, self.lock = t.source, [], threading.Lock()
         self.accepted = 0
         self.down = False       # true: whoever connects waits, as packets get lost

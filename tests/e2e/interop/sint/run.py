@@ -84,7 +84,7 @@ def relays(server):
     """Something for the tests of XEP-0215 to find."""
     with open(server.path('turn.secret'), 'w') as f:
         f.write('secret\n')
-    return json.dumps(['stun:stun.sint.test:3478:udp', 'turn:turn.sint.test:3478:udp:' + f.name])
+    return json.dumps(['turn:turn.sint.test:3478:udp:' + f.name])
 
 
 def command(args, path, server, dns, excluded):
