@@ -103,6 +103,12 @@ c2s_is_secure(const struct c2s *c)
 	return c->frames || conn_is_secure(c->conn);
 }
 
+bool
+c2s_takes_streams(void)
+{
+	return here && !here->quiet;
+}
+
 struct c2s *
 c2s_new(struct conn *conn, bool secure, struct c2s_frames *frames)
 {
@@ -119,7 +125,7 @@ c2s_new(struct conn *conn, bool secure, struct c2s_frames *frames)
 	c->deadline_ms = reactor_now_ms(reactor_current()) + (int64_t)cf->limits.login_seconds * 1000;
 	timer_set(&c->timer, (int64_t)cf->limits.login_seconds * 1000, on_timer);
 	c->source_counted = source_joined(conn_source(c->conn));
-	if (c->source_counted && !here->quiet)
+	if (c->source_counted)
 		return c;
 	c2s_free(c);
 	return NULL;

@@ -303,8 +303,13 @@ c2s_framed_element(struct c2s *c, const struct stanza *st)
 static struct c2s *
 adopt(struct conn *conn, bool masked)
 {
-	struct c2s_frames *f = NEW(struct c2s_frames);
+	struct c2s_frames *f;
 
+	if (!c2s_takes_streams()) {
+		conn_close(conn);
+		return NULL;
+	}
+	f = NEW(struct c2s_frames);
 	f->code = WS_NORMAL;
 	ws_init(&f->ws, masked, home_config()->limits.stanza_bytes_unauthenticated);
 	return c2s_new(conn, true, f);
@@ -329,7 +334,8 @@ arrive(struct mail *m)
 {
 	static const struct conn_ops none;
 	struct arrival *a = (struct arrival *)m;
-	struct conn *conn = conn_new(a->fd, NULL, &none, NULL, home_config()->limits.output_bytes);
+	size_t output = c2s_takes_streams() ? home_config()->limits.output_bytes : 0;
+	struct conn *conn = conn_new(a->fd, NULL, &none, NULL, output);
 	struct c2s *c;
 
 	conn_set_peer(conn, a->address, a->source);

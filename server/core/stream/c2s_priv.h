@@ -153,6 +153,8 @@ bool c2s_parsed(struct c2s *c, const char *p, size_t n, size_t *used);
 
 /* Under TLS, also when somebody else has ended it for us. */
 bool c2s_is_secure(const struct c2s *c);
+/* Not once the server is stopping: what arrives from another thread may come too late. */
+bool c2s_takes_streams(void);
 /* Takes over conn and frames (NULL: none). NULL when there are too many from there: then both are gone. */
 struct c2s *c2s_new(struct conn *conn, bool secure, struct c2s_frames *frames);
 void c2s_free(struct c2s *c);

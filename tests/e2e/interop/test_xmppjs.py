@@ -21,12 +21,13 @@ SASL2 = 'urn:xmpp:sasl:2'
 class Device:
     """`agent` is what SASL2 calls the user agent: the same id means the same device."""
 
-    def __init__(self, t, user=None, agent=None, token=None, password=None, direct=False, trust=True):
+    def __init__(self, t, user=None, agent=None, token=None, password=None, direct=False, trust=True, web=False):
         self.t, self.user = t, user or t.user()
         self.bare = '%s@%s' % (self.user[0], t.server.domain)
         self.agent = agent or {'id': str(uuid.uuid4()), 'software': 'interop', 'device': 'a test'}
-        self.proxy = Proxy(t, direct)
-        settings = {'service': '%s://%s:%d' % ('xmpps' if direct else 'xmpp', self.proxy.host, self.proxy.port),
+        self.proxy = Proxy(t, direct, t.server.port_https if web else None)
+        service = 'wss://%s:%d/ws' if web else 'xmpps://%s:%d' if direct else 'xmpp://%s:%d'
+        settings = {'service': service % (self.proxy.host, self.proxy.port),
                     'domain': t.server.domain, 'username': self.user[0], 'password': password or self.user[1], 'agent': self.agent}
         if token:
             settings['token'] = token
@@ -109,6 +110,34 @@ def test_login(t):
 def test_direct_tls(t):
     """XEP-0368: the same by TLS at once"""
     Device(t, direct=True).online()
+
+
+def test_websocket(t):
+    """RFC 7395: the same over WebSocket, with a message each way to somebody on TCP"""
+    romeo, juliet = Device(t, web=True).online(), Device(t).online()
+    assert t.server.metric('chancery_websockets_total') > 0 and romeo.said('urn:xmpp:sasl:2')
+    for d in (romeo, juliet):
+        d.send('<presence/>')
+        d.receive('<presence')
+    romeo.message(juliet.bare, 'From a web page')
+    juliet.receive('From a web page')
+    juliet.message(romeo.jid, 'To a web page')
+    romeo.receive('To a web page')
+    romeo.do('stop')
+    romeo.expect('status', 'offline')
+
+
+def test_websocket_resumption(t):
+    """RFC 7395, XEP-0198: a WebSocket that is cut is made anew, and the session goes on"""
+    romeo, juliet = Device(t, web=True).online(), Device(t).online()
+    romeo.send('<presence/>')
+    romeo.receive('<presence')
+    romeo.proxy.down = True
+    romeo.proxy.cut()
+    juliet.message(romeo.bare, 'while the page was away')
+    romeo.proxy.down = False
+    romeo.expect('resumed')
+    romeo.expect('stanza', 'while the page was away', fresh=False)
 
 
 def test_wrong_password(t):

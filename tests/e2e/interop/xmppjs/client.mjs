@@ -4,10 +4,12 @@
 // input, {"do": "send", "xml": "<message …/>"}; what happens goes one a line to standard output, {"event": "stanza", "xml": …}.
 import { webcrypto } from "node:crypto";
 import readline from "node:readline";
+import ws from "ws";
 import { client, xml } from "@xmpp/client";
 import parse from "@xmpp/xml/lib/parse.js";
 
 globalThis.crypto ??= webcrypto; // node 18 has it under this name only
+globalThis.WebSocket ??= ws; // and nothing of its own
 
 const settings = JSON.parse(process.argv[2]);
 const tell = (event, more = {}) => process.stdout.write(JSON.stringify({ event, ...more }) + "\n");
