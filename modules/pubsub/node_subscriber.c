@@ -133,7 +133,7 @@ node_on_subscribers_set(struct hook *h, struct node_call *c, const struct elem *
 	}
 	manage(h, c);
 	c->answer = answer_changed;
-	return node_ask(h, c);
+	return node_change(h, c);
 }
 
 /* Requests */

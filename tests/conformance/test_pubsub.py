@@ -896,12 +896,13 @@ def test_recorded(t):
     ok(publish(a, n, 'i', entry('in the record')))
     ok(configure(a, n, title='T'))
     ok(affiliate(a, n, (b, 'publisher')))
+    ok(manage(a, n, (b, 'subscribed')))
     ok(retract(a, n, 'i'))
     ok(put(a, "<purge node='%s'/>" % n, OWNER))
     ok(put(a, "<delete node='%s'/>" % n, OWNER))
     refused(publish(b, n), 'item-not-found')
     rows = t.server.records("kind = 9 and to_bare = '%s' and from_bare = '%s'" % (service(a), a.bare), 'body, stanza')
-    words = ('<create', '<publish', '<configure', '<affiliations', '<retract', '<purge', '<delete')
+    words = ('<create', '<publish', '<configure', '<affiliations', '<subscriptions', '<retract', '<purge', '<delete')
     assert len(rows) == len(words) and all(w in r[1] for w, r in zip(words, rows)), rows
     assert 'in the record' in rows[1][0], rows[1]
 
@@ -1037,3 +1038,48 @@ def test_many_nodes(t):
         return [i.get('node') for i in q.all('item')], q.all('set')[0].text('last')
     assert page(stem) == (['%s-0' % stem, '%s-1' % stem], '%s-1' % stem)
     assert page('%s-3' % stem)[0][0] == '%s-4' % stem
+
+
+def test_bad_input(t):
+    """XEP-0060: requests that nobody would make: none is answered by silence, none is believed"""
+    a, b, _ = three(t)
+    n = create(a)
+    long = 'x' * 3000
+    for q in ("<publish node='%s'><item id='%s'>%s</item></publish>" % (n, long, entry()), "<create node='%s'/>" % long):
+        refused(put(a, q), 'not-acceptable')
+    for q in ("<subscribe node='%s' jid='%s'/>" % (n, '@@'), "<subscribe node='%s' jid=''/>" % n,
+              "<publish node='%s'><item>%s</item><item/></publish>" % (n, entry()), "<create node='%s'/><configure><x xmlns='jabber:x:data'/>"
+              "</configure>" % unique(), "<options node='%s' jid='%s'/>" % (n, a.bare), '<subscribe/>', '<options/>', '<unsubscribe/>', ''):
+        assert put(a, q).condition() == 'bad-request', q
+    for q in ("<affiliations node='%s'/>" % n, "<affiliations node='%s'><affiliation affiliation='owner'/></affiliations>" % n,
+              "<subscriptions node='%s'><subscription jid='%s@x' subscription='subscribed'/></subscriptions>" % (n, 'y' * 2000),
+              "<subscriptions node='%s'><subscription subscription='none'/></subscriptions>" % n, '<delete/>', '<purge/>', ''):
+        assert put(a, q, OWNER).condition() == 'bad-request', q
+    many = ''.join("<item id='i%d'/>" % i for i in range(2000))
+    refused(items(a, n, many), 'bad-request')
+    # A decision on what was never asked, and forms that are none.
+    for x in (form('subscribe_authorization', {'node': n, 'subscriber_jid': b.bare, 'allow': '1'}),
+              form('subscribe_authorization', {'node': n, 'subscriber_jid': '@', 'allow': '1'}),
+              form('subscribe_authorization', {'allow': 'maybe'}), form('subscribe_authorization', {})):
+        a.stanza("<message to='%s' id='%s'>%s</message>" % (service(a), unique(), x))
+    assert subscribers(a, n) == set()
+    # Somebody may be subscribed under few addresses, and to be told twice is not worth asking for.
+    for i in range(20):
+        ok(subscribe(b, n, '%s/r%d' % (b.bare, i)))
+    refused(subscribe(b, n), 'policy-violation', 'too-many-subscriptions')
+    ok(publish(a, n))
+
+
+def test_names(t):
+    """XEP-0060 §12.7: what is not letters is part of a node's name, an item's id and their texts as it is"""
+    a, b, _ = three(t)
+    n = "q'uo\"te<>&amp; %s \u2603 $1 %%s \\ ' OR '1'='1" % unique()
+    e = escape(n)
+    ok(put(a, "<create node='%s'/>" % e))
+    ok(subscribe(b, e))
+    ok(publish(a, e, e))
+    x, m = event(b, n)
+    assert x.all('item')[0].get('id') == n, m
+    assert ids(items(b, e, "<item id='%s'/>" % e)) == [n]
+    ok(retract(a, e, e))
+    ok(put(a, "<delete node='%s'/>" % e, OWNER))
