@@ -96,7 +96,7 @@ static const struct field {
 	{ "pubsub#itemreply", CHOICE, AT(reply), "Items say who published them", NULL, replies },
 #undef AT
 	{ "pubsub#purge_offline", FIXED, 0, NULL, "0", NULL },
-	{ "pubsub#node_type", FIXED, 0, NULL, "leaf", NULL },
+	{ "pubsub#node_type", FIXED, 0, "Kind of node", "leaf", NULL },
 	{ "pubsub#tempsub", FIXED, 0, NULL, "0", NULL },
 };
 
@@ -353,6 +353,16 @@ write_style(struct stanza *st, struct elem *x, const struct field *f, bool optio
 	}
 }
 
+/* Of what cannot be otherwise only that which clients like to say. */
+static void
+write_fixed(struct stanza *st, struct elem *x, const struct field *f, bool options)
+{
+	struct elem *e = form_add(st, x, options ? "list-single" : NULL, f->var, options ? f->label : NULL, f->fixed);
+
+	if (options)
+		form_add_option(st, e, NULL, f->fixed);
+}
+
 static void
 write_list(struct stanza *st, struct elem *x, const struct field *f, bool options, const struct node_list *l)
 {
@@ -390,6 +400,8 @@ write_field(struct stanza *st, struct elem *x, const struct field *f, bool optio
 		form_add(st, x, options ? "text-single" : NULL, f->var, label, *(const char *const *)at);
 		break;
 	case FIXED:
+		if (f->label)
+			write_fixed(st, x, f, options);
 		break;
 	}
 }

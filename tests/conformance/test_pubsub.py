@@ -646,7 +646,8 @@ def test_configure(t):
     assert x.get('type') == 'form', x
     for f in ('title', 'deliver_notifications', 'deliver_payloads', 'notify_config', 'notify_delete', 'notify_retract', 'notify_sub',
               'persist_items', 'max_items', 'item_expire', 'subscribe', 'access_model', 'roster_groups_allowed', 'publish_model',
-              'max_payload_size', 'send_last_published_item', 'presence_based_delivery', 'notification_type', 'type'):
+              'max_payload_size', 'send_last_published_item', 'presence_based_delivery', 'notification_type', 'type',
+              'node_type'):
         assert 'pubsub#' + f in {e.get('var') for e in x.all('field')}, f
     ok(configure(a, n, title='Princely Musings (Atom)'))
     quiet(b, a)
