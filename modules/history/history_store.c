@@ -37,9 +37,9 @@
 	"(SELECT m.*, least(m.id + " TEXT(ADDRESS_SPAN_US) ", " next "(m.id) OVER o) - 1 AS until, " next "(m.span_before) OVER o AS others" \
 	" FROM archive.record m WHERE " OPENS("m", "$5") " AND m.id >= coalesce((SELECT o.id FROM archive.record o" \
 	"  WHERE " OPENS("o", "$4") " ORDER BY o.id DESC LIMIT 1), $4) WINDOW o AS (ORDER BY m.id " order ") ORDER BY m.id " order ")"
-/* To oneself is to, not from. */
+/* To oneself is to, not from. What is its recipient's alone (no number of its sender) is in no conversation, and in no count of a span. */
 #define TO_CONTACT "r.to_bare = $8 AND ($9::text IS NULL OR r.to_resource = $9 OR $8 = $1 AND r.from_resource = $9)"
-#define FROM_CONTACT "r.from_bare = $8 AND r.from_bare <> $1 AND ($9::text IS NULL OR r.from_resource = $9)"
+#define FROM_CONTACT "r.from_bare = $8 AND r.from_bare <> $1 AND r.from_hash IS NOT NULL AND ($9::text IS NULL OR r.from_resource = $9)"
 /* The owner's next ones behind the record that opened the span; not all are with that contact. */
 #define NEXT(mine, with) \
 	"SELECT " COLUMNS " FROM (SELECT * FROM archive.record s WHERE " mine " AND s.id > w.id AND s.id <= w.until" \
