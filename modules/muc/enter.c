@@ -11,7 +11,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "avatar.h"
 #include "create.h"
+#include "disco.h"
 #include "history.h"
 #include "nick.h"
 #include "occupant.h"
@@ -144,6 +146,7 @@ tell_newcomer(struct hook *h, struct room *r, const struct room_seat *s, bool cr
 	presence_tell_own(r, s->occupant, s, status, sizeof(status) / sizeof(status[0]), elem_get(h->stanza->root, "id"));
 	history_send(r->history, muc_x(h), s->full);
 	subject_send(r, s->full);
+	avatar_tell(r, s->full);
 }
 
 struct entering {
@@ -170,6 +173,7 @@ entered(struct hook *h, void *data, bool ok)
 	presence_tell_others(r, s->occupant, NULL);
 	tell_newcomer(h, r, s, n->created);
 	metric_add(METRIC_ROOM_ENTERED, 1);
+	census_changed(h, r);
 	room_crossing_end(r, n->crossing);
 	return HOOK_HANDLED;
 }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/metric.h"
+#include "disco.h"
 #include "order.h"
 #include "presence.h"
 #include "room_store.h"
@@ -120,6 +121,7 @@ left(struct hook *h, void *data, bool ok)
 		if (s)
 			room_remove_seat(r, s, &l->why);
 		metric_add(METRIC_ROOM_LEFT, 1);
+		census_changed(h, r);
 		room_crossing_end(r, c);
 	}
 	if (!ok)

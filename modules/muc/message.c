@@ -7,6 +7,8 @@
 
 #include "base/metric.h"
 #include "history.h"
+#include "moderate.h"
+#include "occupant_id.h"
 #include "subject.h"
 #include "xmpp/ns.h"
 
@@ -35,6 +37,7 @@ message_reflect(const struct hook *h, const struct room *r, const struct room_oc
 	}
 	elem_set(st, st->root, "from", jid_full(o->jid));
 	elem_set(st, st->root, "to", NULL);
+	occupant_id_add(st, st->root, r, h->from);
 	return st;
 }
 
@@ -87,6 +90,7 @@ said(struct hook *h, void *data, bool ok)
 	metric_add(METRIC_ROOM_MESSAGES, 1);
 	metric_add(METRIC_ROOM_COPIES, r->nseats);
 	room_tell(r, st, s->from);
+	moderate_reflected(h, s->st, h->record_id);
 	return HOOK_HANDLED;
 }
 

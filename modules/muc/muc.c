@@ -8,14 +8,19 @@
 #include <string.h>
 
 #include "admin.h"
+#include "archive.h"
+#include "avatar.h"
 #include "base/clock.h"
+#include "disco.h"
 #include "enter.h"
 #include "invite.h"
 #include "leave.h"
 #include "message.h"
+#include "moderate.h"
 #include "owner.h"
 #include "presence.h"
 #include "register.h"
+#include "relay.h"
 #include "request.h"
 #include "room_store.h"
 #include "xmpp/ns.h"
@@ -28,6 +33,16 @@ static const struct muc_iq iqs[] = {
 	{ MUC_SET, MUC_ROOM, NS_MUC_OWNER, "query", false, owner_on_set },
 	{ MUC_GET, MUC_ROOM, NS_REGISTER, "query", false, register_on_get },
 	{ MUC_SET, MUC_ROOM, NS_REGISTER, "query", false, register_on_set },
+	{ MUC_GET, MUC_SERVICE | MUC_ROOM, NS_DISCO_INFO, "query", false, disco_on_info },
+	{ MUC_GET, MUC_SERVICE | MUC_ROOM, NS_DISCO_ITEMS, "query", false, disco_on_items },
+	{ MUC_GET, MUC_SERVICE | MUC_ROOM, NS_PING, "ping", false, disco_on_ping },
+	{ MUC_GET, MUC_SERVICE, NS_SEARCH, "search", false, search_on_get },
+	{ MUC_GET, MUC_SERVICE | MUC_ROOM, NS_VCARD, "vCard", false, avatar_on_get },
+	{ MUC_SET, MUC_ROOM, NS_VCARD, "vCard", false, avatar_on_set },
+	{ MUC_SET, MUC_ROOM, NS_MAM, "query", false, archive_on_query },
+	{ MUC_GET, MUC_ROOM, NS_MAM, "query", false, archive_on_form },
+	{ MUC_GET, MUC_ROOM, NS_MAM, "metadata", false, archive_on_metadata },
+	{ MUC_SET, MUC_ROOM, NS_MODERATE, "moderate", false, moderate_on_set },
 	{ 0, 0, NULL, NULL, false, NULL },
 };
 
@@ -51,7 +66,9 @@ on_iq(struct hook *h, struct room *r, const char *type)
 			return hook_reject(h, XERROR_ITEM_NOT_FOUND, NULL);
 		return i->fn(h, r);
 	}
-	return HOOK_NEXT;
+	if (where != MUC_OCCUPANT)
+		return HOOK_NEXT;
+	return r->id || !bit ? relay_on_iq(h, r) : hook_reject(h, XERROR_ITEM_NOT_FOUND, NULL);
 }
 
 static enum hook_verdict
@@ -78,6 +95,8 @@ on_presence(struct hook *h, struct room *r, const char *type)
 		return enter_arrived(h, r);
 	if (!strcmp(type, "unavailable"))
 		return leave_arrived(h, r);
+	if (!strcmp(type, "probe"))
+		return relay_on_probe(h, r);
 	/* Rooms have no roster: nobody is subscribed. */
 	return HOOK_HANDLED;
 }
@@ -89,13 +108,13 @@ arrived(struct hook *h)
 	const char *type = elem_get(root, "type");
 	struct room *r = room_of(h);
 
+	if (elem_is(root, NS_CLIENT, "iq"))
+		return on_iq(h, r, type);
 	if (type && !strcmp(type, "error"))
 		return r ? leave_bounced(h, r) : HOOK_HANDLED;
 	if (elem_is(root, NS_CLIENT, "message"))
 		return on_message(h, r, type);
-	if (elem_is(root, NS_CLIENT, "presence"))
-		return on_presence(h, r, type);
-	return on_iq(h, r, type);
+	return on_presence(h, r, type);
 }
 
 /* §18.2: what they leave is in the record when their streams have ended. */
@@ -131,6 +150,6 @@ attach(struct module *m)
 
 const struct module_def muc_module = {
 	.name = "muc",
-	.about = "Multi-User Chat (XEP-0045)",
+	.about = "Multi-User Chat (XEP-0045, XEP-0313, XEP-0410, XEP-0421, XEP-0424, XEP-0425, XEP-0433, XEP-0486)",
 	.attach = attach,
 };

@@ -245,7 +245,7 @@ room_change_occupant(struct room *r, struct room_occupant *o, enum affiliation a
 void
 room_tell(struct room *r, struct stanza *st, const struct jid *from)
 {
-	if (!st->sealed) {
+	if (!st->sealed) { /* else it says so */
 		elem_set(st, st->root, "from", jid_full(from));
 		elem_set(st, st->root, "to", NULL);
 	}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "muc.h"
+#include "occupant_id.h"
 #include "xmpp/ns.h"
 
 bool
@@ -112,6 +113,7 @@ start(const struct room_occupant *o, const struct stanza *said, const char *type
 
 	elem_set(st, st->root, "from", jid_full(o->jid));
 	elem_set(st, st->root, "type", type);
+	occupant_id_add(st, st->root, o->room, o->bare);
 	*x = elem_add(st, st->root, NS_MUC_USER, "x");
 	return st;
 }
@@ -182,6 +184,14 @@ presence_tell_newcomer(struct room *r, const struct room_seat *s)
 	ROOM_EACH_OCCUPANT(o, r)
 		if (o != s->occupant && presence_is_broadcast(r, o->role))
 			module_tell(seen(o, address), o->jid, s->full);
+}
+
+void
+presence_tell_one(struct room *r, struct room_occupant *o, const struct room_seat *s)
+{
+	bool address = o == s->occupant || presence_sees_addresses(r, s->occupant);
+
+	module_send(stanza_ref(seen(o, address)), o->jid, s->full);
 }
 
 void

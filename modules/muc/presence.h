@@ -17,6 +17,8 @@ bool presence_is_broadcast(const struct room *r, enum role role);
 struct stanza *presence_clean(const struct stanza *said);
 /* Everybody's presence of `o` to the seat that has just entered, but its own. */
 void presence_tell_newcomer(struct room *r, const struct room_seat *s);
+/* The occupant's presence to one seat that asked for it. */
+void presence_tell_one(struct room *r, struct room_occupant *o, const struct room_seat *s);
 /* The occupant's presence to all others; to its own seats with 110 and `why`'s codes. NULL: nothing more to say. */
 void presence_tell(struct room *r, struct room_occupant *o, const struct room_why *why);
 /* To one of its own seats. */

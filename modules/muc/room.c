@@ -179,6 +179,7 @@ room_take_row(struct room *r, const struct room_row *row)
 	r->subject = (struct room_subject){ copy(row->subject.text), copy(row->subject.nick), row->subject.at_us };
 	r->creator = mem_strdup(row->creator);
 	r->created_us = row->created_us;
+	r->photos = copy(row->photos && *row->photos ? row->photos : NULL);
 	for (size_t i = 0; i < row->naffiliates; i++)
 		room_set_affiliate(r, row->affiliate[i].jid, row->affiliate[i].affiliation, row->affiliate[i].nick,
 			row->affiliate[i].reason);
@@ -209,7 +210,8 @@ room_forget(struct room *r)
 	free(r->subject.nick);
 	r->subject = (struct room_subject){ 0 };
 	free(r->creator);
-	r->creator = NULL;
+	free(r->photos);
+	r->creator = r->photos = NULL;
 	history_free(r->history);
 	r->history = NULL;
 	r->id = 0;

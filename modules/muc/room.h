@@ -114,6 +114,8 @@ struct room {
 	char *creator;               /* bare address */
 	int64_t created_us;
 	unsigned char secret[32];    /* for occupant ids (XEP-0421) */
+	char *photos;                /* SHA-1 of the photos of its vCard (XEP-0486), a line each; NULL: none */
+	bool counting;               /* how many are inside is to be noted for searches (census_changed) */
 	struct room_affiliate *affiliates;
 	unsigned noccupants, nseats;
 	struct room_occupant *occupants; /* by nickname */

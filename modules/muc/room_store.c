@@ -92,6 +92,7 @@ read_room(struct arena *a, const PGresult *r)
 	row->run = sql_i64(r, 0, 5);
 	row->subject = (struct room_subject){ text_or_null(a, r, 0, 6), text_or_null(a, r, 0, 7), sql_i64(r, 0, 8) };
 	read_config(&row->config, a, r, 9);
+	row->photos = text_or_null(a, r, 0, 9 + CONFIG_VALUES);
 	return row;
 }
 
@@ -105,7 +106,8 @@ room_store_load(struct sql *db, struct arena *a, const char *bare, void **rows, 
 	*rows = NULL;
 	st = sql_query(db, e, &r,
 		"SELECT id, creator, " EPOCH_US("created_at") ", locked, encode(secret, 'hex'), run, subject, subject_nick, "
-		EPOCH_US("subject_at") ", " CONFIG_COLUMNS " FROM chancery.room WHERE jid = $1", 1, bare);
+		EPOCH_US("subject_at") ", " CONFIG_COLUMNS
+		", (SELECT v.photos FROM chancery.room_vcard v WHERE v.room = room.id) FROM chancery.room WHERE jid = $1", 1, bare);
 	if (st != SQL_OK)
 		return st;
 	row = PQntuples(r) ? read_room(a, r) : NULL;

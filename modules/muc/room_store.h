@@ -25,6 +25,7 @@ struct room_row {
 	unsigned char secret[32];
 	struct room_config config;   /* texts in the arena */
 	struct room_subject subject; /* the same */
+	const char *photos;          /* of its vCard (avatar.h); NULL: none */
 	struct room_row_affiliate *affiliate;
 	size_t naffiliates;
 };

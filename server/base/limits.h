@@ -136,6 +136,8 @@
 	X(room_all_messages_per_second, 5000, 1, 1000000, "Messages in a room") \
 	X(room_all_messages_burst, 20000, 1, 10000000, "The same at once, after a pause") \
 	X(room_joins_per_second, 200, 1, 1000000, "Times that somebody enters a room") \
+	X(room_list, 200, 1, 1000, "Rooms in a page of a list of rooms, or of what a search found (XEP-0433)") \
+	X(room_vcard_bytes, 131072, 1024, 16777216, "The vCard of a room, which is its picture (XEP-0486)") \
 	X(room_joins_burst, 5000, 1, 10000000, "The same at once, after a pause") \
 	X(account_groups, 64, 1, 1000, "Groups of the organisation an account may be in")
 

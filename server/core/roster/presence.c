@@ -27,6 +27,7 @@
 #include "store/account.h"
 #include "store/pool.h"
 #include "module.h"
+#include "module_service.h"
 #include "xmpp/ns.h"
 
 /* In struct session.directed. */
@@ -363,13 +364,13 @@ presence_broadcast(struct session *s, struct packet *p)
 }
 
 /* §4.3: probes are the server's. A client's goes where the answer would be presence; elsewhere the answer would only
- * tell whether somebody is there. */
+ * tell whether somebody is there. Services see to that themselves. */
 static bool
 may_probe(const struct user *u, const struct jid *to)
 {
 	const struct roster_item *i = u->roster ? roster_find(u->roster, to) : NULL;
 
-	return (i && (i->subscription & SUB_TO)) || jid_equal_bare(to, u->jid);
+	return (i && (i->subscription & SUB_TO)) || jid_equal_bare(to, u->jid) || module_is_service(to);
 }
 
 void

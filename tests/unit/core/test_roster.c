@@ -26,6 +26,7 @@
 #include "core/user.h"
 #include "store/account.h"
 #include "store/pool.h"
+#include "module_service.h"
 #include "xmpp/ns.h"
 #include "xmpp/parser.h"
 
@@ -125,6 +126,12 @@ session_send(struct session *s, struct packet *p)
 	buf_addc(&w.log, '\n');
 	if (w.slow)
 		end_session(s);
+}
+
+bool
+module_is_service(const struct jid *j)
+{
+	return !strncmp(jid_domain(j), "conference.", strlen("conference."));
 }
 
 void
