@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "absent.h"
+#include "disco.h"
 #include "leave.h"
 #include "muc.h"
 #include "room_store.h"
@@ -257,6 +259,29 @@ configure(struct change *c)
 	config_clear(&was);
 }
 
+/* Notes whom to tell that is not inside: by presence they would not learn it. */
+static void
+set_affiliation(const struct hook *h, struct change *c, struct change_item *i)
+{
+	const struct room_affiliate *f = room_affiliate(c->room, i->jid);
+	bool changes = i->affiliation != (f ? f->affiliation : AFFILIATION_NONE);
+	struct jid *who = changes ? jid_parse_z(i->jid) : NULL;
+
+	if (who && !jid_equal_bare(who, h->from) && !room_occupant_of(c->room, who, NULL))
+		i->absent = who;
+	else
+		jid_unref(who);
+	room_set_affiliate(c->room, i->jid, i->affiliation, i->reserve, i->reason);
+}
+
+static void
+tell_absent(struct hook *h, struct change *c, struct change_item *i)
+{
+	absent_tell(h, c->room, i->absent, i->affiliation, i->reason);
+	jid_unref(i->absent);
+	i->absent = NULL;
+}
+
 static enum hook_verdict
 takes_effect(struct hook *h, struct change *c)
 {
@@ -264,9 +289,9 @@ takes_effect(struct hook *h, struct change *c)
 
 	if (c->configures)
 		configure(c);
-	for (const struct change_item *i = c->first; i; i = i->next)
+	for (struct change_item *i = c->first; i; i = i->next)
 		if (i->jid)
-			room_set_affiliate(r, i->jid, i->affiliation, i->reserve, i->reason);
+			set_affiliation(h, c, i);
 	/* Those who go are told first: who stays hears of them, not the other way round. Who does it goes last, as it is named. */
 	for (unsigned n = 0; n < c->nsteps; n++)
 		if (c->step[n].role == ROLE_NONE && c->step[n].occupant != c->actor)
@@ -277,6 +302,10 @@ takes_effect(struct hook *h, struct change *c)
 	for (unsigned n = 0; n < c->nsteps; n++)
 		if (c->step[n].role == ROLE_NONE && c->step[n].occupant == c->actor)
 			step_takes_effect(c, &c->step[n]);
+	for (struct change_item *i = c->first; i; i = i->next)
+		if (i->absent)
+			tell_absent(h, c, i);
+	census_changed(h, r);
 	leave_settle(h, r);
 	return c->then(h, c->data, true);
 }

@@ -19,6 +19,7 @@ struct change_item {
 	enum role role;
 	const char *reason;          /* NULL: none */
 	bool invite;                 /* for who asks: to be told afterwards */
+	struct jid *absent;          /* to be told, when it takes effect: nobody inside */
 };
 
 /* What comes of the items for an occupant. */
