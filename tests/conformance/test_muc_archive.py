@@ -123,9 +123,11 @@ def test_with(t):
 
 
 def test_who_may(t):
-    """XEP-0313 §6.1.2: anybody of an open room but outcasts; members of a members-only room; nobody of no room"""
+    """XEP-0313 §6.1.2: anybody of an open room, if its owner says so, but outcasts; members of a members-only room; nobody of no room"""
     room, a, b, heard = talk(t, 2)
     c = t.online()
+    assert query(c, to=room).error == 'forbidden' and query(b, to=room).bodies == lines(0, 1)
+    ok(configure(a, room, enablelogging=1))
     assert query(c, to=room).bodies == lines(0, 1)
     ok(change(a, room, jid=c.bare, affiliation='outcast'))
     for r in (query(c, to=room), query(c, rsm(max=0), to=room)):
