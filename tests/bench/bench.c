@@ -12,23 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench.h"
 #include "client.h"
-#include "usage.h"
 
-/* Seconds for sessions to come and go, and for messages on their way to arrive. */
-#define PATIENCE 60.0
+struct options opt = {.window = 8, .size = 200, .rounds = 10, .senders = 10, .rate = 500, .warmup = 3, .seconds = 10};
+bool measuring;
+unsigned run_id;
+char *filler;
 
-static struct {
-	const char *mode;
-	int window, size, rounds, pid, pg_pid;
-	double rate, warmup, seconds;
-} opt = {.window = 8, .size = 200, .rounds = 10, .rate = 500, .warmup = 3, .seconds = 10};
-
-static bool paced, talking, storming, measuring;
+static bool paced, talking, storming;
 static uint64_t logins, sent, delivered;
 static int next_index;
-static unsigned run_id;
-static char *filler;
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
@@ -101,7 +95,7 @@ open_next(uint64_t now)
 		session_open(&load.session[next_index]);
 }
 
-static void
+void
 bring_up(void)
 {
 	next_index = 0;
@@ -112,7 +106,7 @@ bring_up(void)
 	load.on_turn = NULL;
 }
 
-static void
+void
 end_all(void)
 {
 	for (int i = 0; i < load.sessions; i++)
@@ -159,7 +153,7 @@ stop_talking(void)
 }
 
 /* Warms up, then measures `seconds` of whatever goes on; *done counts it. */
-static void
+void
 measure(const uint64_t *done, struct usage *a, struct usage *b)
 {
 	pump(opt.warmup, NULL);
@@ -295,16 +289,18 @@ static const struct {
 	     {"paced", measure_paced},
 	     {"login", measure_login},
 	     {"idle", measure_idle},
-	     {"churn", measure_churn}};
+	     {"churn", measure_churn},
+	     {"room", measure_room},
+	     {"enter", measure_enter}};
 
 /* ---- start ----------------------------------------------------------------------------------- */
 
 static void
 usage(void)
 {
-	fputs("usage: bench messages|paced|login|idle|churn --port P --ca FILE [--domain D] [--prefix NAME]\n"
+	fputs("usage: bench messages|paced|login|idle|churn|room|enter --port P --ca FILE [--domain D] [--prefix NAME]\n"
 	      "    [--password PW] [--sessions N] [--concurrency N] [--window N] [--size BYTES] [--rate N]\n"
-	      "    [--rounds N] [--warmup S] [--seconds S] [--pid SERVER] [--pg-pid POSTMASTER]\n"
+	      "    [--rounds N] [--senders N] [--warmup S] [--seconds S] [--pid SERVER] [--pg-pid POSTMASTER]\n"
 	      "Sessions are those of the accounts NAME0, NAME1, ... which must exist.\n",
 	      stderr);
 	exit(2);
@@ -328,6 +324,7 @@ static const struct {
 	{"size", .number = &opt.size},
 	{"rate", .real = &opt.rate},
 	{"rounds", .number = &opt.rounds},
+	{"senders", .number = &opt.senders},
 	{"warmup", .real = &opt.warmup},
 	{"seconds", .real = &opt.seconds},
 	{"pid", .number = &opt.pid},
@@ -364,10 +361,12 @@ arguments(int argc, char **argv)
 	}
 	if (optind + 1 != argc || load.port < 1 || !load.ca || load.sessions < 2 ||
 	    load.concurrency < 1 || opt.window < 1 || opt.size < 0 || opt.size > 3000 ||
-	    !(opt.rate > 0) || opt.rounds < 1)
+	    !(opt.rate > 0) || opt.rounds < 1 || opt.senders < 1)
 		usage();
 	opt.mode = argv[optind];
 	load.sessions &= ~1;
+	if (opt.senders > load.sessions)
+		opt.senders = load.sessions;
 }
 
 int
