@@ -30,7 +30,7 @@ struct command {
 	const char *more;  /* for --help; may be NULL */
 };
 
-extern const struct command command_user[], command_device[], command_invite[], command_server[]; /* ended by a NULL noun */
+extern const struct command command_user[], command_device[], command_invite[], command_room[], command_server[]; /* ended by a NULL noun */
 
 /* Says why on standard error; returns EXIT_REFUSED. */
 int command_fail(const struct err *e);

@@ -13,13 +13,10 @@
 
 /* Who may what */
 
-/* The host of the service speaks for the administrators of the server (`chancery room`). */
-static bool
-is_host(const struct jid *from, const struct room *r)
+bool
+admin_is_server(const struct jid *from)
 {
-	const char *dot = strchr(jid_domain(r->jid), '.');
-
-	return jid_is_domain(from) && module_is_local(from) && dot && !strcmp(dot + 1, jid_domain(from));
+	return jid_is_domain(from) && module_is_local(from);
 }
 
 void
@@ -29,7 +26,7 @@ admin_actor(const struct hook *h, const struct room *r, struct admin_actor *out)
 	for (const struct room_occupant *o = room_occupant_of(r, h->from, NULL); o; o = room_occupant_of(r, h->from, o))
 		if (o->role > out->role)
 			out->role = o->role;
-	if (is_host(h->from, r)) {
+	if (admin_is_server(h->from)) {
 		out->affiliation = AFFILIATION_OWNER;
 		out->server = true;
 	}

@@ -9,11 +9,13 @@
 enum hook_verdict admin_on_get(struct hook *h, struct room *r);
 enum hook_verdict admin_on_set(struct hook *h, struct room *r);
 
+/* Our own hosts speak for the administrators of the server (`chancery room`). */
+bool admin_is_server(const struct jid *from);
 /* What somebody is to the room who asks it for something. */
 struct admin_actor {
 	enum affiliation affiliation;
 	enum role role;              /* the highest of the occupants that it is; ROLE_NONE: not inside */
-	bool server;                 /* the host itself, for its administrators: may everything */
+	bool server;                 /* admin_is_server: an owner of every room */
 };
 void admin_actor(const struct hook *h, const struct room *r, struct admin_actor *out);
 

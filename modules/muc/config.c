@@ -16,7 +16,7 @@ config_set_defaults(struct room_config *c)
 	*c = (struct room_config){
 		.persistent = true,
 		.listed = true,
-		.invites = true,
+		/* .invites = false: XEP-0045 §9.5, and as ejabberd and Prosody have it: who may enter is for admins to say */
 		.voice_requests = true,
 		.pm = ROOM_PM_ANYONE,
 		.broadcast = ALL_ROLES,

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "admin.h"
 #include "base/crypt.h"
 #include "base/log.h"
 #include "base/metric.h"
@@ -179,4 +180,36 @@ create_room_for(struct hook *h, struct room *r, const char *owner, void *data, h
 
 	c->row.creator = owner;
 	return record(h, c);
+}
+
+/* For the administrators of the server */
+
+static enum hook_verdict
+made(struct hook *h, void *data, bool ok)
+{
+	(void)data;
+	return ok ? hook_done(h) : hook_unavailable(h);
+}
+
+static enum hook_verdict
+alone(struct hook *h, void *data, bool ok)
+{
+	struct room *r = data;
+	const char *owner = elem_get(h->payload, "owner");
+	struct jid *j = owner ? jid_parse_z(owner) : NULL, *bare = j && jid_local(j) ? jid_to_bare(j) : NULL;
+
+	(void)ok;
+	jid_unref(j);
+	if (!bare)
+		return hook_reject(h, XERROR_JID_MALFORMED, "the owner is no address of a person");
+	arena_on_free(hook_memory(h), drop_jid, bare);
+	if (r->id)
+		return hook_reject(h, XERROR_CONFLICT, "there is such a room");
+	return create_room_for(h, r, jid_bare(bare), NULL, made);
+}
+
+enum hook_verdict
+create_on_set(struct hook *h, struct room *r)
+{
+	return admin_is_server(h->from) ? room_alone(h, r, r, alone) : HOOK_NEXT;
 }

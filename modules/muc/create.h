@@ -13,4 +13,8 @@ enum hook_verdict create_room(struct hook *h, struct room *r, void *data, hook_t
 /* The same for the administrators of the server: nobody is asked, it is not locked. `owner` is a bare address, in hook_memory(h). */
 enum hook_verdict create_room_for(struct hook *h, struct room *r, const char *owner, void *data, hook_then_fn then);
 
+/* <create xmlns='urn:chancery:room:0' owner=BARE/>, from a host of ours: `chancery room create`. */
+#define NS_ROOM "urn:chancery:room:0"
+enum hook_verdict create_on_set(struct hook *h, struct room *r);
+
 #endif

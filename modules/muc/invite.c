@@ -181,7 +181,6 @@ send_one(struct hook *h, struct inviting *v, const struct asked *a)
 	copy_child(st, invite, a->element, "reason");
 	copy_child(st, invite, a->element, "continue");
 	add_password(st, x, v->room);
-	remember(v->room, h->from, a->whom);
 	metric_add(METRIC_ROOM_INVITATIONS, 1);
 	return record(h, st, v->room->jid, a->whom, v, send_next);
 }
@@ -292,6 +291,16 @@ read_one(struct hook *h, const struct room *r, const struct elem *e, struct aske
 	return HOOK_NEXT;
 }
 
+static bool
+comes_twice(const struct inviting *v, const struct asked *new)
+{
+	const struct asked *a = v->first;
+
+	while (a != new && !jid_equal_bare(a->whom, new->whom))
+		a = a->next;
+	return a != new;
+}
+
 static enum hook_verdict
 read_all(struct hook *h, struct inviting *v, const struct elem *x)
 {
@@ -304,8 +313,14 @@ read_all(struct hook *h, struct inviting *v, const struct elem *x)
 			return refuse_for_now(h, "you invite too many");
 		if (read_one(h, v->room, e, last) != HOOK_NEXT)
 			return HOOK_REJECT;
+		if (comes_twice(v, *last))
+			return refuse(h, XERROR_BAD_REQUEST, "somebody is invited twice");
 		last = &(*last)->next;
 	}
+	/* Counted at once, not when they are sent: several requests may be under way, and whether somebody is there is not to be tried
+	 * out for nothing. */
+	for (const struct asked *a = v->first; a; a = a->next)
+		remember(v->room, h->from, a->whom);
 	return HOOK_NEXT;
 }
 

@@ -11,6 +11,7 @@
 #include "archive.h"
 #include "avatar.h"
 #include "base/clock.h"
+#include "create.h"
 #include "disco.h"
 #include "enter.h"
 #include "invite.h"
@@ -27,6 +28,7 @@
 
 /* The first that fits. */
 static const struct muc_iq iqs[] = {
+	{ MUC_SET, MUC_ROOM, NS_ROOM, "create", true, create_on_set },
 	{ MUC_GET, MUC_ROOM, NS_MUC_ADMIN, "query", false, admin_on_get },
 	{ MUC_SET, MUC_ROOM, NS_MUC_ADMIN, "query", false, admin_on_set },
 	{ MUC_GET, MUC_ROOM, NS_MUC_OWNER, "query", false, owner_on_get },

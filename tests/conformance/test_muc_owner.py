@@ -308,3 +308,39 @@ def test_too_fast(t):
     for i in range(3):
         create(a, new_room(t), 'first')
     refused(enter(a, new_room(t), 'first'), 'resource-constraint', 'wait')
+
+
+def test_administrators(t):
+    """P6: administrators list rooms, look at them, make them, change who is what there, and end them; audited"""
+    room, other, a, b = new_room(t), new_room(t), t.online(), t.online()
+    cli = t.server.cli
+    create(a, room, 'first', roomname='Cave', publicroom=0)
+    rc, out, err = cli('room', 'list')
+    assert rc == 0 and room in out and 'Cave' in out, (out, err)
+    rc, out, err = cli('room', 'show', room.upper())
+    assert rc == 0 and 'owner %s' % a.bare in out, (out, err)
+    rc, out, err = cli('room', 'affiliation', room, b.bare, 'admin')
+    assert rc == 0, err
+    assert [i.get('jid') for i in items(listed(a, room, affiliation='admin'))] == [b.bare]
+    for args in ((room, b.bare, 'king'), (room, '@', 'admin'), (room, a.bare, 'none'), (new_room(t), b.bare, 'admin'),
+                 (a.bare, b.bare, 'admin'), (t.server.domain, b.bare, 'admin')):
+        rc, out, err = cli('room', 'affiliation', *args)
+        assert rc == 1 and err, (args, out)
+    assert cli('room', 'create', other, b.bare)[0] == 0
+    assert cli('room', 'create', other, b.bare)[0] == 1
+    assert cli('room', 'create', new_room(t), '@')[0] == 1
+    assert standing(enter(a, other, 'first')) == ('none', 'participant')
+    assert standing(enter(b, other, 'second')) == ('owner', 'moderator')
+    rc, out, err = cli('room', 'destroy', room, 'Macbeth doth come.')
+    assert rc == 0, err
+    assert seen(a, room, 'first', type='unavailable').find(USER + ':x', 'destroy').text('reason') == 'Macbeth doth come.'
+    assert cli('room', 'show', room)[0] == 1 and cli('room', 'destroy', room)[0] == 1
+    for action in ('room.affiliation', 'room.destroy'):
+        assert int(t.server.value("SELECT count(*) FROM chancery.audit WHERE action = '%s' AND target = '%s'" % (action, room))) >= 1
+
+
+def test_not_the_server(t):
+    """P6: what administrators may is nobody else's"""
+    room, a = new_room(t), t.online()
+    r = a.iq('set', "<create xmlns='urn:chancery:room:0' owner='%s'/>" % a.bare, to=room)
+    refused(r, 'service-unavailable')
