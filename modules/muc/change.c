@@ -7,6 +7,7 @@
 
 #include "absent.h"
 #include "disco.h"
+#include "history.h"
 #include "leave.h"
 #include "muc.h"
 #include "room_store.h"
@@ -245,6 +246,14 @@ step_takes_effect(struct change *c, struct change_step *s)
 	room_remove_occupant(c->room, s->occupant, &s->why);
 }
 
+static unsigned
+history_limit(const struct room *r)
+{
+	uint64_t most = module_limits()->room_history;
+
+	return r->config.history < most ? r->config.history : (unsigned)most;
+}
+
 static void
 configure(struct change *c)
 {
@@ -254,6 +263,8 @@ configure(struct change *c)
 	r->config = c->config;
 	memset(&c->config, 0, sizeof(c->config));
 	r->locked = false;
+	if (was.history != r->config.history)
+		r->history = history_resize(r->history, history_limit(r));
 	if (was.whois_anyone != r->config.whois_anyone)
 		room_sort_audiences(r);
 	config_clear(&was);

@@ -66,6 +66,25 @@ history_add(struct history *h, struct stanza *st, uint64_t id, int64_t at_us)
 	*at(h, h->n++) = (struct past){ stanza_ref(st), id, at_us, false };
 }
 
+struct history *
+history_resize(struct history *h, unsigned max)
+{
+	struct history *to;
+
+	if (!h || h->max == max)
+		return h;
+	to = history_new(max, h->room);
+	for (unsigned i = 0; i < h->n; i++) {
+		struct past *p = at(h, i);
+
+		history_add(to, p->st, p->id, p->at_us);
+		if (to->n)
+			at(to, to->n - 1)->late = p->late;
+	}
+	history_free(h);
+	return to;
+}
+
 void
 history_remove(struct history *h, uint64_t id)
 {

@@ -10,6 +10,8 @@
 
 struct history *history_new(unsigned max, const char *room);
 void history_free(struct history *h);
+/* The youngest `max` of it in a new one; h goes. NULL stays NULL. */
+struct history *history_resize(struct history *h, unsigned max);
 /* What the database had. */
 void history_fill(struct history *h, const struct room_past *past);
 /* A message that has been told: with its stanza-id, sealed; keeps a reference. */

@@ -110,6 +110,7 @@ struct inviting {
 	struct room *room;
 	struct asked *first, *at;
 	struct change *change;       /* NULL: nobody becomes a member */
+	bool alone;                  /* room_alone */
 };
 
 static enum hook_verdict
@@ -206,8 +207,12 @@ send_all(struct hook *h, struct inviting *v)
 	struct room *r = v->room;
 
 	v->at = v->first;
+	if (!r->id)
+		return refuse(h, XERROR_ITEM_NOT_FOUND, NULL);
 	if (!r->config.members_only)
 		return send_next(h, v, true);
+	if (!v->alone)
+		return refuse_for_now(h, "the room has just become one for members, try again");
 	v->change = change_new(h, r, RECORD_ROOM_AFFILIATION);
 	for (const struct asked *a = v->first; a; a = a->next)
 		if (room_affiliation(r, a->whom) == AFFILIATION_NONE && !change_find(v->change, jid_bare(a->whom), NULL))
@@ -388,8 +393,9 @@ invite_arrived(struct hook *h, struct room *r)
 	if (elem_child(x, NS_MUC_USER, "invite")) {
 		v = arena_zalloc(hook_memory(h), sizeof(*v));
 		v->room = r;
+		v->alone = r->config.members_only;
 		/* Members are made one after the other. */
-		return r->config.members_only ? room_alone(h, r, v, begin) : begin(h, v, true);
+		return v->alone ? room_alone(h, r, v, begin) : begin(h, v, true);
 	}
 	return no ? decline(h, r, no) : HOOK_NEXT;
 }

@@ -172,6 +172,20 @@ def test_members_only(t):
     a.expect_message('among us')
 
 
+def test_history_length(t):
+    """XEP-0045 §10.2: muc#maxhistoryfetch bounds what newcomers get, from then on"""
+    room, a = new_room(t), t.online()
+    create(a, room, 'first')
+    for i in range(4):
+        a.message(room, 'line %d' % i, type='groupchat')
+        a.expect_message('line %d' % i)
+    for most, want in ((2, ['line 2', 'line 3']), (0, [])):
+        ok(configure(a, room, maxhistoryfetch=most))
+        b = t.online()
+        enter(b, room, 'second%d' % most)
+        assert [e.text('body') for e in b.heard_any(lambda e: e.name == 'message' and e.find('body') is not None)] == want
+
+
 def test_owner(t):
     """XEP-0045 §10.3 to §10.5: owners make owners and unmake them, and have their list"""
     room, a, b, c = new_room(t), t.online(), t.online(), t.online()

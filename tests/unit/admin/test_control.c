@@ -28,6 +28,7 @@
 #include "core/announce.h"
 #include "core/census.h"
 #include "core/config/config.h"
+#include "core/route/errand.h"
 #include "lib/pg.h"
 #include "store/pool.h"
 #include "store/record.h"
@@ -121,6 +122,17 @@ announce_send(const struct announcement *a, const char *const *bare, size_t n, u
 	snprintf(stand_in.heard, sizeof stand_in.heard, "announce %s to %zu from %s", a->text, n, bare[0]);
 	pthread_mutex_unlock(&stand_in.lock);
 	*sent += (unsigned)n;
+	return 0;
+}
+
+int
+errand_run(struct jid *to, struct stanza *iq, struct err *e)
+{
+	(void)e;
+	pthread_mutex_lock(&stand_in.lock);
+	snprintf(stand_in.heard, sizeof stand_in.heard, "errand to %s", jid_full(to));
+	pthread_mutex_unlock(&stand_in.lock);
+	stanza_unref(iq);
 	return 0;
 }
 
