@@ -21,6 +21,11 @@ def invitation(c, room):
                     'an invitation to %s' % room)
 
 
+def recorded(t, room, b):
+    """Until the invitation is in the record."""
+    t.server.wait(lambda: t.server.records("from_bare = '%s' AND to_bare = '%s'" % (room, b.bare), 'id') or None, 'the record')
+
+
 def quiet(t, *clients):
     for c in clients:
         c.ping(t.server.domain)
@@ -48,7 +53,7 @@ def test_invite_recorded(t):
     create(a, room, 'first')
     b.close()
     invite(a, room, b.bare, reason='Come')
-    a.ping(t.server.domain)
+    recorded(t, room, b)
     b = t.online(b)
     m = invitation(b, room)
     assert m.find('delay:delay') is not None, m
@@ -168,7 +173,7 @@ def test_invite_blocked(t):
     ok(b.iq('set', "<block xmlns='urn:xmpp:blocking'><item jid='%s'/></block>" % room))
     b.heard.clear()
     invite(a, room, b.bare)
-    a.ping(t.server.domain)
+    recorded(t, room, b)
     quiet(t, b)
 
 
