@@ -31,14 +31,18 @@ struct invites {
 };
 
 static void
-forget_oldest(struct invites *l)
+forget(struct invites *l, struct invited *i)
 {
-	struct invited *i = LIST_ENTRY(list_pop(&l->list), struct invited, link);
-
 	l->n--;
 	jid_unref(i->by);
 	jid_unref(i->whom);
 	free(i);
+}
+
+static void
+forget_oldest(struct invites *l)
+{
+	forget(l, LIST_ENTRY(list_pop(&l->list), struct invited, link));
 }
 
 void
@@ -347,10 +351,17 @@ begin(struct hook *h, void *data, bool ok)
 
 /* Declining */
 
+/* An invitation is declined once; then there may be another. */
 static bool
-was_invited(const struct room *r, const struct jid *whom, const struct jid *by)
+take_back(struct room *r, const struct jid *whom, const struct jid *by)
 {
-	return find(r, by, whom) != NULL;
+	struct invited *i = (struct invited *)find(r, by, whom);
+
+	if (!i)
+		return false;
+	list_remove(&i->link);
+	forget(r->invites, i);
+	return true;
 }
 
 static enum hook_verdict
@@ -375,7 +386,7 @@ decline(struct hook *h, struct room *r, const struct elem *e)
 		by = o->bare;
 	if (!by)
 		return refuse(h, XERROR_BAD_REQUEST, "whose invitation?");
-	if (!r->id || !was_invited(r, h->from, by))
+	if (!r->id || !take_back(r, h->from, by))
 		return refuse(h, XERROR_ITEM_NOT_FOUND, "there is no such invitation");
 	st = letter(r, by, elem_get(h->stanza->root, "id"), &x);
 	d = elem_add(st, x, NULL, "decline");

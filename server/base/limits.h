@@ -125,11 +125,11 @@
 	X(room_items, 200, 1, 10000, "Changes of roles and affiliations of a room at once") \
 	X(room_invitations, 200, 1, 10000, "Invitations that a room remembers, so that they can be declined; the oldest goes") \
 	X(room_invitations_per_minute, 60, 1, 10000, "Invitations of a person to a room in a minute") \
-	X(room_invitation_again_seconds, 30, 0, 86400, "Nobody is invited to a room by the same person again before that") \
+	X(room_invitation_again_seconds, 10, 0, 86400, "Nobody is invited to a room by the same person again before that") \
 	X(room_voice_requests, 5, 1, 1000, "Requests for voice of an occupant in a minute") \
 	X(room_registration_requests, 20, 1, 10000, "Requests to become a member of a room, of which its admins are told, in an hour") \
 	X(rooms_per_creator, 1000, 1, 1000000, "Rooms that there are of one creator") \
-	X(rooms_per_minute, 60, 1, 100000, "Rooms that one person may make in a minute") \
+	X(rooms_per_minute, 500, 1, 100000, "Rooms that one person may make in a minute") \
 	X(room_waiting, 1000, 10, 100000, "Stanzas that wait in a room for somebody's entering, leaving or change") \
 	X(room_messages_per_second, 500, 1, 1000000, "Messages of an occupant of a room") \
 	X(room_messages_burst, 5000, 1, 10000000, "The same at once, after a pause") \

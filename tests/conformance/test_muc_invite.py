@@ -126,6 +126,10 @@ def test_decline(t):
     d = m.find(USER + ':x', 'decline')
     assert m.get('from') == room and m.get('id') == id and d.get('from') == b.bare, m
     assert d.text('reason') == "Sorry, I'm too busy right now.", m
+    id = b.message(room, type=None, inner="<x xmlns='%s'><decline to='%s'/></x>" % (USER, to))
+    refused(error(b, id), 'item-not-found')
+    invite(a, room, b.bare)
+    invitation(b, room)
 
 
 def test_decline_uninvited(t):
