@@ -24,6 +24,7 @@
 
 #define ABSENT_MS 2000    /* how long "no such account" is believed */
 #define IDLE_MS 300000    /* how long a user without sessions stays in memory */
+#define PLACE_IDLE_MS 30000 /* and a place that its module does not need: whoever asks for names gets no memory */
 #define SWEEP_MS 1000
 #define RELOAD_MS 500     /* between two attempts to read a roster again */
 
@@ -185,6 +186,15 @@ user_forget(struct user *u)
 		user_free(u);
 }
 
+void
+user_is_known(const struct jid *j)
+{
+	struct user *u = look_up(j);
+
+	if (u && u->state == USER_ABSENT)
+		user_forget(u);
+}
+
 static void
 sweep(struct timer *t)
 {
@@ -194,7 +204,7 @@ sweep(struct timer *t)
 	LIST_EACH(l, &here->idle) {
 		struct user *u = LIST_ENTRY(l, struct user, idle);
 		int64_t age = now - u->idle_since_ms;
-		bool old = u->stale || (u->state == USER_ABSENT ? age > ABSENT_MS : age > IDLE_MS);
+		bool old = u->stale || age > (u->state == USER_ABSENT ? ABSENT_MS : u->service ? PLACE_IDLE_MS : IDLE_MS);
 
 		if (is_needed(u))
 			wake(u);

@@ -96,6 +96,8 @@ void user_reload_roster(struct user *u);
 void user_forget(struct user *u);
 /* Is the account in this group of the organisation? */
 bool user_in_group(const struct user *u, const char *group);
+/* Somebody has just logged in to it: that there was no such account some seconds ago is not believed any more. */
+void user_is_known(const struct jid *j);
 /* What it may do has changed. */
 void user_set_rights(struct user *u, bool admin, const char *groups);
 /* Looks whether it can be forgotten; call after removing a session. */

@@ -13,9 +13,12 @@
 #include "core/stream/resume.h"
 #include "xmpp/ns.h"
 
+#define STALE_MS 50 /* until it is asked again; limits.login_seconds bounds the whole */
+
 struct user_need {
 	struct user_wait wait;
 	struct resume_wait later; /* a session that is not ready to be resumed */
+	struct timer again;       /* the account has just changed, and what was known of it is still needed for a moment */
 	struct c2s *c;            /* NULL: the stream has gone */
 	struct stanza *st;
 	const struct elem *resume;
@@ -29,12 +32,18 @@ need_free(struct user_need *n)
 	free(n);
 }
 
+static void ask_when_forgotten(struct timer *t);
+
 static void
 user_ready(struct user_wait *w, struct user *u)
 {
 	struct user_need *n = LIST_ENTRY(w, struct user_need, wait);
 	struct c2s *c = n->c;
 
+	if (c && u && u->stale) {
+		timer_set(&n->again, STALE_MS, ask_when_forgotten);
+		return;
+	}
 	if (c && u && u->state == USER_READY && n->resume && resume_must_wait(u, n->resume, &n->later))
 		return;
 	if (c) {
@@ -50,6 +59,8 @@ ask_for_user(struct user_need *n)
 {
 	struct c2s *c = n->c;
 
+	if (c)
+		user_is_known(c->jid);
 	if (c && user_with(c->jid, &n->wait))
 		return;
 	need_free(n);
@@ -57,6 +68,12 @@ ask_for_user(struct user_need *n)
 		return;
 	c->need = NULL;
 	c2s_end(c, XSTREAM_RESOURCE_CONSTRAINT, NULL);
+}
+
+static void
+ask_when_forgotten(struct timer *t)
+{
+	ask_for_user(LIST_ENTRY(t, struct user_need, again));
 }
 
 static void
