@@ -27,7 +27,7 @@ struct module_service {
 	/* At home: what is kept in memory, of the rows or of NULL. */
 	void *(*make)(const struct jid *bare, const void *rows);
 	void (*free)(void *place);
-	/* Must it stay in memory when nothing waits for it? What is not needed goes some minutes later. */
+	/* Must it stay in memory when nothing waits for it? What is not needed goes half a minute later. */
 	bool (*is_needed)(const void *place);
 	/* Stage HOOK_SERVICE: h->stanza of h->from has come to h->to; h->account is the bare address, h->payload an IQ's child. May wait.
 	 * HANDLED: done; an IQ of type get or set has its answer by hook_reply, now or in a continuation. REJECT: the error goes back to
@@ -36,6 +36,9 @@ struct module_service {
 	hook_fn arrived;
 	/* The server stops: streams are about to end, what is sent now still goes out, nothing is waited for. May be NULL. */
 	void (*stopping)(void *place);
+	/* An account (bare address) is no more: who gets its name inherits nothing of it. For each place in memory; may be NULL. What is
+	 * in the database is a trigger's business. */
+	void (*account_removed)(void *place, const char *bare);
 };
 
 /* In attach. One service a module. */

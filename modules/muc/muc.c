@@ -130,6 +130,17 @@ stopping(void *place)
 			presence_tell_gone_own(r, o, ROOM_SEAT(l), &(struct room_why){ .status = { MUC_SHUTDOWN } });
 }
 
+/* A ban stays: it is about the name. */
+static void
+account_removed(void *place, const char *bare)
+{
+	struct room *r = place;
+	const struct room_affiliate *f = room_affiliate(r, bare);
+
+	if (f && f->affiliation != AFFILIATION_OUTCAST)
+		room_set_affiliate(r, bare, AFFILIATION_NONE, "", NULL);
+}
+
 static int
 attach(struct module *m)
 {
@@ -144,6 +155,7 @@ attach(struct module *m)
 		.is_needed = room_is_needed,
 		.arrived = arrived,
 		.stopping = stopping,
+		.account_removed = account_removed,
 	};
 
 	module_serve(m, &service);

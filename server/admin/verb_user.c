@@ -15,6 +15,7 @@
 #include "base/crypt.h"
 #include "core/census.h"
 #include "core/config/config.h"
+#include "core/service/service.h"
 #include "store/account.h"
 #include "store/password.h"
 #include "xmpp/jid.h"
@@ -199,12 +200,17 @@ user_delete(struct request *r)
 	struct change c = {"user.delete", run_delete, NULL, "does not exist"};
 	const char *text;
 	struct jid *j;
+	int rc;
 
 	if (request_args(r, "{s:s}", "jid", &text) != 0 || (j = account_arg(r, text)) == NULL)
 		return -1;
 	census_account_leaving(jid_bare(j));
+	rc = change_account(r, text, &c, "The account was deleted");
+	/* Also when the outcome is unknown, as above. */
+	if (rc == 0 || !sql_is_connected(r->db))
+		service_account_removed(jid_bare(j));
 	jid_unref(j);
-	return change_account(r, text, &c, "The account was deleted");
+	return rc;
 }
 
 /* Rights */

@@ -340,3 +340,21 @@ def test_too_many(t):
     refused(change(a, room, jid='u9@shakespeare.example', affiliation='outcast'), 'resource-constraint')
     ok(change(a, room, jid='u3@shakespeare.example', affiliation='none'))
     ok(change(a, room, jid='u9@shakespeare.example', affiliation='outcast'))
+
+
+def test_account_deleted(t):
+    """Affiliations belong to an account, not to its name: who gets the name later is nobody to the room; a ban stays"""
+    room, a, b, c = new_room(t), t.online(), t.online(), t.online()
+    create(a, room, 'first', membersonly=1)
+    ok(change(a, room, jid=b.bare, affiliation='member', nick='second'))
+    ok(change(a, room, jid=c.bare, affiliation='outcast'))
+    for x in (b, c):
+        x.close()
+        t.server.cli('user', 'delete', x.bare)
+        t.server.add_users([(x.user, x.password)])
+    refused(enter(t.online((b.user, b.password)), room, 'second'), 'registration-required')
+    refused(enter(t.online((c.user, c.password)), room, 'third'), 'forbidden')
+    assert not items(listed(a, room, affiliation='member'))
+    i, = items(listed(a, room, affiliation='outcast'))
+    assert i.get('jid') == c.bare, i
+    assert t.server.value("select count(*) from chancery.room_affiliate where jid in ('%s', '%s')" % (b.bare, c.bare)) == '1'

@@ -72,6 +72,27 @@ service_home_stopping(void)
 	user_each(stopping, NULL);
 }
 
+static void
+account_removed(struct user *u, void *arg)
+{
+	if (u->service && u->place && u->service->def->account_removed)
+		u->service->def->account_removed(u->place, arg);
+}
+
+static void
+account_removed_here(void *arg)
+{
+	user_each(account_removed, arg);
+	free(arg);
+}
+
+void
+service_account_removed(const char *bare)
+{
+	for (unsigned i = 0; ntable && i < reactor_count(); i++)
+		reactor_call(reactor_at(i), account_removed_here, mem_strdup(bare));
+}
+
 const struct service *
 service_of(const struct jid *j)
 {

@@ -32,6 +32,8 @@ void service_settle(const struct packet *p, struct hook *h, enum hook_verdict v)
 void service_each(const char *host, void (*fn)(void *arg, const char *domain, const char *name), void *arg);
 /* Tells the places of this home that the server stops. */
 void service_home_stopping(void);
+/* The account is no more, which is committed: every place of every home forgets it. Any thread. */
+void service_account_removed(const char *bare);
 /* Part of modules_stop. */
 void service_stop(void);
 

@@ -27,6 +27,7 @@
 #include "base/log.h"
 #include "core/announce.h"
 #include "core/census.h"
+#include "core/service/service.h"
 #include "core/config/config.h"
 #include "core/route/errand.h"
 #include "lib/pg.h"
@@ -112,6 +113,12 @@ census_account_leaving(const char *bare)
 	pthread_mutex_lock(&stand_in.lock);
 	snprintf(stand_in.leaving, sizeof stand_in.leaving, "%s", bare);
 	pthread_mutex_unlock(&stand_in.lock);
+}
+
+void
+service_account_removed(const char *bare)
+{
+	(void)bare;
 }
 
 int
