@@ -203,6 +203,10 @@ def test_resumption(t):
     t.server.wait(lambda: t.server.records("body = 'meanwhile 4' and from_bare = '%s'" % a.jid), 'the record')
     b.proxy.down = False
     t.server.wait(lambda: re.search('resumed jid=%s/' % re.escape(b.jid), t.server.log()), 'the resumption')
+    # Having lost its connection it may show the console, sooner or later.
+    b.console()
+    b.see('Connection re-established')
+    b.look(a.jid)
     b.see('meanwhile 4')
     assert re.findall(r'meanwhile (\d)', b.screen()) == list('01234'), b.screen()
     b.type('here I am')
