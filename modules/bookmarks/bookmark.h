@@ -37,12 +37,15 @@ const char *bookmark_payload(struct arena *memory, struct arena *scratch, const 
 
 /* Making the items what a <storage/> says (XEP-0402 §5.3.2): bookmark_change.c */
 
+/* Has this item been published after the list was set? Then the item is right. */
+typedef bool (*bookmark_newer_fn)(const struct hook *h, const char *id);
 enum bookmark_outcome { BOOKMARK_CHANGED, BOOKMARK_REFUSED, BOOKMARK_UNAVAILABLE, BOOKMARK_NOBODY };
 typedef enum hook_verdict (*bookmark_end_fn)(struct hook *h, enum bookmark_outcome o);
 
 /* `wanted` is in hook_memory(h), with what it borrows from. Items that differ are published, those that are missing are retracted;
- * `add_only`: what is missing is published, and nothing else done. */
-enum hook_verdict bookmark_change(struct hook *h, const struct bookmarks *wanted, bool add_only, bookmark_end_fn end);
+ * `add_only`: what is missing is published, and nothing else done. `newer` may be NULL. */
+enum hook_verdict bookmark_change(struct hook *h, const struct bookmarks *wanted, bool add_only, bookmark_newer_fn newer,
+	bookmark_end_fn end);
 /* Of the answer to a question for items: is it a list (no node is an empty one), and if not, what is it? */
 bool bookmark_has_items(const struct hook *h, bool ok);
 enum bookmark_outcome bookmark_no_items(const struct hook *h, bool ok);

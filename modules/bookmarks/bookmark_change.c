@@ -23,6 +23,7 @@ struct step {
 struct change {
 	struct bookmarks wanted;
 	bool add_only;
+	bookmark_newer_fn newer;
 	bookmark_end_fn end;
 	struct step *step;
 	size_t n, at;
@@ -42,6 +43,12 @@ bookmark_no_items(const struct hook *h, bool ok)
 	return ok && xerror_of(h->answer->root) == XERROR_SERVICE_UNAVAILABLE ? BOOKMARK_NOBODY : BOOKMARK_UNAVAILABLE;
 }
 
+static bool
+is_newer(const struct hook *h, const struct change *c, const char *id)
+{
+	return c->newer && c->newer(h, id);
+}
+
 static void
 compare(struct hook *h, struct change *c, struct bookmarks *had)
 {
@@ -54,11 +61,13 @@ compare(struct hook *h, struct change *c, struct bookmarks *had)
 
 		if (old)
 			old->seen = true;
+		if (is_newer(h, c, w->id))
+			continue;
 		if (!old || (!c->add_only && !bookmark_is_unchanged(h->arena, w, old)))
 			c->step[c->n++] = (struct step){ w->id, bookmark_payload(memory, h->arena, w, old) };
 	}
 	for (size_t i = 0; i < had->n && !c->add_only; i++)
-		if (!had->list[i].seen)
+		if (!had->list[i].seen && !is_newer(h, c, had->list[i].id))
 			c->step[c->n++] = (struct step){ arena_strdup(memory, had->list[i].id), NULL };
 }
 
@@ -129,12 +138,13 @@ on_old(struct hook *h, void *data, bool ok)
 }
 
 enum hook_verdict
-bookmark_change(struct hook *h, const struct bookmarks *wanted, bool add_only, bookmark_end_fn end)
+bookmark_change(struct hook *h, const struct bookmarks *wanted, bool add_only, bookmark_newer_fn newer, bookmark_end_fn end)
 {
 	struct change *c = arena_zalloc(hook_memory(h), sizeof(*c));
 
 	c->wanted = *wanted;
 	c->add_only = add_only;
+	c->newer = newer;
 	c->end = end;
 	return hook_ask(h, h->account, pubsub_items_get(NS_BOOKMARKS, NULL, 0), 0, c, on_old);
 }

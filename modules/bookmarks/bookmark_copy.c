@@ -39,7 +39,18 @@ struct memory {
 	bool look, looked;    /* the copy may have rooms that the items have not */
 	struct stanza *list;  /* the event with the last list that a client has set; NULL: it is in effect */
 	struct stanza *said;  /* that one, until the copy has been looked at again: a walk may have written over it */
+	char **newer;         /* items that clients have published, or retracted, since the last list was set, until it is in effect */
+	size_t nnewer;
 };
+
+static void
+forget_newer(struct memory *m)
+{
+	while (m->nnewer)
+		free(m->newer[--m->nnewer]);
+	free(m->newer);
+	m->newer = NULL;
+}
 
 static void
 memory_free(void *data)
@@ -48,6 +59,7 @@ memory_free(void *data)
 
 	stanza_unref(m->list);
 	stanza_unref(m->said);
+	forget_newer(m);
 	free(m);
 }
 
@@ -104,6 +116,32 @@ changed(struct hook *h, enum bookmark_outcome o)
 	return o == BOOKMARK_CHANGED ? end(h) : failed(h, o == BOOKMARK_REFUSED ? "refused" : "unavailable");
 }
 
+static bool
+is_newer(const struct hook *h, const char *id)
+{
+	const struct memory *m = module_data(h);
+
+	for (size_t i = 0; m && i < m->nnewer; i++)
+		if (!strcmp(m->newer[i], id))
+			return true;
+	return false;
+}
+
+/* What a client does to items while its list, or another client's, is still being taken over comes after that. */
+static void
+note_newer(struct hook *h, struct memory *m)
+{
+	const struct elem *event = elem_child(h->stanza->root, NS_PUBSUB_EVENT, "event");
+	const struct elem *items = event ? elem_child(event, NS_PUBSUB_EVENT, "items") : NULL;
+	const struct elem *e = items ? elem_first(items) : NULL;
+	const char *id = e ? elem_get(e, "id") : NULL;
+
+	if (!id || (!m->list && !m->said) || m->nnewer >= module_limits()->bookmarks || is_newer(h, id))
+		return;
+	m->newer = mem_realloc(m->newer, (m->nnewer + 1) * sizeof(*m->newer));
+	m->newer[m->nnewer++] = mem_strdup(id);
+}
+
 static enum hook_verdict
 take_list(struct hook *h, const struct elem *storage, bool add_only)
 {
@@ -113,7 +151,7 @@ take_list(struct hook *h, const struct elem *storage, bool add_only)
 		return failed(h, "too-many");
 	if (!bookmark_read_storage(storage, hook_memory(h), &wanted))
 		return failed(h, "malformed");
-	return bookmark_change(h, &wanted, add_only, changed);
+	return bookmark_change(h, &wanted, add_only, is_newer, changed);
 }
 
 static const struct elem *
@@ -305,6 +343,7 @@ begin_copy(struct hook *h, struct memory *m)
 	if (m->said)
 		c->more = storage_of_event(hold(h, m->said));
 	set_stanza(&m->said, NULL);
+	forget_newer(m);
 	m->copy = false;
 	return hook_ask(h, h->account, pubsub_items_get(NS_STORAGE, NULL, 1), 0, c, on_copy);
 }
@@ -343,8 +382,11 @@ on_event(struct hook *h)
 	m = memory_of(h);
 	if (m && !strcmp(node, NS_BOOKMARKS)) {
 		m->copy = true;
+		if (elem_child(h->stanza->root, NS_ADDRESS, "addresses"))
+			note_newer(h, m);
 	} else if (m && elem_child(h->stanza->root, NS_ADDRESS, "addresses") && storage_of_event(h->stanza)) {
 		set_stanza(&m->list, h->stanza);
+		forget_newer(m);
 	}
 	hook_aside(h, begin, NULL);
 	return HOOK_NEXT;

@@ -78,7 +78,7 @@ on_set(struct hook *h)
 		return refuse(h, XERROR_POLICY_VIOLATION, "too many bookmarks");
 	if (!bookmark_read_storage(h->payload, hook_memory(h), &wanted))
 		return refuse(h, XERROR_BAD_REQUEST, "a bookmark needs the address of a room");
-	return bookmark_change(h, &wanted, false, end);
+	return bookmark_change(h, &wanted, false, NULL, end);
 }
 
 static int

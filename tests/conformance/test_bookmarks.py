@@ -326,6 +326,15 @@ def test_copy_keeps_more(t):
     assert items(a)[PLAY].find('extensions').all('state', 'urn:example:s')
 
 
+def test_copy_then_item(t):
+    """XEP-0402 §5.3.2: what is bookmarked while a list is still being taken over stays"""
+    a = t.online()
+    many = ['r%d@conference.shakespeare.lit' % i for i in range(25)]
+    put_copy(a, ''.join(conference(r) for r in many))
+    publish(a, ORCHARD)
+    agree(t, a, {ORCHARD, *many})
+
+
 def test_copy_is_private(t):
     """XEP-0411 §6: neither the copy nor the items are others' to read, whatever the node was configured as"""
     a, b = t.friends()
