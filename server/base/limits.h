@@ -67,6 +67,17 @@
 	X(component_stanzas_per_second, 5000, 10, 1000000, "Stanzas without a body that a component may send; above it is read more slowly") \
 	X(component_stanzas_burst, 20000, 10, 10000000, "The same at once, after a pause") \
 	X(component_queue_bytes, 4194304, 65536, 268435456, "Bytes waiting for a component that does not read; more is refused") \
+	X(s2s_streams, 4000, 2, 1000000, "Streams with other servers in all") \
+	X(s2s_streams_per_partner, 16, 1, 1000, "Authenticated streams from one domain; the oldest goes for a new one") \
+	X(s2s_queue_stanzas, 5000, 10, 1000000, "Stanzas on their way to one remote domain; more are refused") \
+	X(s2s_queue_bytes, 8388608, 65536, 1073741824, "The same in bytes") \
+	X(s2s_stanzas_per_second, 5000, 10, 1000000, "Stanzas without a body that a partner's stream may send; above it is read more slowly") \
+	X(s2s_stanzas_burst, 20000, 10, 10000000, "The same at once, after a pause") \
+	X(s2s_lane_stanzas, 1000, 4, 100000, "Stanzas from one stream on their way to the archive before its socket is paused") \
+	X(partners, 10000, 1, 1000000, "Domains that are allowed") \
+	X(partner_refusals, 1000, 10, 100000, "Refused domains that are remembered for reports, for a day each; more are only counted") \
+	X(partner_rates, 10000, 100, 1000000, "Users whose rate with a partner is counted at a time") \
+	X(dns_questions, 1000, 10, 100000, "Questions to name servers at a time") \
 	X(vcard_bytes, 262144, 1024, 16777216, "A vCard with its photo (XEP-0054)") \
 	X(private_bytes, 262144, 1024, 16777216, "Private XML of an account in all (XEP-0049)") \
 	X(private_elements, 100, 1, 10000, "Elements of private XML of an account") \

@@ -49,6 +49,7 @@ struct record_entry {
 	const char *refers_to;       /* client-visible id this one corrects, retracts…; NULL */
 	const char *stanza;          /* the full XML as delivered, without our stanza-id */
 	size_t stanza_len;
+	uint64_t about;              /* the record this one is about: RECORD_PASSED, and messages of a stream with another server: its RECORD_PEER */
 	bool deliverable;            /* belongs to the recipient's backlog until the delivery mark passes it */
 	bool shown;                  /* its sender and its recipient see it in their histories (XEP-0313) */
 	bool recipient_only;         /* its sender does not (a room's messages are in the room's history) */

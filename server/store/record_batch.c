@@ -98,7 +98,7 @@ describe_entry(const struct record_entry *e, struct leaf_record *r)
 	r->deliverable = e->deliverable;
 	r->shown = e->shown;
 	r->recipient_only = e->recipient_only;
-	r->refers_record = 0;
+	r->refers_record = e->about;
 	r->from_key = e->from_key;
 	r->to_key = e->to_key;
 	r->text[LEAF_FROM_BARE] = e->from_bare;

@@ -26,6 +26,8 @@ enum record_kind {
 	RECORD_ROOM_CONFIG = 17,  /* created, configured, destroyed */
 	RECORD_MODERATION = 18,   /* XEP-0425: a moderator took a message back; refers_to: its stanza-id */
 	RECORD_SUBSCRIPTION = 19, /* a presence of type subscribe, subscribed… with words in it (RFC 6121 §3) */
+	RECORD_PEER = 20,         /* a stream with another server was authenticated: who it is, how, by which certificate */
+	RECORD_PASSED = 21,       /* these records (ids in the body) go over the stream of the record that this one refers to */
 };
 
 #endif

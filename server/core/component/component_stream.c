@@ -293,7 +293,7 @@ arrived(struct conn *conn, void *owner)
 	}
 	c->joined = true;
 	c->state = STATE_OPEN;
-	c->lane = lane_new_for(lane_changed, c);
+	c->lane = lane_new_for(&(struct lane_owner){ .changed = lane_changed }, c);
 	c->allowance = (int64_t)home_config()->limits.component_stanzas_burst * 1000;
 	c->allowance_ms = reactor_now_ms(reactor_current());
 	parser_set_limits(c->parser, &l);

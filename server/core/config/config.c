@@ -192,6 +192,7 @@ static const struct {
 	{"auth", "Accounts and passwords."},
 	{"stream", "Connections of clients."},
 	{"components", "External services on domains of their own (XEP-0114): gateways, push services."},
+	{"federation", "Other servers: only those that an administrator has allowed."},
 	{"push", "Notifications for clients that are away (XEP-0357)."},
 	{"web", "What browsers are served over `listen.https`."},
 	{"log", "Events, on standard error."},

@@ -33,6 +33,8 @@ struct config {
 		struct config_list c2s;      /* listen.c2s, default ["0.0.0.0:5222", "[::]:5222"] */
 		struct config_list c2s_tls;  /* listen.c2s_tls, default 5223 */
 		struct config_list https;    /* listen.https, default 5280 */
+		struct config_list s2s;      /* listen.s2s, default ["0.0.0.0:5269", "[::]:5269"] */
+		struct config_list s2s_tls;  /* listen.s2s_tls, default 5270 */
 		struct config_list components; /* listen.components, default ["127.0.0.1:5275"]: XEP-0114 */
 		struct config_list metrics;  /* listen.metrics, default ["127.0.0.1:9280"]; [] switches it off */
 		const char *control;         /* listen.control, default /run/chancery/control */
@@ -79,6 +81,23 @@ struct config {
 	struct {
 		struct config_list domains;  /* components.domains: DOMAIN=FILE, the file holds the secret */
 	} components;
+
+	struct {
+		bool on;                     /* federation.on, default true; without partners nothing passes all the same */
+		const char *dns;             /* federation.dns: ADDRESS[@PORT]…; empty: /etc/resolv.conf */
+		const char *dns_anchors;     /* federation.dns_anchors: a file; empty: no DNSSEC, no DANE */
+		uint64_t dns_timeout_ms;     /* federation.dns_timeout, default 5s */
+		const char *ca_file;         /* federation.ca_file: the public CAs */
+		const char *crl_file;        /* federation.crl_file: revocation lists; empty: none */
+		unsigned revocation;         /* federation.revocation: enum cert_revocation, default soft */
+		uint64_t connect_ms;         /* federation.connect, default 20s: from the first packet to a stream that is ready */
+		uint64_t patience_ms;        /* federation.patience, default 1m: how long stanzas wait for it */
+		uint64_t idle_ms;            /* federation.idle, default 15m: a stream without stanzas is closed */
+		uint64_t resume_ms;          /* federation.resume, default 5m (XEP-0198) */
+		bool two_persons;            /* federation.two_persons, default false */
+		uint64_t warn_ms;            /* federation.warn, default 14d: before a partner's entry expires */
+		const char *contact;         /* federation.contact: whom users ask about a domain that is not allowed */
+	} federation;
 
 	struct {
 		struct config_list origins;  /* web.origins: pages of others that may connect */

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/service.h"
 #include "base/text.h"
+#include "net/cert.h"
 
 #define SECONDS UINT64_C(1000)
 #define MINUTES (60 * SECONDS)
@@ -25,6 +26,11 @@ static const char *const log_levels[] = {[LOG_ERROR] = "error",
 					 [LOG_DEBUG] = "debug",
 					 NULL};
 static const char *const log_formats[] = {[LOG_TEXT] = "text", [LOG_JSON] = "json", NULL};
+
+static const char *const revocations[] = {[CERT_REVOCATION_OFF] = "off",
+					  [CERT_REVOCATION_SOFT] = "soft",
+					  [CERT_REVOCATION_HARD] = "hard",
+					  NULL};
 
 static const char *const encryption_policies[] = {[ENCRYPTION_ALLOW] = "allow",
 						  [ENCRYPTION_ANNOUNCE] = "announce",
@@ -102,6 +108,10 @@ const struct config_row config_rows[] = {
 	{ "listen.https", CONFIG_ADDRESSES, AT(listen.https), "0.0.0.0:5280 [::]:5280", .fixed = true,
 	  .help = "Where browsers connect, by TLS: WebSocket (RFC 7395), BOSH (XEP-0124), host-meta (XEP-0156), the web chat. "
 	          "[] switches all of it off" },
+	{ "listen.s2s", CONFIG_ADDRESSES, AT(listen.s2s), "0.0.0.0:5269 [::]:5269", .fixed = true,
+	  .help = "Where other servers connect and upgrade to TLS by STARTTLS" },
+	{ "listen.s2s_tls", CONFIG_ADDRESSES, AT(listen.s2s_tls), "0.0.0.0:5270 [::]:5270", .fixed = true,
+	  .help = "Where other servers connect by TLS at once (XEP-0368)" },
 	{ "listen.components", CONFIG_ADDRESSES, AT(listen.components), "127.0.0.1:5275", .fixed = true,
 	  .help = "Where components connect (XEP-0114); when there are any at start. Nothing is encrypted there: "
 	          "only loopback addresses are taken" },
@@ -184,6 +194,36 @@ const struct config_row config_rows[] = {
 	  .help = "How long at first, before it is told again; twice as long each time, up to half an hour" },
 	{ "push.retries", CONFIG_NUMBER, AT(modules.push.retries), "8", 0, 1000,
 	  .help = "How often the same is told again to a service that does not answer, or that cannot take it at the moment" },
+
+	{ "federation.on", CONFIG_BOOL, AT(federation.on), "true", .fixed = true,
+	  .help = "Talk to other servers at all: to those that an administrator has allowed (`chancery federation allow`), and nobody else" },
+	{ "federation.dns", CONFIG_STRING, AT(federation.dns), "", .fixed = true,
+	  .help = "Name servers to ask about other domains, as ADDRESS or ADDRESS@PORT, separated by spaces. Empty: those of /etc/resolv.conf" },
+	{ "federation.dns_anchors", CONFIG_FILE, AT(federation.dns_anchors), "", .fixed = true,
+	  .help = "A file of DNSSEC trust anchors (Debian: /usr/share/dns/root.key of dns-root-data), which DANE needs. Empty: none" },
+	{ "federation.dns_timeout", CONFIG_DURATION, AT(federation.dns_timeout_ms), "5s", 100, 1 * MINUTES, .fixed = true,
+	  .help = "How long a question to them may take" },
+	{ "federation.ca_file", CONFIG_FILE, AT(federation.ca_file), "/etc/ssl/certs/ca-certificates.crt",
+	  .help = "The certification authorities that partners' certificates may come from, unless their entry says otherwise" },
+	{ "federation.crl_file", CONFIG_FILE, AT(federation.crl_file), "",
+	  .help = "Certificate revocation lists, in PEM; read again by a reload. Empty: none" },
+	{ "federation.revocation", CONFIG_CHOICE, AT(federation.revocation), "soft", .choices = revocations,
+	  .help = "Whether certificates may have been revoked (lists, stapled OCSP). `soft`: refused when they have been; `hard`: also when nobody "
+	          "can say; `off`: not looked at" },
+	{ "federation.connect", CONFIG_DURATION, AT(federation.connect_ms), "20s", 1 * SECONDS, 10 * MINUTES,
+	  .help = "How long it may take to reach a partner's server and be authenticated there" },
+	{ "federation.patience", CONFIG_DURATION, AT(federation.patience_ms), "1m", 1 * SECONDS, 1 * DAYS,
+	  .help = "How long stanzas wait for a partner that cannot be reached before they go back to their senders" },
+	{ "federation.idle", CONFIG_DURATION, AT(federation.idle_ms), "15m", 10 * SECONDS, 7 * DAYS,
+	  .help = "A stream to or from a partner on which nothing was said for that long is closed" },
+	{ "federation.resume", CONFIG_DURATION, AT(federation.resume_ms), "5m", 0, 1 * DAYS,
+	  .help = "How long a partner's broken stream can be resumed (XEP-0198)" },
+	{ "federation.two_persons", CONFIG_BOOL, AT(federation.two_persons), "false",
+	  .help = "A change of what is allowed waits until a second administrator approves it. Denying needs nobody else" },
+	{ "federation.warn", CONFIG_DURATION, AT(federation.warn_ms), "14d", 0, 365 * DAYS,
+	  .help = "How long before a partner's entry expires the log and `chancery status` say so" },
+	{ "federation.contact", CONFIG_STRING, AT(federation.contact), "your administrator",
+	  .help = "Whom to ask, in the text that users get who write to a domain that is not allowed" },
 
 	{ "web.origins", CONFIG_LIST, AT(web.origins), "", .check = is_origin, .expect = "origins like https://intranet.example.org",
 	  .help = "Pages of other hosts that may connect by WebSocket and BOSH. The server's own pages may, and so may programs "

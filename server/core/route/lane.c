@@ -47,7 +47,7 @@ struct entry {
 struct lane {
 	struct session *session; /* NULL: orphan, or of somebody else */
 	bool foreign;            /* lane_new_for */
-	void (*changed)(void *owner); /* foreign and no orphan */
+	struct lane_owner of;    /* foreign and no orphan */
 	void *owner;
 	struct list entries;
 	unsigned n, refs, holds;
@@ -77,12 +77,12 @@ lane_new(struct session *s)
 }
 
 struct lane *
-lane_new_for(void (*changed)(void *owner), void *owner)
+lane_new_for(const struct lane_owner *o, void *owner)
 {
 	struct lane *l = lane_new(NULL);
 
 	l->foreign = true;
-	l->changed = changed;
+	l->of = *o;
 	l->owner = owner;
 	return l;
 }
@@ -107,7 +107,7 @@ lane_is_full(const struct lane *l)
 {
 	const struct limits *m = &home_config()->limits;
 
-	return l->n >= m->lane_stanzas || l->bytes >= m->lane_bytes;
+	return l->n >= (l->of.stanzas ? l->of.stanzas : m->lane_stanzas) || l->bytes >= m->lane_bytes;
 }
 
 static void
@@ -122,8 +122,8 @@ tell_full(struct lane *l)
 		metric_add(METRIC_LANE_FULL, 1);
 	if (l->session)
 		session_lane_changed(l->session);
-	if (l->changed)
-		l->changed(l->owner);
+	if (l->of.changed)
+		l->of.changed(l->owner);
 }
 
 /* Out of the lane: what a user's session sends means different things (router_leave_lane), the rest just goes on. */
@@ -151,6 +151,8 @@ leave(struct lane *l, struct entry *e)
 	/* Counted first: what routing does may end the session. */
 	if (l->session)
 		session_handled(l->session);
+	if (l->of.left)
+		l->of.left(l->owner);
 	if (done)
 		packet_unref(p);
 	else
@@ -365,7 +367,7 @@ void
 lane_orphan(struct lane *l)
 {
 	l->session = NULL;
-	l->changed = NULL;
+	l->of.changed = l->of.left = NULL;
 	unref(l);
 }
 

@@ -25,9 +25,14 @@ struct lane;
 struct session;
 
 struct lane *lane_new(struct session *s);
-/* The lane of somebody who is not a user of ours (a component): `changed` is told when it becomes full and when it has room
- * again. Its policy hooks see no account. */
-struct lane *lane_new_for(void (*changed)(void *owner), void *owner);
+/* The lane of somebody who is not a user of ours (a component, another server). Its policy hooks see no account. */
+struct lane_owner {
+	void (*changed)(void *owner); /* it is full, or has room again */
+	void (*left)(void *owner);    /* one more has left in its turn (XEP-0198); may be NULL */
+	uint64_t peer;                /* another server: what it sends is RECORD_IN and about this record (RECORD_PEER); 0: a component */
+	uint64_t stanzas;             /* entries at which it is full; 0: limits.lane_stanzas */
+};
+struct lane *lane_new_for(const struct lane_owner *o, void *owner);
 /* The session (or the owner) is gone; the lane empties itself and disappears. */
 void lane_orphan(struct lane *l);
 /* Takes the packet (one reference). */

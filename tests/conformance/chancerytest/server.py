@@ -34,7 +34,7 @@ def take_ports():
         reservation = socket.socket(socket.AF_UNIX)
         try:
             reservation.bind('\0chancery-test-%d' % base)
-            for offset in (22, 23, 75, 80, 90):
+            for offset in (22, 23, 69, 70, 75, 80, 90):
                 with socket.socket() as s:
                     s.bind(('0.0.0.0', base + offset))
             return base, reservation

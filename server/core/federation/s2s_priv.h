@@ -1,0 +1,137 @@
+/*
+ * s2s_priv: what the files of a server's stream (RFC 6120, XEP-0178) share: s2s (the stream itself, both directions), s2s_in
+ * (negotiation as the receiving entity), s2s_out (as the initiating one), s2s_stanza (what comes on it), s2s_sm (XEP-0198), bidi (XEP-0288),
+ * dialback (XEP-0220), route (what goes).
+ *
+ * A stream begins on the reactor that accepted it, or at the home of its remote domain when we make it. Once it is authenticated it moves
+ * home, and only there stanzas are taken. Until then: a small parser limit, a deadline, no memory worth mentioning; outgoing ones alike.
+ */
+#ifndef CORE_S2S_PRIV_H
+#define CORE_S2S_PRIV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "core/federation/find.h"
+#include "core/federation/partner.h"
+#include "core/federation/trust.h"
+#include "core/route/lane.h"
+#include "net/conn.h"
+#include "xmpp/jid.h"
+#include "xmpp/parser.h"
+#include "xmpp/xerror.h"
+
+struct route;
+struct s2s_sm;
+struct dialback;
+
+enum s2s_state {
+	S2S_CONNECTING, /* out: finding, dialling */
+	S2S_HEADER,     /* their stream header comes next */
+	S2S_FEATURES,   /* out: their features come next */
+	S2S_PLAIN,      /* in: only <starttls/>; out: <proceed/> is waited for */
+	S2S_HANDSHAKE,  /* TLS */
+	S2S_JUDGING,    /* the certificate is looked at; nothing is read */
+	S2S_AUTH,       /* SASL EXTERNAL, or dialback where the partner's entry allows it */
+	S2S_MOVING,     /* on its way home; nothing is read */
+	S2S_READY,      /* stanzas */
+	S2S_CLOSING,    /* our end tag has been sent */
+};
+
+/* What is done behind the element just parsed, when the parser has returned. */
+enum s2s_turn { S2S_TURN_NONE, S2S_TURN_TLS, S2S_TURN_RESTART, S2S_TURN_HOME };
+
+struct s2s {
+	struct list link;        /* all streams of this reactor */
+	struct conn *conn;       /* NULL while S2S_CONNECTING */
+	struct parser *parser;
+	enum s2s_state state;
+	enum s2s_turn turn;
+	bool initiator;          /* we made it */
+	bool direct_tls, opened, authenticated, paused, source_counted;
+	bool bidi;               /* XEP-0288: stanzas go both ways */
+	bool sends, receives;    /* READY: stanzas may go out on it; come in on it */
+	bool peer_has_dialback, peer_has_sm; /* out: from the features */
+	struct jid *local;       /* a domain of ours: host, service or component; from the header on */
+	struct jid *remote;      /* who it is, or says it is until `authenticated` */
+	char id[33];             /* in: the stream's id, ours; */
+	char *peer_id;           /* out: theirs (dialback's key is made of it) */
+	struct cert_answer *cert; /* once judged */
+	struct trust *trust;     /* while that is under way */
+	struct find *find;
+	struct dial *dial;
+	const char *how;         /* "EXTERNAL", "dialback"; static; once authenticated */
+	uint64_t peer_record;    /* RECORD_PEER of this stream; 0: not yet */
+	struct lane *lane;       /* receives */
+	struct route *route;     /* sends */
+	struct s2s_sm *sm;       /* XEP-0198; NULL: not enabled */
+	struct dialback *dialback;
+	struct timer timer;      /* deadline, then idle, then linger */
+	struct timer throttle;   /* set: reading waits for allowance */
+	int64_t allowance, allowance_ms;
+	int64_t input_ms, stanza_ms; /* when the last bytes came; when the last stanza went or came (idle closing) */
+	unsigned long long stanzas_in, stanzas_out;
+};
+
+/* s2s */
+
+struct s2s *s2s_new(bool initiator, struct jid *local, struct jid *remote);
+/* The connection is there: callbacks are set, the parser is made. */
+void s2s_take(struct s2s *s, int fd, const struct sockaddr *peer);
+void s2s_free(struct s2s *s);
+/* Writes our stream header (its attributes by role and state: xmlns jabber:server, db where dialback is possible, from, to, id, version). */
+void s2s_write_header(struct s2s *s);
+/* Says why, closes, and gives back what was on its way. XSTREAM_NONE: the normal end. */
+void s2s_end(struct s2s *s, enum xstream_error e, const char *text);
+/* Refused before it was anybody: the same, and counted and noted (partner_refused) under `why` (static). */
+void s2s_refuse(struct s2s *s, enum xstream_error e, const char *why, const char *text);
+/* A new stream: the parser begins anew behind what was read. */
+void s2s_restart(struct s2s *s);
+/* Authenticated: moves home; s2s_arrived there. */
+void s2s_go_home(struct s2s *s);
+/* READY, at home: makes the record of the peer (peer_record.h), then what may be done on the stream: the lane, the route. */
+void s2s_ready(struct s2s *s);
+/* The streams of this reactor. */
+struct list *s2s_all(void);
+
+/* s2s_in, s2s_out: called by s2s.c, by role */
+
+void s2s_in_opened(struct s2s *s, const struct parser_header *h);
+void s2s_in_element(struct s2s *s, struct stanza *st); /* before READY; takes the reference */
+void s2s_in_secured(struct s2s *s);
+/* Begins: finds, dials, and so on up to READY (route_ready) or route_failed. `s->route` is set. */
+void s2s_out_start(struct s2s *s);
+void s2s_out_opened(struct s2s *s, const struct parser_header *h);
+void s2s_out_element(struct s2s *s, struct stanza *st);
+void s2s_out_secured(struct s2s *s);
+/* It ended before it was READY. */
+void s2s_out_gave_up(struct s2s *s, const char *why);
+
+/* s2s_stanza */
+
+/* READY, a stanza that came: addresses (RFC 6120 §8.1.1.2, §8.1.2.2), policy (pass.h), marks, the lane. Takes the reference. */
+void s2s_stanza(struct s2s *s, struct stanza *st);
+/* Writes p as a stanza of jabber:server; returns the position in the output behind it. */
+uint64_t s2s_write(struct s2s *s, struct packet *p);
+
+/* s2s_sm: true when the element was its business */
+
+bool s2s_sm_element(struct s2s *s, const struct elem *e);
+/* <sm/> in the features that an authenticated peer gets. */
+void s2s_sm_features(struct s2s *s, struct buf *out);
+/* Out: the features are known, and we are READY: asks for it when the peer has it. */
+void s2s_sm_begin(struct s2s *s);
+/* A stanza was written; one has left the lane. */
+void s2s_sm_sent(struct s2s *s);
+void s2s_sm_handled(struct s2s *s);
+void s2s_sm_free(struct s2s *s);
+
+/* dialback: true when the element was its business. Only ever for partners whose entry allows it, with a certificate that is good. */
+
+bool dialback_element(struct s2s *s, const struct stanza *st);
+/* Out: the partner's entry allows it and the peer offers nothing better. */
+void dialback_begin(struct s2s *s);
+void dialback_free(struct s2s *s);
+
+#endif
