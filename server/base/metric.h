@@ -30,6 +30,11 @@ struct buf;
 	X(HELD_DROPPED, COUNTER, "chancery_held_dropped_total", "Of these, not sent as a newer one had replaced them") \
 	X(COMPONENTS, GAUGE, "chancery_components", "Components connected") \
 	X(COMPONENT_FULL, COUNTER, "chancery_component_full_total", "Stanzas refused as a component did not read") \
+	X(S2S_STREAMS_OUT, GAUGE, "chancery_s2s_streams_out", "Streams to other servers that are ready") \
+	X(S2S_STANZAS_OUT, COUNTER, "chancery_s2s_stanzas_out_total", "Stanzas written to other servers") \
+	X(S2S_CONNECT_FAILED, COUNTER, "chancery_s2s_connect_failed_total", "Attempts to make a stream to another server that failed") \
+	X(S2S_RETURNED, COUNTER, "chancery_s2s_returned_total", "Stanzas for other servers that could not be sent, of which their senders were told") \
+	X(S2S_QUEUE_FULL, COUNTER, "chancery_s2s_queue_full_total", "Stanzas refused as too many waited for the same server") \
 	X(CARBONS, COUNTER, "chancery_carbons_total", "Copies of messages for other clients of a user (XEP-0280)") \
 	X(CARBONS_FORGED, COUNTER, "chancery_carbons_forged_total", "Messages that pretended to be such copies") \
 	X(PUSH_SENT, COUNTER, "chancery_push_sent_total", "Notifications to push services (XEP-0357)") \

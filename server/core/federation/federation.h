@@ -26,8 +26,8 @@ bool federation_is_remote(const struct jid *j);
 bool federation_may_leave(const struct packet *p, const struct user *u);
 /* Out of the lane, towards the remote domain; from any home. Takes the reference. */
 void federation_deliver(struct packet *p);
-/* The record (RECORD_PEER) of the stream that carries what goes to this domain at the moment; 0: none. Any thread. */
-uint64_t federation_peer_record(const struct jid *to);
+/* The record (RECORD_PEER) of the stream that carries what goes from the one's domain to the other's at the moment; 0: none. Any thread. */
+uint64_t federation_peer_record(const struct jid *from, const struct jid *to);
 
 /* From main: before and after the reactors. */
 int federation_start(const struct config *c, struct err *e) MUST_CHECK;

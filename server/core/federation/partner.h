@@ -29,6 +29,7 @@ enum partner_pass {
 
 struct partner {
 	int64_t id;
+	uint64_t version;            /* another one whenever something in this entry has been changed: streams are looked at again then */
 	const char *domain;          /* prepared; without "*." */
 	bool below;                  /* entered as *.domain: every domain below it, not itself */
 	unsigned direction, pass;

@@ -3,7 +3,8 @@
  * (negotiation as the receiving entity), s2s_out (as the initiating one), s2s_stanza (what comes on it), s2s_sm (XEP-0198), bidi (XEP-0288),
  * dialback (XEP-0220), route (what goes).
  *
- * A stream begins on the reactor that accepted it, or at the home of its remote domain when we make it. Once it is authenticated it moves
+ * A stream begins on the reactor that accepted it, or at the home of its remote domain when we make it: then
+ * with the connection, found and dialled by an attempt. Once it is authenticated it moves
  * home, and only there stanzas are taken. Until then: a small parser limit, a deadline, no memory worth mentioning; outgoing ones alike.
  */
 #ifndef CORE_S2S_PRIV_H
@@ -22,12 +23,12 @@
 #include "xmpp/parser.h"
 #include "xmpp/xerror.h"
 
+struct attempt;
 struct route;
 struct s2s_sm;
 struct dialback;
 
 enum s2s_state {
-	S2S_CONNECTING, /* out: finding, dialling */
 	S2S_HEADER,     /* their stream header comes next */
 	S2S_FEATURES,   /* out: their features come next */
 	S2S_PLAIN,      /* in: only <starttls/>; out: <proceed/> is waited for */
@@ -44,7 +45,7 @@ enum s2s_turn { S2S_TURN_NONE, S2S_TURN_TLS, S2S_TURN_RESTART, S2S_TURN_HOME };
 
 struct s2s {
 	struct list link;        /* all streams of this reactor */
-	struct conn *conn;       /* NULL while S2S_CONNECTING */
+	struct conn *conn;
 	struct parser *parser;
 	enum s2s_state state;
 	enum s2s_turn turn;
@@ -59,8 +60,8 @@ struct s2s {
 	char *peer_id;           /* out: theirs (dialback's key is made of it) */
 	struct cert_answer *cert; /* once judged */
 	struct trust *trust;     /* while that is under way */
-	struct find *find;
-	struct dial *dial;
+	struct attempt *attempt; /* out, before READY: what it is part of */
+	uint64_t partner_version; /* of the entry that it was judged by */
 	const char *how;         /* "EXTERNAL", "dialback"; static; once authenticated */
 	uint64_t peer_record;    /* RECORD_PEER of this stream; 0: not yet */
 	struct lane *lane;       /* receives */
@@ -100,12 +101,16 @@ struct list *s2s_all(void);
 void s2s_in_opened(struct s2s *s, const struct parser_header *h);
 void s2s_in_element(struct s2s *s, struct stanza *st); /* before READY; takes the reference */
 void s2s_in_secured(struct s2s *s);
-/* Begins: finds, dials, and so on up to READY (route_ready) or route_failed. `s->route` is set. */
-void s2s_out_start(struct s2s *s);
+/* What is under way to make one: finds, dials, makes a stream to one target after the other (`s->attempt`), up to READY (route_ready) or
+ * route_failed. At home. */
+struct attempt *attempt_new(struct route *r, struct jid *local, struct jid *remote);
+/* No call follows; its stream, if there is one, ends. */
+void attempt_cancel(struct attempt *a);
 void s2s_out_opened(struct s2s *s, const struct parser_header *h);
 void s2s_out_element(struct s2s *s, struct stanza *st);
 void s2s_out_secured(struct s2s *s);
-/* It ended before it was READY. */
+/* It ended before it was READY: the next address is tried, or the route is told. By s2s.c, once, when such a stream ends or is freed; `why` in
+ * words, NULL: they are known already. */
 void s2s_out_gave_up(struct s2s *s, const char *why);
 
 /* s2s_stanza */

@@ -250,6 +250,7 @@ recorded(struct mail *m)
 		/* What is no message has no id for its recipients (XEP-0359). */
 		e->p->record_id = e->p->kind == PACKET_MESSAGE ? e->rec.id : 0;
 		e->p->at_us = e->rec.at_us;
+		e->p->about = e->rec.about;
 		e->p->deliverable = e->rec.deliverable;
 		e->state = ENTRY_READY;
 	} else {
