@@ -16,6 +16,7 @@ import traceback
 
 from .client import Client
 from .component import Component
+from .s2s import Partner, Stream
 from .server import Server
 
 
@@ -67,6 +68,18 @@ class Scenario:
         domain = self.server.component_domain()
         self.domains.append(domain)
         return domain
+
+    def s2s(self, domain, certificate=None, to=None):
+        """A raw stream of another server's, not connected yet (s2s.py)."""
+        s = Stream(self.server, domain, certificate, to=to, source=self.source)
+        self.clients.append(s)
+        return s
+
+    def partner(self, domain=None, **how):
+        """A server of another domain, which is allowed here (s2s.py)."""
+        p = Partner(self, domain, **how)
+        self.clients.append(p)
+        return p
 
     def stream(self, **tls):
         """A client under TLS that has not authenticated."""

@@ -17,6 +17,7 @@ import time
 import urllib.request
 
 from .client import PATIENCE
+from .dns import Dns
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 DEMO = os.path.join(SOURCE, 'deploy', 'demo')
@@ -63,6 +64,9 @@ class Server:
         self.components = ['push.' + domain] + ['c%d.%s' % (i, domain) for i in range(COMPONENTS)]
         self.settings.setdefault('components.domains', json.dumps(['%s=tls/component.secret' % d for d in self.components]))
         self.spare = self.components[1:]
+        # Other domains are where this one says (federation.dns), and nowhere else.
+        self.dns = Dns()
+        self.settings.setdefault('federation.dns', '127.0.0.1@%d' % self.dns.port)
         os.chmod(self.dir, 0o755)
         self.base, self.reservation = take_ports()
         self.lock, self.users = threading.Lock(), []
@@ -95,6 +99,7 @@ class Server:
         self.port_https = int(self.env['CHANCERY_PORT_HTTPS'])
         self.port_component = int(self.env['CHANCERY_PORT_COMPONENT'])
         self.port, self.port_tls = int(self.env['CHANCERY_PORT_C2S']), int(self.env['CHANCERY_PORT_C2S_TLS'])
+        self.port_s2s, self.port_s2s_tls = int(self.env['CHANCERY_PORT_S2S']), int(self.env['CHANCERY_PORT_S2S_TLS'])
         self.ca, self.pid = self.env['CHANCERY_CA'], int(self.env['CHANCERY_PID'])
         return self
 
@@ -150,6 +155,7 @@ class Server:
                 shutil.rmtree(target, ignore_errors=True)
         shutil.rmtree(self.dir, ignore_errors=True)
         self.reservation.close()
+        self.dns.close()
 
     def keep(self):
         """It is left as it is."""
