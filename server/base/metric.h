@@ -30,6 +30,9 @@ struct buf;
 	X(HELD_DROPPED, COUNTER, "chancery_held_dropped_total", "Of these, not sent as a newer one had replaced them") \
 	X(COMPONENTS, GAUGE, "chancery_components", "Components connected") \
 	X(COMPONENT_FULL, COUNTER, "chancery_component_full_total", "Stanzas refused as a component did not read") \
+	X(S2S_STREAMS_IN, GAUGE, "chancery_s2s_streams_in", "Streams from other servers that are ready") \
+	X(S2S_STANZAS_IN, COUNTER, "chancery_s2s_stanzas_in_total", "Stanzas received from other servers") \
+	X(S2S_REFUSED, COUNTER, "chancery_s2s_refused_total", "Streams with other servers refused: the domain, its certificate, its authentication") \
 	X(S2S_STREAMS_OUT, GAUGE, "chancery_s2s_streams_out", "Streams to other servers that are ready") \
 	X(S2S_STANZAS_OUT, COUNTER, "chancery_s2s_stanzas_out_total", "Stanzas written to other servers") \
 	X(S2S_CONNECT_FAILED, COUNTER, "chancery_s2s_connect_failed_total", "Attempts to make a stream to another server that failed") \

@@ -27,6 +27,8 @@ bool host_is_local(const struct jid *j);
 struct tls_set *host_tls(void);
 /* The same for HTTPS, which is another protocol in ALPN. */
 struct tls_set *host_https(void);
+/* The same for servers' streams, both ways (tls_set_new_mutual). */
+struct tls_set *host_s2s_tls(void);
 /* Reads them again; on failure the old ones stay. */
 int host_reload_tls(const struct config *c, struct err *e) MUST_CHECK;
 

@@ -18,6 +18,7 @@
 #include "core/federation/partner.h"
 #include "core/federation/trust.h"
 #include "core/route/lane.h"
+#include "core/stream/stream.h"
 #include "net/conn.h"
 #include "xmpp/jid.h"
 #include "xmpp/parser.h"
@@ -27,6 +28,7 @@ struct attempt;
 struct route;
 struct s2s_sm;
 struct dialback;
+struct peer_record;
 
 enum s2s_state {
 	S2S_HEADER,     /* their stream header comes next */
@@ -40,7 +42,10 @@ enum s2s_state {
 	S2S_CLOSING,    /* our end tag has been sent */
 };
 
-/* What is done behind the element just parsed, when the parser has returned. */
+/* What is done behind the element just parsed, when the parser has returned; bytes that came behind it are refused (but for HOME).
+ *  TLS      in: <proceed/> is written; both: the handshake begins (S2S_HANDSHAKE)
+ *  RESTART  a new stream: in: when authenticated, it moves home and waits there for the header; out: our header is written
+ *  HOME     in, dialback: moves home, and is READY there without a new stream */
 enum s2s_turn { S2S_TURN_NONE, S2S_TURN_TLS, S2S_TURN_RESTART, S2S_TURN_HOME };
 
 struct s2s {
@@ -50,7 +55,13 @@ struct s2s {
 	enum s2s_state state;
 	enum s2s_turn turn;
 	bool initiator;          /* we made it */
-	bool direct_tls, opened, authenticated, paused, source_counted;
+	bool direct_tls, opened, authenticated, source_counted;
+	bool waits;              /* s2s_wait */
+	bool paused;             /* nothing is read: it waits, its lane is full, or the server is stopping */
+	bool skip_space;         /* a new stream begins behind white space that trails the last element of the old one */
+	bool routed;             /* route_ready has taken it */
+	bool counted, withdrawn, freed; /* s2s.c's own */
+	unsigned char tries;     /* of authentication */
 	bool bidi;               /* XEP-0288: stanzas go both ways */
 	bool sends, receives;    /* READY: stanzas may go out on it; come in on it */
 	bool peer_has_dialback, peer_has_sm; /* out: from the features */
@@ -58,7 +69,8 @@ struct s2s {
 	struct jid *remote;      /* who it is, or says it is until `authenticated` */
 	char id[33];             /* in: the stream's id, ours; */
 	char *peer_id;           /* out: theirs (dialback's key is made of it) */
-	struct cert_answer *cert; /* once judged */
+	const char *peer_error;  /* the condition of a stream error of theirs; static; NULL */
+	struct cert_answer *cert; /* once judged; malloc'ed */
 	struct trust *trust;     /* while that is under way */
 	struct attempt *attempt; /* out, before READY: what it is part of */
 	uint64_t partner_version; /* of the entry that it was judged by */
@@ -68,33 +80,49 @@ struct s2s {
 	struct route *route;     /* sends */
 	struct s2s_sm *sm;       /* XEP-0198; NULL: not enabled */
 	struct dialback *dialback;
+	struct peer_record *recording; /* s2s_ready's */
 	struct timer timer;      /* deadline, then idle, then linger */
+	int64_t deadline_ms;     /* until READY */
 	struct timer throttle;   /* set: reading waits for allowance */
-	int64_t allowance, allowance_ms;
+	struct stream_rate rate;
 	int64_t input_ms, stanza_ms; /* when the last bytes came; when the last stanza went or came (idle closing) */
+	uint64_t output;         /* conn_mark at the last look: a stream that says nothing says a space (RFC 6120 §4.6.1) */
 	unsigned long long stanzas_in, stanzas_out;
 };
 
 /* s2s */
 
+/* On the current reactor: it is in its list, and its deadline runs (out: federation.connect; in: limits.login_seconds). Takes new
+ * references; an incoming one has neither yet. s2s_take follows. NULL: limits.s2s_streams, or the server is stopping. */
 struct s2s *s2s_new(bool initiator, struct jid *local, struct jid *remote);
-/* The connection is there: callbacks are set, the parser is made. */
-void s2s_take(struct s2s *s, int fd, const struct sockaddr *peer);
+/* The connection is there: callbacks are set, the parser is made. s->direct_tls is set before. Out: s2s_start_tls or s2s_write_header comes
+ * next. Takes over fd. False: too many from there, it is gone. */
+bool s2s_take(struct s2s *s, int fd, const struct sockaddr *peer);
+/* At once, without a word; gives back what was on its way. Allowed inside its own callbacks: its memory stays until the end of the turn. */
 void s2s_free(struct s2s *s);
+/* TLS begins, by role; `unread`: bytes of the current data() call that nobody has looked at. It ends the stream when that cannot be. */
+void s2s_start_tls(struct s2s *s, size_t unread);
+/* Nothing is read until s2s_wait(s, false): for an answer from elsewhere. In a callback of the parser nothing more of it is parsed either. */
+void s2s_wait(struct s2s *s, bool wait);
+/* Its rate; when it is used up, reading stops for a while. */
+void s2s_charge(struct s2s *s);
 /* Writes our stream header (its attributes by role and state: xmlns jabber:server, db where dialback is possible, from, to, id, version). */
 void s2s_write_header(struct s2s *s);
-/* Says why, closes, and gives back what was on its way. XSTREAM_NONE: the normal end. */
+/* Says why, closes, and gives back what was on its way (route_lost, or s2s_out_gave_up when it was not READY). XSTREAM_NONE: the normal end.
+ * `text`: NULL, or borrowed. */
 void s2s_end(struct s2s *s, enum xstream_error e, const char *text);
 /* Refused before it was anybody: the same, and counted and noted (partner_refused) under `why` (static). */
 void s2s_refuse(struct s2s *s, enum xstream_error e, const char *why, const char *text);
-/* A new stream: the parser begins anew behind what was read. */
-void s2s_restart(struct s2s *s);
-/* Authenticated: moves home; s2s_arrived there. */
-void s2s_go_home(struct s2s *s);
-/* READY, at home: makes the record of the peer (peer_record.h), then what may be done on the stream: the lane, the route. */
+/* READY, at home: s->authenticated, s->how, s->sends and s->receives are set, and for an outgoing one s->route. Makes the record of the
+ * peer (peer_record.h); then what may be done on the stream: the lane, XEP-0198 (out), the route. Until then nothing is read. */
 void s2s_ready(struct s2s *s);
 /* The streams of this reactor. */
 struct list *s2s_all(void);
+/* On each reactor: see federation.h. */
+void s2s_home_start(void);
+void s2s_home_quiet(void);
+unsigned s2s_home_shutdown(void);
+void s2s_home_stop(void);
 
 /* s2s_in, s2s_out: called by s2s.c, by role */
 
@@ -109,8 +137,9 @@ void attempt_cancel(struct attempt *a);
 void s2s_out_opened(struct s2s *s, const struct parser_header *h);
 void s2s_out_element(struct s2s *s, struct stanza *st);
 void s2s_out_secured(struct s2s *s);
-/* It ended before it was READY: the next address is tried, or the route is told. By s2s.c, once, when such a stream ends or is freed; `why` in
- * words, NULL: they are known already. */
+/* It ended before it was READY (the parser, the connection, the deadline, an error of theirs or ours): the next address is tried, or the route is
+ * told. By s2s.c, once, when such a stream ends or is freed; it must not be freed here, s->route and s->attempt are forgotten afterwards. `why`
+ * in words, borrowed; NULL: they are known already. */
 void s2s_out_gave_up(struct s2s *s, const char *why);
 
 /* s2s_stanza */
