@@ -103,6 +103,7 @@ struct buf;
 	X(ROOM_COPIES, COUNTER, "chancery_room_copies_total", "Copies of these for those inside") \
 	X(ENCRYPTION_REFUSED, COUNTER, "chancery_encryption_refused_total", "Encrypted messages and keys refused by policy") \
 	X(ENCRYPTION_NOTED, COUNTER, "chancery_encryption_noted_total", "Encrypted messages and keys that passed and were noted") \
+	X(S2S_OUTBOX, GAUGE, "chancery_s2s_outbox", "Recorded messages on their way to other servers, neither taken nor returned yet") \
 	X(TURN, HISTOGRAM, "chancery_reactor_turn_microseconds", "Time of one reactor turn") \
 	X(TURNS_SLOW, COUNTER, "chancery_reactor_slow_callbacks_total", "Callbacks over 50 ms")
 

@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "base/text.h"
+#include "store/outgoing.h"
 
 #define SILENT_MS 3000 /* no answer for this long: the archive counts as down */
 #define RETRY_MS 500
@@ -230,6 +231,24 @@ rows_late(struct writer *w, size_t n)
 	}
 }
 
+/* Before anybody hears of them: what goes to other servers is on its way from here on, whatever happens to us. */
+static void
+note_outgoing(const struct batch *b)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < b->n; i++) {
+		const struct record_entry *e = b->row[i].entry;
+
+		if (e && e->direction == RECORD_OUT && e->deliverable) {
+			outgoing_open(b->row[i].id);
+			any = true;
+		}
+	}
+	if (any)
+		outgoing_upto(b->row[b->n - 1].id);
+}
+
 static void
 row_committed(struct batch_row *row, uint64_t log_index, int64_t at_us)
 {
@@ -253,6 +272,7 @@ committed(struct writer *w)
 	struct batch *b = &w->batch;
 	size_t n = b->n;
 
+	note_outgoing(b);
 	metric_add(METRIC_ARCHIVE_RECORDS, (int64_t)n);
 	metric_observe(METRIC_ARCHIVE_BATCH, n);
 	metric_observe(METRIC_ARCHIVE_COMMIT, (uint64_t)(clock_mono_us() - b->sent_us));

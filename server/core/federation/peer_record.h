@@ -14,8 +14,8 @@
 
 struct s2s;
 
-/* then(owner, ok) at home when it is committed (s->peer_record is set), or the archive did not take it: then the stream must end. No call when
- * peer_record_cancel came before. */
+/* fn(owner, ok) at home when it is committed (s->peer_record is set), or the archive did not take it: then the stream must end. Never
+ * within the call that makes it; the handle is gone when fn is called, and no call comes after peer_record_cancel. */
 typedef void (*peer_record_fn)(void *owner, bool ok);
 struct peer_record *peer_record_new(struct s2s *s, peer_record_fn fn, void *owner);
 /* The same for what is about to be sent over s although it does not refer to its record: ids of messages, ascending. */
