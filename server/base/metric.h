@@ -63,6 +63,8 @@ struct buf;
 	X(THROTTLED, COUNTER, "chancery_throttled_total", "Times a client sent more stanzas a second than it may and was read more slowly") \
 	X(QUOTA_REFUSED, COUNTER, "chancery_quota_refused_total", "Requests refused because what is kept for an account is full") \
 	X(RATE_REFUSED, COUNTER, "chancery_rate_refused_total", "Stanzas refused because there were too many of their kind") \
+	X(PASS_REFUSED, COUNTER, "chancery_pass_refused_total", "Stanzas from and to other servers that their partner's entry does not let pass") \
+	X(LABELS_STRIPPED, COUNTER, "chancery_labels_stripped_total", "Security labels taken out that only this server may set (XEP-0258)") \
 	X(REGISTERED, COUNTER, "chancery_registered_total", "Accounts registered by their users (XEP-0077)") \
 	X(INVITE_USED, COUNTER, "chancery_invitations_used_total", "Invitations redeemed, by registering or by a subscription (XEP-0401)") \
 	X(INVITE_REFUSED, COUNTER, "chancery_invitations_refused_total", "Invitations shown that are unknown, used or over") \

@@ -81,6 +81,8 @@
 	X(NS_AVATAR_DATA, "urn:xmpp:avatar:data") \
 	X(NS_AVATAR_METADATA, "urn:xmpp:avatar:metadata") \
 	X(NS_PHOTO, "urn:chancery:photo:0") \
+	X(NS_LABEL, "urn:xmpp:sec-label:0") \
+	X(NS_EXTERNAL, "urn:chancery:external:0") \
 	X(NS_PRIVATE, "jabber:iq:private") \
 	X(NS_OFFLINE, "http://jabber.org/protocol/offline") \
 	X(NS_BOOKMARKS, "urn:xmpp:bookmarks:1") \

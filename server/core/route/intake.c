@@ -1,8 +1,9 @@
 /*
- * intake: for clients (core/session) and components (core/component).
+ * intake: for clients (core/session), components (core/component) and other servers (core/federation).
  */
 #include "core/route/intake.h"
 
+#include "core/federation/pass.h"
 #include "core/host.h"
 #include "core/service/service.h"
 #include "xmpp/ns.h"
@@ -28,6 +29,7 @@ intake_strip_forged(struct elem *root)
 			(elem_is(e, NS_DELAY, "delay") && names_us(elem_get(e, "from"))))
 			elem_remove(e);
 	}
+	pass_strip_marks(root);
 }
 
 static bool

@@ -1,0 +1,318 @@
+/*
+ * pass_kind: of what kinds a stanza is. Tables of what is inside; what is not in them is of no kind.
+ */
+#include "core/federation/pass.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "core/service/service.h"
+#include "xmpp/ns.h"
+
+#define NS_JINGLE "urn:xmpp:jingle:1"
+#define NS_FILE_TRANSFER "urn:xmpp:jingle:apps:file-transfer:" /* and a version */
+#define SLOT 16 /* characters of a path's part that nobody has typed (XEP-0363 §6) */
+
+/* Whatever the element is in: a forwarded message, a reference, an item of a node. */
+static const struct {
+	const char *ns, *name; /* name NULL: any */
+} files[] = {
+	{ NS_OOB, NULL },                                              /* XEP-0066 */
+	{ "jabber:iq:oob", NULL },
+	{ "urn:xmpp:sims:1", NULL },                                   /* XEP-0385 */
+	{ "urn:xmpp:sfs:0", NULL },                                    /* XEP-0447 */
+	{ "urn:xmpp:esfs:0", NULL },                                   /* XEP-0448 */
+	{ "urn:xmpp:file:metadata:0", NULL },                          /* XEP-0446 */
+	{ "urn:xmpp:bob", NULL },                                      /* XEP-0231 */
+	{ "urn:xmpp:media-element", NULL },                            /* XEP-0221 */
+	{ "urn:xmpp:http:upload:0", NULL },                            /* XEP-0363 */
+	{ "urn:xmpp:http:upload", NULL },
+	{ "urn:xmpp:jinglepub:1", NULL },                              /* XEP-0358 */
+	{ "http://jabber.org/protocol/ibb", NULL },                    /* XEP-0047 */
+	{ "http://jabber.org/protocol/si", NULL },                     /* XEP-0095 */
+	{ "http://jabber.org/protocol/si/profile/file-transfer", NULL }, /* XEP-0096 */
+	{ "http://jabber.org/protocol/sipub", NULL },                  /* XEP-0137 */
+	{ "http://jabber.org/protocol/bytestreams", NULL },            /* XEP-0065 */
+	{ "http://jabber.org/protocol/url-data", NULL },               /* XEP-0103 */
+	{ "http://www.w3.org/1999/xhtml", "img" },                     /* XEP-0071 */
+};
+
+/* Words of people, readable or not. */
+static const struct {
+	const char *ns, *name;
+} words[] = {
+	{ NS_CLIENT, "body" },
+	{ NS_CLIENT, "subject" },
+	{ "http://jabber.org/protocol/xhtml-im", "html" },
+	{ "urn:xmpp:eme:0", "encryption" },
+	{ "eu.siacs.conversations.axolotl", "encrypted" },
+	{ "urn:xmpp:omemo:1", "encrypted" },
+	{ "urn:xmpp:omemo:2", "encrypted" },
+	{ "urn:xmpp:openpgp:0", "openpgp" },
+	{ "jabber:x:encrypted", "x" },
+};
+
+/* What an IQ asks for. */
+static const struct {
+	const char *ns;
+	unsigned bits;
+} questions[] = {
+	{ NS_PUBSUB, PASS_PUBSUB },
+	{ NS_PUBSUB_OWNER, PASS_PUBSUB },
+	{ NS_MUC_ADMIN, PASS_ROOMS },
+	{ NS_MUC_OWNER, PASS_ROOMS },
+	{ NS_MAM, PASS_ROOMS }, /* an account's own archive is asked by nobody outside */
+};
+
+/* Files */
+
+static bool
+is_file_transfer(const struct elem *e)
+{
+	return !strncmp(e->ns, NS_FILE_TRANSFER, strlen(NS_FILE_TRANSFER));
+}
+
+static bool
+is_file(const struct elem *e)
+{
+	if (e->ns == NS_CLIENT)
+		return false;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (elem_is(e, files[i].ns, files[i].name))
+			return true;
+	return is_file_transfer(e);
+}
+
+static bool
+is_word(char c)
+{
+	return (unsigned char)c > ' ' && c != '"' && c != '<' && c != '>';
+}
+
+static bool
+is_slot(const char *s, size_t n)
+{
+	bool digit = false;
+
+	for (size_t i = 0; i < n; i++) {
+		bool d = s[i] >= '0' && s[i] <= '9', letter = (s[i] | 32) >= 'a' && (s[i] | 32) <= 'z';
+
+		if (!d && !letter && s[i] != '-' && s[i] != '_')
+			return false;
+		digit |= d;
+	}
+	return digit && n >= SLOT;
+}
+
+/* https://upload.example/d7b1…/photo.jpg: a part that nobody has typed, and behind it the name of a file. `s` begins behind "://". */
+static bool
+is_upload(const char *s, size_t n)
+{
+	const char *end = s + n, *query = memchr(s, '?', n), *part, *next;
+	bool slot = false;
+
+	if (query)
+		end = query;
+	for (part = memchr(s, '/', (size_t)(end - s)); part; part = next) {
+		part++;
+		next = memchr(part, '/', (size_t)(end - part));
+		if (!next)
+			return slot && memchr(part, '.', (size_t)(end - part));
+		slot |= is_slot(part, (size_t)(next - part));
+	}
+	return false;
+}
+
+/* Does what is before `at` end with this scheme? */
+static bool
+is_scheme(const char *text, const char *at, const char *scheme)
+{
+	size_t n = strlen(scheme);
+
+	return (size_t)(at - text) >= n && !strncasecmp(at - n, scheme, n);
+}
+
+/* Links that only a file can be behind: to a slot of somebody's upload service (XEP-0363), or to an encrypted one (XEP-0454). */
+static bool
+has_link_to_file(const char *text, size_t n)
+{
+	const char *end = text + n, *at = text, *rest;
+
+	while ((at = memmem(at, (size_t)(end - at), "://", 3))) {
+		rest = at + 3;
+		while (rest < end && is_word(*rest))
+			rest++;
+		if (is_scheme(text, at, "aesgcm") ||
+			((is_scheme(text, at, "https") || is_scheme(text, at, "http")) && is_upload(at + 3, (size_t)(rest - at) - 3)))
+			return true;
+		at += 3;
+	}
+	return false;
+}
+
+static bool
+body_links_to_file(const struct elem *body)
+{
+	for (const struct elem *t = body->first; t; t = t->next)
+		if (!t->name && has_link_to_file(t->text, t->text_len))
+			return true;
+	return false;
+}
+
+static bool
+has_file(const struct elem *root)
+{
+	for (const struct elem *e = elem_walk(root, root); e; e = elem_walk(root, e))
+		if (e->name && (is_file(e) || (elem_is(e, NS_CLIENT, "body") && body_links_to_file(e))))
+			return true;
+	return false;
+}
+
+/* Calls */
+
+/* By what is offered: XEP-0234 §5, XEP-0167. What has no description continues or ends what was offered. */
+static unsigned
+descriptions(const struct elem *root, unsigned none)
+{
+	unsigned bits = 0;
+
+	for (const struct elem *e = elem_walk(root, root); e; e = elem_walk(root, e))
+		if (e->name && !strcmp(e->name, "description"))
+			bits |= is_file_transfer(e) ? PASS_FILES : PASS_CALLS;
+	return bits ? bits : none;
+}
+
+static unsigned
+jingle_needs(const struct elem *jingle)
+{
+	const char *action = elem_get(jingle, "action");
+
+	return descriptions(jingle, action && !strcmp(action, "session-initiate") ? PASS_CALLS : 0);
+}
+
+static const struct elem *
+call_message(const struct elem *root)
+{
+	for (const struct elem *e = elem_first(root); e; e = elem_next(e, NULL, NULL))
+		if (!strncmp(e->ns, "urn:xmpp:jingle-message:", 24) || !strncmp(e->ns, "urn:xmpp:call-invites:", 22))
+			return e;
+	return NULL;
+}
+
+/* The end of ours at a service of ours: everything there is about rooms, or about nodes. */
+static unsigned
+service_needs(const struct jid *ours)
+{
+	const struct service *s = ours ? service_of(ours) : NULL;
+
+	if (!s)
+		return 0;
+	return !strcmp(s->def->label, "pubsub") ? PASS_PUBSUB : PASS_ROOMS;
+}
+
+static unsigned
+at_service(const struct packet *p)
+{
+	return service_needs(p->to) | service_needs(p->from);
+}
+
+/* Kinds of stanza */
+
+static bool
+has_words(const struct elem *root)
+{
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (elem_child(root, words[i].ns, words[i].name))
+			return true;
+	return false;
+}
+
+/* An invitation may come from the room with words for those whose client does not know what it is; people's own need both. */
+static unsigned
+message_needs(const struct elem *root)
+{
+	const struct elem *x = elem_child(root, NS_MUC_USER, "x"), *call = call_message(root);
+	unsigned with_words = has_words(root) ? PASS_MESSAGES : 0;
+
+	if (x && (elem_child(x, NULL, "invite") || elem_child(x, NULL, "decline")))
+		return PASS_ROOMS;
+	if (x || elem_child(root, NS_CONFERENCE, "x"))
+		return PASS_ROOMS | with_words;
+	if (elem_child(root, NS_MAM, NULL))
+		return PASS_ROOMS | with_words;
+	if (elem_child(root, NS_PUBSUB_EVENT, NULL))
+		return PASS_PUBSUB | with_words;
+	if (call)
+		return descriptions(call, PASS_CALLS) | with_words;
+	return PASS_MESSAGES;
+}
+
+static unsigned
+of_message(const struct packet *p)
+{
+	unsigned service = at_service(p);
+
+	if (p->type == TYPE_GROUPCHAT)
+		return PASS_ROOMS;
+	if (service)
+		return service | (p->type == TYPE_CHAT && has_words(p->st->root) ? PASS_MESSAGES : 0);
+	return message_needs(p->st->root);
+}
+
+static unsigned
+of_iq(const struct packet *p)
+{
+	const struct elem *child = elem_first(p->st->root);
+	unsigned bits = at_service(p);
+
+	if (p->type == TYPE_RESULT)
+		return 0;
+	if (child && elem_is(child, NS_JINGLE, "jingle"))
+		return bits | jingle_needs(child);
+	for (size_t i = 0; child && i < sizeof(questions) / sizeof(questions[0]); i++)
+		if (child->ns == questions[i].ns)
+			bits |= questions[i].bits;
+	return bits;
+}
+
+static unsigned
+of_presence(const struct packet *p)
+{
+	const struct elem *root = p->st->root;
+	unsigned service = at_service(p);
+
+	if (service)
+		return p->type == TYPE_UNAVAILABLE ? 0 : service;
+	if (p->type == TYPE_UNAVAILABLE)
+		return p->to && jid_is_bare(p->to) && jid_local(p->to) && !elem_child(root, NS_MUC_USER, "x") ? PASS_PRESENCE : 0;
+	if (p->type == TYPE_NONE && (elem_child(root, NS_MUC, "x") || elem_child(root, NS_MUC_USER, "x")))
+		return PASS_ROOMS;
+	return PASS_PRESENCE;
+}
+
+unsigned
+pass_needs(const struct packet *p)
+{
+	unsigned bits;
+
+	if (p->type == TYPE_ERROR)
+		return 0;
+	switch (p->kind) {
+	case PACKET_MESSAGE:
+		bits = of_message(p);
+		break;
+	case PACKET_IQ:
+		bits = of_iq(p);
+		break;
+	default:
+		return of_presence(p);
+	}
+	return bits | (has_file(p->st->root) ? PASS_FILES : 0);
+}
+
+bool
+pass_is_farewell(const struct packet *p)
+{
+	return p->kind == PACKET_PRESENCE &&
+		(p->type == TYPE_UNAVAILABLE || p->type == TYPE_UNSUBSCRIBE || p->type == TYPE_UNSUBSCRIBED);
+}
