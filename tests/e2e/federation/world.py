@@ -1,0 +1,348 @@
+"""Servers that talk to each other on one machine: Chancery, and Prosody, ejabberd or another Chancery, each with its certificate of one
+test authority and its ports on loopback, with a real name server that has their SRV records.
+
+Whatever kind a server is, scenarios get the same of it: domain, rooms (its group chat domain), ca, port, port_tls, new_user(), start(),
+stop(), kill(). So chancerytest's clients work with all.
+"""
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, '..', '..', 'conformance'))
+from chancerytest.ca import Authority, Certificate, pin as pin_of  # noqa: E402
+from chancerytest.client import Client, PATIENCE  # noqa: E402
+from chancerytest.scenario import Scenario  # noqa: E402
+from chancerytest.server import Server, take_ports  # noqa: E402
+
+S2S, S2S_TLS, C2S, DNS = 69, 70, 22, 53     # from a server's port base
+
+
+# "Within a second" is a promise of a release build; sanitizers are slow, and say so by a longer patience.
+SLOW = 3 if PATIENCE > 20 else 1
+
+
+class Skip(Exception):
+    """Cannot be tried on this machine."""
+
+
+def need(*programs):
+    for p in programs:
+        if not find_program(p):
+            raise Skip('%s is not installed (Debian: apt-get install %s)' % (p, p.replace('ejabberdctl', 'ejabberd')))
+
+
+def find_program(name):
+    return shutil.which(name, path=os.environ.get('PATH', '') + ':/usr/sbin:/sbin')
+
+
+def pin(pem):
+    return pin_of(Certificate(pem, None))
+
+
+def wait_for(check, what, timeout=None):
+    """Polls what has no event to wait for."""
+    deadline = time.monotonic() + (timeout or 2 * PATIENCE)
+    while not check():
+        if time.monotonic() > deadline:
+            raise AssertionError('waited in vain for ' + what)
+        time.sleep(0.05)
+
+
+def answers(port):
+    try:
+        socket.create_connection(('127.0.0.1', port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+class Program:
+    """A process in a folder of its own that ends with the test. Its output is in the file `out` there."""
+
+    def __init__(self, world, name):
+        self.world, self.name, self.process = world, name, None
+        self.dir = tempfile.mkdtemp(prefix='chancery-%s-' % name)
+        os.chmod(self.dir, 0o755)
+        self.base, self.reservation = take_ports()
+
+    def path(self, *names):
+        return os.path.join(self.dir, *names)
+
+    def write(self, name, text):
+        with open(self.path(name), 'w') as f:
+            f.write(text)
+        return self.path(name)
+
+    def run(self, argv, **env):
+        with open(self.path('out'), 'a') as out:
+            self.process = subprocess.Popen(argv, cwd=self.dir, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                            env={**os.environ, **env}, start_new_session=True)
+
+    def end(self, number=signal.SIGTERM):
+        if self.process is None:
+            return
+        self.process.send_signal(number)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def kill(self):
+        self.end(signal.SIGKILL)
+
+    def remove(self):
+        self.end()
+        self.reservation.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def log(self):
+        with open(self.path('out'), errors='replace') as f:
+            return f.read()
+
+
+class Dnsmasq(Program):
+    """SRV records of the servers. Their target is "localhost", whose address everybody knows: ejabberd asks the system for that."""
+
+    def __init__(self, world):
+        super().__init__(world, 'dns')
+        self.port, self.records = self.base + DNS, {}
+
+    def set(self, domain, port, direct=False):
+        self.records[domain] = '_xmpp%s-server._tcp.%s,localhost,%d' % ('s' if direct else '', domain, port)
+
+    def start(self):
+        conf = self.write('dnsmasq.conf', ''.join('srv-host=%s\n' % r for r in self.records.values()))
+        self.run([find_program('dnsmasq'), '--keep-in-foreground', '--conf-file=' + conf, '--no-resolv', '--no-hosts', '--listen-address=127.0.0.1',
+                  '--bind-interfaces', '--port=%d' % self.port, '--user=' + pwd.getpwuid(os.getuid()).pw_name,
+                  '--pid-file=' + self.path('pid'), '--local=/test/'])
+        wait_for(lambda: answers(self.port), 'dnsmasq')
+
+    def again(self):
+        self.end()
+        self.start()
+
+
+class Us(Server):
+    """Chancery, with the world's authority instead of one of its own."""
+
+    def __init__(self, world, domain, **settings):
+        settings = {'federation.dns': '127.0.0.1@%d' % world.dns.port, 'federation.ca_file': world.ca.pem,
+                    **{k.replace('__', '.'): v for k, v in settings.items()}}
+        super().__init__(world.args.build, settings, domain=domain, reactors=world.args.reactors)
+        self.world, self.rooms = world, 'conference.' + domain
+        shutil.copy(world.ca.pem, self.path('ca.pem'))
+        shutil.copy(world.ca.key, self.path('ca.key'))
+        for d in domain, self.rooms, 'pubsub.' + domain:
+            world.dns.set(d, self.base + S2S)
+
+    def announce(self, direct):
+        for d in self.domain, self.rooms, 'pubsub.' + self.domain:
+            self.world.dns.set(d, self.base + (S2S_TLS if direct else S2S), direct)
+
+    def federation(self, *args):
+        code, out, err = self.cli('federation', *args)
+        assert code == 0, 'chancery federation %s: %s%s' % (' '.join(args), out, err)
+        return out
+
+    def allow(self, *domains, trust=None, more=()):
+        """`trust`: the world's authority unless told otherwise."""
+        for d in domains:
+            self.federation('allow', d, *(trust or ('--ca', self.world.ca.pem)), *more, '--owner', 'tests@' + self.domain, '--reason', 'a test')
+
+    def deny(self, *domains):
+        for d in domains:
+            self.federation('deny', d, '--reason', 'a test')
+
+
+class Foreign(Program):
+    """What Prosody and ejabberd have in common."""
+
+    def __init__(self, world, kind, domain):
+        super().__init__(world, kind)
+        self.domain, self.rooms, self.ca = domain, 'conference.' + domain, world.ca.pem
+        self.port, self.port_tls = self.base + C2S, None
+        self.certificate = world.ca.certificate(names='DNS:%s,DNS:%s' % (domain, self.rooms), usage='serverAuth,clientAuth')
+        self.made, self.lock = 0, threading.Lock()
+        self.announce(False)
+
+    def announce(self, direct):
+        for d in self.domain, self.rooms:
+            self.world.dns.set(d, self.base + (S2S_TLS if direct else S2S), direct)
+
+    def new_user(self):
+        """By in-band registration (XEP-0077)."""
+        with self.lock:
+            self.made += 1
+            name, password = 'f%d' % self.made, 'pw-%d' % self.made
+        c = Client(self, name, password).secure()
+        r = c.iq('set', "<query xmlns='jabber:iq:register'><username>%s</username><password>%s</password></query>" % (name, password), self.domain)
+        assert r.get('type') == 'result', r
+        c.cut()
+        return name, password
+
+    def up(self):
+        for port in (C2S, S2S, S2S_TLS):
+            wait_for(lambda: self.process.poll() is not None or answers(self.base + port), '%s at port %d' % (self.name, self.base + port))
+        if self.process.poll() is not None:
+            raise RuntimeError('%s does not start:\n%s' % (self.name, self.log()[-3000:]))
+
+    def stop(self):
+        self.end()
+
+
+class Prosody(Foreign):
+    def __init__(self, world, domain):
+        need('prosody')
+        super().__init__(world, 'prosody', domain)
+
+    def start(self):
+        os.makedirs(self.path('data'), exist_ok=True)
+        own = dict(dir=self.dir, base=self.base, c2s=self.port, s2s=self.base + S2S, s2s_tls=self.base + S2S_TLS, dns=self.world.dns.port,
+                   pem=self.certificate.pem, key=self.certificate.key, ca=self.ca, domain=self.domain, rooms=self.rooms)
+        conf = self.write('prosody.cfg.lua', '''
+data_path = "%(dir)s/data"
+pidfile = "%(dir)s/prosody.pid"
+run_as_root = true
+log = { { levels = { min = "debug" }, to = "file", filename = "%(dir)s/prosody.log" } }
+interfaces = { "127.0.0.1" }
+use_ipv6 = false
+c2s_ports = { %(c2s)d }; c2s_direct_tls_ports = {}
+s2s_ports = { %(s2s)d }; s2s_direct_tls_ports = { %(s2s_tls)d }
+http_ports = {}; https_ports = {}
+c2s_require_encryption = true
+s2s_require_encryption = true
+s2s_secure_auth = true
+-- Its own NXDOMAIN for all of .test (RFC 6761) is lifted, and it asks our name server.
+unbound = { resolvconf = false; hoststxt = false; forward = "127.0.0.1@%(dns)d";
+	options = { ["local-zone:"] = "test. transparent"; ["do-not-query-localhost:"] = "no" } }
+modules_enabled = { "disco"; "roster"; "saslauth"; "tls"; "carbons"; "smacks"; "ping"; "register"; "s2s"; "s2s_auth_certs"; "vcard"; "mam";
+	"presence"; "message"; "iq"; "offline"; "s2s_bidi" }
+modules_disabled = { "s2s_auth_dane_in" }
+allow_registration = true
+authentication = "internal_hashed"
+password_hash = "SHA-256"
+storage = "internal"
+archive_expires_after = "never"
+ssl = { key = "%(key)s"; certificate = "%(pem)s"; cafile = "%(ca)s" }
+VirtualHost "%(domain)s"
+Component "%(rooms)s" "muc"
+''' % own)
+        self.run([find_program('prosody'), '-F', '--config', conf])
+        self.up()
+
+    def log(self):
+        try:
+            with open(self.path('prosody.log'), errors='replace') as f:
+                return super().log() + f.read()
+        except OSError:
+            return super().log()
+
+
+class Ejabberd(Foreign):
+    """Without Erlang's distribution: no epmd is left behind."""
+
+    def __init__(self, world, domain):
+        need('ejabberdctl', 'erl')
+        super().__init__(world, 'ejabberd', domain)
+        self.write('inetrc', '{lookup, [file, dns]}.\n{resolv_conf, ""}.\n{hosts_file, ""}.\n{host, {127,0,0,1}, ["localhost"]}.\n'
+                   '{nameserver, {127,0,0,1}, %d}.\n' % world.dns.port)
+        with open(self.path('all.pem'), 'w') as f:
+            f.write(open(self.certificate.pem).read() + open(self.certificate.key).read())
+
+    def start(self):
+        own = dict(dir=self.dir, c2s=self.port, s2s=self.base + S2S, s2s_tls=self.base + S2S_TLS, ca=self.ca, domain=self.domain, rooms=self.rooms)
+        self.write('ejabberd.yml', '''
+hosts: [%(domain)s]
+loglevel: debug
+certfiles: [%(dir)s/all.pem]
+ca_file: %(ca)s
+s2s_cafile: %(ca)s
+s2s_use_starttls: required
+s2s_max_retry_delay: 1
+outgoing_s2s_families: [ipv4]
+listen:
+  - {port: %(c2s)d, ip: 127.0.0.1, module: ejabberd_c2s, access: all, starttls_required: true}
+  - {port: %(s2s)d, ip: 127.0.0.1, module: ejabberd_s2s_in}
+  - {port: %(s2s_tls)d, ip: 127.0.0.1, module: ejabberd_s2s_in, tls: true}
+auth_method: internal
+auth_password_format: scram
+auth_scram_hash: sha256
+disable_sasl_mechanisms: [digest-md5, X-OAUTH2]
+access_rules: {register: {allow: all}}
+registration_timeout: infinity
+modules:
+  mod_register: {ip_access: all, access: register, password_strength: 0}
+  mod_roster: {}
+  mod_disco: {}
+  mod_ping: {send_pings: false}
+  mod_offline: {}
+  mod_stream_mgmt: {}
+  mod_carboncopy: {}
+  mod_vcard: {}
+  mod_mam: {default: always}
+  mod_muc: {host: %(rooms)s}
+''' % own)
+        os.makedirs(self.path('log'), exist_ok=True)
+        self.run([find_program('erl'), '+K', 'true', '-kernel', 'inetrc', '"%s"' % self.path('inetrc'), '-mnesia', 'dir', '"%s"' % self.path('mnesia'),
+                  '-s', 'ejabberd', '-noinput'],
+                 EJABBERD_CONFIG_PATH=self.path('ejabberd.yml'), EJABBERD_LOG_PATH=self.path('log', 'ejabberd.log'), ERL_CRASH_DUMP_BYTES='0',
+                 ERL_LIBS='/usr/lib/x86_64-linux-gnu', HOME=self.dir)
+        self.up()
+
+    def log(self):
+        try:
+            with open(self.path('log', 'ejabberd.log'), errors='replace') as f:
+                return super().log() + f.read()
+        except OSError:
+            return super().log()
+
+
+class World:
+    """What a scenario gets. `us` and `them`, once made, and people at both."""
+
+    def __init__(self, args):
+        need('dnsmasq')
+        self.args, self.undo = args, []
+        self.ca = Authority('Test CA of the federation')
+        self.dns = Dnsmasq(self)
+        self.undo.append(self.dns.remove)
+        self.here = self.there = None
+
+    def start(self, us, them):
+        """Both, and the name server. `us`, `them`: made by chancery(), foreign()."""
+        self.us, self.them = us, them
+        self.dns.start()
+        both = [threading.Thread(target=s.start) for s in (us, them)]
+        for t in both:
+            t.start()
+        for t in both:
+            t.join()
+        self.here, self.there = Scenario(us), Scenario(them)
+        return self
+
+    def chancery(self, domain, **settings):
+        s = Us(self, domain, **settings)
+        self.undo.append(s.keep if self.args.keep else s.remove)
+        return s
+
+    def foreign(self, kind, domain):
+        s = kind(self, domain)
+        self.undo.append(s.remove)
+        return s
+
+    def end(self):
+        for s in self.here, self.there:
+            if s:
+                s.done()
+        while self.undo:
+            self.undo.pop()()
