@@ -471,18 +471,6 @@ on_flushed(struct conn *conn, void *owner, uint64_t upto)
 	}
 }
 
-/* The recorded text where there is one, without additions: ids given by us would be in the component's name. */
-static void
-write_packet(struct buf *out, struct packet *p)
-{
-	struct overlay o = { .to = p->readdressed ? jid_full(p->to) : NULL };
-
-	if (p->xml)
-		buf_add(out, p->xml, p->xml_len);
-	else
-		serialize_stanza(out, p->st, NS_CLIENT, &o);
-}
-
 void
 component_stream_send(struct component *c, struct packet *p)
 {
@@ -495,7 +483,7 @@ component_stream_send(struct component *c, struct packet *p)
 		return;
 	}
 	metric_add(METRIC_STANZAS_OUT, 1);
-	write_packet(conn_out(c->conn), p);
+	packet_write_away(conn_out(c->conn), p);
 	conn_wrote(c->conn);
 	if (p->kind == PACKET_PRESENCE)
 		return;

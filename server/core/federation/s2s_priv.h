@@ -61,6 +61,7 @@ struct s2s {
 	bool skip_space;         /* a new stream begins behind white space that trails the last element of the old one */
 	bool routed;             /* route_ready has taken it */
 	bool counted, withdrawn, freed; /* s2s.c's own */
+	bool challenged;         /* in: <challenge/> has been sent */
 	unsigned char tries;     /* of authentication */
 	bool bidi;               /* XEP-0288: stanzas go both ways */
 	bool sends, receives;    /* READY: stanzas may go out on it; come in on it */
@@ -116,6 +117,8 @@ void s2s_refuse(struct s2s *s, enum xstream_error e, const char *why, const char
 /* READY, at home: s->authenticated, s->how, s->sends and s->receives are set, and for an outgoing one s->route. Makes the record of the
  * peer (peer_record.h); then what may be done on the stream: the lane, XEP-0198 (out), the route. Until then nothing is read. */
 void s2s_ready(struct s2s *s);
+/* "certificate:expired" and the like, for s2s_refuse. */
+const char *s2s_certificate_why(enum cert_verdict v);
 /* The streams of this reactor. */
 struct list *s2s_all(void);
 /* On each reactor: see federation.h. */
@@ -129,6 +132,8 @@ void s2s_home_stop(void);
 void s2s_in_opened(struct s2s *s, const struct parser_header *h);
 void s2s_in_element(struct s2s *s, struct stanza *st); /* before READY; takes the reference */
 void s2s_in_secured(struct s2s *s);
+/* Who it is has been proven; `how` static. The turn (RESTART, HOME) is set by the caller. */
+void s2s_in_authenticated(struct s2s *s, const char *how);
 /* What is under way to make one: finds, dials, makes a stream to one target after the other (`s->attempt`), up to READY (route_ready) or
  * route_failed. At home. */
 struct attempt *attempt_new(struct route *r, struct jid *local, struct jid *remote);

@@ -360,6 +360,12 @@ void
 lane_push_refused(struct lane *l, struct packet *p, enum xerror e, const char *text)
 {
 	router_refuse(p, e, NULL, text);
+	lane_push_done(l, p);
+}
+
+void
+lane_push_done(struct lane *l, struct packet *p)
+{
 	enter(l, p)->state = ENTRY_DONE;
 	run(l);
 }

@@ -39,6 +39,8 @@ void lane_orphan(struct lane *l);
 void lane_push(struct lane *l, struct packet *p);
 /* The same for a stanza that gets this error and goes nowhere: it is counted in its turn. */
 void lane_push_refused(struct lane *l, struct packet *p, enum xerror e, const char *text);
+/* The same for one that has been answered already, or is not to be. */
+void lane_push_done(struct lane *l, struct packet *p);
 bool lane_is_full(const struct lane *l);
 unsigned lane_depth(const struct lane *l);
 

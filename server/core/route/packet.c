@@ -148,17 +148,22 @@ packet_id(const struct packet *p)
 	return elem_get(p->st->root, "id");
 }
 
+static void
+write_delay(struct buf *out, const struct packet *p, const char *domain)
+{
+	char stamp[32];
+
+	buf_adds(out, "<delay xmlns='urn:xmpp:delay' from='");
+	serialize_attr(out, domain, strlen(domain));
+	buf_addf(out, "' stamp='%s'/>", clock_format(p->at_us, stamp));
+}
+
 /* What is said of a recorded message to its recipient: when it was late, since when; its place in the record. */
 static void
 write_additions(struct buf *out, const struct packet *p)
 {
-	char stamp[32];
-
-	if (p->delayed) {
-		buf_adds(out, "<delay xmlns='urn:xmpp:delay' from='");
-		serialize_attr(out, jid_domain(p->to), strlen(jid_domain(p->to)));
-		buf_addf(out, "' stamp='%s'/>", clock_format(p->at_us, stamp));
-	}
+	if (p->delayed)
+		write_delay(out, p, jid_domain(p->to));
 	buf_adds(out, "<stanza-id xmlns='urn:xmpp:sid:0' by='");
 	serialize_attr(out, jid_bare(p->to), jid_bare_len(p->to));
 	buf_adds(out, "' id='");
@@ -166,13 +171,14 @@ write_additions(struct buf *out, const struct packet *p)
 	buf_adds(out, "'/>");
 }
 
-/* The recorded text with our additions before its end tag. p->xml ends in "</message>" or "/>". */
+static const char end_tag[] = "</message>";
+
+/* The recorded text up to where something may be added; what is left is the end tag. p->xml ends in "</message>" or "/>". */
 static void
-write_recorded(struct buf *out, const struct packet *p)
+write_open(struct buf *out, const struct packet *p)
 {
-	static const char end[] = "</message>";
-	size_t tail = sizeof(end) - 1;
-	bool empty = p->xml_len < tail || memcmp(p->xml + p->xml_len - tail, end, tail) != 0;
+	size_t tail = sizeof(end_tag) - 1;
+	bool empty = p->xml_len < tail || memcmp(p->xml + p->xml_len - tail, end_tag, tail) != 0;
 
 	if (empty) {
 		buf_add(out, p->xml, p->xml_len - 2);
@@ -180,8 +186,15 @@ write_recorded(struct buf *out, const struct packet *p)
 	} else {
 		buf_add(out, p->xml, p->xml_len - tail);
 	}
+}
+
+/* The recorded text with our additions before its end tag. */
+static void
+write_recorded(struct buf *out, const struct packet *p)
+{
+	write_open(out, p);
 	write_additions(out, p);
-	buf_add(out, end, tail);
+	buf_add(out, end_tag, sizeof(end_tag) - 1);
 }
 
 /* The text has no `to`: it goes behind the element's name. */
@@ -207,6 +220,22 @@ packet_write(struct buf *out, struct packet *p, const struct jid *session)
 	} else if (p->record_id) {
 		packet_make_xml(p);
 		write_recorded(out, p);
+	} else if (p->xml) {
+		buf_add(out, p->xml, p->xml_len);
+	} else {
+		serialize_stanza(out, p->st, NS_CLIENT, &o);
+	}
+}
+
+void
+packet_write_away(struct buf *out, struct packet *p)
+{
+	struct overlay o = { .to = p->readdressed ? jid_full(p->to) : NULL };
+
+	if (p->xml && p->delayed && p->kind == PACKET_MESSAGE) {
+		write_open(out, p);
+		write_delay(out, p, jid_domain(p->from));
+		buf_add(out, end_tag, sizeof(end_tag) - 1);
 	} else if (p->xml) {
 		buf_add(out, p->xml, p->xml_len);
 	} else {
