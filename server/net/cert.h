@@ -52,19 +52,30 @@ struct cert_tlsa {
 
 /* Anchors and lists, made once and shared; immutable, counted. */
 struct cert_store;
-/* `anchors`: PEM, NULL: none; `crls`: PEM with certificate revocation lists, NULL: none. */
+/* `anchors`: PEM, NULL: none; `crls`: PEM with certificate revocation lists, NULL: none. What is given must hold one at least, and
+ * nothing that cannot be read. */
 struct cert_store *cert_store_new(const char *anchors, const char *crls, struct err *e) MUST_CHECK;
 struct cert_store *cert_store_ref(struct cert_store *s);
 void cert_store_unref(struct cert_store *s);
+/* How many of each are in it. */
+size_t cert_store_anchors(const struct cert_store *s);
+size_t cert_store_lists(const struct cert_store *s);
 
 enum cert_revocation { CERT_REVOCATION_OFF, CERT_REVOCATION_SOFT, CERT_REVOCATION_HARD };
+
+/* Puts the prepared form of a domain into out, with a NUL; -1: malformed. */
+typedef int (*cert_prepare_fn)(const char *s, size_t n, char out[1024]);
 
 struct cert_question {
 	X509 *leaf;                  /* NULL: none was shown */
 	STACK_OF(X509) *chain;       /* what came with it; may be NULL or have the leaf in it */
 	const char *domain;          /* prepared (U-labels) */
+	const char *ascii;           /* the same in A-labels, as DNS-IDs and SRV-IDs have it; NULL: it is ASCII anyway */
+	cert_prepare_fn prepare;     /* for what XmppAddrs say (jid_prepare_domain); NULL: ASCII ones only */
 	enum cert_trust trust;
-	struct cert_store *store;    /* BY_CA; for BY_PIN and BY_DANE revocation lists only, or NULL. BY_DANE: anchors too, for usages 0 and 1 */
+	struct cert_store *store;    /* BY_CA: whom we trust; BY_DANE: the same for usages 0 and 1; BY_PIN: where a pinned CA may be that the peer
+	                                did not show, as roots are not; or NULL */
+	struct cert_store *lists;    /* revocation lists (may be the same as store, or NULL) */
 	const unsigned char (*pins)[CERT_PIN]; /* BY_PIN: leaf's key, or a CA's in its chain; the name must fit all the same */
 	size_t npins;
 	const struct cert_tlsa *tlsa; /* BY_DANE: from secure answers only. RFC 7673 §4: with usage 3 names and dates are not looked at */
@@ -87,6 +98,7 @@ struct cert_answer {
 	bool revocation_known;
 };
 
+/* Any thread. What is in the answer's texts is valid UTF-8 without control characters, whatever the certificate says. */
 void cert_judge(const struct cert_question *q, struct cert_answer *a);
 /* "sha256/BASE64" as people write pins, both ways. -1: is none. */
 void cert_pin_write(const unsigned char pin[CERT_PIN], char out[64]);
