@@ -75,6 +75,10 @@
 	X(s2s_stanzas_burst, 20000, 10, 10000000, "The same at once, after a pause") \
 	X(s2s_lane_stanzas, 1000, 4, 100000, "Stanzas from one stream on their way to the archive before its socket is paused") \
 	X(partners, 10000, 1, 1000000, "Domains that are allowed") \
+	X(partner_proposals, 100, 1, 10000, "Changes of partners that wait for a second administrator") \
+	X(partner_pins, 16, 1, 256, "Keys pinned for one of them") \
+	X(partner_who, 1000, 1, 100000, "Users and groups named for one of them") \
+	X(partner_ca_bytes, 65536, 1024, 1048576, "The certificates of a CA of its own for one of them") \
 	X(partner_refusals, 1000, 10, 100000, "Refused domains that are remembered for reports, for a day each; more are only counted") \
 	X(partner_rates, 10000, 100, 1000000, "Users whose rate with a partner is counted at a time") \
 	X(dns_questions, 1000, 10, 100000, "Questions to name servers at a time") \

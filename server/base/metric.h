@@ -106,6 +106,12 @@ struct buf;
 	X(ENCRYPTION_REFUSED, COUNTER, "chancery_encryption_refused_total", "Encrypted messages and keys refused by policy") \
 	X(ENCRYPTION_NOTED, COUNTER, "chancery_encryption_noted_total", "Encrypted messages and keys that passed and were noted") \
 	X(S2S_OUTBOX, GAUGE, "chancery_s2s_outbox", "Recorded messages on their way to other servers, neither taken nor returned yet") \
+	X(PARTNERS, GAUGE, "chancery_partners", "Domains that are allowed, expired ones included") \
+	X(PARTNERS_EXPIRING, GAUGE, "chancery_partners_expiring", "Of these, expiring within federation.warn") \
+	X(PARTNERS_EXPIRED, GAUGE, "chancery_partners_expired", "Of these, expired") \
+	X(PARTNER_REFUSED_IN, COUNTER, "chancery_partner_refused_in_total", "Refused: streams and stanzas from other domains") \
+	X(PARTNER_REFUSED_OUT, COUNTER, "chancery_partner_refused_out_total", "Refused: streams and stanzas to other domains") \
+	X(PARTNER_REFUSED_UNNAMED, COUNTER, "chancery_partner_refused_unnamed_total", "Of these, too many to be remembered by name") \
 	X(TURN, HISTOGRAM, "chancery_reactor_turn_microseconds", "Time of one reactor turn") \
 	X(TURNS_SLOW, COUNTER, "chancery_reactor_slow_callbacks_total", "Callbacks over 50 ms")
 

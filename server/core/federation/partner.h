@@ -34,7 +34,7 @@ struct partner {
 	bool below;                  /* entered as *.domain: every domain below it, not itself */
 	unsigned direction, pass;
 	enum cert_trust trust;
-	struct cert_store *store;    /* CERT_BY_CA: a CA of its own, or the public ones */
+	struct cert_store *store;    /* a CA of its own, else the public ones (BY_PIN, BY_DANE too); with the revocation lists; never NULL */
 	const unsigned char (*pins)[CERT_PIN];
 	size_t npins;
 	bool dialback;               /* XEP-0220 will do, with a certificate that is good */
@@ -44,16 +44,22 @@ struct partner {
 	const unsigned char *hours;  /* 168 bits, from Monday 0 h in local time; NULL: always */
 	const char *owner, *reason;
 	int64_t expires_us;          /* 0: never */
+	uint64_t trust_mark;         /* of trust, CA, pins and dialback: another number when one of them has changed */
 };
 
 struct partners; /* a snapshot */
 
-/* At start, from main, before the reactors' doors open; then whenever something has changed (any thread but a reactor): reads the database,
- * gives every home the new snapshot, and when that is done lets streams follow (route_partners_changed). -1: the old one stays. */
+/* At start, from main, before the reactors' doors open; then whenever something has changed, trust_load included (any thread but a reactor):
+ * reads the database, gives every home the new snapshot, and when that is done lets streams follow (route_partners_changed). -1: the old one
+ * stays. */
 int partner_load(struct err *e) MUST_CHECK;
+/* From federation_start, before the first partner_load: what each home does after a new snapshot and when an entry expires or its hours begin or
+ * end (route_partners_changed). */
+void partner_on_change(void (*follow)(void));
 void partner_stop(void);
 /* On a home: the entry that is in force now for this domain (prepared): the exact one, else the longest *.domain. NULL: refuse. Also when it is
- * outside its hours or has expired: `why` (may be NULL) then says so in words. Valid until the end of the turn. */
+ * outside its hours or has expired: `why` (may be NULL) then says so in words, static. Valid until the end of the turn. `direction`: all of these
+ * bits are asked for. */
 const struct partner *partner_find(const char *domain, unsigned direction, const char **why);
 /* May this account of ours? `groups`: of the organisation, a line each (struct user). Its domain's services may always. */
 bool partner_is_for(const struct partner *p, const char *bare, const char *groups);
@@ -64,6 +70,8 @@ void partner_refused(const char *domain, enum partner_direction d, const char *w
 
 /* Each reactor */
 void partner_home_start(void);
+/* Writes the refusals that have been noted: before the database goes. */
+void partner_home_flush(void);
 void partner_home_stop(void);
 
 #endif

@@ -1,0 +1,255 @@
+/*
+ * partner: loads the snapshot, gives it to every home, and answers from it.
+ *
+ * `current` is the newest; each home has a reference of its own, so that a look costs no lock.
+ */
+#include "core/federation/partner.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "core/federation/partner_priv.h"
+#include "core/federation/trust.h"
+#include "core/home.h"
+#include "net/reactor.h"
+#include "store/partner_store.h"
+
+#define CONNECT_MS 5000
+#define CRLS_MAX (64L << 20)
+
+static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER; /* one at a time: none may put an older one over a newer */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;    /* of `current` */
+static struct partners *current;
+static void (*on_change)(void);
+
+static _Thread_local struct partners *mine;
+static _Thread_local unsigned hour;         /* of the week, */
+static _Thread_local int64_t hour_minute;   /* looked up once a minute: local time costs, and has its own ideas of when it jumps */
+
+/* Loading */
+
+static void
+free_later(void *p)
+{
+	partners_unref(p);
+}
+
+static void
+take(void *arg)
+{
+	struct partners *old = mine;
+
+	(void)arg;
+	pthread_mutex_lock(&lock);
+	mine = partners_ref(current);
+	pthread_mutex_unlock(&lock);
+	/* Entries found in this turn are good until its end. */
+	if (old != NULL)
+		reactor_free_later(reactor_current(), free_later, old);
+	if (reactor_index(reactor_current()) == 0)
+		partner_clock_look();
+}
+
+void
+partner_on_change(void (*follow)(void))
+{
+	on_change = follow;
+}
+
+static void
+follow_here(void *arg)
+{
+	(void)arg;
+	if (on_change != NULL)
+		on_change();
+}
+
+void
+partner_follow(void)
+{
+	for (unsigned i = 0; i < reactor_count(); i++)
+		reactor_call(reactor_at(i), follow_here, NULL);
+}
+
+/* The whole file, with a NUL; NULL: there is none, or it cannot be read (which trust_load says). */
+static char *
+read_lists(const char *file)
+{
+	FILE *f = *file != '\0' ? fopen(file, "re") : NULL;
+	char *text = NULL;
+	long n;
+
+	if (f == NULL)
+		return NULL;
+	if (fseek(f, 0, SEEK_END) == 0 && (n = ftell(f)) >= 0 && n <= CRLS_MAX && fseek(f, 0, SEEK_SET) == 0) {
+		text = mem_zalloc((size_t)n + 1);
+		text[fread(text, 1, (size_t)n, f)] = '\0';
+	}
+	fclose(f);
+	return text;
+}
+
+static struct partners *
+build(const struct config *c, const PGresult *rows)
+{
+	struct cert_store *common = trust_public();
+	char *crls = read_lists(c->federation.crl_file);
+	struct partners *s = partners_new(rows, current, crls, common);
+
+	cert_store_unref(common);
+	free(crls);
+	return s;
+}
+
+static struct partners *
+read_all(struct err *e)
+{
+	struct config *c = config_get();
+	struct sql *db = sql_new(c->database.conninfo, "chanceryd partners");
+	struct partners *s = NULL;
+	PGresult *rows;
+
+	if (sql_connect(db, CONNECT_MS, e) == SQL_OK && partner_store_all(db, &rows, e) == SQL_OK) {
+		s = build(c, rows);
+		PQclear(rows);
+	}
+	sql_free(db);
+	config_unref(c);
+	return s;
+}
+
+int
+partner_load(struct err *e)
+{
+	struct partners *s, *old;
+
+	pthread_mutex_lock(&loading);
+	s = read_all(e);
+	if (s == NULL) {
+		pthread_mutex_unlock(&loading);
+		return err_prefix(e, "the partners cannot be read");
+	}
+	pthread_mutex_lock(&lock);
+	old = current;
+	current = s;
+	pthread_mutex_unlock(&lock);
+	metric_set(METRIC_PARTNERS, (int64_t)s->n);
+	home_call_each(take, NULL);
+	partners_unref(old);
+	home_call_each(follow_here, NULL);
+	log_info(NULL, "partners-loaded", "partners=%zu", s->n);
+	pthread_mutex_unlock(&loading);
+	return 0;
+}
+
+void
+partner_stop(void)
+{
+	partners_unref(current);
+	current = NULL;
+}
+
+void
+partner_home_start(void)
+{
+	partner_refusals_start();
+	take(NULL);
+}
+
+void
+partner_home_flush(void)
+{
+	partner_refusals_flush();
+}
+
+void
+partner_home_stop(void)
+{
+	if (reactor_index(reactor_current()) == 0)
+		partner_clock_stop();
+	partner_refusals_stop();
+	partners_unref(mine);
+	mine = NULL;
+}
+
+const struct partners *
+partner_snapshot(void)
+{
+	return mine;
+}
+
+/* Asking */
+
+static unsigned
+hour_now(int64_t now_us)
+{
+	int64_t minute = now_us / 60000000;
+
+	if (minute != hour_minute) {
+		hour = partner_hours_at(now_us);
+		hour_minute = minute;
+	}
+	return hour;
+}
+
+static const char *
+refuses(const struct partner_row *r, unsigned direction)
+{
+	int64_t now_us = clock_wall_us();
+
+	if (r == NULL)
+		return "no administrator has allowed this domain";
+	if ((r->p.direction & direction) != direction)
+		return "its entry is for the other direction";
+	return partner_row_rests(r, now_us, r->p.hours != NULL ? hour_now(now_us) : 0);
+}
+
+const struct partner *
+partner_find(const char *domain, unsigned direction, const char **why)
+{
+	const struct partner_row *r = mine != NULL ? partners_find(mine, domain) : NULL;
+	const char *no = refuses(r, direction);
+
+	if (why != NULL)
+		*why = no;
+	return no == NULL ? &r->p : NULL;
+}
+
+static int
+by_name(const void *key, const void *element)
+{
+	return strcmp(key, *(const char *const *)element);
+}
+
+static bool
+names(const struct partner *p, const char *who)
+{
+	return bsearch(who, p->who, p->nwho, sizeof *p->who, by_name) != NULL;
+}
+
+bool
+partner_is_for(const struct partner *p, const char *bare, const char *groups)
+{
+	char name[600] = "group:";
+
+	if (p->nwho == 0 || names(p, bare))
+		return true;
+	for (const char *g = groups; g != NULL && *g != '\0';) {
+		size_t n = strcspn(g, "\n");
+
+		if (n > 0 && n < sizeof name - 6) {
+			memcpy(name + 6, g, n);
+			name[6 + n] = '\0';
+			if (names(p, name))
+				return true;
+		}
+		g += n + (g[n] == '\n');
+	}
+	return false;
+}
