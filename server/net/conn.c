@@ -35,6 +35,7 @@
 #include "base/metric.h"
 #include "net/address.h"
 #include "net/hello.h"
+#include "net/tcp.h"
 #include "net/wire.h"
 
 /* One data() call, and what one connection may read in a turn. */
@@ -688,6 +689,12 @@ conn_start_tls(struct conn *c, struct tls_set *tls, bool alpn_required, size_t u
 	flush(c);
 	reactor_defer(c->home, &c->turn);
 	return 0;
+}
+
+int
+conn_tcp_progress(const struct conn *c, uint64_t *given, uint64_t *acknowledged)
+{
+	return tcp_progress(c->fd, given, acknowledged);
 }
 
 bool

@@ -56,6 +56,9 @@ void conn_wrote(struct conn *c);
 /* Bytes ever queued: a position in the output that `flushed` reports when passed. */
 uint64_t conn_mark(const struct conn *c);
 uint64_t conn_flushed(const struct conn *c);
+/* How many bytes TCP has been given (all that conn_flushed is about, and more for TLS), and how many of these the peer's kernel has acknowledged: what
+ * was given at one time has been there when as much is acknowledged at a later one. -1: nobody can say. */
+int conn_tcp_progress(const struct conn *c, uint64_t *given, uint64_t *acknowledged) MUST_CHECK;
 /* Server side TLS from here on. Whatever plaintext is still unread in the kernel or was delivered in
  * the same read behind the request must not be taken for protected data: the owner passes the number of
  * bytes of the current data() call that it has not consumed; when that is not 0 the call fails (-1) and

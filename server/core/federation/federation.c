@@ -172,6 +172,7 @@ void
 federation_home_start(void)
 {
 	s2s_home_start();
+	route_home_start();
 	partner_home_start();
 	outbox_home_start();
 }
@@ -191,13 +192,20 @@ federation_home_quiet(void)
 unsigned
 federation_home_shutdown(void)
 {
-	return s2s_home_shutdown();
+	unsigned left;
+
+	/* First, so that what is lost with a stream is not tried again. */
+	route_home_shutdown();
+	left = s2s_home_shutdown();
+	route_home_shutdown();
+	return left;
 }
 
 void
 federation_home_stop(void)
 {
 	s2s_home_stop();
+	route_home_stop();
 	outbox_home_stop();
 	partner_home_stop();
 }

@@ -40,4 +40,11 @@ void route_confirmed(struct s2s *s, uint32_t n);
  * (policy-violation), and what waited for them goes back to its senders (not-allowed). */
 void route_partners_changed(void);
 
+/* Each reactor. */
+void route_home_start(void);
+/* The server stops: nothing more is tried. What waits and is in the record stays there and goes out after the next start (outbox.h); what
+ * is not goes back to its sender. Streams are ended before. */
+void route_home_shutdown(void);
+void route_home_stop(void);
+
 #endif

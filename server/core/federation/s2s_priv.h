@@ -139,6 +139,8 @@ void s2s_in_authenticated(struct s2s *s, const char *how);
 struct attempt *attempt_new(struct route *r, struct jid *local, struct jid *remote);
 /* No call follows; its stream, if there is one, ends. */
 void attempt_cancel(struct attempt *a);
+/* Its stream is ready: forgotten without it. */
+void attempt_done(struct attempt *a);
 void s2s_out_opened(struct s2s *s, const struct parser_header *h);
 void s2s_out_element(struct s2s *s, struct stanza *st);
 void s2s_out_secured(struct s2s *s);
@@ -146,6 +148,10 @@ void s2s_out_secured(struct s2s *s);
  * told. By s2s.c, once, when such a stream ends or is freed; it must not be freed here, s->route and s->attempt are forgotten afterwards. `why`
  * in words, borrowed; NULL: they are known already. */
 void s2s_out_gave_up(struct s2s *s, const char *why);
+
+/* s2s_review: after a change of the partners, all streams of this reactor. */
+
+void s2s_review(void);
 
 /* s2s_stanza */
 

@@ -1,0 +1,66 @@
+/*
+ * s2s_review: the streams of a reactor when the partners have changed. Called by route_partners_changed.
+ *
+ * Who is not allowed any more, in a direction that the stream has, goes. Where the entry is another one, the certificate is judged by it:
+ * a key that is not pinned any more ends the stream that was let in with it.
+ */
+#include <string.h>
+
+#include "core/federation/s2s_priv.h"
+
+static void
+judged(void *owner, const struct cert_answer *answer)
+{
+	struct s2s *s = owner;
+
+	s->trust = NULL;
+	if (answer->verdict == CERT_GOOD)
+		*s->cert = *answer;
+	else
+		s2s_refuse(s, XSTREAM_POLICY_VIOLATION, s2s_certificate_why(answer->verdict), answer->words);
+}
+
+static void
+judge_again(struct s2s *s, const struct partner *p)
+{
+	struct trust *t;
+
+	s->partner_version = p->version;
+	if (s->trust)
+		trust_cancel(s->trust);
+	s->trust = NULL;
+	if (!p->dialback && !strcmp(s->how, "dialback")) {
+		s2s_refuse(s, XSTREAM_POLICY_VIOLATION, "dialback", "dialback is not allowed any more");
+		return;
+	}
+	t = trust_new(conn_ssl(s->conn), p, jid_domain(s->remote), NULL, 0, judged, s);
+	if (t)
+		s->trust = t;
+}
+
+static void
+review(struct s2s *s)
+{
+	const char *domain = jid_domain(s->remote), *why = NULL;
+	const struct partner *p = partner_find(domain, s->initiator ? PARTNER_OUT : PARTNER_IN, &why);
+
+	if (p && s->initiator && s->receives)
+		p = partner_find(domain, PARTNER_IN, &why);
+	else if (p && !s->initiator && s->sends)
+		p = partner_find(domain, PARTNER_OUT, &why);
+	if (!p)
+		s2s_end(s, XSTREAM_POLICY_VIOLATION, why ? why : "this domain is not allowed any more");
+	else if (s->state == S2S_READY && p->version != s->partner_version)
+		judge_again(s, p);
+}
+
+void
+s2s_review(void)
+{
+	LIST_EACH(l, s2s_all()) {
+		struct s2s *s = LIST_ENTRY(l, struct s2s, link);
+
+		if (s->remote && s->state != S2S_CLOSING)
+			review(s);
+	}
+}
