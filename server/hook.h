@@ -51,6 +51,8 @@ enum hook_stage {
 	HOOK_PRESENCE_CHANGED, /* a session's availability or priority; h->stanza is its presence */
 	HOOK_PRESENCE_TO,      /* the account's presence (of any kind) is about to go to h->to. HANDLED: it does not */
 	HOOK_CAPS_KNOWN,       /* what h->bound supports has become known, or has changed: module_session_supports */
+	HOOK_ELSEWHERE_CAPS,   /* what h->from supports, a contact's client at another server that is there, has become known, or has changed:
+	                          module_elsewhere_supports */
 	HOOK_CONTACT_CHANGED,  /* the subscription of contact h->from (bare) has changed: module_relation */
 	HOOK_SERVER_INFO,      /* adds extension forms to the server's disco#info: h->reply, h->query. When settings change */
 	HOOK_DISCO_INFO,       /* disco#info of an account (or of its h->node), or of a node of the server (h->account NULL), by

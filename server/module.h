@@ -177,6 +177,11 @@ const struct stanza *module_session_presence(const struct session *s); /* NULL: 
 bool module_session_supports(const struct session *s, const char *var);
 /* fn for each of them. */
 void module_session_features(const struct session *s, void (*fn)(void *arg, const char *var), void *arg);
+/* The same of a client at another server: of a contact that may see the account's presence, and has shown it its own. */
+bool module_elsewhere_supports(const struct hook *h, const struct jid *full, const char *var);
+void module_elsewhere_features(const struct hook *h, const struct jid *full, void (*fn)(void *arg, const char *var), void *arg);
+/* fn for each of them, of this contact (bare) or, NULL, of all. */
+void module_each_elsewhere(const struct hook *h, const struct jid *contact, void (*fn)(void *arg, const struct jid *full), void *arg);
 /* The device its client says it is (XEP-0388 user-agent), by its number in chancery.device; 0: it did not say. */
 int64_t module_session_device(const struct session *s);
 int64_t module_session_since_us(const struct session *s);  /* wall clock: bound */
@@ -224,6 +229,8 @@ void module_session_present(struct session *s, struct stanza *st);
 /* The same to those for whom `want` says so. */
 void module_tell_some_contacts(struct hook *h, struct stanza *st, const struct jid *from, bool own,
 	bool (*want)(void *arg, const struct jid *contact), void *arg);
+/* To one of these clients (full JID), unless it may not have the account's presence. Seals the stanza and keeps it as it is. Borrows it. */
+void module_tell_elsewhere(struct hook *h, struct stanza *st, const struct jid *from, const struct jid *to);
 /* To one address by the same tree: seals it and keeps it as it is. Borrows it. `from` is the stanza's own. */
 void module_tell(struct stanza *st, const struct jid *from, const struct jid *to);
 /* A subscription request that HOOK_RECV_CHECK has taken over (HANDLED) goes on: in a continuation of that hook, once. `approved`: as if

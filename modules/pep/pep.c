@@ -84,7 +84,8 @@ attach(struct module *m)
 		module_on_iq(m, MODULE_IQ_SET, NS_PUBSUB_OWNER, "pubsub", MODULE_ACCOUNT, on_owner_request))
 		return -1;
 	if (module_on(m, HOOK_RECV_DELIVER, on_deliver) || module_on(m, HOOK_CAPS_KNOWN, pep_on_caps) ||
-		module_on(m, HOOK_PRESENCE_CHANGED, pep_on_presence) || module_on(m, HOOK_CONTACT_CHANGED, pep_on_contact))
+		module_on(m, HOOK_ELSEWHERE_CAPS, pep_on_elsewhere) || module_on(m, HOOK_PRESENCE_CHANGED, pep_on_presence) ||
+		module_on(m, HOOK_CONTACT_CHANGED, pep_on_contact))
 		return -1;
 	return module_on(m, HOOK_DISCO_INFO, pep_on_disco_info) || module_on(m, HOOK_DISCO_ITEMS, pep_on_disco_items) ? -1 : 0;
 }

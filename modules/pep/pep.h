@@ -32,6 +32,7 @@ void pep_heard(struct pep_told *t, const char *owner, const char *node);
 enum hook_verdict pep_on_caps(struct hook *h);
 enum hook_verdict pep_on_presence(struct hook *h);
 enum hook_verdict pep_on_contact(struct hook *h);
+enum hook_verdict pep_on_elsewhere(struct hook *h);
 
 /* pep_disco.c */
 void pep_announce(struct module *m);

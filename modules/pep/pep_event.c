@@ -3,7 +3,8 @@
  *
  * The owner's home sends one sealed message to the bare address of each contact that may see the node, and to the account
  * itself. What their clients want to hear only their own homes know: there the message is taken over and given to the
- * sessions that announce "+notify" for the node. A contact that is not here costs one look-up and no memory.
+ * sessions that announce "+notify" for the node. A contact that is not here costs one look-up and no memory. For contacts at other
+ * servers the owner's home has to know itself what their clients announce, and tells those under their full address (§4.3.1).
  *
  * A message from a bare address is the server's: what clients send carries their full address, so an event that is taken over
  * here cannot be forged. Other servers filter and address for themselves (§4.3.1): theirs go the way of all messages.
@@ -22,6 +23,7 @@
 struct telling {
 	struct hook *h;
 	const struct node_call *c;
+	struct stanza *st; /* the event */
 };
 
 static enum node_affiliation
@@ -75,7 +77,19 @@ wants(void *arg, const struct jid *contact)
 {
 	const struct telling *a = arg;
 
-	return may_see(a, contact) && !has_asked(a->c, contact);
+	return module_is_local(contact) && may_see(a, contact) && !has_asked(a->c, contact);
+}
+
+static void
+tell_client_elsewhere(void *arg, const struct jid *full)
+{
+	const struct telling *a = arg;
+	const char *interest = arena_printf(a->h->arena, "%s+notify", a->c->op.node.name);
+
+	if (!module_elsewhere_supports(a->h, full, interest) || !may_see(a, full) || has_asked(a->c, full))
+		return;
+	metric_add(METRIC_PEP_TOLD, 1);
+	module_tell_elsewhere(a->h, a->st, a->h->account, full);
 }
 
 /* The query has left out who may no longer see the node. */
@@ -107,7 +121,7 @@ add_replyto(const struct hook *h, struct stanza *st)
 void
 pep_tell(struct hook *h, const struct node_call *c, struct stanza *st, bool replyto)
 {
-	struct telling a = { h, c };
+	struct telling a = { h, c, st };
 
 	if (!c->op.node.config.notify) {
 		stanza_unref(st);
@@ -121,7 +135,11 @@ pep_tell(struct hook *h, const struct node_call *c, struct stanza *st, bool repl
 	}
 	if (replyto)
 		add_replyto(h, st);
+	/* The reference that is kept here is for those elsewhere: the other one is taken. */
+	stanza_ref(st);
 	module_tell_some_contacts(h, st, h->account, !has_asked(c, h->account), wants, &a);
+	module_each_elsewhere(h, NULL, tell_client_elsewhere, &a);
+	stanza_unref(st);
 }
 
 /* At the home of who is told */

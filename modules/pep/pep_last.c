@@ -228,6 +228,65 @@ ask_contact(struct hook *h)
 	return hook_job(h, c, pep_store_last, on_read);
 }
 
+/* Those elsewhere (§4.3.1): the account's own last items, to a contact's client that is there */
+
+static enum hook_verdict
+on_read_own(struct hook *h, void *data, bool ok)
+{
+	struct pep_last *c = data;
+
+	for (unsigned i = 0; ok && i < c->op.nitems; i++) {
+		struct stanza *st = node_last_message(&c->op.items[i]);
+
+		metric_add(METRIC_PEP_TOLD, 1);
+		module_tell_elsewhere(h, st, h->account, c->client);
+		stanza_unref(st);
+	}
+	return HOOK_NEXT;
+}
+
+static void
+forget_jid(void *arg)
+{
+	jid_unref(arg);
+}
+
+static enum hook_verdict
+tell_client(struct hook *h, const struct jid *full, bool subscribed_now)
+{
+	struct pep_last *c = begin(h);
+	struct interests in = { .arena = hook_memory(h), .out = &c->interests };
+
+	module_elsewhere_features(h, full, add_interest, &in);
+	if (!c->interests.n)
+		return HOOK_NEXT;
+	c->client = jid_ref((struct jid *)full);
+	arena_on_free(hook_memory(h), forget_jid, (struct jid *)full);
+	c->contact = arena_strdup(hook_memory(h), jid_bare(full));
+	c->subscribed_now = subscribed_now;
+	return hook_job(h, c, pep_store_last_own, on_read_own);
+}
+
+enum hook_verdict
+pep_on_elsewhere(struct hook *h)
+{
+	(void)tell_client(h, h->from, false);
+	return HOOK_NEXT;
+}
+
+static enum hook_verdict
+show_client(struct hook *h, void *data, bool ok)
+{
+	(void)ok;
+	return tell_client(h, data, true);
+}
+
+static void
+show_to_client(void *arg, const struct jid *full)
+{
+	hook_aside(arg, show_client, (struct jid *)full);
+}
+
 static enum hook_verdict
 on_lost(struct hook *h, void *data, bool ok)
 {
@@ -242,8 +301,10 @@ pep_on_contact(struct hook *h)
 {
 	struct node_call *c;
 
-	if (module_relation(h) != MODULE_STRANGER)
+	if (module_relation(h) != MODULE_STRANGER) {
+		module_each_elsewhere(h, h->from, show_to_client, h);
 		return module_follows(h, h->from) ? ask_contact(h) : HOOK_NEXT;
+	}
 	c = node_begin(h, &pep_kind);
 	c->op.commit = true;
 	return hook_job(h, c, node_store_lost, on_lost);

@@ -15,6 +15,7 @@
 #include "base/metric.h"
 #include "core/config/config.h"
 #include "core/home.h"
+#include "core/module/elsewhere.h"
 #include "core/module/keep.h"
 #include "core/roster/roster.h"
 #include "core/service/service.h"
@@ -115,6 +116,7 @@ user_free(struct user *u)
 	keep_forget(u);
 	if (u->service && u->place)
 		u->service->def->free(u->place);
+	elsewhere_free(u);
 	roster_free(u->roster);
 	free(u->last_status);
 	free(u->groups);

@@ -18,6 +18,7 @@
 #include "core/route/packet.h"
 #include "net/reactor.h"
 
+struct elsewhere;
 struct roster;
 struct service;
 struct session;
@@ -41,6 +42,7 @@ struct user {
 	struct roster *roster;   /* READY only */
 	struct list sessions;    /* struct session.of_user, oldest first */
 	unsigned nsessions, ndetached;
+	struct elsewhere *elsewhere; /* core/module/elsewhere's: clients of contacts at other servers */
 	struct delivery delivery;
 	bool admin;              /* may administer the service */
 	char *groups;            /* of the organisation, a line each; NULL: none */

@@ -18,6 +18,7 @@
 #include "base/metric.h"
 #include "core/home.h"
 #include "core/module/caps.h"
+#include "core/module/elsewhere.h"
 #include "core/module/modules.h"
 #include "core/route/question.h"
 #include "core/session.h"
@@ -152,33 +153,59 @@ features_stop(void)
 	pthread_mutex_unlock(&lock);
 }
 
-/* Sessions */
+/* Who announces: a session of ours, or a client elsewhere of a contact's */
+
+struct announcer {
+	struct user *user;
+	struct jid *jid;
+	struct session *session; /* NULL: elsewhere */
+	struct announced *announced;
+};
+
+static struct announcer
+of_session(struct session *s)
+{
+	return (struct announcer){ s->user, s->jid, s, &s->announced };
+}
 
 static void
-set(struct session *s, struct features *f)
+set(const struct announcer *w, struct features *f)
 {
-	struct hook h = { .stage = HOOK_CAPS_KNOWN, .account = s->user->jid, .session = s->jid, .bound = s };
-	bool changed = f != s->announced.features;
+	struct hook h = { .stage = w->session ? HOOK_CAPS_KNOWN : HOOK_ELSEWHERE_CAPS, .account = w->user->jid };
+	bool changed = f != w->announced->features;
 
-	unref(s->announced.features);
-	s->announced.features = f;
-	if (changed && modules_want(HOOK_CAPS_KNOWN))
-		(void)modules_run(&h, s->user);
+	unref(w->announced->features);
+	w->announced->features = f;
+	if (w->session) {
+		h.session = w->session->jid;
+		h.bound = w->session;
+	} else {
+		h.from = w->jid;
+	}
+	if (changed && modules_want(h.stage))
+		(void)modules_run(&h, w->user);
+}
+
+void
+features_drop(struct announced *a)
+{
+	free(a->key);
+	unref(a->features);
+	*a = (struct announced){ 0 };
 }
 
 void
 features_forget(struct session *s)
 {
-	free(s->announced.key);
-	unref(s->announced.features);
-	s->announced = (struct announced){ 0 };
+	features_drop(&s->announced);
 }
 
 /* Asking */
 
 struct asked {
 	struct arena *arena;
-	struct jid *session;
+	struct jid *account, *who;
+	bool elsewhere;
 	struct caps caps;
 	const char *key;
 };
@@ -188,7 +215,8 @@ asked_free(void *arg)
 {
 	struct asked *q = arg;
 
-	jid_unref(q->session);
+	jid_unref(q->account);
+	jid_unref(q->who);
 	arena_free(q->arena);
 }
 
@@ -200,14 +228,27 @@ query_of(const struct stanza *answer)
 	return type && !strcmp(type, "result") ? elem_child(answer->root, NS_DISCO_INFO, "query") : NULL;
 }
 
-/* The session may have ended, or announce something else by now. */
-static struct session *
-still_announces(const struct asked *q)
+static bool
+find_announcer(const struct asked *q, struct announcer *w)
 {
-	struct user *u = user_find(q->session);
-	struct session *s = u ? user_session(u, jid_resource(q->session)) : NULL;
+	struct user *u = user_find(q->account);
+	struct session *s = u && !q->elsewhere ? user_session(u, jid_resource(q->who)) : NULL;
+	struct elsewhere *e = u && q->elsewhere ? elsewhere_find(u, q->who) : NULL;
 
-	return s && !s->closing && s->announced.key && !strcmp(s->announced.key, q->key) ? s : NULL;
+	if (s && !s->closing)
+		*w = of_session(s);
+	else if (e)
+		*w = (struct announcer){ u, e->jid, NULL, &e->announced };
+	else
+		return false;
+	return true;
+}
+
+/* It may have gone, or announce something else by now. */
+static bool
+still_announces(const struct asked *q, struct announcer *w)
+{
+	return find_announcer(q, w) && w->announced->key && !strcmp(w->announced->key, q->key);
 }
 
 static void
@@ -216,24 +257,24 @@ answered(void *arg, const struct stanza *answer)
 	struct asked *q = arg;
 	const struct elem *query = query_of(answer);
 	struct features *f = query ? features_of(query) : NULL;
-	struct session *s = still_announces(q);
 	bool fits = f && caps_fits(&q->caps, query);
+	struct announcer w;
 
 	if (fits)
 		cache_add(q->key, f);
 	else if (!f || q->caps.form != CAPS_PLAIN)
 		metric_add(METRIC_CAPS_WRONG, 1);
 	if (f && !fits && q->caps.form != CAPS_PLAIN)
-		log_info(s ? &s->log : NULL, "caps-wrong", "jid=%s node=%s", jid_full(q->session), q->caps.node);
-	if (f && s && !s->announced.features)
-		set(s, f);
+		log_info(NULL, "caps-wrong", "jid=%s node=%s", jid_full(q->who), q->caps.node);
+	if (f && still_announces(q, &w) && !w.announced->features)
+		set(&w, f);
 	else
 		unref(f);
 	asked_free(q);
 }
 
 static void
-ask(struct session *s, const struct caps *c, const char *key)
+ask(const struct announcer *w, const struct caps *c, const char *key)
 {
 	struct arena *a = arena_new(512);
 	struct asked *q = arena_zalloc(a, sizeof(*q));
@@ -241,17 +282,19 @@ ask(struct session *s, const struct caps *c, const char *key)
 	struct elem *query = elem_add(iq, iq->root, NS_DISCO_INFO, "query");
 
 	q->arena = a;
-	q->session = jid_ref(s->jid);
+	q->account = jid_ref(w->user->jid);
+	q->who = jid_ref(w->jid);
+	q->elsewhere = !w->session;
 	q->key = arena_strdup(a, key);
 	q->caps = (struct caps){ c->form, arena_strdup(a, c->algo), arena_strdup(a, c->value),
 		c->node ? arena_strdup(a, c->node) : NULL };
 	elem_set(iq, iq->root, "type", "get");
 	elem_set(iq, query, "node", c->node);
 	metric_add(METRIC_CAPS_ASKED, 1);
-	question_ask(s->user, s->jid, iq, 0, answered, asked_free, q);
+	question_ask(w->user, w->jid, iq, 0, answered, asked_free, q);
 }
 
-/* What it is called in the cache. A plain node is only compared with what the same session announced before. */
+/* What it is called in the cache. A plain node is only compared with what the same client announced before. */
 static const char *
 key_of(const struct caps *c, struct arena *a)
 {
@@ -260,26 +303,59 @@ key_of(const struct caps *c, struct arena *a)
 	return arena_printf(a, "%s %s %s", c->form == CAPS_390 ? "390" : "115", c->algo, c->value);
 }
 
-void
-features_announced(struct session *s, const struct packet *presence)
+static void
+announced(const struct announcer *w, const struct packet *presence)
 {
 	struct arena *a = reactor_scratch(reactor_current());
 	struct caps c = caps_of(presence->st->root, a);
 	const char *key = c.form ? key_of(&c, a) : NULL;
 	struct features *f;
 
-	if (key && s->announced.key && !strcmp(key, s->announced.key))
+	if (key && w->announced->key && !strcmp(key, w->announced->key))
 		return;
-	free(s->announced.key);
-	s->announced.key = key ? mem_strdup(key) : NULL;
+	free(w->announced->key);
+	w->announced->key = key ? mem_strdup(key) : NULL;
 	f = c.form >= CAPS_115 ? cache_find(key) : NULL;
 	if (f || !key) {
-		set(s, f);
+		set(w, f);
 		return;
 	}
-	unref(s->announced.features);
-	s->announced.features = NULL;
-	ask(s, &c, key);
+	unref(w->announced->features);
+	w->announced->features = NULL;
+	ask(w, &c, key);
+}
+
+void
+features_announced(struct session *s, const struct packet *presence)
+{
+	struct announcer w = of_session(s);
+
+	announced(&w, presence);
+}
+
+void
+features_announced_elsewhere(struct user *u, struct elsewhere *e, const struct packet *presence)
+{
+	struct announcer w = { u, e->jid, NULL, &e->announced };
+
+	announced(&w, presence);
+}
+
+bool
+features_has(const struct announced *a, const char *var)
+{
+	const struct features *f = a->features;
+
+	return f && bsearch(&var, f->var, f->n, sizeof(f->var[0]), by_octets);
+}
+
+void
+features_each(const struct announced *a, void (*fn)(void *arg, const char *var), void *arg)
+{
+	const struct features *f = a->features;
+
+	for (unsigned i = 0; f && i < f->n; i++)
+		fn(arg, f->var[i]);
 }
 
 /* What modules ask */
@@ -287,16 +363,11 @@ features_announced(struct session *s, const struct packet *presence)
 bool
 module_session_supports(const struct session *s, const char *var)
 {
-	const struct features *f = s->announced.features;
-
-	return f && bsearch(&var, f->var, f->n, sizeof(f->var[0]), by_octets);
+	return features_has(&s->announced, var);
 }
 
 void
 module_session_features(const struct session *s, void (*fn)(void *arg, const char *var), void *arg)
 {
-	const struct features *f = s->announced.features;
-
-	for (unsigned i = 0; f && i < f->n; i++)
-		fn(arg, f->var[i]);
+	features_each(&s->announced, fn, arg);
 }

@@ -18,6 +18,8 @@
 #include "base/text.h"
 #include "core/everyone.h"
 #include "core/home.h"
+#include "core/host.h"
+#include "core/module/elsewhere.h"
 #include "core/module/modules.h"
 #include "core/roster/roster.h"
 #include "core/route/router.h"
@@ -478,10 +480,13 @@ presence_inbound(struct user *u, struct packet *p)
 {
 	if (!u->roster || !p->from)
 		return; /* §8.5.1: nobody there, and nobody is told */
-	if (p->type == TYPE_PROBE)
+	if (p->type == TYPE_PROBE) {
 		answer_probe(u, p);
-	else
-		deliver(u, p);
+		return;
+	}
+	if (!host_is_local(p->from))
+		elsewhere_presence(u, p);
+	deliver(u, p);
 }
 
 void

@@ -64,6 +64,13 @@ features_forget(struct session *s)
 	(void)s;
 }
 
+void
+elsewhere_presence(struct user *u, const struct packet *p)
+{
+	(void)u;
+	(void)p;
+}
+
 const struct config *
 home_config(void)
 {
