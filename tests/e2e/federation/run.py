@@ -14,8 +14,9 @@ import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
-from world import Ejabberd, Prosody, Skip, World  # noqa: E402 (it knows where chancerytest is)
+from world import Dnsmasq, Ejabberd, Nsd, Prosody, Skip, World  # noqa: E402 (it knows where chancerytest is)
 from chancerytest.server import remove_all  # noqa: E402
+import dane  # noqa: E402
 import scenarios  # noqa: E402
 
 SKIPPED = 77
@@ -67,10 +68,18 @@ def pair(world, pattern, kind):
     return run.end()
 
 
+def by_dane(world, pattern):
+    dane.begin(world)
+    run = Run(world, pattern)
+    run.each(dane.ALL)
+    return run.end()
+
+
 SUITES = {
     'prosody': lambda w, p: pair(w, p, Prosody),
     'ejabberd': lambda w, p: pair(w, p, Ejabberd),
     'chancery': lambda w, p: pair(w, p, None),
+    'dane': by_dane,
 }
 
 
@@ -86,7 +95,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     world = None
     try:
-        world = World(args)
+        world = World(args, Nsd if args.suite == 'dane' else Dnsmasq)
         return SUITES[args.suite](world, re.compile(args.k) if args.k else None)
     except Skip as e:
         print('skipped: %s' % e)

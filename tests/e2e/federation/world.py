@@ -6,6 +6,7 @@ stop(), kill(). So chancerytest's clients work with all.
 """
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -114,6 +115,7 @@ class Dnsmasq(Program):
     """SRV records of the servers. Their target is "localhost", whose address everybody knows: ejabberd asks the system for that."""
 
     def __init__(self, world):
+        need('dnsmasq')
         super().__init__(world, 'dns')
         self.port, self.records = self.base + DNS, {}
 
@@ -130,6 +132,76 @@ class Dnsmasq(Program):
     def again(self):
         self.end()
         self.start()
+
+
+class Nsd(Program):
+    """The zone test., signed, and the zone loose., which is not. Each server is announced as host.DOMAIN; a record that is changed after it
+    was signed is a lie."""
+
+    def __init__(self, world):
+        need('nsd', 'dnssec-signzone', 'dnssec-keygen')
+        super().__init__(world, 'nsd')
+        self.port, self.records, self.lies = self.base + DNS, {}, []
+        self.anchors = self.path('anchors')
+
+    def set(self, domain, port, direct=False, tlsa=None, lie=False):
+        """`tlsa`: as in a zone file. `lie`: its SRV record was tampered with."""
+        self.records[domain] = '_xmpp%s-server._tcp.%s. SRV 0 0 %d host.%s.\nhost.%s. A 127.0.0.1\n' % (
+            's' if direct else '', domain, port, domain, domain)
+        if tlsa:
+            self.records[domain] += '_%d._tcp.host.%s. TLSA %s\n' % (port, domain, tlsa)
+        if lie:
+            self.lies.append(domain)
+
+    def _zone(self, zone):
+        return self.write(zone + '.zone', '$TTL 60\n%s. SOA ns.%s. hostmaster.%s. 1 3600 600 86400 60\n%s. NS ns.%s.\nns.%s. A 127.0.0.1\n' % ((zone,) * 6)
+                          + ''.join(r for d, r in sorted(self.records.items()) if d.endswith('.' + zone)))
+
+    def _tool(self, *argv):
+        p = subprocess.run([find_program(argv[0]), *argv[1:]], cwd=self.dir, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           text=True, timeout=60)
+        if p.returncode:
+            raise RuntimeError('%s: %s' % (argv[0], p.stdout))
+        return p.stdout
+
+    def start(self):
+        self._zone('test')
+        self._zone('loose')
+        keys = [self._tool('dnssec-keygen', '-q', '-a', 'ECDSAP256SHA256', *flags, 'test').strip() for flags in (['-f', 'KSK'], [])]
+        with open(self.path(keys[0] + '.key')) as f:
+            self.write('anchors', ''.join(line for line in f if not line.startswith(';')))
+        self._tool('dnssec-signzone', '-o', 'test', '-S', '-f', 'test.signed', 'test.zone')
+        with open(self.path('test.signed')) as f:
+            signed = f.read()
+        for d in self.lies:
+            signed, n = re.subn(r'(_xmpps?-server\._tcp\.%s\.\s+(?:\d+\s+)?IN SRV\s+)0 0' % re.escape(d), r'\g<1>1 0', signed)
+            assert n == 1, (d, signed)
+        self.write('test.signed', signed)
+        conf = self.write('nsd.conf', """server:
+	ip-address: 127.0.0.1
+	port: %d
+	username: ""
+	chroot: ""
+	zonesdir: "%s"
+	database: ""
+	pidfile: "%s"
+	xfrdfile: "%s"
+	xfrdir: "%s"
+	zonelistfile: "%s"
+	server-count: 1
+remote-control:
+	control-enable: no
+zone:
+	name: test
+	zonefile: test.signed
+zone:
+	name: loose
+	zonefile: loose.zone
+""" % (self.port, self.dir, self.path('pid'), self.path('xfrd.state'), self.dir, self.path('zone.list')))
+        self.run([find_program('nsd'), '-d', '-c', conf])
+        wait_for(lambda: self.process.poll() is not None or answers(self.port), 'nsd')
+        if self.process.poll() is not None:
+            raise RuntimeError('nsd does not start:\n' + self.log())
 
 
 class Us(Server):
@@ -201,9 +273,11 @@ class Foreign(Program):
 
 
 class Prosody(Foreign):
-    def __init__(self, world, domain):
+    def __init__(self, world, domain, more=()):
+        """`more`: (domain, certificate) of other domains."""
         need('prosody')
         super().__init__(world, 'prosody', domain)
+        self.more = more
 
     def start(self):
         os.makedirs(self.path('data'), exist_ok=True)
@@ -236,7 +310,7 @@ archive_expires_after = "never"
 ssl = { key = "%(key)s"; certificate = "%(pem)s"; cafile = "%(ca)s" }
 VirtualHost "%(domain)s"
 Component "%(rooms)s" "muc"
-''' % own)
+''' % own + ''.join('VirtualHost "%s"\nssl = { key = "%s"; certificate = "%s"; cafile = "%s" }\n' % (d, c.key, c.pem, self.ca) for d, c in self.more))
         self.run([find_program('prosody'), '-F', '--config', conf])
         self.up()
 
@@ -310,11 +384,10 @@ modules:
 class World:
     """What a scenario gets. `us` and `them`, once made, and people at both."""
 
-    def __init__(self, args):
-        need('dnsmasq')
+    def __init__(self, args, dns=Dnsmasq):
         self.args, self.undo = args, []
         self.ca = Authority('Test CA of the federation')
-        self.dns = Dnsmasq(self)
+        self.dns = dns(self)
         self.undo.append(self.dns.remove)
         self.here = self.there = None
 
@@ -335,8 +408,8 @@ class World:
         self.undo.append(s.keep if self.args.keep else s.remove)
         return s
 
-    def foreign(self, kind, domain):
-        s = kind(self, domain)
+    def foreign(self, kind, domain, **how):
+        s = kind(self, domain, **how)
         self.undo.append(s.remove)
         return s
 
