@@ -1,9 +1,10 @@
 /*
  * load: pairs of clients that talk under stream management, and a log of what each of them saw.
  *
- *     load --port P --domain D --ca FILE --log FILE --pairs N [--window W] [--rate R] [--run NAME]
+ *     load --port P --domain D --ca FILE --log FILE --pairs N [--window W] [--rate R] [--run NAME] [--peer-port P --peer-domain D]
  *
- * In pair i, the account s<i> sends numbered messages to the account r<i> (passwords: `pw-` and the name). A client
+ * In pair i, the account s<i> sends numbered messages to the account r<i> (passwords: `pw-` and the name), which with --peer-domain is
+ * at another server. A client
  * whose stream dies comes back at once: it resumes its session where it can; else the sender begins a new one and
  * sends again, in order and with the same ids, all that was not acknowledged. What was acknowledged is never sent
  * again. Which of its sessions (XEP-0198: from <enabled/> on) a sender was in is part of the body, so that the record
@@ -63,7 +64,8 @@ struct pair {
 
 static struct {
 	struct stream_world world;
-	const char *run;
+	const char *run, *peer_domain;
+	int peer_port;
 	struct pair *pair;
 	unsigned npairs, window, rate;
 	bool paused, quit;
@@ -94,7 +96,7 @@ transmit(struct pair *p, uint64_t seq)
 	stream_printf(&c->stream,
 		      "<message to='r%u@%s' type='chat' id='%s-%u-%" PRIu64
 		      "'><body>%s %u %" PRIu64 " %u " PADDING "</body></message>",
-		      p->n, load.world.domain, load.run, p->n, seq, load.run, p->n, seq, c->inst);
+		      p->n, load.peer_domain ? load.peer_domain : load.world.domain, load.run, p->n, seq, load.run, p->n, seq, c->inst);
 	load.sent++;
 	NOTE(p, "s %" PRIu64 " %u\n", seq, c->inst);
 }
@@ -380,6 +382,10 @@ client_init(struct client *c, struct pair *p, char role)
 	c->stream.owner = c;
 	c->pair = p;
 	c->role = role;
+	if (role == 'r') {
+		c->stream.domain = load.peer_domain;
+		c->stream.port = load.peer_port;
+	}
 }
 
 static void
@@ -410,7 +416,8 @@ turn(void)
 static int
 usage(void)
 {
-	fputs("usage: load --port P --domain D --ca FILE --log FILE [--pairs N] [--window W] [--rate R] [--run NAME]\n",
+	fputs("usage: load --port P --domain D --ca FILE --log FILE [--pairs N] [--window W] [--rate R] [--run NAME]\n"
+	      "            [--peer-port P --peer-domain D]\n",
 	      stderr);
 	return 2;
 }
@@ -421,7 +428,8 @@ arguments(int argc, char **argv)
 	static const struct option options[] = {
 		{"port", 1, NULL, 'p'},   {"domain", 1, NULL, 'd'}, {"ca", 1, NULL, 'c'},
 		{"log", 1, NULL, 'l'},    {"pairs", 1, NULL, 'n'},  {"window", 1, NULL, 'w'},
-		{"rate", 1, NULL, 'r'},   {"run", 1, NULL, 'R'},    {0}};
+		{"rate", 1, NULL, 'r'},   {"run", 1, NULL, 'R'},    {"peer-port", 1, NULL, 'P'},
+		{"peer-domain", 1, NULL, 'D'}, {0}};
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -434,6 +442,8 @@ arguments(int argc, char **argv)
 		case 'w': load.window = (unsigned)atoi(optarg); break;
 		case 'r': load.rate = (unsigned)atoi(optarg); break;
 		case 'R': load.run = optarg; break;
+		case 'P': load.peer_port = atoi(optarg); break;
+		case 'D': load.peer_domain = optarg; break;
 		default: return -1;
 		}
 	}

@@ -32,6 +32,12 @@ static struct {
 	int watched; /* the extra descriptor that epoll knows */
 } all = {.epoll = -1, .watched = -1};
 
+static const char *
+domain_of(const struct stream *s)
+{
+	return s->domain ? s->domain : all.world->domain;
+}
+
 int
 stream_start(const struct stream_world *w, const struct stream_ops *ops)
 {
@@ -143,7 +149,7 @@ parser_new_stream(struct stream *s)
 	stream_printf(s,
 		      "<?xml version='1.0'?><stream:stream xmlns='jabber:client' version='1.0' to='%s' "
 		      "xmlns:stream='http://etherx.jabber.org/streams'>",
-		      all.world->domain);
+		      domain_of(s));
 }
 
 void
@@ -289,9 +295,9 @@ work(struct stream *s)
 /* Life */
 
 static int
-open_socket(void)
+open_socket(const struct stream *s)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)all.world->port)};
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)(s->domain ? s->port : all.world->port))};
 	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || inet_pton(AF_INET, all.world->host, &a.sin_addr) != 1)
@@ -307,11 +313,13 @@ open_socket(void)
 void
 stream_connect(struct stream *s)
 {
-	void *owner = s->owner;
+	struct stream was = *s;
 
 	stream_free(s);
-	s->owner = owner;
-	s->fd = open_socket();
+	s->owner = was.owner;
+	s->domain = was.domain;
+	s->port = was.port;
+	s->fd = open_socket(s);
 	s->state = STREAM_CONNECTING;
 	if (s->fd < 0) {
 		stream_fail(s, "no socket");
@@ -319,8 +327,8 @@ stream_connect(struct stream *s)
 		return;
 	}
 	s->ssl = SSL_new(all.ctx);
-	if (!s->ssl || !SSL_set_fd(s->ssl, s->fd) || !SSL_set1_host(s->ssl, all.world->domain) ||
-	    !SSL_set_tlsext_host_name(s->ssl, all.world->domain))
+	if (!s->ssl || !SSL_set_fd(s->ssl, s->fd) || !SSL_set1_host(s->ssl, domain_of(s)) ||
+	    !SSL_set_tlsext_host_name(s->ssl, domain_of(s)))
 		abort();
 	SSL_set_connect_state(s->ssl);
 	watch(s, EPOLLOUT);

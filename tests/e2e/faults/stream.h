@@ -44,6 +44,8 @@ struct stream {
 	bool broken;     /* to be closed when the callbacks have returned */
 	const char *why;
 	void *owner;
+	const char *domain; /* of its server, at `port` of the host; NULL: the world's */
+	int port;
 };
 
 struct stream_ops {

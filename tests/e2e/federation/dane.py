@@ -4,7 +4,7 @@ import hashlib
 
 from chancerytest.ca import Certificate, openssl
 from scenarios import refused, talk
-from world import S2S, Prosody
+from servers import S2S, Prosody
 
 
 def self_signed(world, domain):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""run.py --bin BUILD [--reactors N] [-k REGEX] [--keep] prosody|ejabberd|chancery|dane
+"""run.py --bin BUILD [--reactors N] [-k REGEX] [--keep] prosody|ejabberd|chancery|dane|kill
 
 Federation with real servers: a Chancery, another server of the kind named, a name server, one authority for certificates, all on
 loopback. Exit code 0 when all scenarios passed, 77 when what it needs is not on this machine, else 1.
@@ -14,9 +14,10 @@ import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
-from world import Dnsmasq, Ejabberd, Nsd, Prosody, Skip, World  # noqa: E402 (it knows where chancerytest is)
+from servers import Dnsmasq, Ejabberd, Nsd, Prosody, Skip, World  # noqa: E402 (it knows where chancerytest is)
 from chancerytest.server import remove_all  # noqa: E402
 import dane  # noqa: E402
+import faults  # noqa: E402
 import scenarios  # noqa: E402
 
 SKIPPED = 77
@@ -75,11 +76,24 @@ def by_dane(world, pattern):
     return run.end()
 
 
+def killed(world, pattern):
+    if not world.args.load:
+        raise Skip('--load PROGRAM is needed')
+    us, them = (world.chancery(d, auth__plain='true', federation__patience='1m') for d in ('verona.test', 'padua.test'))
+    world.start(us, them)
+    us.allow(them.domain)
+    them.allow(us.domain)
+    run = Run(world, pattern)
+    run.each(faults.ALL)
+    return run.end()
+
+
 SUITES = {
     'prosody': lambda w, p: pair(w, p, Prosody),
     'ejabberd': lambda w, p: pair(w, p, Ejabberd),
     'chancery': lambda w, p: pair(w, p, None),
     'dane': by_dane,
+    'kill': killed,
 }
 
 
@@ -87,6 +101,8 @@ def main():
     a = argparse.ArgumentParser(description=__doc__.split('\n')[2])
     a.add_argument('suite', choices=SUITES)
     a.add_argument('--bin', required=True, metavar='BUILD')
+    a.add_argument('--load', metavar='PROGRAM', help='of ../faults, for kill')
+    a.add_argument('--rounds', type=int, default=6, help='how often kill kills')
     a.add_argument('--reactors', type=int, default=2)
     a.add_argument('-k', metavar='REGEX', help='only scenarios whose name or description matches')
     a.add_argument('--keep', action='store_true', help='leave our server as it is')

@@ -1,10 +1,10 @@
-"""What people at two servers do with each other. Each function gets a world (world.py) whose servers run and know each other, and are as
+"""What people at two servers do with each other. Each function gets a world (servers.py) whose servers run and know each other, and are as
 they were when it ends; `them` is Prosody, ejabberd, or another Chancery. The first line of a function's text says what it is about."""
 import time
 
 from chancerytest import rooms
 from chancerytest.client import unique
-from world import SLOW, Us, pin
+from servers import SLOW, Us, pin
 
 MAM = 'urn:xmpp:mam:2'
 
