@@ -59,18 +59,22 @@ run_call(void *arg)
 }
 
 void
+home_call(unsigned index, void (*fn)(void *arg), void *arg)
+{
+	struct call c = { .fn = fn, .arg = arg, .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
+
+	reactor_call(reactor_at(index), run_call, &c);
+	pthread_mutex_lock(&c.lock);
+	while (!c.done)
+		pthread_cond_wait(&c.cond, &c.lock);
+	pthread_mutex_unlock(&c.lock);
+}
+
+void
 home_call_each(void (*fn)(void *arg), void *arg)
 {
-	for (unsigned i = 0; i < reactor_count(); i++) {
-		struct call c = { .fn = fn, .arg = arg, .lock = PTHREAD_MUTEX_INITIALIZER,
-			.cond = PTHREAD_COND_INITIALIZER };
-
-		reactor_call(reactor_at(i), run_call, &c);
-		pthread_mutex_lock(&c.lock);
-		while (!c.done)
-			pthread_cond_wait(&c.cond, &c.lock);
-		pthread_mutex_unlock(&c.lock);
-	}
+	for (unsigned i = 0; i < reactor_count(); i++)
+		home_call(i, fn, arg);
 }
 
 static void

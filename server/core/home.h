@@ -23,5 +23,7 @@ void home_stop_all(void);
 /* Runs fn(arg) on every home, one after the other, and returns when all have run. From threads that are not
  * reactors (main, control). */
 void home_call_each(void (*fn)(void *arg), void *arg);
+/* The same on one of them. */
+void home_call(unsigned index, void (*fn)(void *arg), void *arg);
 
 #endif
