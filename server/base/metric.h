@@ -105,6 +105,7 @@ struct buf;
 	X(ROOM_COPIES, COUNTER, "chancery_room_copies_total", "Copies of these for those inside") \
 	X(ENCRYPTION_REFUSED, COUNTER, "chancery_encryption_refused_total", "Encrypted messages and keys refused by policy") \
 	X(ENCRYPTION_NOTED, COUNTER, "chancery_encryption_noted_total", "Encrypted messages and keys that passed and were noted") \
+	X(S2S_RESUMED, COUNTER, "chancery_s2s_resumed_total", "Streams with other servers resumed (XEP-0198)") \
 	X(S2S_OUTBOX, GAUGE, "chancery_s2s_outbox", "Recorded messages on their way to other servers, neither taken nor returned yet") \
 	X(PARTNERS, GAUGE, "chancery_partners", "Domains that are allowed, expired ones included") \
 	X(PARTNERS_EXPIRING, GAUGE, "chancery_partners_expiring", "Of these, expiring within federation.warn") \

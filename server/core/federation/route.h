@@ -34,6 +34,8 @@ void route_lost(struct s2s *s);
 void route_failed(struct route *r, bool no_such, bool final, enum xerror e, const char *why);
 /* The kernel has taken all output up to here; the peer has confirmed the first n unconfirmed. */
 void route_flushed(struct s2s *s, uint64_t upto);
+/* How many have been written on it that are not confirmed. */
+uint32_t route_written(const struct s2s *s);
 void route_confirmed(struct s2s *s, uint32_t n);
 
 /* On each home, after a new snapshot: streams of partners who are no more, or no longer in that direction, or whose trust has changed are ended

@@ -129,6 +129,8 @@ withdraw(struct s2s *s, const char *why)
 	s->attempt = NULL;
 	if (s->sm)
 		s2s_sm_free(s);
+	if (s->sm_awaits)
+		s2s_sm_forget(s);
 	if (s->lane)
 		lane_orphan(s->lane);
 	s->lane = NULL;
@@ -143,6 +145,7 @@ free_with(struct s2s *s, const char *why)
 	if (s->peer_record)
 		log_info(s->conn ? conn_log(s->conn) : NULL, "s2s-gone", "remote=%s local=%s direction=%s in=%llu out=%llu",
 			jid_domain(s->remote), jid_domain(s->local), s->initiator ? "out" : "in", s->stanzas_in, s->stanzas_out);
+	s->broke = s->state == S2S_READY && !here->quiet;
 	s->state = S2S_CLOSING;
 	withdraw(s, why);
 	timer_clear(&s->timer);
@@ -189,6 +192,7 @@ write_end(struct s2s *s, enum xstream_error e, const char *text)
 
 	if (!s->opened)
 		s2s_write_header(s);
+	s2s_sm_last_word(s);
 	out = conn_out(s->conn);
 	if (e != XSTREAM_NONE)
 		xstream_error_write(out, e, text);
@@ -446,6 +450,17 @@ open_lane(struct s2s *s)
 	stream_rate_init(&s->rate, m->s2s_stanzas_burst);
 }
 
+void
+s2s_route(struct s2s *s)
+{
+	if (s->sends && s->state == S2S_READY) {
+		s->routed = route_ready(s);
+		s->sends = s->routed;
+	}
+	if (s->state == S2S_READY && !s->sends && !s->receives)
+		s2s_end(s, XSTREAM_NONE, "another stream goes there already");
+}
+
 static void
 recorded(void *owner, bool ok)
 {
@@ -460,17 +475,9 @@ recorded(void *owner, bool ok)
 	metric_add(s->initiator ? METRIC_S2S_STREAMS_OUT : METRIC_S2S_STREAMS_IN, 1);
 	if (s->receives)
 		open_lane(s);
-	if (s->initiator)
-		s2s_sm_begin(s);
-	if (s->sends && s->state == S2S_READY) {
-		s->routed = route_ready(s);
-		s->sends = s->routed;
-	}
-	if (s->state != S2S_READY)
-		return;
-	if (!s->sends && !s->receives)
-		s2s_end(s, XSTREAM_NONE, "another stream goes there already");
-	else
+	if (!s->initiator || s2s_sm_begin(s))
+		s2s_route(s);
+	if (s->state == S2S_READY)
 		s2s_wait(s, false);
 }
 
@@ -733,6 +740,7 @@ s2s_home_start(void)
 {
 	here = NEW(struct streams);
 	list_init(&here->all);
+	s2s_sm_home_start();
 }
 
 void
@@ -764,6 +772,7 @@ s2s_home_stop(void)
 {
 	LIST_EACH(l, &here->all)
 		s2s_free(LIST_ENTRY(l, struct s2s, link));
+	s2s_sm_home_stop();
 	free(here);
 	here = NULL;
 }

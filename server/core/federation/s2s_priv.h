@@ -60,6 +60,7 @@ struct s2s {
 	bool paused;             /* nothing is read: it waits, its lane is full, or the server is stopping */
 	bool skip_space;         /* a new stream begins behind white space that trails the last element of the old one */
 	bool routed;             /* route_ready has taken it */
+	bool broke;              /* it was READY, and ended without a word: it may be resumed */
 	bool counted, withdrawn, freed; /* s2s.c's own */
 	bool challenged;         /* in: <challenge/> has been sent */
 	unsigned char tries;     /* of authentication */
@@ -80,6 +81,7 @@ struct s2s {
 	struct lane *lane;       /* receives */
 	struct route *route;     /* sends */
 	struct s2s_sm *sm;       /* XEP-0198; NULL: not enabled */
+	struct s2s_sm *sm_awaits; /* it is to resume this one, as soon as what came on it has been counted */
 	struct dialback *dialback;
 	struct peer_record *recording; /* s2s_ready's */
 	struct timer timer;      /* deadline, then idle, then linger */
@@ -119,6 +121,8 @@ void s2s_refuse(struct s2s *s, enum xstream_error e, const char *why, const char
 void s2s_ready(struct s2s *s);
 /* "certificate:expired" and the like, for s2s_refuse. */
 const char *s2s_certificate_why(enum cert_verdict v);
+/* READY and recorded: what waits for this pair of domains goes on it, if it may (route_ready). */
+void s2s_route(struct s2s *s);
 /* The streams of this reactor. */
 struct list *s2s_all(void);
 /* On each reactor: see federation.h. */
@@ -160,17 +164,27 @@ void s2s_stanza(struct s2s *s, struct stanza *st);
 /* Writes p as a stanza of jabber:server; returns the position in the output behind it. */
 uint64_t s2s_write(struct s2s *s, struct packet *p);
 
-/* s2s_sm: true when the element was its business */
+/* s2s_sm */
 
+/* READY; true when the element was its business. */
 bool s2s_sm_element(struct s2s *s, const struct elem *e);
 /* <sm/> in the features that an authenticated peer gets. */
 void s2s_sm_features(struct s2s *s, struct buf *out);
-/* Out: the features are known, and we are READY: asks for it when the peer has it. */
-void s2s_sm_begin(struct s2s *s);
-/* A stanza was written; one has left the lane. */
+/* Out, READY: asks for it when the peer has it, or to resume the stream between the two domains that broke last: then false, and it calls
+ * s2s_route when that is answered. */
+bool s2s_sm_begin(struct s2s *s);
+/* With s->sm: a stanza was written; one has left the lane. */
 void s2s_sm_sent(struct s2s *s);
 void s2s_sm_handled(struct s2s *s);
+/* It ends in good order: what has been handled is said (§4). */
+void s2s_sm_last_word(struct s2s *s);
+/* With s->sm: the end, or it is kept to be resumed, and then the lane too. */
 void s2s_sm_free(struct s2s *s);
+/* With s->sm_awaits: it does not wait any more. */
+void s2s_sm_forget(struct s2s *s);
+/* On each reactor: by s2s_home_start and s2s_home_stop. */
+void s2s_sm_home_start(void);
+void s2s_sm_home_stop(void);
 
 /* dialback: true when the element was its business. Only ever for partners whose entry allows it, with a certificate that is good. */
 

@@ -87,6 +87,14 @@ lane_new_for(const struct lane_owner *o, void *owner)
 	return l;
 }
 
+void
+lane_set_owner(struct lane *l, const struct lane_owner *o, void *owner)
+{
+	l->of.changed = o->changed;
+	l->of.left = o->left;
+	l->owner = owner;
+}
+
 static void
 unref(struct lane *l)
 {

@@ -33,6 +33,8 @@ struct lane_owner {
 	uint64_t stanzas;             /* entries at which it is full; 0: limits.lane_stanzas */
 };
 struct lane *lane_new_for(const struct lane_owner *o, void *owner);
+/* From now on it is `owner`'s, who is told by o->changed and o->left; the rest of it stays as it was. */
+void lane_set_owner(struct lane *l, const struct lane_owner *o, void *owner);
 /* The session (or the owner) is gone; the lane empties itself and disappears. */
 void lane_orphan(struct lane *l);
 /* Takes the packet (one reference). */
