@@ -103,6 +103,7 @@ arrive(struct mail *m)
 static void
 drop(struct packet *p, const struct pass_refusal *r)
 {
+	outbox_returned(p);
 	if (p->kind != PACKET_PRESENCE && p->from && !federation_is_remote(p->from))
 		router_refuse(p, r->error, r->type, r->text);
 	packet_unref(p);

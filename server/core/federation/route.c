@@ -337,7 +337,7 @@ route_send(struct packet *p)
 	}
 	if (r->closed) {
 		give_back(p, &r->reason);
-	} else if (!has_room(r)) {
+	} else if (!p->delayed && !has_room(r)) { /* what comes from the outbox was there before */
 		refuse_more(p);
 	} else {
 		route_queue_push(&r->q, p, reactor_now_ms(reactor_current()));
@@ -419,6 +419,12 @@ route_flushed(struct s2s *s, uint64_t upto)
 	(void)upto; /* where the kernel is, the tick asks */
 	if (s->route && s->route->stream == s)
 		pump(s->route);
+}
+
+uint32_t
+route_written(const struct s2s *s)
+{
+	return s->route && s->route->stream == s ? s->route->written : 0;
 }
 
 void

@@ -410,12 +410,23 @@ authenticate(struct s2s *s)
 	s->state = S2S_AUTH;
 }
 
+/* XEP-0288: what they have for us may come the same way, if it may come at all. Said before we are authenticated (§2.2). */
+static void
+offer_both_ways(struct s2s *s, const struct elem *features)
+{
+	if (s->bidi || !elem_child(features, "urn:xmpp:features:bidi", "bidi") || !partner_find(jid_domain(s->remote), PARTNER_IN, NULL))
+		return;
+	conn_write(s->conn, "<bidi xmlns='urn:xmpp:bidi'/>", 29);
+	s->bidi = s->receives = true;
+}
+
 static void
 take_features_secure(struct s2s *s, const struct stanza *st)
 {
 	const struct partner *p = partner_find(jid_domain(s->remote), PARTNER_OUT, NULL);
 
 	s->peer_has_dialback = elem_child(st->root, "urn:xmpp:features:dialback", "dialback") != NULL;
+	offer_both_ways(s, st->root);
 	if (offers_external(st->root)) {
 		authenticate(s);
 	} else if (p && p->dialback) {
