@@ -286,8 +286,11 @@ flush(struct conn *c)
 	}
 	if (!buf_len(&c->out))
 		buf_fini(&c->out);
-	if (c->state == TLS_WAITS && !c->plain_left)
+	if (c->state == TLS_WAITS && !c->plain_left) {
 		c->state = HANDSHAKE;
+		/* A client has the first word: as soon as the socket is writable. */
+		c->in_waits_write = !SSL_is_server(c->ssl);
+	}
 }
 
 static bool
@@ -675,19 +678,45 @@ conn_set_owner(struct conn *c, const struct conn_ops *ops, void *owner)
 	c->owner = owner;
 }
 
-int
-conn_start_tls(struct conn *c, struct tls_set *tls, bool alpn_required, size_t unread)
+static bool
+may_start_tls(const struct conn *c, size_t unread)
 {
-	if (unread > 0 || c->keep || c->kept || c->state != PLAIN || c->end || c->shutting || c->closed)
-		return -1;
-	c->ssl = tls_accept_new(tls, alpn_required);
-	if (SSL_set_fd(c->ssl, c->fd) != 1)
+	return !unread && !c->keep && !c->kept && c->state == PLAIN && !c->end && !c->shutting && !c->closed;
+}
+
+/* `ssl` from here on; what is in the output goes before it. */
+static void
+begin_tls(struct conn *c, SSL *ssl)
+{
+	c->ssl = ssl;
+	if (SSL_set_fd(ssl, c->fd) != 1)
 		mem_exhausted(0);
+	/* Between servers (mutual sets). */
+	c->hello.chains = SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE;
 	watch(c);
 	c->plain_left = buf_len(&c->out);
 	c->state = TLS_WAITS;
 	flush(c);
 	reactor_defer(c->home, &c->turn);
+}
+
+int
+conn_start_tls(struct conn *c, struct tls_set *tls, bool alpn_required, size_t unread)
+{
+	if (!may_start_tls(c, unread))
+		return -1;
+	begin_tls(c, tls_accept_new(tls, alpn_required));
+	return 0;
+}
+
+int
+conn_connect_tls(struct conn *c, SSL *ssl, size_t unread)
+{
+	if (!may_start_tls(c, unread)) {
+		SSL_free(ssl);
+		return -1;
+	}
+	begin_tls(c, ssl);
 	return 0;
 }
 

@@ -5,6 +5,8 @@
 #include "net/hello.h"
 
 enum { CHANGE_CIPHER_SPEC = 20, HANDSHAKE = 22, APPLICATION_DATA = 23 };
+/* Kinds of handshake messages. */
+enum { CERTIFICATE = 11, CERTIFICATE_REQUEST = 13, CERTIFICATE_STATUS = 22 };
 
 static void
 start_record(struct hello *h)
@@ -21,6 +23,13 @@ start_record(struct hello *h)
 		h->off = true;
 }
 
+static uint32_t
+bound_of(const struct hello *h, uint8_t kind)
+{
+	return h->chains && (kind == CERTIFICATE || kind == CERTIFICATE_REQUEST || kind == CERTIFICATE_STATUS) ? HELLO_CHAIN_MAX
+													    : HELLO_MAX;
+}
+
 static bool
 start_message(struct hello *h)
 {
@@ -30,7 +39,7 @@ start_message(struct hello *h)
 	h->message_left = (uint32_t)head[1] << 16 | (uint32_t)head[2] << 8 | head[3];
 	if (h->messages < UINT8_MAX)
 		h->messages++;
-	return h->message_left <= HELLO_MAX;
+	return h->message_left <= bound_of(h, head[0]);
 }
 
 /* Bytes that need no looking at, of the `n` that are there. */

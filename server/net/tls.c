@@ -1,13 +1,15 @@
 /*
- * tls: server contexts made from certificate files; the choice between them by SNI; channel binding.
+ * tls: contexts made from certificate files; the choice between them by SNI.
  *
- * Who owns what. A set is its contexts, one per identity. Its memory is tied to the life of the
+ * Who owns what. A set is its contexts, one per identity (two in a mutual set: a server's and a client's). Its memory is tied to the life of the
  * first context and not to the callers' references: OpenSSL keeps the context a connection was made
  * from (its session context) as long as the connection, SNI or not. So the set outlives every
  * handshake that may still look up a name in it, although a connection holds no reference of ours.
  */
 #include "net/tls.h"
 
+#include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -23,10 +25,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "net/hello.h"
 
 #define EXPIRES_SOON_DAYS 30
-#define EXPORTER_LABEL "EXPORTER-Channel-Binding"
-#define EXPORTER_SIZE 32
+/* What a peer's Certificate message may take, in OpenSSL's accounting as in net/hello.h. */
+#define CHAIN_BYTES HELLO_CHAIN_MAX
 
 /* Forward secrecy and AEAD only. TLS 1.3 has nothing else. */
 static const char ciphers_12[] =
@@ -40,6 +43,7 @@ static const char groups[] = "X25519:P-256:P-384";
 struct tls_host {
 	char *domain;
 	SSL_CTX *ctx;
+	SSL_CTX *client; /* NULL: not a mutual set */
 };
 
 struct tls_set {
@@ -60,6 +64,7 @@ set_free(struct tls_set *s)
 	for (size_t i = 0; i < s->n; i++) {
 		if (i > 0)
 			SSL_CTX_free(s->hosts[i].ctx);
+		SSL_CTX_free(s->hosts[i].client);
 		free(s->hosts[i].domain);
 	}
 	free(s->hosts);
@@ -151,6 +156,15 @@ on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsig
 	return SSL_get_app_data(ssl) ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
 }
 
+/* Mutual sets: in place of OpenSSL's own verification, which knows neither whom we trust nor which name it is about. */
+static int
+let_pass(X509_STORE_CTX *chain, void *arg)
+{
+	(void)arg;
+	X509_STORE_CTX_set_error(chain, X509_V_OK);
+	return 1;
+}
+
 /* A key under a passphrase must fail, not ask on the terminal. */
 static int
 no_passphrase(char *p, int n, int writing, void *arg)
@@ -210,7 +224,6 @@ load_files(SSL_CTX *ctx, const struct tls_identity *id, struct err *e)
 	if (SSL_CTX_use_PrivateKey_file(ctx, id->key, SSL_FILETYPE_PEM) != 1 ||
 	    SSL_CTX_check_private_key(ctx) != 1)
 		return err_set(e, 0, "key %s (for %s): %s", id->key, id->certificate, first_error(why));
-	warn_of_dates(ctx, id);
 	return 0;
 }
 
@@ -236,26 +249,53 @@ set_policy(SSL_CTX *ctx)
 		: -1;
 }
 
-static SSL_CTX *
-make_ctx(struct tls_set *s, const struct tls_identity *id, struct err *e)
+/* The peer shows a certificate if it has one; anything goes, for now. An empty list of CAs: it may be anybody's. */
+static int
+set_mutual(SSL_CTX *ctx)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_cert_verify_callback(ctx, let_pass, NULL);
+	SSL_CTX_set_max_cert_list(ctx, CHAIN_BYTES);
+	/* There is no resumption, but a client may ask for it. */
+	return SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"s2s", 3) == 1 ? 0 : -1;
+}
+
+static SSL_CTX *
+make_ctx(const SSL_METHOD *method, const struct tls_identity *id, bool mutual, struct err *e)
+{
+	SSL_CTX *ctx = SSL_CTX_new(method);
 	char why[160];
 
-	if (!ctx || set_policy(ctx)) {
+	if (!ctx || set_policy(ctx) || (mutual && set_mutual(ctx)))
 		err_set(e, 0, "TLS cannot be set up: %s", tls_error(why));
-		goto fail;
-	}
-	if (load_files(ctx, id, e))
-		goto fail;
-	SSL_CTX_set_tlsext_servername_callback(ctx, on_servername);
-	SSL_CTX_set_tlsext_servername_arg(ctx, s);
-	if (s->alpn_len)
-		SSL_CTX_set_alpn_select_cb(ctx, on_alpn, s);
-	return ctx;
-fail:
+	else if (!load_files(ctx, id, e))
+		return ctx;
 	SSL_CTX_free(ctx);
 	return NULL;
+}
+
+/* Adds nothing when it fails. */
+static int
+add_host(struct tls_set *s, const struct tls_identity *id, bool mutual, struct err *e)
+{
+	struct tls_host h = {.ctx = make_ctx(TLS_server_method(), id, mutual, e)};
+
+	if (!h.ctx)
+		return -1;
+	if (mutual && !(h.client = make_ctx(TLS_client_method(), id, true, e))) {
+		SSL_CTX_free(h.ctx);
+		return -1;
+	}
+	warn_of_dates(h.ctx, id);
+	SSL_CTX_set_tlsext_servername_callback(h.ctx, on_servername);
+	SSL_CTX_set_tlsext_servername_arg(h.ctx, s);
+	if (s->alpn_len)
+		SSL_CTX_set_alpn_select_cb(h.ctx, on_alpn, s);
+	if (h.client)
+		SSL_CTX_set_tlsext_status_type(h.client, TLSEXT_STATUSTYPE_ocsp);
+	h.domain = mem_strdup(id->domain);
+	s->hosts[s->n++] = h;
+	return 0;
 }
 
 static int
@@ -271,8 +311,8 @@ set_alpn(struct tls_set *s, const char *alpn, struct err *e)
 	return 0;
 }
 
-struct tls_set *
-tls_set_new(const struct tls_identity *ids, size_t n, const char *alpn, struct err *e)
+static struct tls_set *
+set_new(const struct tls_identity *ids, size_t n, const char *alpn, bool mutual, struct err *e)
 {
 	struct tls_set *s;
 
@@ -286,12 +326,9 @@ tls_set_new(const struct tls_identity *ids, size_t n, const char *alpn, struct e
 	s->hosts = mem_zalloc(n * sizeof(*s->hosts));
 	if (set_alpn(s, alpn, e))
 		goto fail;
-	for (; s->n < n; s->n++) {
-		s->hosts[s->n].ctx = make_ctx(s, &ids[s->n], e);
-		if (!s->hosts[s->n].ctx)
+	for (size_t i = 0; i < n; i++)
+		if (add_host(s, &ids[i], mutual, e))
 			goto fail;
-		s->hosts[s->n].domain = mem_strdup(ids[s->n].domain);
-	}
 	if (SSL_CTX_set_ex_data(s->hosts[0].ctx, set_index, s) == 1)
 		return s;
 	err_set(e, 0, "out of memory");
@@ -300,6 +337,18 @@ fail:
 		SSL_CTX_free(s->hosts[0].ctx);
 	set_free(s);
 	return NULL;
+}
+
+struct tls_set *
+tls_set_new(const struct tls_identity *ids, size_t n, const char *alpn, struct err *e)
+{
+	return set_new(ids, n, alpn, false, e);
+}
+
+struct tls_set *
+tls_set_new_mutual(const struct tls_identity *ids, size_t n, const char *alpn, struct err *e)
+{
+	return set_new(ids, n, alpn, true, e);
 }
 
 struct tls_set *
@@ -329,98 +378,45 @@ tls_accept_new(struct tls_set *s, bool alpn_required)
 	return ssl;
 }
 
+/* The identity of `own`, or of the nearest domain above it (conference.a.test is a.test's). */
+static const struct tls_host *
+identity_of(const struct tls_set *s, const char *own)
+{
+	for (const char *name = own; name; name = strchr(name, '.') ? strchr(name, '.') + 1 : NULL)
+		for (size_t i = 0; i < s->n; i++)
+			if (text_equal_nocase(s->hosts[i].domain, name))
+				return &s->hosts[i];
+	return &s->hosts[0];
+}
+
+/* RFC 6066 §3: names only, without a final dot. */
+static bool
+may_be_sni(const char *server)
+{
+	unsigned char address[16];
+
+	return *server && *server != '[' && inet_pton(AF_INET, server, address) != 1 && inet_pton(AF_INET6, server, address) != 1;
+}
+
+SSL *
+tls_connect_new(struct tls_set *s, const char *own, const char *server, bool direct)
+{
+	SSL_CTX *ctx = identity_of(s, own)->client;
+	SSL *ssl;
+
+	assert(ctx);
+	ssl = SSL_new(ctx);
+	if (!ssl || (may_be_sni(server) && SSL_set_tlsext_host_name(ssl, server) != 1) ||
+		(direct && s->alpn_len && SSL_set_alpn_protos(ssl, s->alpn, 1u + s->alpn_len)))
+		mem_exhausted(0);
+	SSL_set_connect_state(ssl);
+	return ssl;
+}
+
 const char *
 tls_sni(SSL *ssl)
 {
 	return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-}
-
-/* RFC 9266 §2. On TLS 1.3 only: below it implementations differ in what they export for an empty context. */
-static int
-binding_exporter(SSL *ssl, unsigned char *out)
-{
-	static const unsigned char empty[1];
-
-	if (SSL_version(ssl) < TLS1_3_VERSION)
-		return -1;
-	if (SSL_export_keying_material(ssl, out, EXPORTER_SIZE, EXPORTER_LABEL, sizeof(EXPORTER_LABEL) - 1, empty, 0,
-		    1) != 1) {
-		ERR_clear_error();
-		return -1;
-	}
-	return EXPORTER_SIZE;
-}
-
-/* RFC 5929 §4.1: the certificate under the hash of its own signature, but SHA-256 for MD5 and SHA-1;
- * undefined (NULL) where a signature has no single hash (Ed25519). */
-static const EVP_MD *
-end_point_hash(X509 *leaf)
-{
-	int hash = NID_undef;
-	const EVP_MD *md;
-
-	if (!leaf || X509_get_signature_info(leaf, &hash, NULL, NULL, NULL) != 1 || hash == NID_undef) {
-		ERR_clear_error();
-		return NULL;
-	}
-	md = hash == NID_md5 || hash == NID_sha1 ? EVP_sha256() : EVP_get_digestbynid(hash);
-	return md && EVP_MD_get_size(md) <= 64 ? md : NULL;
-}
-
-static int
-binding_end_point(SSL *ssl, unsigned char *out)
-{
-	X509 *leaf = SSL_get_certificate(ssl);
-	const EVP_MD *md = end_point_hash(leaf);
-	unsigned len = 0;
-
-	if (!md || X509_digest(leaf, md, out, &len) != 1) {
-		ERR_clear_error();
-		return -1;
-	}
-	return (int)len;
-}
-
-/* RFC 5929 §3.1: the first Finished message: the client's, or the server's when a session is resumed. Without the extended master
- * secret it says nothing (RFC 7627 §1). RFC 9266 leaves it undefined for TLS 1.3, yet there it is a MAC over the whole
- * handshake under a key of its own, and is what clients of before 2022 send. */
-static bool
-has_unique(SSL *ssl)
-{
-	return SSL_version(ssl) >= TLS1_3_VERSION || SSL_get_extms_support(ssl) == 1;
-}
-
-static int
-binding_unique(SSL *ssl, unsigned char *out)
-{
-	size_t n;
-
-	if (!has_unique(ssl))
-		return -1;
-	n = SSL_session_reused(ssl) ? SSL_get_finished(ssl, out, 64) : SSL_get_peer_finished(ssl, out, 64);
-	return n > 0 && n <= 64 ? (int)n : -1;
-}
-
-bool
-tls_can_bind(SSL *ssl, enum tls_binding type)
-{
-	if (!ssl || !SSL_is_init_finished(ssl))
-		return false;
-	if (type == TLS_EXPORTER)
-		return SSL_version(ssl) >= TLS1_3_VERSION;
-	if (type == TLS_UNIQUE)
-		return has_unique(ssl);
-	return end_point_hash(SSL_get_certificate(ssl)) != NULL;
-}
-
-int
-tls_channel_binding(SSL *ssl, enum tls_binding type, unsigned char out[64])
-{
-	if (!ssl || !SSL_is_init_finished(ssl))
-		return -1;
-	if (type == TLS_UNIQUE)
-		return binding_unique(ssl, out);
-	return type == TLS_EXPORTER ? binding_exporter(ssl, out) : binding_end_point(ssl, out);
 }
 
 const char *

@@ -33,7 +33,7 @@ struct tls_set;
 struct tls_set *tls_set_new(const struct tls_identity *ids, size_t n, const char *alpn, struct err *e) MUST_CHECK;
 /* The same for servers' streams: the client is asked for its certificate too, without being told whom we trust, and whatever it shows
  * (or not) the handshake goes on: who it is, is judged afterwards (net/cert.h). Connections to other servers are made of the same set.
- * OCSP responses are asked for. */
+ * OCSP responses are asked for. There is no resumption. */
 struct tls_set *tls_set_new_mutual(const struct tls_identity *ids, size_t n, const char *alpn, struct err *e) MUST_CHECK;
 struct tls_set *tls_set_ref(struct tls_set *s);
 void tls_set_unref(struct tls_set *s);
@@ -41,7 +41,8 @@ void tls_set_unref(struct tls_set *s);
  * ALPN offer that lacks ours ends in no_application_protocol; no ALPN at all is accepted. */
 SSL *tls_accept_new(struct tls_set *s, bool alpn_required);
 /* A client-side connection object of a mutual set, which shows the certificate of identity `own` (its domain as given there; the first when
- * there is no such one; a subdomain of one uses that one's). `server` is sent as SNI, in A-labels. `direct`: ALPN is sent (XEP-0368 §3). The
+ * there is no such one; a subdomain of one uses that one's). `server`, the domain of the service and not the host that it runs on, is sent as
+ * SNI, in A-labels; an address is not sent. `direct`: ALPN is sent (XEP-0368 §3). The
  * caller owns it. */
 SSL *tls_connect_new(struct tls_set *s, const char *own, const char *server, bool direct);
 /* The host name the peer sent by SNI; NULL when none. */

@@ -8,9 +8,9 @@
 #include <cmocka.h>
 
 static bool
-passes(const unsigned char *p, size_t n, size_t step)
+passes(const unsigned char *p, size_t n, size_t step, bool chains)
 {
-	struct hello h = {0};
+	struct hello h = {.chains = chains};
 
 	for (size_t at = 0; at < n; at += step)
 		if (!hello_passes(&h, p + at, n - at < step ? n - at : step))
@@ -19,11 +19,17 @@ passes(const unsigned char *p, size_t n, size_t step)
 }
 
 static void
-expect(bool pass, const unsigned char *p, size_t n)
+expect_as(bool pass, const unsigned char *p, size_t n, bool chains)
 {
 	for (size_t step = 1; step <= n; step++)
-		if (passes(p, n, step) != pass)
+		if (passes(p, n, step, chains) != pass)
 			fail_msg("wrong in steps of %zu", step);
+}
+
+static void
+expect(bool pass, const unsigned char *p, size_t n)
+{
+	expect_as(pass, p, n, false);
 }
 
 static void
@@ -55,11 +61,35 @@ lengths(void **state)
 	expect(false, empty, sizeof(empty));
 }
 
+/* Between servers: what carries certificates may be longer, and nothing else. */
+static void
+chains(void **state)
+{
+	static const unsigned char kinds[] = {11, 13, 22};
+	unsigned char record[] = {22, 3, 3, 0, 4, 0, 1, 0, 0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds); i++) {
+		record[5] = kinds[i];
+		record[8] = 0; /* 65,536 */
+		expect_as(true, record, sizeof(record), true);
+		expect_as(false, record, sizeof(record), false);
+		record[8] = 1;
+		expect_as(false, record, sizeof(record), true);
+	}
+	for (int kind = 0; kind < 256; kind++) {
+		record[5] = (unsigned char)kind;
+		record[6] = 0, record[7] = 0x40, record[8] = 1; /* 16,385 */
+		expect_as(kind == 11 || kind == 13 || kind == 22, record, sizeof(record), true);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lengths),
+		cmocka_unit_test(chains),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
