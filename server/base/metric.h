@@ -113,6 +113,9 @@ struct buf;
 	X(PARTNER_REFUSED_IN, COUNTER, "chancery_partner_refused_in_total", "Refused: streams and stanzas from other domains") \
 	X(PARTNER_REFUSED_OUT, COUNTER, "chancery_partner_refused_out_total", "Refused: streams and stanzas to other domains") \
 	X(PARTNER_REFUSED_UNNAMED, COUNTER, "chancery_partner_refused_unnamed_total", "Of these, too many to be remembered by name") \
+	X(DNS_QUESTIONS, COUNTER, "chancery_dns_questions_total", "Names asked for on behalf of other servers' domains") \
+	X(DNS_FAILED, COUNTER, "chancery_dns_failed_total", "Of these, not answered, not in time, or too many at once") \
+	X(DNS_BOGUS, COUNTER, "chancery_dns_bogus_total", "Of these, with an answer that DNSSEC shows to be a lie") \
 	X(TURN, HISTOGRAM, "chancery_reactor_turn_microseconds", "Time of one reactor turn") \
 	X(TURNS_SLOW, COUNTER, "chancery_reactor_slow_callbacks_total", "Callbacks over 50 ms")
 

@@ -57,11 +57,13 @@ struct dns_settings {
 	unsigned waiting;        /* questions at a time; more end as DNS_FAILED */
 };
 
-/* From main, when the reactors run. /etc/hosts is not read; nothing of the local network's names is made up. */
+/* From main, before or while the reactors run. /etc/hosts is not read; nothing of the local network's names is made up. */
 int dns_start(const struct dns_settings *s, struct err *e) MUST_CHECK;
-/* What is under way ends as DNS_FAILED. Reactors must still run. */
+/* What is under way ends as DNS_FAILED, at its home: so before the reactors are stopped. */
 void dns_stop(void);
-/* From a reactor. */
+/* From a reactor. Without dns_start the answer is DNS_FAILED. */
 void dns_ask(struct dns_question *q);
+/* "found", "none", "bogus", "failed": for logs. */
+const char *dns_status_name(enum dns_status s);
 
 #endif
