@@ -80,6 +80,7 @@ struct cert_question {
 	size_t npins;
 	const struct cert_tlsa *tlsa; /* BY_DANE: from secure answers only. RFC 7673 §4: with usage 3 names and dates are not looked at */
 	size_t ntlsa;
+	const char *tlsa_why;        /* none, as they could not be looked up: why; else NULL */
 	const char *const *also;     /* BY_DANE: the SRV targets, names that are fine too (RFC 7673 §4.2) */
 	size_t nalso;
 	enum cert_revocation revocation;

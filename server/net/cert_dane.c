@@ -118,6 +118,8 @@ cert_dane_verify(struct judging *j)
 
 	for (unsigned usage = USE_CA_TRUSTED; usage <= USE_LEAF; usage++)
 		usable |= has_usage(j, usage);
+	if (!usable && j->q->tlsa_why)
+		return cert_refuse(j, CERT_NOT_DANE, "its TLSA records could not be looked up: %s", j->q->tlsa_why);
 	if (!usable)
 		return cert_refuse(j, CERT_NOT_DANE, "there are no TLSA records for it that DNSSEC vouches for");
 	if (named(j, USE_LEAF, j->q->leaf)) {

@@ -133,7 +133,7 @@ federation_start(const struct config *c, struct err *e)
 
 	if (!c->federation.on)
 		return 0;
-	if (trust_load(e) || partner_load(e) || dns_start(&d, e))
+	if (trust_load(c, e) || partner_load(e) || dns_start(&d, e))
 		return -1;
 	return outbox_start(c, e);
 }
@@ -141,7 +141,7 @@ federation_start(const struct config *c, struct err *e)
 int
 federation_reload(const struct config *c, struct err *e)
 {
-	return c->federation.on ? trust_load(e) : 0;
+	return c->federation.on ? trust_load(c, e) : 0;
 }
 
 void
@@ -174,6 +174,7 @@ federation_home_start(void)
 {
 	s2s_home_start();
 	route_home_start();
+	trust_home_start();
 	partner_home_start();
 	outbox_home_start();
 }
@@ -209,4 +210,5 @@ federation_home_stop(void)
 	route_home_stop();
 	outbox_home_stop();
 	partner_home_stop();
+	trust_home_stop();
 }

@@ -6,7 +6,6 @@
 #include "core/federation/partner.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,13 +14,11 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "core/federation/partner_priv.h"
-#include "core/federation/trust.h"
 #include "core/home.h"
 #include "net/reactor.h"
 #include "store/partner_store.h"
 
 #define CONNECT_MS 5000
-#define CRLS_MAX (64L << 20)
 
 static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER; /* one at a time: none may put an older one over a newer */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;    /* of `current` */
@@ -77,36 +74,6 @@ partner_follow(void)
 		reactor_call(reactor_at(i), follow_here, NULL);
 }
 
-/* The whole file, with a NUL; NULL: there is none, or it cannot be read (which trust_load says). */
-static char *
-read_lists(const char *file)
-{
-	FILE *f = *file != '\0' ? fopen(file, "re") : NULL;
-	char *text = NULL;
-	long n;
-
-	if (f == NULL)
-		return NULL;
-	if (fseek(f, 0, SEEK_END) == 0 && (n = ftell(f)) >= 0 && n <= CRLS_MAX && fseek(f, 0, SEEK_SET) == 0) {
-		text = mem_zalloc((size_t)n + 1);
-		text[fread(text, 1, (size_t)n, f)] = '\0';
-	}
-	fclose(f);
-	return text;
-}
-
-static struct partners *
-build(const struct config *c, const PGresult *rows)
-{
-	struct cert_store *common = trust_public();
-	char *crls = read_lists(c->federation.crl_file);
-	struct partners *s = partners_new(rows, current, crls, common);
-
-	cert_store_unref(common);
-	free(crls);
-	return s;
-}
-
 static struct partners *
 read_all(struct err *e)
 {
@@ -116,7 +83,7 @@ read_all(struct err *e)
 	PGresult *rows;
 
 	if (sql_connect(db, CONNECT_MS, e) == SQL_OK && partner_store_all(db, &rows, e) == SQL_OK) {
-		s = build(c, rows);
+		s = partners_new(rows);
 		PQclear(rows);
 	}
 	sql_free(db);

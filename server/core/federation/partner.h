@@ -34,7 +34,7 @@ struct partner {
 	bool below;                  /* entered as *.domain: every domain below it, not itself */
 	unsigned direction, pass;
 	enum cert_trust trust;
-	struct cert_store *store;    /* a CA of its own, else the public ones (BY_PIN, BY_DANE too); with the revocation lists; never NULL */
+	struct cert_store *store;    /* a CA of its own; NULL: the public ones (trust_public) */
 	const unsigned char (*pins)[CERT_PIN];
 	size_t npins;
 	bool dialback;               /* XEP-0220 will do, with a certificate that is good */
@@ -49,7 +49,7 @@ struct partner {
 
 struct partners; /* a snapshot */
 
-/* At start, from main, before the reactors' doors open; then whenever something has changed, trust_load included (any thread but a reactor):
+/* At start, from main, before the reactors' doors open; then whenever something has changed (any thread but a reactor):
  * reads the database, gives every home the new snapshot, and when that is done lets streams follow (route_partners_changed). -1: the old one
  * stays. */
 int partner_load(struct err *e) MUST_CHECK;

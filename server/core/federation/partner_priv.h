@@ -25,12 +25,10 @@ struct partners {
 	struct arena *arena;
 	struct partner_row *exact, *below;
 	size_t n;
-	unsigned char lists[SHA256_SIZE]; /* of the revocation lists that the stores were made with */
 };
 
-/* From rows of partner_store_all. `old` (may be NULL): the snapshot before, whose stores are used again where nothing has changed. Entries that
- * cannot be used (a CA that is none) are left out, and logged. */
-struct partners *partners_new(const PGresult *rows, const struct partners *old, const char *crls, struct cert_store *common);
+/* From rows of partner_store_all. Entries that cannot be used (a CA that is none) are left out, and logged. */
+struct partners *partners_new(const PGresult *rows);
 struct partners *partners_ref(struct partners *s);
 void partners_unref(struct partners *s);
 const struct partner_row *partners_find(const struct partners *s, const char *domain);

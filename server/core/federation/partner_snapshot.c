@@ -62,20 +62,14 @@ read_hours(struct arena *a, struct partner *p, const char *text, struct err *e)
 	return partner_hours_read(text, bits, e);
 }
 
-/* Making a store costs: revocation lists may be long. */
-static struct cert_store *
-store_of(const struct partner_row *r, const struct partners *s, const struct partners *old, const char *crls,
-	 struct cert_store *common, struct err *e)
+/* An authority of its own; NULL: the public ones, whichever they are when a certificate is looked at. */
+static int
+read_store(struct partner_row *r, struct err *e)
 {
-	const struct partner_row *was = NULL;
-
 	if (r->ca_pem == NULL)
-		return cert_store_ref(common);
-	if (old != NULL && memcmp(old->lists, s->lists, sizeof s->lists) == 0)
-		HASH_FIND_STR(r->p.below ? old->below : old->exact, r->p.domain, was);
-	if (was != NULL && was->ca_pem != NULL && strcmp(was->ca_pem, r->ca_pem) == 0)
-		return cert_store_ref(was->p.store);
-	return cert_store_new(r->ca_pem, crls, e);
+		return 0;
+	r->p.store = cert_store_new(r->ca_pem, NULL, e);
+	return r->p.store != NULL ? 0 : -1;
 }
 
 static uint64_t
@@ -122,18 +116,17 @@ read_row(struct partners *s, struct partner_row *r, const PGresult *rows, int i,
 }
 
 struct partners *
-partners_new(const PGresult *rows, const struct partners *old, const char *crls, struct cert_store *common)
+partners_new(const PGresult *rows)
 {
 	struct partners *s = NEW(struct partners);
 
 	atomic_init(&s->refs, 1);
 	s->arena = arena_new(0);
-	crypt_sha256(crls != NULL ? crls : "", crls != NULL ? strlen(crls) : 0, s->lists);
 	for (int i = 0; i < PQntuples(rows); i++) {
 		struct partner_row *r = arena_zalloc(s->arena, sizeof *r);
 		struct err e = {0};
 
-		if (read_row(s, r, rows, i, &e) != 0 || (r->p.store = store_of(r, s, old, crls, common, &e)) == NULL) {
+		if (read_row(s, r, rows, i, &e) != 0 || read_store(r, &e) != 0) {
 			/* It stays refused, which is safe; whoever wrote it past us has to hear of it. */
 			log_error(NULL, "partner-unusable", "domain=%s why=%s", sql_text(rows, i, 1), e.text);
 			continue;
