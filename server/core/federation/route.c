@@ -457,6 +457,7 @@ follow_route(struct route *r)
 
 	if (!partner_find(jid_domain(r->remote), PARTNER_OUT, NULL)) {
 		route_denied(r->remote, &denied);
+		r->closed = true; /* it stays until we are done with it */
 		if (r->stream)
 			s2s_end(r->stream, XSTREAM_POLICY_VIOLATION, "this domain is not allowed any more");
 		route_stop_trying(r, NULL);

@@ -40,7 +40,7 @@ struct attempt {
 	struct arena *arena;      /* of `found` */
 	struct found found;       /* the targets that have not been tried */
 	unsigned host;            /* of the target that the stream goes to */
-	struct timer timer;       /* while there is a stream: its share of the time */
+	struct timer timer;       /* the deadline; or the share of a stream that others wait behind */
 	int64_t deadline_ms;
 	enum failure failure;     /* what is known so far, with words */
 	bool no_such;
@@ -144,14 +144,26 @@ forget_target(struct attempt *a, const struct dial_target *t)
 	}
 }
 
-/* A target that answers and then says nothing leaves the others half of what time there is. */
 static void
-share_over(struct timer *t)
+time_over(struct timer *t)
 {
 	struct attempt *a = LIST_ENTRY(t, struct attempt, timer);
 
-	note(a, BROKEN, "its server was too slow");
-	s2s_end(a->stream, XSTREAM_CONNECTION_TIMEOUT, "this takes too long");
+	if (a->stream)
+		s2s_end(a->stream, XSTREAM_CONNECTION_TIMEOUT, "its server was too slow");
+	else
+		finish(a);
+}
+
+/* A target that answers and then says nothing leaves the others half of what time there is. */
+static void
+set_time(struct attempt *a)
+{
+	int64_t left = time_left(a);
+
+	if (a->stream && a->found.ntargets)
+		left /= 2;
+	timer_set(&a->timer, left > 0 ? left : 0, time_over);
 }
 
 static void
@@ -174,8 +186,7 @@ begin_stream(struct attempt *a, int fd, const struct dial_target *t)
 	s->direct_tls = t->direct_tls;
 	if (!s2s_take(s, fd, (const struct sockaddr *)&t->address))
 		return;
-	if (a->found.ntargets)
-		timer_set(&a->timer, time_left(a) / 2, share_over);
+	set_time(a);
 	if (s->direct_tls)
 		s2s_start_tls(s, 0);
 	else
@@ -205,11 +216,12 @@ next_target(struct attempt *a)
 {
 	int64_t left = time_left(a);
 
-	timer_clear(&a->timer);
-	if (!a->found.ntargets || left <= 0)
+	if (!a->found.ntargets || left <= 0) {
 		finish(a);
-	else
-		a->dial = dial_new(a->found.target, a->found.ntargets, (unsigned)left, dialled, a);
+		return;
+	}
+	set_time(a);
+	a->dial = dial_new(a->found.target, a->found.ntargets, (unsigned)left, dialled, a);
 }
 
 static void
@@ -240,6 +252,8 @@ attempt_new(struct route *r, struct jid *local, struct jid *remote)
 	a->remote = jid_ref(remote);
 	a->arena = arena_new(0);
 	a->deadline_ms = reactor_now_ms(reactor_current()) + (int64_t)home_config()->federation.connect_ms;
+	note(a, NOT_FOUND_NOW, "the name servers do not answer");
+	set_time(a);
 	a->find = find_new(jid_domain(remote), p && p->trust == CERT_BY_DANE, found, a);
 	return a;
 }
@@ -346,9 +360,11 @@ is_same(const char *said, const struct jid *meant)
 void
 s2s_out_opened(struct s2s *s, const struct parser_header *h)
 {
+	unsigned major = 0;
+
 	if (!h->ns || strcmp(h->ns, NS_SERVER)) {
 		fail(s, XSTREAM_INVALID_NAMESPACE, "header", "its server does not speak to servers at that address");
-	} else if (!h->version || strncmp(h->version, "1.", 2)) {
+	} else if (!h->version || sscanf(h->version, "%u.", &major) != 1 || major < 1) {
 		/* RFC 6120 §4.7.5: without one there will be no features, so no TLS. */
 		fail(s, XSTREAM_UNSUPPORTED_VERSION, "header", "its server speaks another version of the protocol");
 	} else if (h->from && !is_same(h->from, s->remote)) {
