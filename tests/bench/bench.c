@@ -37,7 +37,7 @@ send_message(struct session *from, uint64_t at)
 
 	say(from,
 	    "<message to='%s%d@%s' type='chat' id='%x-%" PRIu64 "'><body>%s%.*s</body></message>",
-	    load.prefix, from->index + 1, load.domain, run_id, from->next_out, head, rest, filler);
+	    load.prefix, from->index + 1, domain_of(from + 1), run_id, from->next_out, head, rest, filler);
 	from->next_out++;
 	sent++;
 }
@@ -301,7 +301,8 @@ usage(void)
 	fputs("usage: bench messages|paced|login|idle|churn|room|enter --port P --ca FILE [--domain D] [--prefix NAME]\n"
 	      "    [--password PW] [--sessions N] [--concurrency N] [--window N] [--size BYTES] [--rate N]\n"
 	      "    [--rounds N] [--senders N] [--warmup S] [--seconds S] [--pid SERVER] [--pg-pid POSTMASTER]\n"
-	      "Sessions are those of the accounts NAME0, NAME1, ... which must exist.\n",
+	      "    [--peer-domain D --peer-port P [--peer-pid SERVER] [--peer-pg-pid POSTMASTER]]\n"
+	      "Sessions are those of the accounts NAME0, NAME1, ... which must exist; the odd ones at the peer when there is one.\n",
 	      stderr);
 	exit(2);
 }
@@ -316,6 +317,10 @@ static const struct {
 	{"port", .number = &load.port},
 	{"ca", .text = &load.ca},
 	{"domain", .text = &load.domain},
+	{"peer-domain", .text = &load.peer_domain},
+	{"peer-port", .number = &load.peer_port},
+	{"peer-pid", .number = &opt.peer_pid},
+	{"peer-pg-pid", .number = &opt.peer_pg_pid},
 	{"prefix", .text = &load.prefix},
 	{"password", .text = &load.password},
 	{"sessions", .number = &load.sessions},
@@ -367,6 +372,9 @@ arguments(int argc, char **argv)
 	load.sessions &= ~1;
 	if (opt.senders > load.sessions)
 		opt.senders = load.sessions;
+	if (!load.peer_domain != !load.peer_port)
+		usage();
+	usage_of_peer(opt.peer_pid, opt.peer_pg_pid);
 }
 
 int

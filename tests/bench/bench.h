@@ -12,7 +12,7 @@
 
 extern struct options {
 	const char *mode;
-	int window, size, rounds, senders, pid, pg_pid;
+	int window, size, rounds, senders, pid, pg_pid, peer_pid, peer_pg_pid;
 	double rate, warmup, seconds;
 } opt;
 extern bool measuring;

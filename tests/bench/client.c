@@ -121,10 +121,22 @@ watch(struct session *s, bool out)
 	epoll_ctl(epfd, EPOLL_CTL_MOD, s->fd, &ev);
 }
 
+static bool
+is_at_peer(const struct session *s)
+{
+	return load.peer_domain && s->index % 2;
+}
+
+const char *
+domain_of(const struct session *s)
+{
+	return is_at_peer(s) ? load.peer_domain : load.domain;
+}
+
 void
 session_open(struct session *s)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)load.port)};
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)(is_at_peer(s) ? load.peer_port : load.port))};
 	struct sockaddr_in from = {.sin_family = AF_INET};
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT, .data.ptr = s};
 	static unsigned turn;
@@ -155,7 +167,7 @@ stream_open(struct session *s, enum step next)
 	say(s,
 	    "<?xml version='1.0'?><stream:stream to='%s' version='1.0' xmlns='jabber:client'"
 	    " xmlns:stream='http://etherx.jabber.org/streams'>",
-	    load.domain);
+	    domain_of(s));
 }
 
 void
@@ -230,7 +242,7 @@ on_proceed(struct session *s, struct item it)
 	s->step = HANDSHAKE;
 	s->ssl = SSL_new(tls);
 	if (!s->ssl || !SSL_set_fd(s->ssl, s->fd) ||
-	    !SSL_set_tlsext_host_name(s->ssl, load.domain) || !SSL_set1_host(s->ssl, load.domain))
+	    !SSL_set_tlsext_host_name(s->ssl, domain_of(s)) || !SSL_set1_host(s->ssl, domain_of(s)))
 		die("TLS cannot be set up");
 	handshake(s);
 }

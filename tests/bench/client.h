@@ -51,7 +51,8 @@ struct session {
 /* What main has set, how far we are, and who is told. */
 extern struct load {
 	const char *domain, *ca, *prefix, *password; /* accounts are PREFIX0, PREFIX1, ... */
-	int port, sessions, concurrency;
+	const char *peer_domain; /* where the odd ones live, at peer_port; NULL: all live at the same server */
+	int port, peer_port, sessions, concurrency;
 	struct session *session; /* load.sessions of them */
 	int up, busy;            /* logged in; on their way in or out */
 	void (*on_turn)(uint64_t now);
@@ -62,6 +63,9 @@ extern struct load {
 
 __attribute__((format(printf, 1, 2), noreturn)) void die(const char *fmt, ...);
 void *grow(void *p, size_t n);
+
+/* Where a session's account is. */
+const char *domain_of(const struct session *s);
 
 /* Before the first session, and after the last. */
 void client_start(void);

@@ -18,6 +18,15 @@
 static uint32_t *samples; /* microseconds */
 static size_t nsamples, samples_cap;
 
+static int peer_pid, peer_pg_pid;
+
+void
+usage_of_peer(int pid, int pg_pid)
+{
+	peer_pid = pid;
+	peer_pg_pid = pg_pid;
+}
+
 uint64_t
 now_ns(void)
 {
@@ -74,7 +83,9 @@ usage_now(int pid, int pg_pid, uint64_t units)
 	int parent;
 
 	u.server = pid ? process_cpu(pid, &parent) : 0;
+	u.server += peer_pid ? process_cpu(peer_pid, &parent) : 0;
 	u.database = pg_pid ? database_cpu(pg_pid) : 0;
+	u.database += peer_pg_pid ? database_cpu(peer_pg_pid) : 0;
 	getrusage(RUSAGE_SELF, &r);
 	u.self = (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
 		 (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;

@@ -18,6 +18,9 @@ uint64_t now_ns(void);
 /* pid and pg_pid are the server's and the postmaster's; 0: not measured. */
 struct usage usage_now(int pid, int pg_pid, uint64_t units);
 
+/* A second server, and its postmaster, whose CPU is added to the first one's. */
+void usage_of_peer(int pid, int pg_pid);
+
 /* The server's memory in bytes: its PSS, so that pages shared with others count by their share. */
 double memory_now(int pid);
 
