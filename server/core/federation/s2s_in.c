@@ -151,6 +151,7 @@ judge(struct s2s *s)
 	struct trust *t;
 
 	s->partner_version = p->version;
+	s->trust_version = trust_version();
 	s->state = S2S_JUDGING;
 	s2s_wait(s, true);
 	t = trust_new(conn_ssl(s->conn), p, jid_domain(s->remote), NULL, 0, judged, s);

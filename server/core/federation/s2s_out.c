@@ -339,6 +339,7 @@ s2s_out_secured(struct s2s *s)
 	}
 	s->state = S2S_JUDGING;
 	s->partner_version = p->version;
+	s->trust_version = trust_version();
 	s2s_wait(s, true);
 	t = trust_new(conn_ssl(s->conn), p, jid_domain(s->remote), &s->attempt->found, s->attempt->host, judged, s);
 	if (t)

@@ -75,7 +75,7 @@ struct s2s {
 	struct cert_answer *cert; /* once judged; malloc'ed */
 	struct trust *trust;     /* while that is under way */
 	struct attempt *attempt; /* out, before READY: what it is part of */
-	uint64_t partner_version; /* of the entry that it was judged by */
+	uint64_t partner_version, trust_version; /* of the entry, and of the authorities and revocation lists, that it was judged by */
 	const char *how;         /* "EXTERNAL", "dialback"; static; once authenticated */
 	uint64_t peer_record;    /* RECORD_PEER of this stream; 0: not yet */
 	struct lane *lane;       /* receives */

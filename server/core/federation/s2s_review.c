@@ -1,8 +1,8 @@
 /*
  * s2s_review: the streams of a reactor when the partners have changed. Called by route_partners_changed.
  *
- * Who is not allowed any more, in a direction that the stream has, goes. Where the entry is another one, the certificate is judged by it:
- * a key that is not pinned any more ends the stream that was let in with it.
+ * Who is not allowed any more, in a direction that the stream has, goes. Where the entry is another one, or the
+ * revocation lists are, the certificate is judged again: a key that is not pinned any more ends the stream that was let in with it.
  */
 #include <string.h>
 
@@ -26,6 +26,7 @@ judge_again(struct s2s *s, const struct partner *p)
 	struct trust *t;
 
 	s->partner_version = p->version;
+	s->trust_version = trust_version();
 	if (s->trust)
 		trust_cancel(s->trust);
 	s->trust = NULL;
@@ -50,7 +51,7 @@ review(struct s2s *s)
 		p = partner_find(domain, PARTNER_OUT, &why);
 	if (!p)
 		s2s_end(s, XSTREAM_POLICY_VIOLATION, why ? why : "this domain is not allowed any more");
-	else if (s->state == S2S_READY && p->version != s->partner_version)
+	else if (s->state == S2S_READY && (p->version != s->partner_version || trust_version() != s->trust_version))
 		judge_again(s, p);
 }
 
