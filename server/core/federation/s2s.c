@@ -298,8 +298,12 @@ write_attr(struct buf *out, const char *name, const char *value)
 static bool
 knows_dialback(const struct s2s *s)
 {
-	const struct partner *p = s->remote && s->cert ? partner_find(jid_domain(s->remote), s->initiator ? PARTNER_OUT : PARTNER_IN, NULL) : NULL;
+	const struct partner *p = NULL;
 
+	if (s->remote && s->cert && s->initiator)
+		p = partner_find(jid_domain(s->remote), PARTNER_OUT, NULL);
+	if (s->remote && s->cert && !p) /* ours, too: to ask about a key of theirs */
+		p = partner_find(jid_domain(s->remote), PARTNER_IN, NULL);
 	return p && p->dialback;
 }
 
@@ -363,8 +367,6 @@ s2s_start_tls(struct s2s *s, size_t unread)
 		s->state = S2S_HANDSHAKE;
 }
 
-static void go_home(struct s2s *s);
-
 /* After <success/> a new stream begins: nothing may have been sent ahead of it. */
 static void
 restart(struct s2s *s)
@@ -376,7 +378,7 @@ restart(struct s2s *s)
 	if (s->initiator)
 		s2s_write_header(s);
 	else if (s->authenticated)
-		go_home(s);
+		s2s_go_home(s);
 }
 
 static void
@@ -388,10 +390,6 @@ take_turn(struct s2s *s, const char *rest, size_t n)
 	s->turn = S2S_TURN_NONE;
 	if (turn == S2S_TURN_TLS) {
 		s2s_start_tls(s, unread);
-	} else if (turn == S2S_TURN_HOME) {
-		if (n)
-			conn_keep_rest(s->conn, 0);
-		go_home(s);
 	} else if (unread) {
 		s2s_end(s, XSTREAM_POLICY_VIOLATION, "data ahead of the new stream");
 	} else {
@@ -410,11 +408,11 @@ arrived(struct conn *conn, void *owner)
 	s->state = S2S_HEADER;
 	s2s_wait(s, false);
 	if (s->opened)
-		s2s_ready(s);
+		s2s_in_arrived(s);
 }
 
-static void
-go_home(struct s2s *s)
+void
+s2s_go_home(struct s2s *s)
 {
 	s->state = S2S_MOVING;
 	s2s_wait(s, true);
@@ -555,8 +553,6 @@ on_data(struct conn *conn, void *owner, const char *p, size_t n)
 		return;
 	}
 	used += space;
-	if (s->turn == S2S_TURN_HOME && used < n)
-		conn_keep_rest(conn, used);
 	if (s->turn != S2S_TURN_NONE)
 		take_turn(s, p + used, n - used);
 	else if (used < n)

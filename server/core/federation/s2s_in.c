@@ -179,6 +179,25 @@ is_judged_otherwise(const struct s2s *s)
 	return partner_find(jid_domain(s->remote), PARTNER_IN, NULL)->version != s->partner_version;
 }
 
+static void
+begin(struct s2s *s)
+{
+	s->receives = true;
+	s->sends = may_send(s);
+	s2s_ready(s);
+}
+
+void
+s2s_in_arrived(struct s2s *s)
+{
+	if (!partner_find(jid_domain(s->remote), PARTNER_IN, NULL))
+		s2s_refuse(s, XSTREAM_POLICY_VIOLATION, "not-allowed", "this domain is not allowed any more");
+	else if (is_judged_otherwise(s))
+		s2s_end(s, XSTREAM_RESET, "what is said about this domain here has changed");
+	else
+		begin(s);
+}
+
 void
 s2s_in_opened(struct s2s *s, const struct parser_header *h)
 {
@@ -197,9 +216,7 @@ s2s_in_opened(struct s2s *s, const struct parser_header *h)
 		s2s_end(s, XSTREAM_RESET, "what is said about this domain here has changed");
 	} else if (s->authenticated) {
 		write_features(s);
-		s->receives = true;
-		s->sends = may_send(s);
-		s2s_ready(s);
+		begin(s);
 	} else {
 		s->state = S2S_PLAIN;
 		write_features(s);

@@ -32,7 +32,8 @@ enum failure {
 };
 
 struct attempt {
-	struct route *route;
+	struct route *route;      /* NULL: it is to ask about a dialback key */
+	struct dialback *asks;
 	struct jid *local, *remote;
 	struct find *find;
 	struct dial *dial;
@@ -98,7 +99,10 @@ note(struct attempt *a, enum failure f, const char *why)
 static void
 finish(struct attempt *a)
 {
-	route_failed(a->route, a->no_such, a->failure == FINAL, XERROR_REMOTE_SERVER_TIMEOUT, *a->words ? a->words : "there is no answer");
+	if (a->asks)
+		dialback_not_asked(a->asks, a->no_such);
+	else
+		route_failed(a->route, a->no_such, a->failure == FINAL, XERROR_REMOTE_SERVER_TIMEOUT, *a->words ? a->words : "there is no answer");
 	attempt_free(a);
 }
 
@@ -182,7 +186,7 @@ begin_stream(struct attempt *a, int fd, const struct dial_target *t)
 	a->challenged = a->authzid_tried = false;
 	s->attempt = a;
 	s->route = a->route;
-	s->sends = true;
+	s->sends = !a->asks;
 	s->direct_tls = t->direct_tls;
 	if (!s2s_take(s, fd, (const struct sockaddr *)&t->address))
 		return;
@@ -241,21 +245,48 @@ found(void *owner, const struct found *f)
 	finish(a);
 }
 
-struct attempt *
-attempt_new(struct route *r, struct jid *local, struct jid *remote)
+/* To be let in by dialback a partner need not be one that anything is sent to. */
+static const struct partner *
+entry(const struct attempt *a)
 {
-	const struct partner *p = partner_find(jid_domain(remote), PARTNER_OUT, NULL);
+	return partner_find(jid_domain(a->remote), a->asks ? PARTNER_IN : PARTNER_OUT, NULL);
+}
+
+static struct attempt *
+begin(struct route *r, struct dialback *asks, struct jid *local, struct jid *remote)
+{
+	const struct partner *p;
 	struct attempt *a = NEW(struct attempt);
 
 	a->route = r;
+	a->asks = asks;
 	a->local = jid_ref(local);
 	a->remote = jid_ref(remote);
 	a->arena = arena_new(0);
 	a->deadline_ms = reactor_now_ms(reactor_current()) + (int64_t)home_config()->federation.connect_ms;
 	note(a, NOT_FOUND_NOW, "the name servers do not answer");
 	set_time(a);
+	p = entry(a);
 	a->find = find_new(jid_domain(remote), p && p->trust == CERT_BY_DANE, found, a);
 	return a;
+}
+
+struct attempt *
+attempt_new(struct route *r, struct jid *local, struct jid *remote)
+{
+	return begin(r, NULL, local, remote);
+}
+
+struct attempt *
+attempt_to_ask(struct dialback *d, struct jid *local, struct jid *remote)
+{
+	return begin(NULL, d, local, remote);
+}
+
+struct dialback *
+attempt_asks(const struct attempt *a)
+{
+	return a->asks;
 }
 
 /* The end of a stream before it was ready */
@@ -330,7 +361,7 @@ judged(void *owner, const struct cert_answer *answer)
 void
 s2s_out_secured(struct s2s *s)
 {
-	const struct partner *p = partner_find(jid_domain(s->remote), PARTNER_OUT, NULL);
+	const struct partner *p = entry(s->attempt);
 	struct trust *t;
 
 	if (!p) {
@@ -440,11 +471,16 @@ offer_both_ways(struct s2s *s, const struct elem *features)
 static void
 take_features_secure(struct s2s *s, const struct stanza *st)
 {
-	const struct partner *p = partner_find(jid_domain(s->remote), PARTNER_OUT, NULL);
+	const struct partner *p = entry(s->attempt);
 
 	s->peer_has_dialback = elem_child(st->root, "urn:xmpp:features:dialback", "dialback") != NULL;
-	offer_both_ways(s, st->root);
-	if (offers_external(st->root)) {
+	s->peer_has_sm = elem_child(st->root, NS_SM, "sm") != NULL;
+	if (!s->attempt->asks)
+		offer_both_ways(s, st->root);
+	if (s->attempt->asks) {
+		s->state = S2S_AUTH;
+		dialback_ask(s->attempt->asks, s);
+	} else if (offers_external(st->root)) {
 		authenticate(s);
 	} else if (p && p->dialback) {
 		s->state = S2S_AUTH;

@@ -42,11 +42,10 @@ enum s2s_state {
 	S2S_CLOSING,    /* our end tag has been sent */
 };
 
-/* What is done behind the element just parsed, when the parser has returned; bytes that came behind it are refused (but for HOME).
+/* What is done behind the element just parsed, when the parser has returned; bytes that came behind it are refused.
  *  TLS      in: <proceed/> is written; both: the handshake begins (S2S_HANDSHAKE)
- *  RESTART  a new stream: in: when authenticated, it moves home and waits there for the header; out: our header is written
- *  HOME     in, dialback: moves home, and is READY there without a new stream */
-enum s2s_turn { S2S_TURN_NONE, S2S_TURN_TLS, S2S_TURN_RESTART, S2S_TURN_HOME };
+ *  RESTART  a new stream: in: when authenticated, it moves home and waits there for the header; out: our header is written */
+enum s2s_turn { S2S_TURN_NONE, S2S_TURN_TLS, S2S_TURN_RESTART };
 
 struct s2s {
 	struct list link;        /* all streams of this reactor */
@@ -64,6 +63,7 @@ struct s2s {
 	bool counted, withdrawn, freed; /* s2s.c's own */
 	bool challenged;         /* in: <challenge/> has been sent */
 	unsigned char tries;     /* of authentication */
+	unsigned char questions; /* about dialback keys, before that */
 	bool bidi;               /* XEP-0288: stanzas go both ways */
 	bool sends, receives;    /* READY: stanzas may go out on it; come in on it */
 	bool peer_has_dialback, peer_has_sm; /* out: from the features */
@@ -123,6 +123,8 @@ void s2s_ready(struct s2s *s);
 const char *s2s_certificate_why(enum cert_verdict v);
 /* READY and recorded: what waits for this pair of domains goes on it, if it may (route_ready). */
 void s2s_route(struct s2s *s);
+/* In: authenticated, outside of its parser: moves home, and is READY there without a new stream (s2s_in_arrived). */
+void s2s_go_home(struct s2s *s);
 /* The streams of this reactor. */
 struct list *s2s_all(void);
 /* On each reactor: see federation.h. */
@@ -138,9 +140,14 @@ void s2s_in_element(struct s2s *s, struct stanza *st); /* before READY; takes th
 void s2s_in_secured(struct s2s *s);
 /* Who it is has been proven; `how` static. The turn (RESTART, HOME) is set by the caller. */
 void s2s_in_authenticated(struct s2s *s, const char *how);
+/* It has come home without a new stream (dialback). */
+void s2s_in_arrived(struct s2s *s);
 /* What is under way to make one: finds, dials, makes a stream to one target after the other (`s->attempt`), up to READY (route_ready) or
  * route_failed. At home. */
 struct attempt *attempt_new(struct route *r, struct jid *local, struct jid *remote);
+/* The same on any reactor, to ask about a dialback key; it ends in dialback_ask, or in dialback_not_asked. */
+struct attempt *attempt_to_ask(struct dialback *d, struct jid *local, struct jid *remote);
+struct dialback *attempt_asks(const struct attempt *a); /* NULL: it is for a route */
 /* No call follows; its stream, if there is one, ends. */
 void attempt_cancel(struct attempt *a);
 /* Its stream is ready: forgotten without it. */
@@ -186,11 +193,16 @@ void s2s_sm_forget(struct s2s *s);
 void s2s_sm_home_start(void);
 void s2s_sm_home_stop(void);
 
-/* dialback: true when the element was its business. Only ever for partners whose entry allows it, with a certificate that is good. */
+/* dialback. Only ever for partners whose entry allows it, with a certificate that is good. */
 
+/* True when the element was its business. */
 bool dialback_element(struct s2s *s, const struct stanza *st);
 /* Out: the partner's entry allows it and the peer offers nothing better. */
 void dialback_begin(struct s2s *s);
+/* With s->dialback. */
 void dialback_free(struct s2s *s);
+/* The attempt that was made to ask about a key (attempt_to_ask): there is a stream, with a good certificate; or there will be none. */
+void dialback_ask(struct dialback *d, struct s2s *asker);
+void dialback_not_asked(struct dialback *d, bool no_such);
 
 #endif
