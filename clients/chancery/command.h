@@ -4,6 +4,8 @@
 #ifndef CHANCERY_COMMAND_H
 #define CHANCERY_COMMAND_H
 
+#include <getopt.h>
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "base/err.h"
@@ -15,6 +17,7 @@ struct options {
 	const char *config; /* --config, or the default */
 	const char *socket; /* --socket; NULL: listen.control of the settings file */
 	const char *owner;  /* --owner */
+	json_t *given;      /* options of federation_options: the values of each, in an array */
 	bool json, password_stdin, online, help;
 };
 
@@ -30,7 +33,9 @@ struct command {
 	const char *more;  /* for --help; may be NULL */
 };
 
-extern const struct command command_user[], command_device[], command_invite[], command_room[], command_server[]; /* ended by a NULL noun */
+extern const struct command command_user[], command_device[], command_invite[], command_room[], command_federation[], command_server[]; /* ended by a NULL noun */
+/* Options that `federation` takes and nobody else; ended by a NULL name. */
+extern const struct option federation_options[];
 
 /* Says why on standard error; returns EXIT_REFUSED. */
 int command_fail(const struct err *e);

@@ -17,7 +17,7 @@
 
 #define DEFAULT_CONFIG "/etc/chancery/chancery.yaml"
 
-static const struct command *const tables[] = {command_user, command_device, command_invite, command_room, command_server};
+static const struct command *const tables[] = {command_user, command_device, command_invite, command_room, command_federation, command_server};
 #define NTABLES (sizeof tables / sizeof *tables)
 
 int
@@ -122,7 +122,7 @@ print_help(FILE *f)
 	      "  --socket PATH      the socket itself\n"
 	      "  --json             one JSON object a line, for scripts\n"
 	      "  --password-stdin   read the password from the first line of standard input\n"
-	      "  --owner CONNINFO   for migrate: PostgreSQL as the owner of the schema\n"
+	      "  --owner CONNINFO   for migrate: PostgreSQL as the owner of the schema; for federation allow: a name\n"
 	      "  --online           for announce: only those who are online\n"
 	      "  --help             this text; behind a noun, or noun and verb, more about them\n"
 	      "  --version\n"
@@ -191,11 +191,13 @@ show_help(const char *noun, const struct command *c)
 	return EXIT_DONE;
 }
 
-/* Options may stand anywhere. 0, or an exit code + 1. */
-static int
-read_options(struct options *o, int argc, char **argv)
+enum { CONFIG = 256, SOCKET, JSON, STDIN, OWNER, ONLINE, HELP, VERSION, FEDERATION };
+
+/* Those of everybody, then federation's, numbered from FEDERATION on. */
+static const struct option *
+all_options(void)
 {
-	enum { CONFIG = 256, SOCKET, JSON, STDIN, OWNER, ONLINE, HELP, VERSION };
+	static struct option all[64];
 	static const struct option known[] = {{"config", required_argument, NULL, CONFIG},
 					      {"socket", required_argument, NULL, SOCKET},
 					      {"json", no_argument, NULL, JSON},
@@ -203,11 +205,45 @@ read_options(struct options *o, int argc, char **argv)
 					      {"owner", required_argument, NULL, OWNER},
 					      {"online", no_argument, NULL, ONLINE},
 					      {"help", no_argument, NULL, HELP},
-					      {"version", no_argument, NULL, VERSION},
-					      {NULL, 0, NULL, 0}};
+					      {"version", no_argument, NULL, VERSION}};
+	size_t n = sizeof known / sizeof *known;
+
+	memcpy(all, known, sizeof known);
+	for (size_t i = 0; federation_options[i].name != NULL && n + 1 < sizeof all / sizeof *all; i++) {
+		all[n] = federation_options[i];
+		all[n++].val = FEDERATION + (int)i;
+	}
+	return all;
+}
+
+static void
+keep_option(struct options *o, const char *name, const char *value)
+{
+	json_t *list = json_object_get(o->given, name);
+
+	if (list == NULL) {
+		list = json_array();
+		json_object_set_new(o->given, name, list);
+	}
+	/* NULL: not UTF-8; the values have to be, as the arguments have. */
+	if (json_array_append_new(list, value != NULL ? json_string(value) : json_null()) != 0) {
+		fputs("chancery: the arguments are not UTF-8\n", stderr);
+		exit(EXIT_USAGE);
+	}
+}
+
+/* Options may stand anywhere. 0, or an exit code + 1. */
+static int
+read_options(struct options *o, int argc, char **argv)
+{
+	const struct option *known = all_options();
 	int ch;
 
 	while ((ch = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+		if (ch >= FEDERATION) {
+			keep_option(o, federation_options[ch - FEDERATION].name, optarg);
+			continue;
+		}
 		switch (ch) {
 		case CONFIG:
 			o->config = optarg;
@@ -246,7 +282,7 @@ int
 main(int argc, char **argv)
 {
 	const char *env = getenv("CHANCERY_CONFIG");
-	struct options o = {.config = env != NULL && env[0] ? env : DEFAULT_CONFIG};
+	struct options o = {.config = env != NULL && env[0] ? env : DEFAULT_CONFIG, .given = json_object()};
 	const struct command *c = NULL;
 	const char *noun, *verb;
 	int used, rc;
@@ -271,6 +307,10 @@ main(int argc, char **argv)
 		return show_help(noun, c);
 	if (c == NULL)
 		return wrong_usage(noun, verb);
+	if (json_object_size(o.given) > 0 && strcmp(c->noun, "federation") != 0) {
+		fprintf(stderr, "chancery: --%s is not for this command\n", json_object_iter_key(json_object_iter(o.given)));
+		return EXIT_USAGE;
+	}
 	used = c->verb[0] != '\0' ? 2 : 1;
 	if (argc - used < c->min || argc - used > c->max) {
 		print_usage(stderr, c);

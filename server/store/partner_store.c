@@ -33,6 +33,15 @@ partner_store_all(struct sql *db, PGresult **rows, struct err *e)
 }
 
 enum sql_status
+partner_store_list(struct sql *db, const char *after, unsigned limit, PGresult **rows, struct err *e)
+{
+	char n[NUMBER];
+
+	return sql_query(db, e, rows, "SELECT domain, to_jsonb(p) FROM chancery.partner p WHERE domain > $1 ORDER BY domain LIMIT $2::bigint",
+		2, after, number(n, limit));
+}
+
+enum sql_status
 partner_store_lock(struct sql *db, struct err *e)
 {
 	PGresult *r;

@@ -19,6 +19,9 @@
  * per_minute, user_per_minute, hours, owner, reason, expires (µs), changed (µs), changed_by, created (µs). */
 enum sql_status partner_store_all(struct sql *db, PGresult **rows, struct err *e);
 
+/* For people: by domain, behind `after` ("" at first): domain, the entry as JSON. */
+enum sql_status partner_store_list(struct sql *db, const char *after, unsigned limit, PGresult **rows, struct err *e);
+
 /* First in a transaction: changes of partners follow each other. */
 enum sql_status partner_store_lock(struct sql *db, struct err *e);
 /* The entry as JSON, in `a`; NULL: there is none. */

@@ -6,12 +6,12 @@
 #include "core/federation/partner.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/metric.h"
 #include "core/federation/partner_priv.h"
 #include "core/home.h"
@@ -83,7 +83,7 @@ read_all(struct err *e)
 	PGresult *rows;
 
 	if (sql_connect(db, CONNECT_MS, e) == SQL_OK && partner_store_all(db, &rows, e) == SQL_OK) {
-		s = partners_new(rows);
+		s = partners_new(rows, current);
 		PQclear(rows);
 	}
 	sql_free(db);

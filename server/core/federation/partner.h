@@ -34,7 +34,7 @@ struct partner {
 	bool below;                  /* entered as *.domain: every domain below it, not itself */
 	unsigned direction, pass;
 	enum cert_trust trust;
-	struct cert_store *store;    /* a CA of its own; NULL: the public ones (trust_public) */
+	struct cert_store *store;    /* CERT_BY_CA: a CA of its own; NULL: the public ones (trust_public) */
 	const unsigned char (*pins)[CERT_PIN];
 	size_t npins;
 	bool dialback;               /* XEP-0220 will do, with a certificate that is good */
@@ -44,7 +44,6 @@ struct partner {
 	const unsigned char *hours;  /* 168 bits, from Monday 0 h in local time; NULL: always */
 	const char *owner, *reason;
 	int64_t expires_us;          /* 0: never */
-	uint64_t trust_mark;         /* of trust, CA, pins and dialback: another number when one of them has changed */
 };
 
 struct partners; /* a snapshot */

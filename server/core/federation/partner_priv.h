@@ -27,8 +27,9 @@ struct partners {
 	size_t n;
 };
 
-/* From rows of partner_store_all. Entries that cannot be used (a CA that is none) are left out, and logged. */
-struct partners *partners_new(const PGresult *rows);
+/* From rows of partner_store_all. `old` (may be NULL): the snapshot before, whose CAs are used again where they are the same. Entries that
+ * cannot be used (a CA that is none) are left out, and logged. */
+struct partners *partners_new(const PGresult *rows, const struct partners *old);
 struct partners *partners_ref(struct partners *s);
 void partners_unref(struct partners *s);
 const struct partner_row *partners_find(const struct partners *s, const char *domain);

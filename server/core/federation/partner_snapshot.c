@@ -62,27 +62,29 @@ read_hours(struct arena *a, struct partner *p, const char *text, struct err *e)
 	return partner_hours_read(text, bits, e);
 }
 
-/* An authority of its own; NULL: the public ones, whichever they are when a certificate is looked at. */
+/* Reading certificates costs; most are what they were. */
 static int
-read_store(struct partner_row *r, struct err *e)
+read_ca(struct partner_row *r, const struct partners *old, struct err *e)
 {
+	const struct partner_row *was = NULL;
+
 	if (r->ca_pem == NULL)
 		return 0;
-	r->p.store = cert_store_new(r->ca_pem, NULL, e);
+	if (old != NULL)
+		HASH_FIND_STR(r->p.below ? old->below : old->exact, r->p.domain, was);
+	if (was != NULL && was->ca_pem != NULL && strcmp(was->ca_pem, r->ca_pem) == 0)
+		r->p.store = cert_store_ref(was->p.store);
+	else
+		r->p.store = cert_store_new(r->ca_pem, NULL, e);
 	return r->p.store != NULL ? 0 : -1;
 }
 
 static uint64_t
-mark_of(const struct partner_row *r)
+version_of(const struct partner_row *r)
 {
-	const struct partner *p = &r->p;
-	uint64_t m = (uint64_t)p->trust << 1 | p->dialback;
+	int64_t v[2] = {r->p.id, r->changed_us};
 
-	if (r->ca_pem != NULL)
-		m ^= crypt_hash(r->ca_pem, strlen(r->ca_pem));
-	for (size_t i = 0; i < p->npins; i++)
-		m ^= crypt_hash(p->pins[i], CERT_PIN);
-	return m;
+	return crypt_hash(v, sizeof v);
 }
 
 static int
@@ -116,7 +118,7 @@ read_row(struct partners *s, struct partner_row *r, const PGresult *rows, int i,
 }
 
 struct partners *
-partners_new(const PGresult *rows)
+partners_new(const PGresult *rows, const struct partners *old)
 {
 	struct partners *s = NEW(struct partners);
 
@@ -126,12 +128,12 @@ partners_new(const PGresult *rows)
 		struct partner_row *r = arena_zalloc(s->arena, sizeof *r);
 		struct err e = {0};
 
-		if (read_row(s, r, rows, i, &e) != 0 || read_store(r, &e) != 0) {
+		if (read_row(s, r, rows, i, &e) != 0 || read_ca(r, old, &e) != 0) {
 			/* It stays refused, which is safe; whoever wrote it past us has to hear of it. */
 			log_error(NULL, "partner-unusable", "domain=%s why=%s", sql_text(rows, i, 1), e.text);
 			continue;
 		}
-		r->p.trust_mark = mark_of(r);
+		r->p.version = version_of(r);
 		if (r->p.below)
 			HASH_ADD_KEYPTR(hh, s->below, r->p.domain, strlen(r->p.domain), r);
 		else
@@ -153,7 +155,8 @@ static void
 release_stores(struct partner_row *table)
 {
 	for (struct partner_row *r = table; r != NULL; r = r->hh.next)
-		cert_store_unref(r->p.store);
+		if (r->p.store != NULL)
+			cert_store_unref(r->p.store);
 }
 
 void

@@ -1,0 +1,477 @@
+/*
+ * federation: the commands for partners: the domains of other servers that may be talked to.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "command.h"
+
+#define CA_MAX (1 << 20)
+
+const struct option federation_options[] = {
+	{"direction", required_argument, NULL, 0}, {"pin", required_argument, NULL, 0},	       {"ca", required_argument, NULL, 0},
+	{"public-ca", no_argument, NULL, 0},	   {"dane", no_argument, NULL, 0},	       {"dialback", no_argument, NULL, 0},
+	{"no-dialback", no_argument, NULL, 0},	   {"messages", no_argument, NULL, 0},	       {"no-messages", no_argument, NULL, 0},
+	{"presence", no_argument, NULL, 0},	   {"no-presence", no_argument, NULL, 0},      {"rooms", no_argument, NULL, 0},
+	{"no-rooms", no_argument, NULL, 0},	   {"files", no_argument, NULL, 0},	       {"no-files", no_argument, NULL, 0},
+	{"calls", no_argument, NULL, 0},	   {"no-calls", no_argument, NULL, 0},	       {"pubsub", no_argument, NULL, 0},
+	{"no-pubsub", no_argument, NULL, 0},	   {"who", required_argument, NULL, 0},	       {"everybody", no_argument, NULL, 0},
+	{"per-minute", required_argument, NULL, 0}, {"user-per-minute", required_argument, NULL, 0}, {"hours", required_argument, NULL, 0},
+	{"expires", required_argument, NULL, 0},   {"reason", required_argument, NULL, 0},     {"since", required_argument, NULL, 0},
+	{NULL, 0, NULL, 0},
+};
+
+static const char *const passes[] = {"messages", "presence", "rooms", "files", "calls", "pubsub"};
+
+/* Options */
+
+static bool
+has(const struct options *o, const char *name)
+{
+	return json_object_get(o->given, name) != NULL;
+}
+
+/* The last one given. */
+static const char *
+value(const struct options *o, const char *name)
+{
+	const json_t *list = json_object_get(o->given, name);
+
+	return json_string_value(json_array_get(list, json_array_size(list) - 1));
+}
+
+/* Those that the command does not take would be forgotten in silence. */
+static int
+only(const struct options *o, const char *names)
+{
+	const char *name;
+	json_t *v;
+
+	json_object_foreach(o->given, name, v) {
+		size_t n = strlen(name);
+		bool found = false;
+
+		(void)v;
+		for (const char *s = names; (s = strstr(s, name)) != NULL && !found; s += n)
+			found = (s == names || s[-1] == ' ') && (s[n] == ' ' || s[n] == '\0');
+		if (!found) {
+			fprintf(stderr, "chancery: --%s is not for this command\n", name);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+usage_error(const char *text)
+{
+	fprintf(stderr, "chancery: %s\n", text);
+	return EXIT_USAGE;
+}
+
+/* The certificates of a CA, from a file. NULL: said why. */
+static json_t *
+read_ca(const char *file)
+{
+	FILE *f = fopen(file, "re");
+	char *text = malloc(CA_MAX + 1);
+	json_t *out = NULL;
+	size_t n;
+
+	if (f == NULL || text == NULL) {
+		fprintf(stderr, "chancery: %s: %s\n", file, strerror(errno));
+	} else {
+		n = fread(text, 1, CA_MAX + 1, f);
+		if (ferror(f) || n > CA_MAX || !text_is_utf8(text, n))
+			fprintf(stderr, "chancery: %s is not a file of certificates in PEM\n", file);
+		else
+			out = json_stringn(text, n);
+	}
+	if (f != NULL)
+		fclose(f);
+	free(text);
+	return out;
+}
+
+static int
+add_trust(const struct options *o, json_t *args)
+{
+	int kinds = has(o, "pin") + has(o, "ca") + has(o, "public-ca") + has(o, "dane");
+	json_t *ca;
+
+	if (kinds > 1)
+		return usage_error("--pin, --ca, --public-ca and --dane: one of them");
+	if (has(o, "pin")) {
+		json_object_set_new(args, "trust", json_string("pins"));
+		json_object_set(args, "pins", json_object_get(o->given, "pin"));
+	} else if (has(o, "dane")) {
+		json_object_set_new(args, "trust", json_string("dane"));
+	} else if (kinds == 1) {
+		json_object_set_new(args, "trust", json_string("ca"));
+	}
+	if (has(o, "ca")) {
+		ca = read_ca(value(o, "ca"));
+		if (ca == NULL)
+			return EXIT_REFUSED;
+		json_object_set_new(args, "ca", ca);
+	}
+	return 0;
+}
+
+/* name, or no-name: *on; -1: both. */
+static int
+read_switch(const struct options *o, const char *name, bool *given, bool *on)
+{
+	char no[32];
+
+	snprintf(no, sizeof no, "no-%s", name);
+	*on = has(o, name);
+	*given = *on || has(o, no);
+	if (!*on || !has(o, no))
+		return 0;
+	fprintf(stderr, "chancery: --%s and --%s: one of them\n", name, no);
+	return -1;
+}
+
+static int
+add_switches(const struct options *o, json_t *args)
+{
+	json_t *pass = json_object();
+	bool given, on;
+
+	for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
+		if (read_switch(o, passes[i], &given, &on) != 0) {
+			json_decref(pass);
+			return EXIT_USAGE;
+		}
+		if (given)
+			json_object_set_new(pass, passes[i], json_boolean(on));
+	}
+	if (json_object_size(pass) > 0)
+		json_object_set(args, "pass", pass);
+	json_decref(pass);
+	if (read_switch(o, "dialback", &given, &on) != 0)
+		return EXIT_USAGE;
+	if (given)
+		json_object_set_new(args, "dialback", json_boolean(on));
+	return 0;
+}
+
+static int
+add_rate(const struct options *o, json_t *args, const char *option, const char *key)
+{
+	const char *text = value(o, option);
+	uint64_t n;
+
+	if (text == NULL)
+		return 0;
+	if (!text_u64(text, strlen(text), 0, 1000000, &n)) {
+		fprintf(stderr, "chancery: --%s: a number from 0 (no bound) to 1000000\n", option);
+		return EXIT_USAGE;
+	}
+	json_object_set_new(args, key, json_integer((json_int_t)n));
+	return 0;
+}
+
+/* 0, or an exit code. */
+static int
+add_arguments(const struct options *o, json_t *args)
+{
+	static const char *const texts[] = {"direction", "hours", "expires", "reason"};
+	int rc;
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		if (has(o, texts[i]))
+			json_object_set_new(args, texts[i], json_string(value(o, texts[i])));
+	if (o->owner != NULL)
+		json_object_set_new(args, "owner", json_string(o->owner));
+	if (has(o, "who") && has(o, "everybody"))
+		return usage_error("--who and --everybody: one of them");
+	if (has(o, "who"))
+		json_object_set(args, "who", json_object_get(o->given, "who"));
+	else if (has(o, "everybody"))
+		json_object_set_new(args, "who", json_array());
+	if ((rc = add_trust(o, args)) != 0 || (rc = add_switches(o, args)) != 0 ||
+	    (rc = add_rate(o, args, "per-minute", "per_minute")) != 0)
+		return rc;
+	return add_rate(o, args, "user-per-minute", "user_per_minute");
+}
+
+/* Printing */
+
+static const struct table_column entry_columns[] = {
+	{"domain", "Domain"},
+	{"state", "State"},
+	{"direction", "Direction"},
+	{"pass", "May pass"},
+	{"trust", "Trust"},
+	{"pins", "Pins"},
+	{"dialback", "Dialback"},
+	{"who", "For (all, if none)"},
+	{"per_minute", "Messages a minute (0: any)"},
+	{"user_per_minute", "The same of one user"},
+	{"hours", "Hours"},
+	{"expires", "Expires"},
+	{"owner", "Owner"},
+	{"reason", "Reason"},
+	{NULL, NULL},
+};
+
+/* Drops the rows. */
+static int
+print_entry(const struct options *o, json_t *rows)
+{
+	const json_t *row = json_array_get(rows, 0), *proposal = json_object_get(row, "proposal");
+	struct buf out = {0};
+
+	if (rows == NULL)
+		return EXIT_REFUSED;
+	if (o->json) {
+		table_print_json(rows, &out);
+	} else {
+		table_print_row(row, entry_columns, &out);
+		if (json_is_integer(proposal))
+			buf_addf(&out, "This is not in force: it waits until another administrator says `chancery federation approve %lld`\n",
+				 (long long)json_integer_value(proposal));
+	}
+	json_decref(rows);
+	return command_print(&out);
+}
+
+static int
+say(const struct options *o, json_t *rows, const char *what)
+{
+	struct buf out = {0};
+
+	if (rows == NULL)
+		return EXIT_REFUSED;
+	if (o->json) {
+		table_print_json(rows, &out);
+	} else {
+		table_value(json_object_get(json_array_get(rows, 0), "domain"), &out);
+		buf_addf(&out, ": %s\n", what);
+	}
+	json_decref(rows);
+	return command_print(&out);
+}
+
+static void
+print_part(json_t *row, const char *key, const char *title, const struct table_column *columns, struct buf *out)
+{
+	const json_t *list = json_object_get(row, key);
+
+	if (json_array_size(list) == 0)
+		return;
+	buf_addf(out, "\n%s:\n", title);
+	table_print(list, columns, out);
+}
+
+/* Commands */
+
+static int
+federation_allow(const struct options *o, int argc, char **argv)
+{
+	json_t *args = json_pack("{s:s}", "domain", argv[0]);
+	int rc = add_arguments(o, args);
+
+	(void)argc;
+	if (rc == 0 && has(o, "since"))
+		rc = usage_error("--since is not for this command");
+	if (rc != 0) {
+		json_decref(args);
+		return rc;
+	}
+	return print_entry(o, command_ask(o, "federation", "allow", args));
+}
+
+static int
+federation_deny(const struct options *o, int argc, char **argv)
+{
+	(void)argc;
+	if (only(o, "reason") != 0)
+		return EXIT_USAGE;
+	if (!has(o, "reason"))
+		return usage_error("a reason is needed: --reason TEXT");
+	return say(o, command_ask(o, "federation", "deny", json_pack("{s:s, s:s}", "domain", argv[0], "reason", value(o, "reason"))),
+		   "no longer allowed; its streams are closed");
+}
+
+static int
+federation_list(const struct options *o, int argc, char **argv)
+{
+	static const struct table_column columns[] = {{"domain", "DOMAIN"}, {"direction", "DIRECTION"}, {"state", "STATE"},
+						      {"trust", "TRUST"},   {"pass", "MAY PASS"},	{"expires", "EXPIRES"},
+						      {"owner", "OWNER"},   {NULL, NULL}};
+	json_t *rows;
+
+	(void)argc, (void)argv;
+	if (only(o, "") != 0)
+		return EXIT_USAGE;
+	rows = command_ask(o, "federation", "list", NULL);
+	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+}
+
+static int
+federation_show(const struct options *o, int argc, char **argv)
+{
+	static const struct table_column history[] = {{"at", "AT"},	  {"action", "ACTION"}, {"changed", "CHANGED"},
+						      {"who", "BY"},	  {"owner", "OWNER"},	{"reason", "REASON"},
+						      {NULL, NULL}};
+	static const struct table_column streams[] = {{"direction", "DIRECTION"}, {"local", "OURS"},	 {"remote", "THEIRS"},
+						      {"state", "STATE"},	  {"how", "PROVEN BY"},	 {"address", "ADDRESS"},
+						      {"tls", "TLS"},		  {"in", "STANZAS IN"},	 {"out", "STANZAS OUT"},
+						      {NULL, NULL}};
+	static const struct table_column refusals[] = {{"last", "LAST"},    {"direction", "DIRECTION"}, {"refused", "TIMES"},
+						       {"why", "WHY"},	    {"address", "ADDRESS"},	{NULL, NULL}};
+	struct buf out = {0};
+	json_t *rows, *row;
+
+	(void)argc;
+	if (only(o, "") != 0)
+		return EXIT_USAGE;
+	rows = command_ask(o, "federation", "show", json_pack("{s:s}", "domain", argv[0]));
+	if (rows == NULL)
+		return EXIT_REFUSED;
+	row = json_array_get(rows, 0);
+	if (o->json) {
+		table_print_json(rows, &out);
+	} else {
+		table_print_row(row, entry_columns, &out);
+		print_part(row, "streams", "Streams now", streams, &out);
+		print_part(row, "history", "History", history, &out);
+		print_part(row, "refusals", "Refused", refusals, &out);
+	}
+	json_decref(rows);
+	return command_print(&out);
+}
+
+/* Rows that have the key, or have it not. */
+static json_t *
+rows_with(const json_t *rows, const char *key, bool with)
+{
+	json_t *out = json_array(), *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+		if ((json_object_get(row, key) != NULL) == with)
+			json_array_append(out, row);
+	return out;
+}
+
+static int
+federation_report(const struct options *o, int argc, char **argv)
+{
+	static const struct table_column volume[] = {{"domain", "DOMAIN"}, {"user", "USER"}, {"in", "IN"}, {"out", "OUT"}, {NULL, NULL}};
+	static const struct table_column refused[] = {{"domain", "DOMAIN"}, {"direction", "DIRECTION"}, {"refused", "REFUSED"},
+						      {"why", "WHY"},	    {"last", "LAST"},	{"address", "ADDRESS"},
+						      {NULL, NULL}};
+	json_t *rows, *part;
+	struct buf out = {0};
+
+	(void)argc, (void)argv;
+	if (only(o, "since") != 0)
+		return EXIT_USAGE;
+	rows = command_ask(o, "federation", "report", json_pack("{s:s*}", "since", value(o, "since")));
+	if (rows == NULL)
+		return EXIT_REFUSED;
+	if (o->json) {
+		table_print_json(rows, &out);
+	} else {
+		part = rows_with(rows, "why", false);
+		buf_adds(&out, json_array_size(part) > 0 ? "Messages:\n" : "No messages.\n");
+		table_print(part, volume, &out);
+		json_decref(part);
+		part = rows_with(rows, "why", true);
+		buf_adds(&out, json_array_size(part) > 0 ? "\nRefused:\n" : "\nNothing was refused.\n");
+		table_print(part, refused, &out);
+		json_decref(part);
+	}
+	json_decref(rows);
+	return command_print(&out);
+}
+
+static int
+federation_proposals(const struct options *o, int argc, char **argv)
+{
+	static const struct table_column columns[] = {{"id", "ID"},	   {"domain", "DOMAIN"}, {"new", "NEW"},       {"changed", "CHANGES"},
+						      {"trust", "TRUST"},  {"pins", "PINS"},	 {"by", "BY"},	       {"proposed", "AT"},
+						      {"owner", "OWNER"},  {"reason", "REASON"}, {NULL, NULL}};
+	json_t *rows;
+
+	(void)argc, (void)argv;
+	if (only(o, "") != 0)
+		return EXIT_USAGE;
+	rows = command_ask(o, "federation", "proposals", NULL);
+	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+}
+
+/* -1: said so. */
+static int64_t
+read_id(const struct options *o, const char *text)
+{
+	int64_t id;
+
+	if (only(o, "") != 0)
+		return -1;
+	if (text_i64(text, strlen(text), 1, INT64_MAX, &id))
+		return id;
+	fprintf(stderr, "chancery: %s is not the ID of a change; see chancery federation proposals\n", text);
+	return -1;
+}
+
+static int
+federation_approve(const struct options *o, int argc, char **argv)
+{
+	int64_t id = read_id(o, argv[0]);
+
+	(void)argc;
+	if (id < 0)
+		return EXIT_USAGE;
+	return print_entry(o, command_ask(o, "federation", "approve", json_pack("{s:I}", "id", (json_int_t)id)));
+}
+
+static int
+federation_withdraw(const struct options *o, int argc, char **argv)
+{
+	int64_t id = read_id(o, argv[0]);
+
+	(void)argc;
+	if (id < 0)
+		return EXIT_USAGE;
+	return say(o, command_ask(o, "federation", "withdraw", json_pack("{s:I}", "id", (json_int_t)id)), "withdrawn");
+}
+
+static const char allow_more[] =
+	"\nDOMAIN is partner.example, or *.partner.example for all below it. Again for the same one: changes what is given and leaves\n"
+	"the rest. A new one may do everything in both directions, and has to prove itself by a certificate of a public CA.\n"
+	"  --owner NAME --reason TEXT   who answers for it (of a new one); why (always): both are kept with each change\n"
+	"  --direction in|out|both\n"
+	"  --pin sha256/…               trust this key and no CA; again for more keys; all of them are given each time\n"
+	"  --ca FILE                    trust this CA (PEM) and no other\n"
+	"  --dane                       trust TLSA records under DNSSEC\n"
+	"  --public-ca                  trust the public CAs again\n"
+	"  --dialback, --no-dialback    XEP-0220 will do where it cannot prove itself otherwise; its certificate has to be good all the same\n"
+	"  --no-messages --no-presence --no-rooms --no-files --no-calls --no-pubsub   what may not pass; without no-: what may again\n"
+	"  --who ADDRESS|group:NAME     of ours, who may; again for more; --everybody: all again\n"
+	"  --per-minute N, --user-per-minute N   messages, each direction; 0: any\n"
+	"  --hours \"Mon-Fri 08:00-18:00\"   local time, whole hours; --hours always\n"
+	"  --expires 30d|DATE|never     DATE is its last day\n"
+	"Where federation.two_persons is set, it waits until another administrator approves it.\n";
+
+const struct command command_federation[] = {
+	{"federation", "allow", "DOMAIN", 1, 1, federation_allow, "Allows a partner, or changes what it may", allow_more},
+	{"federation", "deny", "DOMAIN", 1, 1, federation_deny, "Takes a partner away, at once",
+	 "\nWants --reason TEXT. Its streams are closed, and what waits for it goes back to its senders. Its history stays.\n"},
+	{"federation", "list", "", 0, 0, federation_list, "Lists partners", NULL},
+	{"federation", "show", "DOMAIN", 1, 1, federation_show, "Shows a partner, its streams, history and refusals", NULL},
+	{"federation", "report", "", 0, 0, federation_report, "Who exchanged how much with whom; who was refused",
+	 "\n--since 7d, or a date: default 30d. Messages are counted from the record.\n"},
+	{"federation", "proposals", "", 0, 0, federation_proposals, "Lists changes that wait for approval", NULL},
+	{"federation", "approve", "ID", 1, 1, federation_approve, "Puts such a change into force",
+	 "\nBy another administrator than the one who proposed it, where federation.two_persons is set.\n"},
+	{"federation", "withdraw", "ID", 1, 1, federation_withdraw, "Drops such a change", NULL},
+	{NULL, NULL, NULL, 0, 0, NULL, NULL, NULL},
+};
