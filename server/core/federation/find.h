@@ -2,6 +2,9 @@
  * find: where the server of a domain is: SRV records _xmpps-server and _xmpp-server (RFC 6120 §3.2, RFC 2782, XEP-0368), their
  * addresses, and TLSA records (RFC 6698, RFC 7673) when asked for. Without SRV records: the domain itself at 5269 (RFC 6120 §3.2.2);
  * a single target "." means that there is no such service.
+ *
+ * Bounded: 16 hosts, 8 addresses of each, 32 in all. With `tlsa` a host whose TLSA records cannot be learnt (bogus, no answer) stays in the
+ * list, but has no targets (RFC 7673 §3.3).
  */
 #ifndef CORE_FIND_H
 #define CORE_FIND_H
@@ -26,7 +29,7 @@ struct found {
 	bool ok;
 	bool no_such;             /* not ok: there is no such domain or no such service (remote-server-not-found); else it could
 	                             not be learnt now (remote-server-timeout) */
-	char why[256];            /* not ok: in words */
+	char why[400];            /* not ok: in words */
 	bool by_srv;
 	struct find_host *host;
 	size_t nhosts;
