@@ -2,9 +2,10 @@
 
 In scenarios, as client and as server alike:
 
-    zoo = Zoo(folder, 'partner.test')      # makes everything, in about a second; `openssl` is all it needs
+    zoo = zoo_of('partner.test')           # all of it, in about two seconds; `openssl` is all it needs
+    zoo = zoo_of('partner.test', 'names', 'pinned')     # or some of SECTIONS; made once in a run, removed at its end
     for animal in zoo.animals: ...         # or zoo['expired']
-        animal.certificate, animal.key     # PEM files: leaf with what it is shown with, and its key
+        animal.pem, animal.key             # PEM files: leaf with what it is shown with, and its key; so it is a Certificate as in ca.py
         animal.domain, animal.ascii        # for whom it is shown: in U-labels, in A-labels; most are for zoo.domain
         animal.verdict, animal.words       # "expired" as in net/cert.h ("good" passes); what the explanation must contain
         animal.trust                       # 'ca', 'pin', 'dane': how the partner's entry has to trust
@@ -19,12 +20,16 @@ Keys of weak ones can only be loaded at a low security level (ssl: set_ciphers('
 As a program: zoo.py DIR [DOMAIN] does the same and writes DIR/list, a line of TAB-separated fields for each (see `line`), for tests in C.
 Certificates are put together here byte by byte, as most of these are not to be had from a tool for making certificates.
 """
+import atexit
 import base64
 import datetime
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 
 DAY = 86400
 SERVER_AUTH, CLIENT_AUTH, ANY_USE = '1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2', '2.5.29.37.0'
@@ -152,15 +157,18 @@ class Animal:
 
     def line(self):
         tlsa = ','.join('%d %d %d %s' % (u, s, m, data.hex()) for u, s, m, data in self.tlsa)
-        fields = (self.name, self.verdict, self.words, self.domain, self.ascii, self.certificate, self.trust, ','.join(self.pins), tlsa,
+        fields = (self.name, self.verdict, self.words, self.domain, self.ascii, self.pem, self.trust, ','.join(self.pins), tlsa,
                   ','.join(self.also), 'lists' if self.lists else '', self.revocation, self.ocsp or '', str(self.days))
         return '\t'.join(f or '-' for f in fields) + '\n'
 
 
 # -- the zoo -----------------------------------------------------------------------------------------------------
 
+SECTIONS = ('names', 'dates_and_chains', 'uses_and_strength', 'revocation', 'pinned', 'dane')
+
+
 class Zoo:
-    def __init__(self, folder, domain='partner.test', now=None):
+    def __init__(self, folder, domain='partner.test', sections=SECTIONS, now=None):
         self.dir, self.domain, self.serial, self.animals = folder, domain, 1000, []
         self.now = int(now or datetime.datetime.now().timestamp())
         os.makedirs(folder, exist_ok=True)
@@ -168,12 +176,9 @@ class Zoo:
         self.root = self.authority('Zoo Root')
         self.issuing = self.authority('Zoo Issuing', self.root, path=0)
         self.ca = self.write('ca.pem', pem('CERTIFICATE', self.root.der))
-        self.names()
-        self.dates_and_chains()
-        self.uses_and_strength()
-        self.revocation()
-        self.pinned()
-        self.dane()
+        self.unknown, self.crl = self.authority('Unknown Root'), None
+        for section in sections:
+            getattr(self, section)()
         self.by_name = {a.name: a for a in self.animals}
 
     def __getitem__(self, name):
@@ -229,7 +234,7 @@ class Zoo:
         ders = [c.der if isinstance(c, Authority) else c for c in chain]
         a = Animal(animal, verdict, words=words, key=(key or self.key).file, domain=domain or self.domain,
                    ascii=ascii or domain or self.domain, **more)
-        a.certificate = self.write(animal + '.pem', ''.join(pem('CERTIFICATE', d) for d in ders))
+        a.pem = self.write(animal + '.pem', ''.join(pem('CERTIFICATE', d) for d in ders))
         a.der = ders[0]
         self.animals.append(a)
         return a
@@ -285,7 +290,7 @@ class Zoo:
         self.shown('expired', 'expired', 'its certificate expired on ' + expired, [self.leaf(root, mine, start=-30, end=-3)])
         self.shown('not-yet-valid', 'not-yet-valid', 'not valid before', [self.leaf(root, mine, start=3)])
         self.shown('self-signed', 'self-signed', 'by itself', [self.leaf(None, mine)])
-        unknown = self.unknown = self.authority('Unknown Root')
+        unknown = self.unknown
         self.shown('unknown-ca', 'unknown-issuer', "'Unknown Root', which is not trusted", [self.leaf(unknown, mine), unknown])
         self.shown('unknown-ca-not-shown', 'unknown-issuer', "'Unknown Root'", [self.leaf(unknown, mine)])
         impostor = self.authority('Zoo Root', key=self.new_key('impostor'))
@@ -409,7 +414,7 @@ class Zoo:
             shown(animal, verdict, '', quiet, revocation='hard')
             self.response(animal, quiet, 'V', (delegate, asked))
         shown('ocsp-garbage', 'good', '', quiet, ocsp=self.write('garbage.ocsp', b'\x30\x03\x0a\x01\x00'))
-        below_serial = below.der and self.serial_of(below.der)
+        below_serial = self.serial_of(below.der)
         self.crl = self.write('crl.pem', self.list_of(listed, [taken, pin_taken]) + self.list_of(late, [taken_late], -20, -5) +
                               self.list_of(wrongly, [taken_wrongly], key=self.unknown.key) + self.list_of(self.root, [below_serial]))
 
@@ -478,6 +483,20 @@ class Zoo:
         dane('dane-without-ca', 'not-dane', '', [below, unknown], [record(1, 1, 1, below, self.key)])
         # Whoever can show any certificate cannot stand in for an authority by it.
         dane('dane-leaf-as-authority', 'not-dane', '', [trusted, self.issuing], [record(2, 1, 1, trusted, self.key)])
+
+
+_zoos, _lock = {}, threading.Lock()
+
+
+def zoo_of(domain, *sections):
+    """The one of this run."""
+    with _lock:
+        if (domain, sections) not in _zoos:
+            folder = tempfile.mkdtemp(prefix='chancery-zoo-')
+            os.chmod(folder, 0o755)
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            _zoos[domain, sections] = Zoo(folder, domain, sections or SECTIONS)
+        return _zoos[domain, sections]
 
 
 if __name__ == '__main__':
