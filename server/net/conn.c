@@ -4,7 +4,7 @@
  *
  * The way of the state, forward only:
  *
- *     PLAIN ── conn_start_tls ──▶ TLS_WAITS ── <proceed/> is out ──▶ HANDSHAKE ──▶ SECURE
+ *     PLAIN ── conn_start_tls, conn_connect_tls ──▶ TLS_WAITS ── <proceed/> is out ──▶ HANDSHAKE ──▶ SECURE
  *
  * Plain bytes are read in PLAIN only. Once TLS has been asked for, whatever is in the kernel's buffer
  * goes to the handshake, so that bytes injected behind <starttls/> can at most make it fail.

@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,8 @@ struct dns {
 	struct ub_ctx *ctx;
 	uv_poll_t poll;
 	struct list jobs;
-	unsigned count, waiting;
+	unsigned count;
+	atomic_uint waiting;
 	unsigned timeout_ms;
 	bool closed; /* nothing more is asked; behind the door */
 };
@@ -197,7 +199,7 @@ take_question(struct mail *m)
 {
 	struct dns_question *q = (struct dns_question *)m;
 
-	if (dns->count >= dns->waiting)
+	if (dns->count >= atomic_load_explicit(&dns->waiting, memory_order_relaxed))
 		answer_failed(q, "too many questions wait for the name servers");
 	else
 		begin(q);
@@ -225,6 +227,15 @@ dns_ask(struct dns_question *q)
 	pthread_mutex_unlock(&door);
 	if (!asked)
 		answer_failed(q, "there is no resolver");
+}
+
+void
+dns_set_waiting(unsigned waiting)
+{
+	pthread_mutex_lock(&door);
+	if (dns)
+		atomic_store_explicit(&dns->waiting, waiting, memory_order_relaxed);
+	pthread_mutex_unlock(&door);
 }
 
 static void
@@ -368,7 +379,7 @@ dns_start(const struct dns_settings *s, struct err *e)
 	assert(!dns);
 	list_init(&d->jobs);
 	d->timeout_ms = s->timeout_ms;
-	d->waiting = s->waiting;
+	atomic_init(&d->waiting, s->waiting);
 	if (!(d->ctx = make_context(s, e)))
 		goto fail;
 	if (!(d->side = reactor_start_side("dns"))) {

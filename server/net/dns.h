@@ -61,6 +61,8 @@ struct dns_settings {
 int dns_start(const struct dns_settings *s, struct err *e) MUST_CHECK;
 /* What is under way ends as DNS_FAILED, at its home: so before the reactors are stopped. */
 void dns_stop(void);
+/* The bound changes, on a reload. Any thread. */
+void dns_set_waiting(unsigned waiting);
 /* From a reactor. Without dns_start the answer is DNS_FAILED. */
 void dns_ask(struct dns_question *q);
 /* "found", "none", "bogus", "failed": for logs. */

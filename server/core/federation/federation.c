@@ -141,6 +141,7 @@ federation_start(const struct config *c, struct err *e)
 int
 federation_reload(const struct config *c, struct err *e)
 {
+	dns_set_waiting((unsigned)c->limits.dns_questions);
 	return c->federation.on ? trust_load(c, e) : 0;
 }
 

@@ -278,8 +278,13 @@ silent(void **state)
 	assert_string_equal(a.q.why, "no answer in time");
 	forget(&a);
 	forget(&b);
-	/* There is room again. */
+	/* There is room again; then, for more. */
+	dns_set_waiting(2);
 	ask(&a, "x.a.test", DNS_A);
+	ask(&b, "y.a.test", DNS_A);
+	expect(&b, DNS_FAILED, 0, false);
+	assert_string_equal(b.q.why, "no answer in time");
+	forget(&b);
 	expect(&a, DNS_FAILED, 0, false);
 	assert_string_equal(a.q.why, "no answer in time");
 	forget(&a);
