@@ -24,6 +24,7 @@
 #include "base/crypt.h"
 #include "base/log.h"
 #include "core/component/component.h"
+#include "core/federation/federation.h"
 #include "core/stream/auth.h"
 #include "core/stream/c2s.h"
 #include "core/stream/fast.h"
@@ -72,10 +73,11 @@ apply(const struct config *c)
 }
 
 static void
-reload_components(void *arg)
+reload_streams(void *arg)
 {
 	(void)arg;
 	component_home_reload();
+	federation_home_reload();
 }
 
 /* SIGHUP and `chancery config reload`: everything or nothing. */
@@ -88,7 +90,7 @@ reload(struct err *e)
 
 	pthread_mutex_lock(&reloading);
 	c = config_load(settings_file, e);
-	if (c && !component_load(c, e) && !host_reload_tls(c, e)) {
+	if (c && !component_load(c, e) && !host_reload_tls(c, e) && !federation_reload(c, e)) {
 		old = config_get();
 		if (config_needs_restart(old, c, &late))
 			log_warning(NULL, "restart-needed", "settings=%s", buf_str(&late));
@@ -97,7 +99,7 @@ reload(struct err *e)
 		record_set_limits((unsigned)c->archive.patience_ms, (unsigned)c->archive.batch_max);
 		config_set(c);
 		home_reload_all();
-		home_call_each(reload_components, NULL);
+		home_call_each(reload_streams, NULL);
 		if (nweb)
 			web_reload();
 		log_info(NULL, "reloaded", "file=%s", settings_file);
@@ -274,11 +276,12 @@ reactors_wanted(const struct config *c)
 }
 
 static void
-start_c2s(void *arg)
+start_streams(void *arg)
 {
 	(void)arg;
 	c2s_home_start();
 	component_home_start();
+	federation_home_start();
 }
 
 static int
@@ -308,6 +311,8 @@ start(struct config *c, struct err *e)
 	nweb = nlisteners;
 	if (listen_on(&c->listen.c2s, c2s_accept, &plain, e) || listen_on(&c->listen.c2s_tls, c2s_accept, &direct, e))
 		return -1;
+	if (c->federation.on && (listen_on(&c->listen.s2s, federation_accept, &plain, e) || listen_on(&c->listen.s2s_tls, federation_accept, &direct, e)))
+		return -1;
 	/* No door without anybody who may come in. */
 	if (c->components.domains.n && listen_on(&c->listen.components, component_accept, NULL, e))
 		return -1;
@@ -322,8 +327,8 @@ start(struct config *c, struct err *e)
 	if (reactor_start_all(reactors_wanted(c)))
 		return err_set(e, 0, "threads could not be started");
 	home_start_all();
-	home_call_each(start_c2s, NULL);
-	if (start_store(c, e) || admin_start(&admin, e) || write_pid(c->process.pid_file, e))
+	home_call_each(start_streams, NULL);
+	if (start_store(c, e) || federation_start(c, e) || admin_start(&admin, e) || write_pid(c->process.pid_file, e))
 		return -1;
 	if (nweb && web_start())
 		return err_set(e, 0, "the thread of HTTPS could not be started");
@@ -342,6 +347,7 @@ quiet_here(void *arg)
 	(void)arg;
 	c2s_home_quiet();
 	component_home_quiet();
+	federation_home_quiet();
 }
 
 static void
@@ -354,7 +360,7 @@ places_here(void *arg)
 static void
 goodbye_here(void *arg)
 {
-	*(unsigned *)arg += c2s_home_shutdown() + component_home_shutdown();
+	*(unsigned *)arg += c2s_home_shutdown() + component_home_shutdown() + federation_home_shutdown();
 }
 
 static void
@@ -369,14 +375,16 @@ flush_here(void *arg)
 	(void)arg;
 	delivery_flush();
 	last_use_flush();
+	federation_home_flush();
 }
 
 static void
-stop_c2s(void *arg)
+stop_streams(void *arg)
 {
 	(void)arg;
 	c2s_home_stop();
 	component_home_stop();
+	federation_home_stop();
 }
 
 static void
@@ -442,7 +450,8 @@ stop(const struct config *c)
 	record_stop();
 	pool_stop();
 	drain();
-	home_call_each(stop_c2s, NULL);
+	home_call_each(stop_streams, NULL);
+	federation_stop();
 	if (nweb)
 		web_stop();
 	home_stop_all();

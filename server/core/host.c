@@ -1,6 +1,6 @@
 /*
- * host: the virtual hosts and their certificates. The list is made once at start; certificates are a
- * counted set that a reload replaces under a mutex held for two pointer moves.
+ * host: the virtual hosts and their certificates. The list is made once at start; certificates are
+ * counted sets, one for each use, that a reload replaces under a mutex held for a few pointer moves.
  */
 #include "core/host.h"
 
@@ -15,11 +15,24 @@
 
 static struct host *hosts;
 static size_t nhosts;
-static struct tls_set *tls, *https;
+
+/* What certificates are used for: the protocol in ALPN, and whether the other side shows one too. */
+enum use { USE_CLIENTS, USE_HTTPS, USE_SERVERS, USES };
+
+static const struct {
+	const char *alpn;
+	struct tls_set *(*make)(const struct tls_identity *ids, size_t n, const char *alpn, struct err *e);
+} uses[USES] = {
+	[USE_CLIENTS] = { "xmpp-client", tls_set_new },
+	[USE_HTTPS] = { "http/1.1", tls_set_new },
+	[USE_SERVERS] = { "xmpp-server", tls_set_new_mutual },
+};
+
+static struct tls_set *tls[USES];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct tls_set *
-read_certificates(const struct config *c, const char *alpn, struct err *e)
+read_certificates(const struct config *c, enum use use, struct err *e)
 {
 	struct arena *a = arena_new(0);
 	struct tls_identity *ids = arena_zalloc(a, c->nhosts * sizeof(*ids));
@@ -33,17 +46,38 @@ read_certificates(const struct config *c, const char *alpn, struct err *e)
 			snprintf(ascii, sizeof(ascii), "%s", h->domain); /* an IP literal */
 		ids[i] = (struct tls_identity){ .domain = arena_strdup(a, ascii), .certificate = h->certificate, .key = h->key };
 	}
-	s = tls_set_new(ids, c->nhosts, alpn, e);
+	s = uses[use].make(ids, c->nhosts, uses[use].alpn, e);
 	arena_free(a);
 	return s;
+}
+
+static void
+forget_certificates(struct tls_set *sets[USES])
+{
+	for (int i = 0; i < USES; i++)
+		tls_set_unref(sets[i]);
+}
+
+/* All of them or none. */
+static int
+read_all_certificates(const struct config *c, struct tls_set *sets[USES], struct err *e)
+{
+	memset(sets, 0, USES * sizeof(sets[0]));
+	for (int i = 0; i < USES; i++) {
+		sets[i] = read_certificates(c, (enum use)i, e);
+		if (sets[i])
+			continue;
+		forget_certificates(sets);
+		memset(sets, 0, USES * sizeof(sets[0]));
+		return -1;
+	}
+	return 0;
 }
 
 int
 host_start(const struct config *c, struct err *e)
 {
-	tls = read_certificates(c, "xmpp-client", e);
-	https = tls ? read_certificates(c, "http/1.1", e) : NULL;
-	if (!https)
+	if (read_all_certificates(c, tls, e))
 		return -1;
 	hosts = mem_zalloc(c->nhosts * sizeof(*hosts));
 	for (nhosts = 0; nhosts < c->nhosts; nhosts++) {
@@ -63,11 +97,10 @@ host_stop(void)
 	for (size_t i = 0; i < nhosts; i++)
 		jid_unref(hosts[i].jid);
 	free(hosts);
-	tls_set_unref(tls);
-	tls_set_unref(https);
+	forget_certificates(tls);
+	memset(tls, 0, sizeof(tls));
 	hosts = NULL;
 	nhosts = 0;
-	tls = https = NULL;
 }
 
 const struct host *
@@ -92,12 +125,12 @@ host_is_local(const struct jid *j)
 }
 
 static struct tls_set *
-current(struct tls_set **which)
+current(enum use use)
 {
 	struct tls_set *s;
 
 	pthread_mutex_lock(&lock);
-	s = tls_set_ref(*which);
+	s = tls_set_ref(tls[use]);
 	pthread_mutex_unlock(&lock);
 	return s;
 }
@@ -105,31 +138,32 @@ current(struct tls_set **which)
 struct tls_set *
 host_tls(void)
 {
-	return current(&tls);
+	return current(USE_CLIENTS);
 }
 
 struct tls_set *
 host_https(void)
 {
-	return current(&https);
+	return current(USE_HTTPS);
+}
+
+struct tls_set *
+host_s2s_tls(void)
+{
+	return current(USE_SERVERS);
 }
 
 int
 host_reload_tls(const struct config *c, struct err *e)
 {
-	struct tls_set *s = read_certificates(c, "xmpp-client", e), *h = s ? read_certificates(c, "http/1.1", e) : NULL, *old;
+	struct tls_set *sets[USES], *old[USES];
 
-	if (!h) {
-		tls_set_unref(s);
+	if (read_all_certificates(c, sets, e))
 		return -1;
-	}
 	pthread_mutex_lock(&lock);
-	old = tls;
-	tls = s;
-	s = https;
-	https = h;
+	memcpy(old, tls, sizeof(old));
+	memcpy(tls, sets, sizeof(tls));
 	pthread_mutex_unlock(&lock);
-	tls_set_unref(old);
-	tls_set_unref(s);
+	forget_certificates(old);
 	return 0;
 }

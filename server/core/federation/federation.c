@@ -115,7 +115,8 @@ federation_deliver(struct packet *p)
 	const struct partner *pt = home_config()->federation.on ? partner_find(jid_domain(p->to), PARTNER_OUT, NULL) : NULL;
 	struct pass_refusal r = { .error = XERROR_NOT_ALLOWED, .text = "this domain is not allowed here" };
 
-	if (!p->from || !pt || !pass_out_kind(pt, p, &r)) {
+	/* Nothing goes from one server to another through us. */
+	if (!p->from || federation_is_remote(p->from) || !pt || !pass_out_kind(pt, p, &r)) {
 		drop(p, &r);
 		return;
 	}
@@ -133,6 +134,7 @@ federation_start(const struct config *c, struct err *e)
 
 	if (!c->federation.on)
 		return 0;
+	partner_on_change(route_partners_changed);
 	if (trust_load(c, e) || partner_load(e) || dns_start(&d, e))
 		return -1;
 	return outbox_start(c, e);
@@ -202,6 +204,12 @@ federation_home_shutdown(void)
 	left = s2s_home_shutdown();
 	route_home_shutdown();
 	return left;
+}
+
+void
+federation_home_flush(void)
+{
+	outbox_home_flush();
 }
 
 void

@@ -29,8 +29,9 @@ void federation_deliver(struct packet *p);
 /* The record (RECORD_PEER) of the stream that carries what goes from the one's domain to the other's at the moment; 0: none. Any thread. */
 uint64_t federation_peer_record(const struct jid *from, const struct jid *to);
 
-/* From main: before and after the reactors. */
+/* From main, when the reactors, the homes and the archive writer run, before the doors open; and when the homes have ended their streams. */
 int federation_start(const struct config *c, struct err *e) MUST_CHECK;
+/* Settings have been read again, and are not yet in force. */
 int federation_reload(const struct config *c, struct err *e) MUST_CHECK;
 void federation_stop(void);
 
@@ -42,6 +43,8 @@ void federation_home_reload(void);
 void federation_home_quiet(void);
 /* Streams are told; what waits goes back to its senders. Returns how many streams are left. */
 unsigned federation_home_shutdown(void);
+/* What is known to have arrived is written down: before the workers stop. */
+void federation_home_flush(void);
 void federation_home_stop(void);
 
 #endif

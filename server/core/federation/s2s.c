@@ -233,6 +233,29 @@ s2s_end(struct s2s *s, enum xstream_error e, const char *text)
 	timer_set(&s->timer, LINGER_MS + 1000, on_timer);
 }
 
+const char *
+s2s_certificate_why(enum cert_verdict v)
+{
+	static const char *const why[CERT_VERDICTS] = {
+		[CERT_GOOD] = "certificate:good",
+		[CERT_ABSENT] = "certificate:absent",
+		[CERT_OTHER_NAME] = "certificate:other-name",
+		[CERT_EXPIRED] = "certificate:expired",
+		[CERT_NOT_YET] = "certificate:not-yet",
+		[CERT_SELF_SIGNED] = "certificate:self-signed",
+		[CERT_UNKNOWN_ISSUER] = "certificate:unknown-issuer",
+		[CERT_BAD_CHAIN] = "certificate:bad-chain",
+		[CERT_WRONG_USE] = "certificate:wrong-use",
+		[CERT_WEAK] = "certificate:weak",
+		[CERT_REVOKED] = "certificate:revoked",
+		[CERT_REVOCATION_UNKNOWN] = "certificate:revocation-unknown",
+		[CERT_NOT_PINNED] = "certificate:not-pinned",
+		[CERT_NOT_DANE] = "certificate:not-dane",
+	};
+
+	return v < CERT_VERDICTS ? why[v] : "certificate";
+}
+
 void
 s2s_refuse(struct s2s *s, enum xstream_error e, const char *why, const char *text)
 {
@@ -249,7 +272,9 @@ s2s_refuse(struct s2s *s, enum xstream_error e, const char *why, const char *tex
 static void
 update_reading(struct s2s *s)
 {
-	bool stop = s->waits || here->quiet || (s->lane && lane_is_full(s->lane));
+	/* What only confirms what we sent is read to the end. */
+	bool quiet = here->quiet && (s->state != S2S_READY || s->receives);
+	bool stop = s->waits || quiet || (s->lane && lane_is_full(s->lane));
 
 	if (stop == s->paused || s->state == S2S_CLOSING)
 		return;

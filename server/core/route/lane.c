@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/metric.h"
-#include "core/component/component.h"
+#include "core/federation/federation.h"
 #include "core/route/content.h"
 #include "core/home.h"
 #include "core/host.h"
@@ -270,6 +270,26 @@ recorded(struct mail *m)
 	unref(l);
 }
 
+/* What comes from another server, or goes there, refers to the record of who that is (RECORD_PEER); and what goes there waits in the record
+ * until it is known to have arrived (core/federation/outbox). */
+static void
+describe_way(struct entry *e, const struct jid *to)
+{
+	const struct packet *p = e->p;
+	bool chat = p->type == TYPE_NORMAL || p->type == TYPE_CHAT;
+	uint64_t peer = e->lane->of.peer;
+
+	if (!peer && federation_is_remote(to)) {
+		e->rec.direction = RECORD_OUT;
+		e->rec.about = federation_peer_record(p->from, to);
+		e->rec.deliverable = chat || p->type == TYPE_GROUPCHAT;
+		return;
+	}
+	e->rec.direction = peer ? RECORD_IN : RECORD_LOCAL;
+	e->rec.about = peer;
+	e->rec.deliverable = chat && jid_local(to) && host_is_local(to);
+}
+
 static void
 submit(struct entry *e)
 {
@@ -281,7 +301,7 @@ submit(struct entry *e)
 	e->rec.shown = e->rec.shown && (p->type == TYPE_NORMAL || p->type == TYPE_CHAT);
 	e->rec.mail.run = recorded;
 	e->rec.home = reactor_current();
-	e->rec.direction = RECORD_LOCAL;
+	describe_way(e, to);
 	e->rec.from_bare = jid_bare(p->from);
 	e->rec.from_resource = jid_resource(p->from);
 	e->rec.to_bare = jid_bare(to);
@@ -290,7 +310,6 @@ submit(struct entry *e)
 	e->rec.to_resource = p->to ? jid_resource(p->to) : NULL;
 	e->rec.stanza = p->xml;
 	e->rec.stanza_len = p->xml_len;
-	e->rec.deliverable = (p->type == TYPE_NORMAL || p->type == TYPE_CHAT) && jid_local(to) && host_is_local(to);
 	e->rec.accepted_ms = clock_mono_ms();
 	e->state = ENTRY_RECORDING;
 	e->lane->refs++;
@@ -304,11 +323,8 @@ may_pass(struct lane *l, struct packet *p)
 	struct hook h = { .stage = HOOK_SEND_CHECK, .stanza = p->st, .from = p->from, .to = p->to };
 	enum hook_verdict v;
 
-	if (p->to && !host_is_local(p->to) && !service_of(p->to) && !component_is(p->to)) {
-		router_refuse(p, XERROR_REMOTE_SERVER_NOT_FOUND, NULL,
-			"this server does not exchange messages with that domain");
+	if (p->to && federation_is_remote(p->to) && !federation_may_leave(p, l->session ? l->session->user : NULL))
 		return false;
-	}
 	if (!modules_want(HOOK_SEND_CHECK))
 		return true;
 	if (l->session) {

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "core/component/component.h"
+#include "core/federation/federation.h"
 #include "core/stream/c2s.h"
 #include "core/everyone.h"
 #include "core/home.h"
@@ -130,10 +131,7 @@ router_send(struct packet *p)
 	} else if (!ours && component_is(p->to)) {
 		component_deliver(p);
 	} else if (!ours) {
-		/* Federation is default-deny: no partner is allowed yet. */
-		if (p->from && (host_is_local(p->from) || service_of(p->from) || component_is(p->from)))
-			router_refuse(p, XERROR_REMOTE_SERVER_NOT_FOUND, NULL, "this server does not exchange messages with that domain");
-		packet_unref(p);
+		federation_deliver(p);
 	} else if (!jid_local(p->to)) {
 		send_to_server(p);
 	} else {
