@@ -19,6 +19,7 @@
 #include "core/route/lane.h"
 #include "core/route/packet.h"
 #include "core/route/router.h"
+#include "core/stream/stream.h"
 #include "net/conn.h"
 #include "net/listener.h"
 #include "xmpp/digest.h"
@@ -27,7 +28,6 @@
 #include "xmpp/serialize.h"
 
 #define LINGER_MS 3000
-#define THROTTLE_MS 100
 #define HASH_BYTES 20 /* SHA-1 */
 
 enum state {
@@ -57,7 +57,7 @@ struct component {
 	char id[33];
 	struct timer timer;    /* handshake, then linger */
 	struct timer throttle; /* set: reading waits for allowance */
-	int64_t allowance, allowance_ms; /* as in c2s: thousandths of a stanza */
+	struct stream_rate rate;
 };
 
 static _Thread_local struct list streams;
@@ -80,14 +80,10 @@ void
 component_accept(int fd, const struct sockaddr *peer, void *arg)
 {
 	const struct limits *m = &home_config()->limits;
-	struct parser_limits l = home_parser_limits();
+	struct parser_limits l = stream_limits_unauthenticated(true);
 	struct component *c = NEW(struct component);
 
 	(void)arg;
-	l.stanza_bytes = m->stanza_bytes_unauthenticated;
-	l.memory_bytes = l.stanza_bytes * 2;
-	if (l.token_bytes > l.stanza_bytes)
-		l.token_bytes = l.stanza_bytes;
 	/* component_stream_send keeps below half of it. */
 	c->conn = conn_new(fd, peer, &conn_ops, c, 2 * (m->component_queue_bytes + m->stanza_bytes));
 	c->parser = parser_new(&parser_ops, c, &l);
@@ -294,8 +290,7 @@ arrived(struct conn *conn, void *owner)
 	c->joined = true;
 	c->state = STATE_OPEN;
 	c->lane = lane_new_for(&(struct lane_owner){ .changed = lane_changed }, c);
-	c->allowance = (int64_t)home_config()->limits.component_stanzas_burst * 1000;
-	c->allowance_ms = reactor_now_ms(reactor_current());
+	stream_rate_init(&c->rate, home_config()->limits.component_stanzas_burst);
 	parser_set_limits(c->parser, &l);
 	metric_add(METRIC_COMPONENTS, 1);
 	log_info(conn_log(conn), "component-connected", "domain=%s address=%s", jid_domain(c->jid), conn_address(conn));
@@ -323,18 +318,12 @@ static void
 charge(struct component *c)
 {
 	const struct limits *l = &home_config()->limits;
-	int64_t now = reactor_now_ms(reactor_current()), full = (int64_t)l->component_stanzas_burst * 1000;
 
-	c->allowance += (now - c->allowance_ms) * (int64_t)l->component_stanzas_per_second;
-	c->allowance_ms = now;
-	if (c->allowance > full)
-		c->allowance = full;
-	c->allowance -= 1000;
-	if (c->allowance >= 0 || timer_is_set(&c->throttle))
+	if (stream_rate_charge(&c->rate, l->component_stanzas_per_second, l->component_stanzas_burst) || timer_is_set(&c->throttle))
 		return;
 	metric_add(METRIC_THROTTLED, 1);
 	conn_pause(c->conn);
-	timer_set(&c->throttle, THROTTLE_MS, throttle_over);
+	timer_set(&c->throttle, STREAM_THROTTLE_MS, throttle_over);
 }
 
 /* From here on it is a stanza like others: their elements are of jabber:client. */
@@ -408,28 +397,6 @@ on_closed(void *owner)
 	end(owner, XSTREAM_NONE, NULL);
 }
 
-static const struct {
-	enum parser_error error;
-	enum xstream_error condition;
-} parser_errors[] = {
-	{ PARSER_RESTRICTED, XSTREAM_RESTRICTED_XML },
-	{ PARSER_BAD_NAMESPACE, XSTREAM_INVALID_NAMESPACE },
-	{ PARSER_BAD_FORMAT, XSTREAM_BAD_FORMAT },
-	{ PARSER_TOO_BIG, XSTREAM_POLICY_VIOLATION },
-	{ PARSER_BAD_ENCODING, XSTREAM_UNSUPPORTED_ENCODING },
-};
-
-static void
-parser_failed(struct component *c, enum parser_error e)
-{
-	enum xstream_error x = XSTREAM_NOT_WELL_FORMED;
-
-	for (size_t i = 0; i < sizeof(parser_errors) / sizeof(parser_errors[0]); i++)
-		if (parser_errors[i].error == e)
-			x = parser_errors[i].condition;
-	end(c, x, parser_error_text(e));
-}
-
 static void
 on_data(struct conn *conn, void *owner, const char *p, size_t n)
 {
@@ -443,7 +410,7 @@ on_data(struct conn *conn, void *owner, const char *p, size_t n)
 	if (c->state == STATE_CLOSING)
 		return;
 	if (e != PARSER_OK) {
-		parser_failed(c, e);
+		end(c, stream_parser_error(e), parser_error_text(e));
 		return;
 	}
 	if (used < n)

@@ -22,9 +22,6 @@
 #include "xmpp/ns.h"
 #include "xmpp/serialize.h"
 
-#define PLAIN_BYTES 4096 /* an element before TLS: a flood of connections must cost little */
-#define THROTTLE_MS 100 /* a client over its rate is read ten times a second */
-
 struct streams {
 	struct list all;
 	unsigned n;
@@ -46,21 +43,6 @@ static void set_closing(struct c2s *c);
 
 static const struct conn_ops conn_ops = { on_data, on_secured, on_ended, on_flushed };
 static const struct parser_ops parser_ops = { on_opened, on_stanza, on_closed };
-
-/* Nothing but a stream header and <starttls/> is due in the clear; SASL messages may be longer. */
-static struct parser_limits
-limits_before_login(bool secure)
-{
-	struct parser_limits l = home_parser_limits();
-
-	l.stanza_bytes = home_config()->limits.stanza_bytes_unauthenticated;
-	if (!secure && l.stanza_bytes > PLAIN_BYTES)
-		l.stanza_bytes = PLAIN_BYTES;
-	l.memory_bytes = l.stanza_bytes * 2;
-	if (l.token_bytes > l.stanza_bytes)
-		l.token_bytes = l.stanza_bytes;
-	return l;
-}
 
 /* Birth and death */
 
@@ -113,7 +95,7 @@ struct c2s *
 c2s_new(struct conn *conn, bool secure, struct c2s_frames *frames)
 {
 	const struct config *cf = home_config();
-	struct parser_limits l = limits_before_login(secure);
+	struct parser_limits l = stream_limits_unauthenticated(secure);
 	struct c2s *c = NEW(struct c2s);
 
 	c->conn = conn;
@@ -184,8 +166,7 @@ may_write(const struct c2s *c)
 	return c->state != C2S_CLOSING && c->state != C2S_HANDSHAKE;
 }
 
-/* How fast a client may send what no lane holds back: presence, requests, typing. A token bucket; an empty one is not
- * an error, it only makes us read more slowly (P7). */
+/* How fast a client may send what no lane holds back (stream.h) */
 
 static void
 end_throttle(struct c2s *c)
@@ -206,18 +187,12 @@ static void
 charge(struct c2s *c)
 {
 	const struct limits *l = &home_config()->limits;
-	int64_t now = reactor_now_ms(reactor_current()), full = (int64_t)l->stanzas_burst * 1000;
 
-	c->allowance += (now - c->allowance_ms) * (int64_t)l->stanzas_per_second;
-	c->allowance_ms = now;
-	if (c->allowance > full)
-		c->allowance = full;
-	c->allowance -= 1000;
-	if (c->allowance >= 0 || timer_is_set(&c->throttle))
+	if (stream_rate_charge(&c->rate, l->stanzas_per_second, l->stanzas_burst) || timer_is_set(&c->throttle))
 		return;
 	metric_add(METRIC_THROTTLED, 1);
 	conn_pause(c->conn);
-	timer_set(&c->throttle, THROTTLE_MS, throttle_over);
+	timer_set(&c->throttle, STREAM_THROTTLE_MS, throttle_over);
 }
 
 bool
@@ -315,37 +290,6 @@ c2s_fail_sm(struct c2s *c, const char *h, unsigned sent)
 
 /* Bytes in */
 
-static const struct {
-	enum parser_error error;
-	enum xstream_error condition;
-} parser_errors[] = {
-	{ PARSER_NOT_WELL_FORMED, XSTREAM_NOT_WELL_FORMED },
-	{ PARSER_RESTRICTED, XSTREAM_RESTRICTED_XML },
-	{ PARSER_BAD_NAMESPACE, XSTREAM_INVALID_NAMESPACE },
-	{ PARSER_BAD_PREFIX, XSTREAM_NOT_WELL_FORMED },
-	{ PARSER_BAD_FORMAT, XSTREAM_BAD_FORMAT },
-	{ PARSER_TOO_BIG, XSTREAM_POLICY_VIOLATION },
-	{ PARSER_BAD_ENCODING, XSTREAM_UNSUPPORTED_ENCODING },
-};
-
-static void
-parser_failed(struct c2s *c, enum parser_error e)
-{
-	for (size_t i = 0; i < sizeof(parser_errors) / sizeof(parser_errors[0]); i++)
-		if (parser_errors[i].error == e)
-			c2s_refuse(c, parser_errors[i].condition, parser_error_text(e));
-}
-
-static bool
-is_space(const char *p, size_t n)
-{
-	/* Not strspn: the bytes do not end in a NUL. */
-	for (size_t i = 0; i < n; i++)
-		if (p[i] != ' ' && p[i] != '\t' && p[i] != '\r' && p[i] != '\n')
-			return false;
-	return true;
-}
-
 static void
 start_tls(struct c2s *c, size_t unread)
 {
@@ -390,9 +334,9 @@ take_turn_with(struct c2s *c, const char *rest, size_t n)
 	enum c2s_turn turn = c->turn;
 
 	c->turn = TURN_NONE;
-	c->early |= !is_space(rest, n);
+	c->early |= !stream_is_space(rest, n);
 	if (turn == TURN_STARTTLS)
-		start_tls(c, is_space(rest, n) ? 0 : n);
+		start_tls(c, stream_is_space(rest, n) ? 0 : n);
 	else if (turn == TURN_HOME)
 		sasl2_go_home(c);
 	else
@@ -450,7 +394,7 @@ space_ahead(struct c2s *c, const char *p, size_t n)
 {
 	size_t i = 0;
 
-	while (c->skip_space && i < n && is_space(p + i, 1))
+	while (c->skip_space && i < n && stream_is_space(p + i, 1))
 		i++;
 	if (i < n)
 		c->skip_space = false;
@@ -464,7 +408,7 @@ c2s_parsed(struct c2s *c, const char *p, size_t n, size_t *used)
 	enum parser_error e = parser_feed(c->parser, p, n, used);
 
 	if (c->state != C2S_CLOSING && e != PARSER_OK)
-		parser_failed(c, e);
+		c2s_refuse(c, stream_parser_error(e), parser_error_text(e));
 	return c->state != C2S_CLOSING;
 }
 
@@ -491,7 +435,7 @@ on_data(struct conn *conn, void *owner, const char *p, size_t n)
 	if (c->turn != TURN_NONE) {
 		take_turn_with(c, p + used, n - used);
 	} else if (used < n) {
-		c->early = c->state == C2S_LOOKING_UP && !c->authenticated && !is_space(p + used, n - used);
+		c->early = c->state == C2S_LOOKING_UP && !c->authenticated && !stream_is_space(p + used, n - used);
 		conn_keep_rest(conn, used);
 	}
 }
@@ -500,7 +444,7 @@ static void
 on_secured(struct conn *conn, void *owner)
 {
 	struct c2s *c = owner;
-	struct parser_limits l = limits_before_login(true);
+	struct parser_limits l = stream_limits_unauthenticated(true);
 
 	(void)conn;
 	parser_set_limits(c->parser, &l);
@@ -820,8 +764,7 @@ c2s_moved(struct c2s *c, bool away)
 void
 c2s_bound(struct c2s *c)
 {
-	c->allowance = (int64_t)home_config()->limits.stanzas_burst * 1000;
-	c->allowance_ms = reactor_now_ms(reactor_current());
+	stream_rate_init(&c->rate, home_config()->limits.stanzas_burst);
 	c->input_ms = reactor_now_ms(reactor_current());
 	timer_set(&c->timer, home_config()->stream.ping_ms ? (int64_t)home_config()->stream.ping_ms : 60000, on_timer);
 }

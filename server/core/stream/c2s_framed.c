@@ -178,15 +178,6 @@ failed(struct c2s *c)
 	c2s_refuse(c, XSTREAM_POLICY_VIOLATION, "message over a limit");
 }
 
-static bool
-is_space(const char *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!strchr(" \t\r\n", p[i]))
-			return false;
-	return true;
-}
-
 /* §3.3.3: exactly one element, and its "<" comes first. */
 static void
 take_element(struct c2s *c, const char *p, size_t n)
@@ -200,7 +191,7 @@ take_element(struct c2s *c, const char *p, size_t n)
 	}
 	if (!c2s_parsed(c, p, n, &used))
 		return;
-	if (!is_space(p + used, n - used))
+	if (!stream_is_space(p + used, n - used))
 		c2s_refuse(c, XSTREAM_BAD_FORMAT, "one element in a message");
 	else if (!parser_is_idle(c->parser))
 		c2s_refuse(c, XSTREAM_NOT_WELL_FORMED, "the message ends within an element");

@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "core/stream/c2s.h"
+#include "core/stream/stream.h"
 #include "core/host.h"
 #include "core/user.h"
 #include "net/conn.h"
@@ -60,9 +61,8 @@ struct c2s {
 	int64_t device;          /* store/device; 0: the client did not say */
 	char *client;            /* "software, device" of a client that said; NULL */
 	int64_t deadline_ms, input_ms;
-	int64_t allowance;       /* stanzas without a body it may still send now, in thousandths */
-	int64_t allowance_ms;    /* when that was so */
-	struct timer throttle;   /* set: reading waits for allowance */
+	struct stream_rate rate; /* of stanzas without a body */
+	struct timer throttle;   /* set: reading waits for it */
 	char *lang;
 	char *via;               /* TLS that ended in front of us, in words; NULL */
 	struct c2s_stranger *stranger; /* an IQ before authentication that waits for a module */
