@@ -162,7 +162,7 @@ def test_malformed(t):
     c.send("<iq type='get' from='%s' to='%s' id='2'/>" % (c.domain, t.server.domain))
     assert c.expect('iq').condition() == 'bad-request'
     c.send("<message from='%s' to='x@far.example' id='3'><body>b</body></message>" % c.domain)
-    assert c.expect('message').condition() == 'remote-server-not-found'
+    assert c.expect('message').condition() == 'not-allowed'
 
 
 def test_not_connected(t):
