@@ -39,6 +39,8 @@ struct module_service {
 	/* An account (bare address) is no more: who gets its name inherits nothing of it. For each place in memory; may be NULL. What is
 	 * in the database is a trigger's business. */
 	void (*account_removed)(void *place, const char *bare);
+	/* It has changed who of other servers may be met here (module_may_meet). For each place in memory, on its home; may be NULL. */
+	void (*partners_changed)(void *place);
 };
 
 /* In attach. One service a module. */
@@ -50,6 +52,8 @@ void *module_place(const struct hook *h);
 void module_place_hold(struct hook *h);
 /* Is this an address at a service of whatever module? Any thread. */
 bool module_is_service(const struct jid *j);
+/* May they be in rooms here: people of ours, components', and those of partners with whom group chat is allowed, both ways, now? */
+bool module_may_meet(const struct jid *j);
 /* The n-th domain that the module serves; NULL behind the last. */
 const char *module_service_domain(const struct module *m, unsigned n);
 

@@ -118,6 +118,9 @@ may_enter(struct hook *h, const struct room *r)
 {
 	enum affiliation a = room_affiliation(r, h->from);
 
+	/* Whom nothing may be sent to would be a ghost. */
+	if (!module_may_meet(h->from))
+		return refuse(h, XERROR_NOT_ALLOWED, NULL, "group chat with your domain is not allowed both ways");
 	if (a == AFFILIATION_OUTCAST)
 		return refuse(h, XERROR_FORBIDDEN, NULL, NULL);
 	if (r->locked && a < AFFILIATION_OWNER)

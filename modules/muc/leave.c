@@ -228,7 +228,7 @@ leave_bounced(struct hook *h, struct room *r)
 	struct room_crossing *c = room_crossing(r, h->from, NULL);
 	struct room_seat *s;
 
-	if (!is_lost(xerror_of(h->stanza->root)))
+	if (!is_lost(xerror_of(h->stanza->root)) && module_may_meet(h->from))
 		return HOOK_HANDLED;
 	if (r->alone)
 		return room_wait(h, &r->quiet, r, bounced_again);
@@ -239,4 +239,17 @@ leave_bounced(struct hook *h, struct room *r)
 		return HOOK_HANDLED;
 	metric_add(METRIC_ROOM_LOST, 1);
 	return leave(h, r, s, &(struct room_why){ .status = { MUC_KICKED, MUC_TECHNICAL }, .reason = "could not be reached" });
+}
+
+/* What takes effect is in the record first, like every leaving: so it goes the way of errors that come. */
+void
+leave_expel(const struct room_seat *s)
+{
+	struct stanza *st = stanza_new(NS_CLIENT, "presence");
+	struct elem *error = elem_add(st, st->root, NULL, "error");
+
+	elem_set(st, st->root, "type", "error");
+	elem_set(st, error, "type", "cancel");
+	elem_add(st, error, NS_STANZA_ERRORS, xerror_name(XERROR_REMOTE_SERVER_NOT_FOUND));
+	module_send(st, s->full, s->occupant->jid);
 }

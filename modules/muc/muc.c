@@ -141,6 +141,19 @@ account_removed(void *place, const char *bare)
 		room_set_affiliate(r, bare, AFFILIATION_NONE, "", NULL);
 }
 
+/* Who may no longer be here leaves as one who could not be reached: by an error in its name. */
+static void
+partners_changed(void *place)
+{
+	struct room *r = place;
+
+	for (struct room_seat *s = r->seats, *next; s; s = next) {
+		next = s->hh.next;
+		if (!module_may_meet(s->full))
+			leave_expel(s);
+	}
+}
+
 static int
 attach(struct module *m)
 {
@@ -156,6 +169,7 @@ attach(struct module *m)
 		.arrived = arrived,
 		.stopping = stopping,
 		.account_removed = account_removed,
+		.partners_changed = partners_changed,
 	};
 
 	module_serve(m, &service);

@@ -113,7 +113,7 @@ on_bounced(struct hook *h, void *data, bool ok)
 	return HOOK_HANDLED;
 }
 
-/* A resource that is not there may be there again tomorrow. */
+/* A resource that is not there may be there again tomorrow, a partner that is not allowed (at this hour), too. */
 static bool
 is_final(const struct hook *h)
 {
@@ -121,7 +121,7 @@ is_final(const struct hook *h)
 	const char *type = error ? elem_get(error, "type") : NULL;
 	enum xerror e = xerror_of(h->stanza->root);
 
-	return type && (e == XERROR_GONE || (!strcmp(type, "cancel") && (jid_is_bare(h->from) || e != XERROR_SERVICE_UNAVAILABLE)));
+	return type && e != XERROR_NOT_ALLOWED && (e == XERROR_GONE || (!strcmp(type, "cancel") && (jid_is_bare(h->from) || e != XERROR_SERVICE_UNAVAILABLE)));
 }
 
 enum hook_verdict

@@ -21,6 +21,7 @@
 #include "core/federation/trust.h"
 #include "core/home.h"
 #include "core/host.h"
+#include "core/roster/withheld.h"
 #include "core/route/router.h"
 #include "core/service/service.h"
 #include "core/user.h"
@@ -104,7 +105,9 @@ static void
 drop(struct packet *p, const struct pass_refusal *r)
 {
 	outbox_returned(p);
-	if (p->kind != PACKET_PRESENCE && p->from && !federation_is_remote(p->from))
+	if (p->kind == PACKET_PRESENCE)
+		withheld_note(p->to);
+	else if (p->from && !federation_is_remote(p->from))
 		router_refuse(p, r->error, r->type, r->text);
 	packet_unref(p);
 }
@@ -124,6 +127,15 @@ federation_deliver(struct packet *p)
 	reactor_post(home_of_domain(jid_domain(p->to)), &p->mail);
 }
 
+/* On each home: streams that may no longer be, who is in rooms, whom people see. */
+static void
+partners_changed(void)
+{
+	route_partners_changed();
+	service_partners_changed();
+	withheld_review();
+}
+
 /* Start and stop */
 
 int
@@ -134,7 +146,7 @@ federation_start(const struct config *c, struct err *e)
 
 	if (!c->federation.on)
 		return 0;
-	partner_on_change(route_partners_changed);
+	partner_on_change(partners_changed);
 	if (trust_load(c, e) || partner_load(e) || dns_start(&d, e))
 		return -1;
 	return outbox_start(c, e);
@@ -218,6 +230,7 @@ federation_home_stop(void)
 	s2s_home_stop();
 	route_home_stop();
 	outbox_home_stop();
+	withheld_home_stop();
 	partner_home_stop();
 	trust_home_stop();
 }

@@ -46,13 +46,12 @@ remember(struct user *u, struct jid *full)
 	return e;
 }
 
-/* Whom we let see us: nobody else gets anything by it. */
-static bool
-is_subscriber(const struct user *u, const struct jid *who)
+static unsigned
+subscription(const struct user *u, const struct jid *who)
 {
 	const struct roster_item *i = roster_find(u->roster, who);
 
-	return i && (i->subscription & SUB_FROM);
+	return i ? i->subscription : SUB_NONE;
 }
 
 void
@@ -62,7 +61,7 @@ elsewhere_presence(struct user *u, const struct packet *p)
 
 	if (!jid_resource(p->from) || (p->type != TYPE_NONE && p->type != TYPE_UNAVAILABLE))
 		return;
-	e = p->type == TYPE_NONE && is_subscriber(u, p->from) ? remember(u, p->from) : elsewhere_find(u, p->from);
+	e = p->type == TYPE_NONE && subscription(u, p->from) ? remember(u, p->from) : elsewhere_find(u, p->from);
 	if (e && p->type == TYPE_NONE)
 		features_announced_elsewhere(u, e, p);
 	else if (e)
@@ -114,7 +113,7 @@ module_tell_elsewhere(struct hook *h, struct stanza *st, const struct jid *from,
 {
 	struct hook of = { .stage = HOOK_PRESENCE_TO, .stanza = stanza_seal(st), .from = from, .to = to, .account = h->account };
 
-	if (!h->user || !is_subscriber(h->user, to))
+	if (!h->user || !h->user->roster || !(subscription(h->user, to) & SUB_FROM))
 		return;
 	if (!modules_want(HOOK_PRESENCE_TO) || modules_run(&of, h->user) == HOOK_NEXT)
 		module_tell(st, from, to);

@@ -18,6 +18,8 @@
 #include "core/federation/federation.h"
 #include "core/stream/c2s.h"
 #include "core/everyone.h"
+#include "core/federation/partner.h"
+#include "core/federation/pass.h"
 #include "core/home.h"
 #include "core/host.h"
 #include "core/route/iq.h"
@@ -396,10 +398,24 @@ tell_refused(struct user *u, const struct packet *p)
 		(void)modules_run(&h, u);
 }
 
+/* Whom a partner's people may write to is asked here, where the account's groups are known; not again of what waited in the record. */
+static bool
+partner_may(struct user *u, struct packet *p)
+{
+	struct pass_refusal r;
+
+	if (p->delayed || pass_to(u, p, &r))
+		return true;
+	partner_refused(jid_domain(p->from), PARTNER_IN, r.why, NULL);
+	if (p->kind != PACKET_PRESENCE || packet_is_subscription(p))
+		router_refuse(p, r.error, r.type, r.text);
+	return false;
+}
+
 bool
 router_may_arrive(struct user *u, struct packet *p)
 {
-	if (p->refusal || may_pass(HOOK_RECV_CHECK, u, p))
+	if (p->refusal || (partner_may(u, p) && may_pass(HOOK_RECV_CHECK, u, p)))
 		return true;
 	if (u->state == USER_READY) {
 		tell_refused(u, p);

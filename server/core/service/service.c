@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/component/component.h"
+#include "core/federation/federation.h"
+#include "core/federation/partner.h"
 #include "core/host.h"
 #include "core/module/chain.h"
 #include "core/module/modules.h"
@@ -91,6 +93,32 @@ service_account_removed(const char *bare)
 {
 	for (unsigned i = 0; ntable && i < reactor_count(); i++)
 		reactor_call(reactor_at(i), account_removed_here, mem_strdup(bare));
+}
+
+static void
+partners_changed(struct user *u, void *arg)
+{
+	(void)arg;
+	if (u->service && u->place && u->service->def->partners_changed)
+		u->service->def->partners_changed(u->place);
+}
+
+void
+service_partners_changed(void)
+{
+	if (ntable)
+		user_each(partners_changed, NULL);
+}
+
+bool
+module_may_meet(const struct jid *j)
+{
+	const struct partner *p;
+
+	if (!federation_is_remote(j))
+		return true;
+	p = partner_find(jid_domain(j), PARTNER_BOTH, NULL);
+	return p && (p->pass & PASS_ROOMS);
 }
 
 const struct service *

@@ -34,6 +34,8 @@ void service_each(const char *host, void (*fn)(void *arg, const char *domain, co
 void service_home_stopping(void);
 /* The account is no more, which is committed: every place of every home forgets it. Any thread. */
 void service_account_removed(const char *bare);
+/* On each home, when partners have changed: every place there looks who may still be there. */
+void service_partners_changed(void);
 /* Part of modules_stop. */
 void service_stop(void);
 
