@@ -13,6 +13,7 @@
 #include "net/cert_priv.h"
 
 #define SECURITY_LEVEL 2 /* 112 bits: RSA of 2048, no SHA-1 */
+#define SECURITY_BITS 112
 #define EC_BITS_MIN 256
 
 /* What OpenSSL found, for the leaf and for a CA above it. %s: that CA. Those that have words of their own are in `explain`. */
@@ -162,13 +163,15 @@ on_problem(int ok, X509_STORE_CTX *ctx)
 	return ok || cert_lists_problem(X509_STORE_CTX_get_app_data(ctx), ctx);
 }
 
-/* RSA is measured by OpenSSL's level. */
-static bool
-is_strong(X509 *x)
+bool
+cert_key_is_strong(X509 *x)
 {
 	EVP_PKEY *key = X509_get0_pubkey(x);
 
-	switch (key ? EVP_PKEY_get_base_id(key) : EVP_PKEY_NONE) {
+	if (!key || EVP_PKEY_get_security_bits(key) < SECURITY_BITS)
+		return false;
+
+	switch (EVP_PKEY_get_base_id(key)) {
 	case EVP_PKEY_RSA:
 	case EVP_PKEY_RSA_PSS:
 	case EVP_PKEY_ED25519:
@@ -214,7 +217,7 @@ strict(struct judging *j)
 		X509 *x = sk_X509_value(j->chain, i);
 		bool anchor = i == n - 1;
 
-		if (!is_strong(x))
+		if (!cert_key_is_strong(x))
 			return of_issuer(j, i ? x : j->q->leaf, CERT_WEAK, "its key is too weak", "the key of its issuer '%s' is too weak");
 		if (i == 0)
 			continue;

@@ -123,6 +123,8 @@ cert_dane_verify(struct judging *j)
 	if (!usable)
 		return cert_refuse(j, CERT_NOT_DANE, "there are no TLSA records for it that DNSSEC vouches for");
 	if (named(j, USE_LEAF, j->q->leaf)) {
+		if (!cert_key_is_strong(j->q->leaf))
+			return cert_refuse(j, CERT_WEAK, "its key is too weak");
 		j->names_free = true;
 		j->list_silent = true;
 		return true;

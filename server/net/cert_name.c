@@ -188,7 +188,7 @@ scan(struct scan *s)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(s->j->q->leaf, NID_subject_alt_name, NULL, NULL);
 
-	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+	for (int i = 0; i < sk_GENERAL_NAME_num(names) && i < CERT_NAMES_MAX; i++) {
 		const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
 
 		if (g->type == GEN_DNS)

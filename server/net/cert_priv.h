@@ -12,6 +12,7 @@
 
 #define CERT_SHOWN_MAX 16 /* certificates that a peer shows and that are looked at */
 #define CERT_DEPTH_MAX 8  /* CAs between leaf and anchor */
+#define CERT_NAMES_MAX 500 /* names in a certificate that are looked at */
 #define CERT_NAME_MAX 100 /* bytes of a name in our words */
 
 struct cert_store {
@@ -39,6 +40,9 @@ bool cert_refuse(struct judging *j, enum cert_verdict v, const char *fmt, ...) _
 
 /* SHA-256 of the SubjectPublicKeyInfo. */
 void cert_key_hash(X509 *x, unsigned char out[CERT_PIN]);
+
+/* RSA of 2048 bits, P-256, Ed25519, or better. */
+bool cert_key_is_strong(X509 *x);
 
 /* The way from the leaf to an anchor: `anchors`, which may be anything that was shown (a partial chain is enough), or NULL: those of
  * q->store, which must be roots. Fills j->chain when true. */
