@@ -12,6 +12,7 @@ In scenarios, as client and as server alike:
         animal.pins, animal.tlsa           # ["sha256/…"]; [(usage, selector, matching, bytes)], animal.also: names of SRV targets
         animal.lists, animal.revocation    # needs zoo.crl as federation.crl_file; 'soft' or 'hard' as federation.revocation
         animal.ocsp                        # file with a response to staple (DER), or None
+        animal.tls                         # False: no TLS carries it, it is for the judge alone
         animal.days                        # to be looked at so many days from now; 0 for all that are for scenarios
     zoo.ca, zoo.crl                        # PEM: the authority to allow with --ca, its revocation lists
 
@@ -152,7 +153,7 @@ class Animal:
     def __init__(self, name, verdict, **more):
         self.name, self.verdict, self.words = name, verdict, ''
         self.trust, self.pins, self.tlsa, self.also = 'ca', [], [], []
-        self.lists, self.revocation, self.ocsp, self.days = False, 'soft', None, 0
+        self.lists, self.revocation, self.ocsp, self.days, self.tls = False, 'soft', None, 0, True
         self.__dict__.update(more)
 
     def line(self):
@@ -343,6 +344,7 @@ class Zoo:
         used('ed25519', 'good', '', key=self.new_key('ed25519', 'ed25519'))
         used('rsa-1024', 'weak', 'key is too weak', key=self.new_key('rsa1024', 'rsa1024'))
         used('p-224', 'weak', 'key is too weak', key=self.new_key('p224', 'p224'))
+        self.animals[-1].tls = False        # TLS 1.3 has no such signatures, and 1.2 here no such curve
         used('sha-1', 'weak', 'SHA-1', digest='sha1')
         weak = self.authority('Zoo Weak', root, key='rsa1024')
         used('intermediate-rsa-1024', 'weak', "key of its issuer 'Zoo Weak'", [weak])

@@ -1,0 +1,190 @@
+"""The certificate zoo (chancerytest/zoo.py) between servers: RFC 6120 §13.7, RFC 6125, RFC 9525, RFC 5280, XEP-0178, RFC 7673.
+
+The same certificates are shown by who connects to us and by whom we connect to, with the same outcome: who is good may go on, who is not is
+told why in the words that the log and `chancery federation test` have, and nothing is said to them or taken from them.
+"""
+from chancerytest.client import Closed, unique
+from chancerytest.scenario import alone
+from chancerytest.zoo import zoo_of
+
+SUCCESS = "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"
+
+
+def allow(t, domain, *how, reason='the zoo'):
+    code, out, err = t.server.cli('federation', 'allow', domain, *how, '--owner', 'tests@chancery.test', '--reason', reason)
+    assert code == 0, (domain, how, out, err)
+
+
+def comes(t, animal, direct=True, keep=False):
+    """As a server that connects: None when it may authenticate, else the words of the stream error."""
+    s = t.s2s(animal.domain, animal)
+    if keep:
+        return s.authenticated()
+    try:
+        if direct:
+            s.connect(direct=True)
+        else:
+            s.connect()
+            s.open().expect_features()
+            s.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+            s.expect('proceed')
+            s.start_tls()
+        s.features = None
+        s.open().expect_features()
+    except Closed:
+        assert s.error is not None and s.error.condition() == 'not-authorized', (animal.name, s.error)
+        assert s.features is None, animal.name
+        return s.error.text('text')
+    assert s.mechanisms() == ['EXTERNAL'], (animal.name, s.features)
+    s.cut()
+    return None
+
+
+def goes(t, partner, animal, juliet):
+    """As the server that is connected to: None when what waited was given to it, else the words of the error that its sender has got."""
+    id = unique('z')
+    partner.certificate = animal
+    juliet.message(partner.jid(), animal.name, id=id)
+    s = partner.accept().accept_tls(alpn=['xmpp-server'])
+    if animal.verdict != 'good':
+        e = juliet.expect(lambda e: e.get('id') == id and e.get('type') == 'error', 'the error for ' + animal.name)
+        s.fresh().expect_eof()
+        assert not s.heard and (s.header is None or s.error.condition() == 'not-authorized'), (animal.name, 'was talked to', s.heard)
+        return e.text('error', 'text') or str(e)
+    s.fresh().serve_auth().fresh().send(SUCCESS)
+    s.answer_open()
+    s.expect_message(animal.name)
+    s.close()
+    return None
+
+
+def judged(animals, how):
+    wrong = []
+    for a in animals:
+        if not a.tls:
+            continue
+        words = how(a)
+        if (words is None) != (a.verdict == 'good') or (words is not None and a.words not in words):
+            wrong.append('%s: %s instead of %s (%s)' % (a.name, words, a.verdict, a.words))
+    assert not wrong, '\n'.join(wrong)
+
+
+def all_come(t, animals, direct=True):
+    judged(animals, lambda a: comes(t, a, direct))
+
+
+def all_go(t, animals, *how):
+    juliet, partners = t.online(), {}
+
+    def one(a):
+        if a.ascii not in partners:
+            partners[a.ascii] = t.partner(a.ascii, direct=True, allow=None)
+        # Whom it did not like is tried again when the entry has been changed, or much later.
+        allow(t, a.ascii, *how, reason='for ' + a.name)
+        return goes(t, partners[a.ascii], a, juliet)
+    judged(animals, one)
+
+
+def counted(t):
+    return {v: t.server.metric('chancery_errors_total', '{scope="certificate",condition="%s"}' % v) or 0
+            for v in ('other-name', 'expired', 'self-signed', 'unknown-issuer', 'bad-chain', 'wrong-use', 'weak')}
+
+
+def test_names(t):
+    """RFC 6120 §13.7.1.2, RFC 9525 §6: SRV-ID, XmppAddr, DNS-ID with wildcard, addresses, IDNs; everything else is another name"""
+    zoo = zoo_of('names.test', 'names')
+    for domain in ('names.test', '*.names.test', '192.0.2.1', '[2001:db8::1]'):
+        allow(t, domain, '--ca', zoo.ca)
+    all_come(t, zoo.animals)
+    all_go(t, [a for a in zoo.animals if 'address' not in a.name], '--ca', zoo.ca)
+
+
+def test_chains(t):
+    """RFC 5280 §6, RFC 6120 §13.7.1.1: dates, unknown issuers, intermediates, path length, constraints; each is counted by kind"""
+    zoo = zoo_of('chains.test', 'dates_and_chains')
+    for domain in ('chains.test', 'customer.example'):
+        allow(t, domain, '--ca', zoo.ca)
+    before = counted(t)
+    all_come(t, zoo.animals)
+    after = counted(t)
+    for v in ('expired', 'self-signed', 'unknown-issuer', 'bad-chain'):
+        assert after[v] > before[v], (v, before, after)
+    all_go(t, zoo.animals, '--ca', zoo.ca)
+
+
+def test_strength(t):
+    """RFC 6120 §13.7.1.1, RFC 9525 §7: keys that are weak, uses that are not for servers; clientAuth is not needed, and not enough"""
+    zoo = zoo_of('strength.test', 'uses_and_strength')
+    allow(t, 'strength.test', '--ca', zoo.ca)
+    all_come(t, zoo.animals)
+    all_go(t, zoo.animals, '--ca', zoo.ca)
+
+
+def test_starttls(t):
+    """XEP-0178 §3: behind STARTTLS it is the same, and no EXTERNAL is offered to who shows nothing"""
+    zoo = zoo_of('starttls.test', 'dates_and_chains')
+    allow(t, 'starttls.test', '--ca', zoo.ca)
+    all_come(t, [zoo[name] for name in ('intermediate', 'expired', 'self-signed', 'unknown-ca', 'name-constraint')], direct=False)
+    s = t.s2s('starttls.test')
+    try:
+        s.secure()
+        raise AssertionError('features for nobody: %s' % s.features)
+    except Closed as e:
+        assert e.error is None or e.error == 'not-authorized', e
+    assert s.error.text('text') == 'it shows no certificate', s.error
+
+
+def test_pins(t):
+    """Pinned keys: of the leaf, of an authority, two while they are changed; any other is refused whoever vouches for it"""
+    zoo = zoo_of('pins.test', 'pinned')
+    for a in zoo.animals:
+        if a.revocation == 'hard':
+            continue        # a setting of the whole server
+        allow(t, 'pins.test', *(x for p in a.pins for x in ('--pin', p)))
+        if a.name == 'pinned-root-not-shown':
+            continue        # that root is nobody's whom the server knows
+        all_come(t, [a])
+
+
+@alone()
+def test_revocation_lists(t):
+    """RFC 5280 §5, RFC 6120 §13.7.2: a list that is put there takes effect by a reload, on the stream that is open, too; hard: somebody has to say"""
+    zoo = zoo_of('lists.test', 'revocation')
+    allow(t, 'lists.test', '--ca', zoo.ca)
+    assert comes(t, zoo['revoked-by-list']) is None
+    open_one, revoked_one = (comes(t, zoo[name], keep=True) for name in ('nobody-says', 'revoked-by-list'))
+    set_federation(t, crl_file=zoo.crl)
+    assert revoked_one.expect_end() == 'policy-violation'
+    assert 'revoked on' in revoked_one.error.text('text')
+    all_come(t, [a for a in zoo.animals if a.trust == 'ca' and a.lists and a.revocation == 'soft'])
+    set_federation(t, revocation='hard')
+    assert open_one.expect_end() == 'policy-violation'
+    all_come(t, [a for a in zoo.animals if a.trust == 'ca' and a.lists and a.revocation == 'hard'])
+    set_federation(t, revocation='off')
+    assert comes(t, zoo['revoked-by-list']) is None
+
+
+@alone()
+def test_file_that_cannot_be_used(t):
+    """A reload with authorities or lists that cannot be read changes nothing, and says which file and why"""
+    zoo = zoo_of('lists.test', 'revocation')
+    allow(t, 'lists.test', '--ca', zoo.ca)
+    set_federation(t, crl_file=zoo.crl)
+    for name in (zoo.ca, '/nowhere/lists.pem', '/etc'):
+        code, _, err = set_federation(t, crl_file=name)
+        assert code == 1 and name in err, (code, err)
+    code, _, err = set_federation(t, crl_file=zoo.crl, ca_file=zoo.crl)
+    assert code == 1 and zoo.crl in err, (code, err)
+    assert 'revoked on' in comes(t, zoo['revoked-by-list'])
+
+
+def set_federation(t, **settings):
+    """Another settings file from here on; what the reload says."""
+    with open(t.server.env['CHANCERY_CONFIG']) as f:
+        lines = [s for s in f.read().split('\n') if s.strip().split(':')[0] not in settings]
+    at = lines.index('federation:')
+    lines[at + 1:at + 1] = ['  %s: "%s"' % (k, v) for k, v in settings.items()]
+    with open(t.server.env['CHANCERY_CONFIG'], 'w') as f:
+        f.write('\n'.join(lines))
+    t.server.edited = True
+    return t.server.cli('config', 'reload')
