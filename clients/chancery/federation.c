@@ -444,6 +444,74 @@ federation_withdraw(const struct options *o, int argc, char **argv)
 	return say(o, command_ask(o, "federation", "withdraw", json_pack("{s:I}", "id", (json_int_t)id)), "withdrawn");
 }
 
+/* A line each; what would happen comes last, and the exit code says it again. */
+static int
+federation_test(const struct options *o, int argc, char **argv)
+{
+	static const char *const heads[][2] = {{"entry", "Entry"},	   {"names", "Name servers"}, {"connection", "Connection"},
+					       {"tls", "TLS"},		   {"certificate", "Certificate"}, {"judgement", "Judged by the entry"},
+					       {"out", NULL},		   {"in", NULL}};
+	struct buf out = {0};
+	json_t *rows, *row;
+	bool works = false;
+	size_t i;
+
+	(void)argc;
+	if (only(o, "") != 0)
+		return EXIT_USAGE;
+	rows = command_ask(o, "federation", "test", json_pack("{s:s}", "domain", argv[0]));
+	if (rows == NULL)
+		return EXIT_REFUSED;
+	json_array_foreach(rows, i, row) {
+		const char *step = json_string_value(json_object_get(row, "step"));
+
+		works |= json_is_true(json_object_get(row, "works"));
+		for (size_t k = 0; !o->json && step != NULL && k < sizeof heads / sizeof *heads; k++)
+			if (strcmp(step, heads[k][0]) == 0 && heads[k][1] != NULL)
+				buf_addf(&out, "%s: ", heads[k][1]);
+		if (!o->json) {
+			table_value(json_object_get(row, "text"), &out);
+			buf_addc(&out, '\n');
+		}
+	}
+	if (o->json)
+		table_print_json(rows, &out);
+	json_decref(rows);
+	return command_print(&out) == EXIT_DONE && works ? EXIT_DONE : EXIT_REFUSED;
+}
+
+static int
+federation_pin(const struct options *o, int argc, char **argv)
+{
+	static const struct table_column columns[] = {{"domain", "Domain"},	{"subject", "Certificate of"}, {"issuer", "Issued by"},
+						      {"names", "For"},		{"not_before", "Good from"},   {"not_after", "Until"},
+						      {"verdict", "Judged"},	{"pin", "Key"},		       {NULL, NULL}};
+	struct buf out = {0};
+	const json_t *proposal;
+	json_t *rows;
+
+	(void)argc;
+	if (only(o, "reason") != 0)
+		return EXIT_USAGE;
+	rows = command_ask(o, "federation", "pin", json_pack("{s:s, s:s*, s:s*}", "domain", argv[0], "owner", o->owner, "reason",
+								 value(o, "reason")));
+	if (rows == NULL)
+		return EXIT_REFUSED;
+	proposal = json_object_get(json_array_get(rows, 0), "proposal");
+	if (o->json) {
+		table_print_json(rows, &out);
+	} else {
+		table_print_row(json_array_get(rows, 0), columns, &out);
+		if (json_is_integer(proposal))
+			buf_addf(&out, "Nothing is trusted yet. Compare the key with what the partner says it is, by telephone for instance; then\n"
+				 "  chancery federation approve %lld\n", (long long)json_integer_value(proposal));
+		else
+			buf_adds(&out, "This key is pinned already.\n");
+	}
+	json_decref(rows);
+	return command_print(&out);
+}
+
 static const char allow_more[] =
 	"\nDOMAIN is partner.example, or *.partner.example for all below it. Again for the same one: changes what is given and leaves\n"
 	"the rest. A new one may do everything in both directions, and has to prove itself by a certificate of a public CA.\n"
@@ -467,6 +535,11 @@ const struct command command_federation[] = {
 	 "\nWants --reason TEXT. Its streams are closed, and what waits for it goes back to its senders. Its history stays.\n"},
 	{"federation", "list", "", 0, 0, federation_list, "Lists partners", NULL},
 	{"federation", "show", "DOMAIN", 1, 1, federation_show, "Shows a partner, its streams, history and refusals", NULL},
+	{"federation", "test", "DOMAIN", 1, 1, federation_test, "Tries a domain, and says what would happen; exit code 1 when it would not work",
+	 "\nFinds its servers, connects to them, looks at their certificate by the partner's entry, and logs in where the entry has us\n"
+	 "send. No message is sent. A domain that is not allowed yet is judged by the public CAs.\n"},
+	{"federation", "pin", "DOMAIN", 1, 1, federation_pin, "Proposes to pin the key that its server shows now",
+	 "\nNothing is trusted by it: `chancery federation approve` does that, when the key has been compared. --owner, --reason as for allow.\n"},
 	{"federation", "report", "", 0, 0, federation_report, "Who exchanged how much with whom; who was refused",
 	 "\n--since 7d, or a date: default 30d. Messages are counted from the record.\n"},
 	{"federation", "proposals", "", 0, 0, federation_proposals, "Lists changes that wait for approval", NULL},

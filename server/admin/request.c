@@ -117,7 +117,8 @@ find_verb(const char *noun, const char *verb)
 	static const struct request_verb *const tables[] = {request_user_verbs, request_people_verbs, request_device_verbs,
 							    request_server_verbs, request_announce_verbs,
 							    request_invite_verbs, request_room_verbs,
-							    request_federation_verbs, request_federation_look_verbs};
+							    request_federation_verbs, request_federation_look_verbs,
+							    request_federation_test_verbs};
 
 	for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
 		for (const struct request_verb *v = tables[t]; v->noun != NULL; v++)

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "core/config/config.h"
 #include "core/federation/partner.h"
+#include "core/federation/s2s_list.h"
 #include "store/partner_store.h"
 
 #define PAGE 500
@@ -133,6 +134,25 @@ refusals_of(struct request *r, const char *domain)
 	return out;
 }
 
+static void
+add_stream(void *arg, const struct s2s_seen *s)
+{
+	json_array_append_new(arg, json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I}", "direction",
+					     s->sends && s->receives ? "both" : s->sends ? "out" : "in", "made_here", (int)s->made_here, "local",
+					     s->local, "remote", s->remote, "state", s->state, "how", s->how, "fingerprint", s->fingerprint,
+					     "address", s->address, "tls", s->tls, "resumable", (int)s->resumable, "in", (json_int_t)s->in, "out",
+					     (json_int_t)s->out));
+}
+
+static json_t *
+streams_of(const char *domain)
+{
+	json_t *out = json_array();
+
+	s2s_list(domain, add_stream, out);
+	return out;
+}
+
 /* A domain that has none, but a past, is shown too. */
 static int
 show(struct request *r, const struct config *c, struct arena *a, const char *domain)
@@ -156,6 +176,7 @@ show(struct request *r, const struct config *c, struct arena *a, const char *dom
 	row = entry != NULL ? partner_entry_show(c, entry) : json_pack("{s:s, s:s}", "domain", domain, "state", "not allowed");
 	if (entry != NULL && json_is_string(json_object_get(entry, "ca_pem")))
 		json_object_set(row, "ca", json_object_get(entry, "ca_pem"));
+	json_object_set_new(row, "streams", streams_of(domain));
 	json_object_set_new(row, "history", history);
 	json_object_set_new(row, "refusals", refusals);
 	json_decref(entry);

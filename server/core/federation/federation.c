@@ -222,6 +222,7 @@ void
 federation_home_flush(void)
 {
 	outbox_home_flush();
+	partner_home_flush();
 }
 
 void

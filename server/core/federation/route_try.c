@@ -64,15 +64,13 @@ fail(struct route *r, const struct route_reason *why)
 static void
 start(struct route *r)
 {
-	const struct partner *p = partner_find(jid_domain(r->remote), PARTNER_OUT, NULL);
 	struct route_reason denied;
 
-	if (!p) {
+	if (!partner_find(jid_domain(r->remote), PARTNER_OUT, NULL)) {
 		route_denied(r->remote, &denied);
 		fail(r, &denied);
 		return;
 	}
-	r->version = p->version;
 	here->under_way++;
 	r->attempt = attempt_new(r, r->local, r->remote);
 }
