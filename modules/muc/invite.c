@@ -288,6 +288,8 @@ read_one(struct hook *h, const struct room *r, const struct elem *e, struct aske
 	arena_on_free(hook_memory(h), drop_jid, whom);
 	if (room_affiliation(r, whom) == AFFILIATION_OUTCAST)
 		return refuse(h, XERROR_NOT_ALLOWED, "they are banned from the room");
+	if (!module_may_meet(whom))
+		return refuse(h, XERROR_NOT_ALLOWED, "group chat with their domain is not allowed here");
 	before = find(r, h->from, whom);
 	if (before && clock_mono_us() - before->at_us < (int64_t)module_limits()->room_invitation_again_seconds * 1000000)
 		return refuse_for_now(h, "you have just invited them");

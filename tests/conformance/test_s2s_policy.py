@@ -304,3 +304,30 @@ def test_contacts_not_allowed(t):
     assert again.roster().find('roster:query', 'item').get('jid') == romeo
     r = again.iq('set', "<query xmlns='jabber:iq:roster'><item jid='%s' subscription='remove'/></query>" % romeo)
     assert r.get('type') == 'result', r
+
+
+def test_who_is_narrowed(t):
+    """--who, given to a partner that all could talk to: presence of the others is not sent there any more, nor their events"""
+    a, b, p = t.online(), t.online(), t.partner()
+    for c in (a, b):
+        befriend(c, p)
+    p.allow('--who', a.bare)
+    b.presence(inner='<show>away</show>')
+    b.ping()
+    a.presence(inner='<show>xa</show>')
+    assert p.expect_presence(None, a.jid).text('show') == 'xa'
+    assert not [e for e in p.heard() if e.get('from') == b.jid], p.heard()
+
+
+def test_component(t):
+    """XEP-0114: a component talks with partners as users do, under the same rules: labels, kinds, allowed domains"""
+    c, p = t.component().joined(), t.partner(allow=('--no-files',))
+    me = 'bot@' + c.domain
+    c.send("<message from='%s' to='%s' id='c1' type='chat'><body>out</body></message>" % (me, p.jid()))
+    assert p.expect_message('out').get('from') == me
+    p.message(me, 'in')
+    assert labels(c.expect_message('in')) == ['EXTERNAL \u00b7 ' + p.domain]
+    c.send("<message from='%s' to='%s' id='c2' type='chat'>%s</message>" % (me, p.jid(), BODY + OOB))
+    refusal(c, 'c2', text='files, and links to files')
+    c.send("<message from='%s' to='romeo@d0.nobody.test' id='c3' type='chat'>%s</message>" % (me, BODY))
+    refusal(c, 'c3', text='not allowed here')

@@ -168,6 +168,13 @@ def test_invited(t):
     assert a.expect(lambda e: e.find('jabber:x:conference:x') is not None, 'an invitation').get('from') == p.jid()
 
 
+def test_invited_in_vain(t):
+    """XEP-0045 §7.8: who invites somebody of a domain that is not allowed is told so"""
+    room, a = here(t, 1)
+    a.stanza("<message to='%s' id='i1'><x xmlns='%s'><invite to='romeo@d0.nobody.test'/></x></message>" % (room.jid, USER))
+    assert a.expect(lambda e: e.get('id') == 'i1' and e.get('type') == 'error', 'a refusal').condition() == 'not-allowed'
+
+
 # -- rooms there ------------------------------------------------------------------------------------------
 
 def entered(t, **kw):

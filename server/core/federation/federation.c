@@ -112,6 +112,13 @@ drop(struct packet *p, const struct pass_refusal *r)
 	packet_unref(p);
 }
 
+/* Whose account it comes from: where it has just left its session, its roster, its inbox, that is here. */
+static const struct user *
+sender_here(const struct packet *p)
+{
+	return jid_local(p->from) && home_of(p->from) == reactor_current() ? user_find(p->from) : NULL;
+}
+
 void
 federation_deliver(struct packet *p)
 {
@@ -119,7 +126,8 @@ federation_deliver(struct packet *p)
 	struct pass_refusal r = { .error = XERROR_NOT_ALLOWED, .text = "this domain is not allowed here" };
 
 	/* Nothing goes from one server to another through us. */
-	if (!p->from || federation_is_remote(p->from) || !pt || !pass_out_kind(pt, p, &r)) {
+	if (!p->from || federation_is_remote(p->from) || !pt ||
+		!pass_out_late(pt, p, pt->nwho ? sender_here(p) : NULL, &r)) {
 		drop(p, &r);
 		return;
 	}

@@ -77,7 +77,7 @@ may_be_for_room(const struct packet *p)
 	return p->kind == PACKET_PRESENCE && p->type == TYPE_NONE && p->to && !jid_is_bare(p->to) && jid_local(p->to);
 }
 
-bool
+static bool
 pass_out_kind(const struct partner *pt, const struct packet *p, struct pass_refusal *r)
 {
 	unsigned lacking = pass_needs(p) & ~pt->pass;
@@ -150,11 +150,17 @@ is_asked_who(const struct packet *p)
 /* The ways */
 
 bool
-pass_out(const struct partner *pt, const struct packet *p, const struct user *u, struct pass_refusal *r)
+pass_out_late(const struct partner *pt, const struct packet *p, const struct user *u, struct pass_refusal *r)
 {
 	bool account = u && !u->service && is_asked_who(p);
 
-	if (!pass_out_kind(pt, p, r) || (account && !is_for_account(pt, u, jid_domain(p->to), r, true))) {
+	return pass_out_kind(pt, p, r) && (!account || is_for_account(pt, u, jid_domain(p->to), r, true));
+}
+
+bool
+pass_out(const struct partner *pt, const struct packet *p, const struct user *u, struct pass_refusal *r)
+{
+	if (!pass_out_late(pt, p, u, r)) {
 		add_contact(r);
 		return false;
 	}

@@ -30,8 +30,9 @@ struct pass_refusal {
 unsigned pass_needs(const struct packet *p);
 /* Going out, in the sender's lane, after partner_find. `u` NULL: a service's or component's. False: r says why. */
 bool pass_out(const struct partner *pt, const struct packet *p, const struct user *u, struct pass_refusal *r);
-/* The same for what has passed no lane (presence of accounts, what rooms and nodes tell): its kind only. */
-bool pass_out_kind(const struct partner *pt, const struct packet *p, struct pass_refusal *r);
+/* The same for what has passed no lane (presence of accounts, what rooms and nodes tell): without rates. `u`: the sender's account where it is
+ * in memory here, else NULL. */
+bool pass_out_late(const struct partner *pt, const struct packet *p, const struct user *u, struct pass_refusal *r);
 /* Coming in, at the home of the remote domain. Not sealed yet. */
 bool pass_in(const struct partner *pt, const struct packet *p, struct pass_refusal *r);
 /* The same at the recipient's home, where the groups of `u` are known: may its account be written to by the partner? Looks the

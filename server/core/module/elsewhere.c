@@ -13,6 +13,8 @@
 #include "core/user.h"
 #include "module.h"
 
+#define OF_ONE 32 /* clients of one contact */
+
 static void
 forget(struct user *u, struct elsewhere *e)
 {
@@ -32,13 +34,26 @@ elsewhere_find(const struct user *u, const struct jid *full)
 	return e;
 }
 
+/* One contact does not take the room of all. */
+static bool
+has_room(const struct user *u, const struct jid *full)
+{
+	unsigned n = 0;
+
+	if (HASH_COUNT(u->elsewhere) >= home_config()->limits.contact_clients)
+		return false;
+	for (const struct elsewhere *e = u->elsewhere; e; e = e->hh.next)
+		n += jid_equal_bare(e->jid, full);
+	return n < OF_ONE;
+}
+
 /* NULL: there are too many. */
 static struct elsewhere *
 remember(struct user *u, struct jid *full)
 {
 	struct elsewhere *e = elsewhere_find(u, full);
 
-	if (e || HASH_COUNT(u->elsewhere) >= home_config()->limits.contact_clients)
+	if (e || !has_room(u, full))
 		return e;
 	e = NEW(struct elsewhere);
 	e->jid = jid_ref(full);
