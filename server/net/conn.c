@@ -691,8 +691,7 @@ begin_tls(struct conn *c, SSL *ssl)
 	c->ssl = ssl;
 	if (SSL_set_fd(ssl, c->fd) != 1)
 		mem_exhausted(0);
-	/* Between servers (mutual sets). */
-	c->hello.chains = SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE;
+	c->hello.chains = !SSL_is_server(ssl);
 	watch(c);
 	c->plain_left = buf_len(&c->out);
 	c->state = TLS_WAITS;

@@ -64,7 +64,7 @@ int conn_tcp_progress(const struct conn *c, uint64_t *given, uint64_t *acknowled
  * bytes of the current data() call that it has not consumed; when that is not 0 the call fails (-1) and
  * the owner closes the stream (STARTTLS injection). Pending output (<proceed/>) is flushed first. */
 int conn_start_tls(struct conn *c, struct tls_set *tls, bool alpn_required, size_t unread) MUST_CHECK;
-/* Client side: takes over `ssl` (tls_connect_new), whatever it returns. As above; a server's handshake messages are bounded too. `secured` is called whatever its
+/* Client side: takes over `ssl` (tls_connect_new), whatever it returns. As above; a server's handshake messages are bounded too (net/hello.h). `secured` is called whatever its
  * certificate is. */
 int conn_connect_tls(struct conn *c, SSL *ssl, size_t unread) MUST_CHECK;
 bool conn_is_secure(const struct conn *c);

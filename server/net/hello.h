@@ -4,8 +4,9 @@
  * for a ClientHello: too much for somebody who has not shown anything yet. Used by conn until its
  * handshake has finished. A real ClientHello has 0.2 to 3 KiB.
  *
- * Between servers the messages that carry certificates or names of CAs may be longer: Certificate, CertificateRequest (a server that names
- * all public CAs needs 20 KiB), CertificateStatus. In TLS 1.3 they are encrypted, and bounded by SSL_set_max_cert_list.
+ * From a server that we have chosen to connect to, the messages that carry certificates or names of CAs may be longer: Certificate,
+ * CertificateRequest (a server that names all public CAs needs 20 KiB), CertificateStatus. Where they are encrypted (TLS 1.3),
+ * SSL_set_max_cert_list bounds them alike.
  */
 #ifndef NET_HELLO_H
 #define NET_HELLO_H
@@ -24,7 +25,7 @@ struct hello {
 	uint8_t messages;
 	bool handshake; /* the current record's content */
 	bool off;       /* the rest is encrypted */
-	bool chains;    /* set by the user: such messages are expected */
+	bool chains;    /* set by the user: it is such a server */
 	uint16_t record_left;
 	uint32_t message_left;
 };

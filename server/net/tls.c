@@ -28,8 +28,6 @@
 #include "net/hello.h"
 
 #define EXPIRES_SOON_DAYS 30
-/* What a peer's Certificate message may take, in OpenSSL's accounting as in net/hello.h. */
-#define CHAIN_BYTES HELLO_CHAIN_MAX
 
 /* Forward secrecy and AEAD only. TLS 1.3 has nothing else. */
 static const char ciphers_12[] =
@@ -255,7 +253,6 @@ set_mutual(SSL_CTX *ctx)
 {
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, let_pass, NULL);
-	SSL_CTX_set_max_cert_list(ctx, CHAIN_BYTES);
 	/* There is no resumption, but a client may ask for it. */
 	return SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"s2s", 3) == 1 ? 0 : -1;
 }
@@ -291,8 +288,12 @@ add_host(struct tls_set *s, const struct tls_identity *id, bool mutual, struct e
 	SSL_CTX_set_tlsext_servername_arg(h.ctx, s);
 	if (s->alpn_len)
 		SSL_CTX_set_alpn_select_cb(h.ctx, on_alpn, s);
-	if (h.client)
+	/* Whoever comes has not shown anything yet; whom we connect to, we have chosen. */
+	SSL_CTX_set_max_cert_list(h.ctx, HELLO_MAX);
+	if (h.client) {
+		SSL_CTX_set_max_cert_list(h.client, HELLO_CHAIN_MAX);
 		SSL_CTX_set_tlsext_status_type(h.client, TLSEXT_STATUSTYPE_ocsp);
+	}
 	h.domain = mem_strdup(id->domain);
 	s->hosts[s->n++] = h;
 	return 0;

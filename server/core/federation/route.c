@@ -453,16 +453,17 @@ route_confirmed(struct s2s *s, uint32_t n)
 static void
 follow_route(struct route *r)
 {
+	const struct partner *p = partner_find(jid_domain(r->remote), PARTNER_OUT, NULL);
 	struct route_reason denied;
 
-	if (!partner_find(jid_domain(r->remote), PARTNER_OUT, NULL)) {
+	if (!p) {
 		route_denied(r->remote, &denied);
 		r->closed = true; /* it stays until we are done with it */
 		if (r->stream)
 			s2s_end(r->stream, XSTREAM_POLICY_VIOLATION, "this domain is not allowed any more");
 		route_stop_trying(r, NULL);
 		route_return_all(r, &denied);
-	} else if (!r->stream && !r->attempt) {
+	} else if (!r->stream && !r->attempt && r->version != p->version) {
 		route_stop_trying(r, NULL);
 		r->failures = 0;
 		if (r->q.n)

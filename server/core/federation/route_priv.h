@@ -42,6 +42,7 @@ struct route {
 	struct list line;          /* in the line of those that wait for their turn */
 	struct timer retry;        /* set: not before that */
 	bool closed;               /* and what comes until then goes back at once */
+	uint64_t version;          /* of the partner's entry, as of the last attempt */
 	unsigned failures;
 	int64_t ready_ms;
 	bool confirmed;            /* something has arrived over `stream` */

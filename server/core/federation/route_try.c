@@ -64,13 +64,15 @@ fail(struct route *r, const struct route_reason *why)
 static void
 start(struct route *r)
 {
+	const struct partner *p = partner_find(jid_domain(r->remote), PARTNER_OUT, NULL);
 	struct route_reason denied;
 
-	if (!partner_find(jid_domain(r->remote), PARTNER_OUT, NULL)) {
+	if (!p) {
 		route_denied(r->remote, &denied);
 		fail(r, &denied);
 		return;
 	}
+	r->version = p->version;
 	here->under_way++;
 	r->attempt = attempt_new(r, r->local, r->remote);
 }

@@ -265,6 +265,54 @@ wrong_port(void **state)
 	serve_stop();
 }
 
+/* A chain of 20 KiB is too much from whoever comes, and fine from a server that we have chosen. */
+static struct testcert
+long_chain(void)
+{
+	struct testcert c = a;
+	char command[2048];
+
+	snprintf(c.certificate, sizeof(c.certificate), "%s/long.pem", testca_dir(ca));
+	snprintf(command, sizeof(command), "cat %s > %s && while [ $(wc -c < %s) -lt 28000 ]; do cat %s >> %s; done", a.certificate,
+		c.certificate, c.certificate, testca_file(ca), c.certificate);
+	assert_int_equal(system(command), 0);
+	return c;
+}
+
+static void
+long_chains(void **state)
+{
+	struct testcert c = long_chain();
+	struct tls_set *longer = mutual(c, "a.test", b, "b.test"), *mine = mutual(b, "b.test", a, "a.test");
+
+	(void)state;
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+		SSL *ssl;
+
+		start_server(tls_set_ref(longer));
+		ssl = tls_connect_new(mine, "b.test", "a.test", false);
+		SSL_set_max_proto_version(ssl, version);
+		client_open(serve.port, ssl);
+		wait_for(&client.heard_all);
+		assert_true(sk_X509_num(SSL_get_peer_cert_chain(conn_ssl(client.conn))) > 20);
+		client_close();
+		wait_for(&serve.closed);
+		serve_stop();
+		start_server(tls_set_ref(mine));
+		ssl = tls_connect_new(longer, "a.test", "b.test", false);
+		SSL_set_max_proto_version(ssl, version);
+		client_open(serve.port, ssl);
+		wait_for(&client.ended);
+		assert_int_equal(client.len, 0);
+		client_close();
+		wait_for(&serve.closed);
+		assert_int_equal(atomic_load(&serve.ended[CONN_ERROR]), 1);
+		serve_stop();
+	}
+	tls_set_unref(longer);
+	tls_set_unref(mine);
+}
+
 /* STARTTLS */
 
 static void
@@ -329,6 +377,8 @@ starttls(void **state)
 
 struct stranger {
 	int fd, port, max;
+	bool again; /* asks for a second handshake */
+	int agreed;
 	const char *raw; /* instead of TLS */
 	size_t raw_len;
 	pthread_t thread;
@@ -343,8 +393,9 @@ staple(SSL *ssl, void *arg)
 }
 
 static void
-serve_strange_tls(const struct stranger *s, int fd)
+serve_strange_tls(struct stranger *s, int fd)
 {
+	char c;
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 	SSL *ssl;
 
@@ -357,6 +408,10 @@ serve_strange_tls(const struct stranger *s, int fd)
 	SSL_set_fd(ssl, fd);
 	if (SSL_accept(ssl) == 1)
 		SSL_write(ssl, "hello\n", 6);
+	if (s->again) {
+		SSL_renegotiate(ssl);
+		s->agreed = SSL_do_handshake(ssl) == 1 && SSL_read(ssl, &c, 1) >= 0 && SSL_num_renegotiations(ssl) > 0;
+	}
 	SSL_free(ssl);
 	SSL_CTX_free(ctx);
 	ERR_clear_error();
@@ -419,6 +474,17 @@ stapled(void **state)
 }
 
 static void
+no_second_handshake(void **state)
+{
+	struct stranger s = {.max = TLS1_2_VERSION, .again = true, .agreed = -1};
+
+	(void)state;
+	meet(&s);
+	assert_string_equal(client.heard, "hello\n");
+	assert_int_equal(s.agreed, 0);
+}
+
+static void
 misbehaving(void **state)
 {
 	/* A Certificate of 65,537 bytes, and an alert. */
@@ -451,8 +517,10 @@ main(void)
 		cmocka_unit_test(both_show_themselves),
 		cmocka_unit_test(nobody_shown),
 		cmocka_unit_test(wrong_port),
+		cmocka_unit_test(long_chains),
 		cmocka_unit_test(starttls),
 		cmocka_unit_test(stapled),
+		cmocka_unit_test(no_second_handshake),
 		cmocka_unit_test(misbehaving),
 	};
 
