@@ -3,6 +3,11 @@
 The same certificates are shown by who connects to us and by whom we connect to, with the same outcome: who is good may go on, who is not is
 told why in the words that the log and `chancery federation test` have, and nothing is said to them or taken from them.
 """
+import os
+import socket
+import subprocess
+
+from chancerytest import dns
 from chancerytest.client import Closed, unique
 from chancerytest.scenario import alone
 from chancerytest.zoo import zoo_of
@@ -164,6 +169,58 @@ def test_revocation_lists(t):
     all_come(t, [a for a in zoo.animals if a.trust == 'ca' and a.lists and a.revocation == 'hard'])
     set_federation(t, revocation='off')
     assert comes(t, zoo['revoked-by-list']) is None
+
+
+class Stapler:
+    """The server of a domain that staples an OCSP response, which Python's does not: as far as the first header."""
+
+    def __init__(self, t, animal):
+        with socket.socket() as s:
+            s.bind(('127.0.0.1', 0))
+            port = s.getsockname()[1]
+        self.process = subprocess.Popen(['openssl', 's_server', '-accept', '127.0.0.1:%d' % port, '-cert', animal.pem, '-cert_chain', animal.pem,
+                                         '-key', animal.key, '-status_file', animal.ocsp, '-alpn', 'xmpp-server', '-naccept', '1'],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.until(b'ACCEPT')
+        t.server.dns.set('_xmpps-server._tcp.' + animal.ascii, dns.srv(0, 0, port, 'host.' + animal.ascii))
+        t.server.dns.set('host.' + animal.ascii, dns.a('127.0.0.1'))
+
+    def until(self, text):
+        """Whether it came before the end."""
+        seen = b''
+        while text not in seen:
+            more = os.read(self.process.stdout.fileno(), 65536)
+            if not more:
+                return False
+            seen += more
+        return True
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+@alone(federation__revocation='hard')
+def test_stapled(t):
+    """RFC 6066 §8, RFC 6960: the response that a server staples is believed when its issuer, or who speaks for it, has signed it, and it is about this one"""
+    zoo = zoo_of('lists.test', 'revocation')
+    juliet = t.online()
+    for a in [a for a in zoo.animals if a.ocsp and a.days == 0]:
+        allow(t, 'lists.test', '--ca', zoo.ca, reason='for ' + a.name)
+        server, id = Stapler(t, a), unique('o')
+        try:
+            juliet.message('romeo@lists.test', 'hello', id=id)
+            # Soft ones are good as nobody says that they are not.
+            if a.verdict == 'good' and a.revocation == 'hard':
+                assert server.until(b'<stream:stream'), a.name
+            else:
+                e = juliet.expect(lambda e: e.get('id') == id and e.get('type') == 'error', 'the error for ' + a.name)
+                says = a.words if a.verdict != 'good' else 'nobody can say'
+                assert says in e.text('error', 'text'), (a.name, str(e))
+        finally:
+            server.end()
 
 
 @alone()
