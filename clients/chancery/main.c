@@ -278,17 +278,15 @@ read_options(struct options *o, int argc, char **argv)
 	return 0;
 }
 
-int
-main(int argc, char **argv)
+static int
+perform(struct options *o, int argc, char **argv)
 {
-	const char *env = getenv("CHANCERY_CONFIG");
-	struct options o = {.config = env != NULL && env[0] ? env : DEFAULT_CONFIG, .given = json_object()};
 	const struct command *c = NULL;
 	const char *noun, *verb;
 	int used, rc;
 
 	setlocale(LC_CTYPE, "");
-	rc = read_options(&o, argc, argv);
+	rc = read_options(o, argc, argv);
 	if (rc != 0)
 		return rc - 1;
 	argc -= optind;
@@ -303,12 +301,12 @@ main(int argc, char **argv)
 	verb = argc > 1 ? argv[1] : NULL;
 	if (noun != NULL)
 		c = find_command(noun, verb);
-	if (o.help)
+	if (o->help)
 		return show_help(noun, c);
 	if (c == NULL)
 		return wrong_usage(noun, verb);
-	if (json_object_size(o.given) > 0 && strcmp(c->noun, "federation") != 0) {
-		fprintf(stderr, "chancery: --%s is not for this command\n", json_object_iter_key(json_object_iter(o.given)));
+	if (json_object_size(o->given) > 0 && strcmp(c->noun, "federation") != 0) {
+		fprintf(stderr, "chancery: --%s is not for this command\n", json_object_iter_key(json_object_iter(o->given)));
 		return EXIT_USAGE;
 	}
 	used = c->verb[0] != '\0' ? 2 : 1;
@@ -316,5 +314,16 @@ main(int argc, char **argv)
 		print_usage(stderr, c);
 		return EXIT_USAGE;
 	}
-	return c->run(&o, argc - used, argv + used);
+	return c->run(o, argc - used, argv + used);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *env = getenv("CHANCERY_CONFIG");
+	struct options o = {.config = env != NULL && env[0] ? env : DEFAULT_CONFIG, .given = json_object()};
+	int rc = perform(&o, argc, argv);
+
+	json_decref(o.given);
+	return rc;
 }
