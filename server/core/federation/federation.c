@@ -75,7 +75,7 @@ pretends(const struct stanza *st)
 }
 
 bool
-federation_may_leave(const struct packet *p, const struct user *u)
+federation_may_leave(struct packet *p, const struct user *u)
 {
 	const struct partner *pt;
 	struct pass_refusal r = { 0 };
@@ -89,7 +89,8 @@ federation_may_leave(const struct packet *p, const struct user *u)
 		return refuse_domain(p, why);
 	if (pretends(p->st))
 		return refuse(p, XERROR_BAD_REQUEST, NULL, "namespace", "elements of jabber:server are servers' own");
-	return pass_out(pt, p, u, &r) || refuse(p, r.error, r.type, r.why, r.text);
+	p->may_leave = pass_out(pt, p, u, &r);
+	return p->may_leave || refuse(p, r.error, r.type, r.why, r.text);
 }
 
 /* On its way */
@@ -127,7 +128,7 @@ federation_deliver(struct packet *p)
 
 	/* Nothing goes from one server to another through us. */
 	if (!p->from || federation_is_remote(p->from) || !pt ||
-		!pass_out_late(pt, p, pt->nwho ? sender_here(p) : NULL, &r)) {
+		(!p->may_leave && !pass_out_late(pt, p, pt->nwho ? sender_here(p) : NULL, &r))) {
 		drop(p, &r);
 		return;
 	}

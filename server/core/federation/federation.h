@@ -23,7 +23,7 @@ struct user;
 bool federation_is_remote(const struct jid *j);
 /* In a sender's lane, before the record: may this leave? `u`: the sender's account, NULL for a service or a component. False: the sender
  * has been answered (not-allowed with a text that says whom to ask; remote-server-not-found where federation is off), refused and counted. */
-bool federation_may_leave(const struct packet *p, const struct user *u);
+bool federation_may_leave(struct packet *p, const struct user *u);
 /* Out of the lane, towards the remote domain; from any home. Takes the reference. */
 void federation_deliver(struct packet *p);
 /* The record (RECORD_PEER) of the stream that carries what goes from the one's domain to the other's at the moment; 0: none. Any thread. */

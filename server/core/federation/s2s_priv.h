@@ -1,5 +1,5 @@
 /*
- * s2s_priv: what the files of a server's stream (RFC 6120, XEP-0178) share: s2s (the stream itself, both directions), s2s_in
+ * s2s_priv: what the files of a server's stream (RFC 6120, XEP-0178) share: s2s, s2s_read (the stream itself, both directions), s2s_in
  * (negotiation as the receiving entity), s2s_out (as the initiating one), s2s_stanza (what comes on it), s2s_sm (XEP-0198), bidi (XEP-0288),
  * dialback (XEP-0220), route (what goes).
  *
@@ -127,13 +127,24 @@ void s2s_route(struct s2s *s);
 void s2s_go_home(struct s2s *s);
 /* The streams of this reactor. */
 struct list *s2s_all(void);
+/* It is one of them from here on, until its deadline. */
+void s2s_enlist(struct s2s *s);
+/* s2s_free; `why` in words, for who waits for it. */
+void s2s_free_with(struct s2s *s, const char *why);
+/* "-" before its header. */
+const char *s2s_remote_name(const struct s2s *s);
 /* On each reactor: see federation.h. */
 void s2s_home_start(void);
 void s2s_home_quiet(void);
 unsigned s2s_home_shutdown(void);
 void s2s_home_stop(void);
 
-/* s2s_in, s2s_out: called by s2s.c, by role */
+/* s2s_read */
+
+extern const struct conn_ops s2s_conn_ops;
+extern const struct parser_ops s2s_parser_ops;
+
+/* s2s_in, s2s_out: called by s2s_read, by role */
 
 void s2s_in_opened(struct s2s *s, const struct parser_header *h);
 void s2s_in_element(struct s2s *s, struct stanza *st); /* before READY; takes the reference */

@@ -45,9 +45,8 @@ refuse(struct s2s *s, struct packet *p, const struct pass_refusal *r)
 
 /* Its addresses are in order, or `to` is malformed (NULL). */
 static void
-take(struct s2s *s, struct stanza *st, struct jid *from, struct jid *to)
+take(struct s2s *s, const struct partner *pt, struct stanza *st, struct jid *from, struct jid *to)
 {
-	const struct partner *pt = partner_find(jid_domain(s->remote), PARTNER_IN, NULL);
 	struct pass_refusal r = { 0 };
 	struct packet *p;
 
@@ -87,20 +86,21 @@ s2s_stanza(struct s2s *s, struct stanza *st)
 {
 	const char *f = elem_get(st->root, "from"), *t = elem_get(st->root, "to");
 	struct jid *from = f ? jid_parse_z(f) : NULL, *to = t ? jid_parse_z(t) : NULL;
+	const struct partner *pt = partner_find(jid_domain(s->remote), PARTNER_IN, NULL);
 	enum xstream_error e = check(s, f, t, from, to);
 
 	metric_add(METRIC_STANZAS_IN, 1);
 	metric_add(METRIC_S2S_STANZAS_IN, 1);
 	s->stanzas_in++;
 	s->stanza_ms = reactor_now_ms(reactor_current());
-	if (e == XSTREAM_NONE && !partner_find(jid_domain(s->remote), PARTNER_IN, NULL)) {
+	if (e == XSTREAM_NONE && !pt) {
 		s2s_refuse(s, XSTREAM_POLICY_VIOLATION, "not-allowed", "this domain is not allowed any more");
 		stanza_unref(st);
 	} else if (e != XSTREAM_NONE) {
 		s2s_refuse(s, e, e == XSTREAM_HOST_UNKNOWN ? "to" : "from", NULL);
 		stanza_unref(st);
 	} else {
-		take(s, st, from, to);
+		take(s, pt, st, from, to);
 	}
 	jid_unref(from);
 	jid_unref(to);

@@ -47,6 +47,7 @@ struct packet {
 	bool readdressed;       /* `to` is not the stanza's */
 	bool for_each;          /* has no `to`: it is written for each session that it is given to */
 	bool told;              /* HOOK_RECV_GIVEN has run */
+	bool may_leave;         /* for another server: the partner's entry has been asked in the sender's lane */
 	void (*ended)(void *arg); /* called where the packet is freed: somebody waits for its end; NULL: nobody */
 	void *ended_arg;
 };
