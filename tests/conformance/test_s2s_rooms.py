@@ -1,6 +1,7 @@
 """Rooms across servers (XEP-0045): people of other servers in rooms here, and ours in rooms there."""
 from chancerytest.client import unique
 from chancerytest.element import NAMES
+from chancerytest.scenario import alone
 from chancerytest.muc import MUC, USER, Room, codes, here, item
 
 SUBJECT = "<subject/>"
@@ -98,6 +99,38 @@ def test_lost(t):
            % (m.get('to'), m.get('from'), m.get('id'), NAMES['stanzas']))
     gone = a.expect_presence('unavailable', room.at('romeo'))
     assert '307' in codes(gone) and '333' in codes(gone), gone
+
+
+@alone(federation__patience='1s')
+def test_lost_server(t):
+    """XEP-0045 §18.1.2: occupants whose server cannot be reached leave when what was said has come back"""
+    p, room, a = inside(t)
+    p.stop()
+    room.say(a, 'anybody?')
+    gone = a.expect_presence('unavailable', room.at('romeo'))
+    assert '333' in codes(gone), gone
+
+
+def test_odd_senders(t):
+    """RFC 6120 §8.1.2.2: a server may send in its own name, with and without resources: everything here takes that as it comes"""
+    p = t.partner()
+    room, a = here(t, 1)
+    service = 'pubsub.' + t.server.domain
+    for n, who in enumerate((p.domain, p.domain + '/x', p.jid())):
+        p.send("<presence from='%s' to='%s' id='o%d'><x xmlns='%s'/></presence>" % (who, room.at('odd%d' % n), n, MUC))
+        p.expect(lambda e: e.name == 'presence' and e.get('to') == who and (e.get('type') == 'error' or '110' in codes(e)), 'an answer')
+        for to in (room.jid, room.at('thirdwitch'), a.bare, a.jid, t.server.domain, service, 'conference.' + t.server.domain):
+            for payload in ("<query xmlns='http://jabber.org/protocol/disco#info'/>", "<pubsub xmlns='http://jabber.org/protocol/pubsub'>"
+                            "<items node='x'/></pubsub>", "<query xmlns='urn:xmpp:mam:2'/>", "<vCard xmlns='vcard-temp'/>"):
+                for type in ('get', 'set', 'result', 'error'):
+                    p.send("<iq type='%s' id='%s' from='%s' to='%s'>%s</iq>" % (type, unique('o'), who, to, payload))
+            for type in ('', 'unavailable', 'subscribe', 'subscribed', 'unsubscribe', 'unsubscribed', 'probe', 'error'):
+                p.send("<presence from='%s' to='%s'%s/>" % (who, to, " type='%s'" % type if type else ''))
+            for type in ('chat', 'groupchat', 'headline', 'error', 'normal'):
+                p.send("<message from='%s' to='%s' type='%s'><body>x</body></message>" % (who, to, type))
+        p.send("<presence from='%s' to='%s' type='unavailable'/>" % (who, room.at('odd%d' % n)))
+    p.message(a.jid, 'well')
+    a.expect_message('well')
 
 
 def test_denied(t):
@@ -243,6 +276,13 @@ def test_there_gone(t):
     id = p.message(c.jid, 'anybody?', from_=room + '/romeo', type='groupchat')
     e = p.expect(lambda e: e.get('id') == id and e.get('type') == 'error', 'an error')
     assert e.condition() == 'service-unavailable', e
+
+
+def test_there_denied(t):
+    """A partner that is denied: who is in its rooms sees them go"""
+    p, room, c = entered(t)
+    p.deny()
+    c.expect_presence('unavailable', room + '/juliet')
 
 
 def test_there_refused(t):

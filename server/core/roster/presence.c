@@ -412,6 +412,34 @@ presence_session_closed(struct session *s)
 	packet_unref(p);
 }
 
+static void
+lose_directed(struct session *s, bool (*is_gone)(const struct jid *to))
+{
+	LIST_EACH(l, &s->directed) {
+		struct directed *d = LIST_ENTRY(l, struct directed, link);
+		struct packet *p;
+
+		if (!is_gone(d->to))
+			continue;
+		p = make(d->to, s->jid, "unavailable");
+		directed_forget(s, d);
+		session_send(s, p);
+		packet_unref(p);
+		if (s->closing)
+			return; /* one too many for it: its list is empty now */
+	}
+}
+
+void
+presence_lose_directed(struct user *u, bool (*is_gone)(const struct jid *to))
+{
+	struct everyone all = everyone(u);
+
+	for (unsigned i = 0; i < all.n; i++)
+		if (!all.session[i]->closing)
+			lose_directed(all.session[i], is_gone);
+}
+
 /* Arriving */
 
 /* §8.5.2.1.2, §8.5.3.1: for a bare JID to all available resources; for a full JID to that one, available or not, for

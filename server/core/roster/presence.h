@@ -18,6 +18,9 @@ void presence_directed(struct session *s, struct packet *p);
 void presence_inbound(struct user *u, struct packet *p);
 /* The session ends: tell contacts and those told directly. Its list of directed presence is empty afterwards. */
 void presence_session_closed(struct session *s);
+/* Addresses that sessions of the user have shown themselves to directly (rooms, mostly) and that `is_gone` says cannot be reached any more: the
+ * sessions see them go. */
+void presence_lose_directed(struct user *u, bool (*is_gone)(const struct jid *to));
 /* Contact `to` may see our presence from now on (subscribed) or no longer: send the current state of all
  * available sessions, or unavailable. */
 void presence_send_current(struct user *u, struct jid *to);

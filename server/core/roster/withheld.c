@@ -9,10 +9,9 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "core/federation/federation.h"
 #include "core/federation/partner.h"
 #include "core/home.h"
-#include "core/host.h"
-#include "core/federation/federation.h"
 #include "core/module/elsewhere.h"
 #include "core/roster/presence.h"
 #include "core/roster/roster.h"
@@ -123,26 +122,43 @@ see_go(struct user *u, struct jid *who)
 	packet_unref(p);
 }
 
+/* Rooms there: nothing can be said in them any more. */
+static bool
+is_gone(const struct jid *to)
+{
+	const struct partner *out = federation_is_remote(to) ? partner_find(jid_domain(to), PARTNER_OUT, NULL) : NULL;
+
+	return federation_is_remote(to) && (!out || !(out->pass & (PASS_PRESENCE | PASS_ROOMS)));
+}
+
+static bool
+is_seen(const struct jid *who)
+{
+	const struct partner *in = partner_find(jid_domain(who), PARTNER_IN, NULL);
+
+	return !federation_is_remote(who) || (in && (in->pass & PASS_PRESENCE));
+}
+
 static void
 review_those_seen(struct user *u, void *arg)
 {
 	struct elsewhere *e, *tmp;
 
 	(void)arg;
+	if (!u->roster)
+		return;
+	user_pin(u); /* a session may end by what it is given */
+	presence_lose_directed(u, is_gone);
 	HASH_ITER(hh, u->elsewhere, e, tmp) {
-		const struct partner *in;
-		struct jid *who = e->jid;
+		struct jid *who = jid_ref(e->jid);
 
-		if (!federation_is_remote(who))
-			continue;
-		in = partner_find(jid_domain(who), PARTNER_IN, NULL);
-		if (in && (in->pass & PASS_PRESENCE))
-			continue;
-		withheld_note(who);
-		jid_ref(who);
-		see_go(u, who);
+		if (!is_seen(who)) {
+			withheld_note(who);
+			see_go(u, who);
+		}
 		jid_unref(who);
 	}
+	user_unpin(u);
 }
 
 void
