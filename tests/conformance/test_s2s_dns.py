@@ -93,6 +93,14 @@ def test_silent_address(t):
         s.close()
 
 
+@alone(federation__dns_timeout='1m')
+def test_silent_about_a_family(t):
+    """RFC 8305 §3: a name server that never says whether there are IPv6 addresses holds nobody up"""
+    p, romeo = t.partner(), t.online()
+    t.server.dns.trouble('host.' + p.domain, dns.SILENT, dns.AAAA)
+    reached(t, p, romeo)
+
+
 def test_alias(t):
     """RFC 1034 §3.6.2: the name of a host may be an alias of an alias (RFC 2782 says not, but they exist)"""
     p, romeo = t.partner(), t.online()

@@ -81,7 +81,7 @@ read_all(const struct testdns *d, const char *name)
 }
 
 static void
-spoil(const struct testdns *d, const struct testdns_zone *z)
+spoil(const struct testdns *d, const struct testdns_zone *z, const char *from, const char *to)
 {
 	char name[128], *text, *at, *found;
 	FILE *f;
@@ -89,9 +89,9 @@ spoil(const struct testdns *d, const struct testdns_zone *z)
 	snprintf(name, sizeof(name), "%s.zone.signed", z->name);
 	text = read_all(d, name);
 	f = open_file(d, name, "we");
-	for (at = text; (found = strstr(at, z->spoil)); at = found + strlen(z->spoil)) {
+	for (at = text; (found = strstr(at, from)); at = found + strlen(from)) {
 		fwrite(at, 1, (size_t)(found - at), f);
-		fputs(z->with, f);
+		fputs(to, f);
 	}
 	if (at == text)
 		give_up("nothing to spoil");
@@ -115,8 +115,8 @@ write_zone(const struct testdns *d, const struct testdns_zone *z)
 	run(d, z->name, "dnssec-keygen -q -a ECDSAP256SHA256 -f KSK @ >/dev/null 2>&1");
 	/* One key for all; from an hour ago. */
 	run(d, z->name, "dnssec-signzone -z -S -o @ -f @.zone.signed @.zone >/dev/null 2>&1 && cat dsset-@. >> anchors");
-	if (z->spoil)
-		spoil(d, z);
+	for (size_t i = 0; z->spoil && z->spoil[i][0]; i++)
+		spoil(d, z, z->spoil[i][0], z->spoil[i][1]);
 }
 
 static void

@@ -14,7 +14,7 @@ struct testdns_zone {
 	const char *name;    /* "a.test" */
 	const char *records; /* lines of a zone file; SOA and NS are added; the TTL is 60 */
 	bool is_signed;
-	const char *spoil, *with; /* after signing each of the one becomes the other; NULL: no */
+	const char *const (*spoil)[2]; /* after signing: what becomes what, up to one with NULL; long enough not to be in a signature */
 };
 
 /* The packages are here: nsd, bind9-utils. */

@@ -3,8 +3,9 @@
  *
  *     _xmpps-server, _xmpp-server side by side ──▶ the choice ──▶ A, AAAA and TLSA of all targets side by side ──▶ told
  *
- * Two rounds, so that it takes twice as long as the slowest answer at most. All answers of a round are waited for: a question cannot be
- * taken back, and its memory is here; so a find that was cancelled stays until they are in.
+ * Two rounds, so that it takes twice as long as the slowest answer at most. Addresses of one family that come late are not waited for once
+ * those of the other are there (RFC 8305 §3). A question cannot be taken back, and its memory is here: so a find that has told, or was
+ * cancelled, stays until all answers are in.
  *
  * What is found out by DNS decides nothing alone: a lie leads to a server that has no certificate for the domain.
  */
@@ -28,6 +29,7 @@
 #define HOST_TARGETS 8  /* addresses of one */
 #define TARGETS 32      /* addresses in all */
 #define DEFAULT_PORT 5269
+#define LATE_MS 100     /* how long the addresses of the other family are waited for */
 #define NAME_ROOM (DNS_NAME_MAX + 32) /* with "_xmpps-server._tcp." before it */
 
 enum service { XMPPS, XMPP, SERVICES };
@@ -37,7 +39,7 @@ static const char *const services[SERVICES] = {"_xmpps-server._tcp", "_xmpp-serv
 struct ask {
 	struct dns_question q;
 	struct find *find;
-	bool asked;
+	bool asked, answered; /* what is in `q` is looked at when both */
 	char name[NAME_ROOM];
 };
 
@@ -52,6 +54,7 @@ struct find {
 	find_fn fn;          /* NULL: cancelled */
 	void *owner;
 	struct deferred tell;
+	struct timer late;
 	unsigned pending;
 	bool tlsa, addresses; /* TLSA is wanted; the second round has begun */
 	char domain[DNS_NAME_MAX];
@@ -90,14 +93,23 @@ release(void *p)
 	free(f);
 }
 
+/* Nobody waits for it any more. */
+static void
+let_go(struct find *f)
+{
+	f->fn = NULL;
+	timer_clear(&f->late);
+	if (!f->pending)
+		reactor_free_later(reactor_current(), release, f);
+}
+
 static void
 tell(struct find *f)
 {
 	find_fn fn = f->fn;
 
-	f->fn = NULL;
+	let_go(f);
 	fn(f->owner, &f->found);
-	reactor_free_later(reactor_current(), release, f);
 }
 
 static void
@@ -111,10 +123,8 @@ find_cancel(struct find *f)
 {
 	if (!f || !f->fn)
 		return;
-	f->fn = NULL;
 	reactor_undefer(reactor_current(), &f->tell);
-	if (!f->pending)
-		reactor_free_later(reactor_current(), release, f);
+	let_go(f);
 }
 
 static void __attribute__((format(printf, 3, 4)))
@@ -135,13 +145,14 @@ fail(struct find *f, bool no_such, const char *format, ...)
 static void
 on_answer(struct dns_question *q)
 {
-	struct find *f = ((struct ask *)q)->find;
+	struct ask *a = (struct ask *)q;
+	struct find *f = a->find;
 
-	if (--f->pending)
-		return;
+	a->answered = true;
+	f->pending--;
 	if (f->fn)
 		go_on(f);
-	else
+	else if (!f->pending)
 		release(f);
 }
 
@@ -190,7 +201,7 @@ add_targets(struct find *f, unsigned host)
 {
 	static const unsigned char loopback4[4] = {127, 0, 0, 1}, loopback6[16] = {[15] = 1};
 	const struct name *n = &f->name[f->name_of[host]];
-	size_t six = n->aaaa.q.n, four = n->a.q.n;
+	size_t six = n->aaaa.answered ? n->aaaa.q.n : 0, four = n->a.answered ? n->a.q.n : 0;
 
 	if (is_localhost(n->name)) {
 		add_target(f, host, loopback6, sizeof(loopback6));
@@ -208,9 +219,16 @@ add_targets(struct find *f, unsigned host)
 }
 
 static bool
+is_found(const struct ask *a)
+{
+	return a->answered && a->q.status == DNS_FOUND;
+}
+
+/* Or there is nothing that would have to be. */
+static bool
 is_secure(const struct ask *a)
 {
-	return a->q.status != DNS_FOUND || a->q.secure;
+	return !is_found(a) || a->q.secure;
 }
 
 static void
@@ -254,7 +272,7 @@ tell_why(struct find *f)
 		const struct ask *asks[] = {&n->a, &n->aaaa, &f->tlsa_of[i]};
 
 		for (size_t k = 0; k < 3; k++)
-			if (asks[k]->asked && (asks[k]->q.status == DNS_BOGUS || asks[k]->q.status == DNS_FAILED))
+			if (asks[k]->answered && (asks[k]->q.status == DNS_BOGUS || asks[k]->q.status == DNS_FAILED))
 				worst = worst && worst->q.status == DNS_BOGUS ? worst : asks[k];
 	}
 	if (worst)
@@ -278,6 +296,26 @@ take_addresses(struct find *f)
 		tell(f);
 	else
 		tell_why(f);
+}
+
+/* All but addresses of hosts of which some have come. */
+static bool
+is_enough(const struct find *f)
+{
+	for (size_t i = 0; i < f->nnames; i++)
+		if (f->name[i].a.asked && !is_found(&f->name[i].a) && !is_found(&f->name[i].aaaa) &&
+			!(f->name[i].a.answered && f->name[i].aaaa.answered))
+			return false;
+	for (size_t i = 0; i < f->nhosts; i++)
+		if (f->tlsa_of[i].asked && !f->tlsa_of[i].answered)
+			return false;
+	return true;
+}
+
+static void
+on_late(struct timer *t)
+{
+	take_addresses(LIST_ENTRY(t, struct find, late));
 }
 
 static unsigned
@@ -389,13 +427,16 @@ take_services(struct find *f)
 		take_addresses(f);
 }
 
+/* An answer has come. */
 static void
 go_on(struct find *f)
 {
-	if (f->addresses)
+	if (!f->pending && f->addresses)
 		take_addresses(f);
-	else
+	else if (!f->pending)
 		take_services(f);
+	else if (f->addresses && !timer_is_set(&f->late) && is_enough(f))
+		timer_set(&f->late, LATE_MS, on_late);
 }
 
 /* "127.0.0.1", "[2001:db8::1]", "localhost" */

@@ -73,10 +73,12 @@ start_server(void **state)
 {
 	static char records[32768];
 	size_t n = (size_t)snprintf(records, sizeof(records), "%s", plain);
+	static const char *const spoilt[][2] = {
+		{"77 0 5269", "78 0 5269"}, {"192.0.2.77", "192.0.2.78"}, {"77E3B0C442", "78E3B0C442"}, {NULL, NULL}};
 	struct testdns_zone zones[] = {
 		{.name = "a.test", .records = records},
 		{.name = "secure.test", .records = signed_records, .is_signed = true},
-		{.name = "lies.test", .records = signed_records, .is_signed = true, .spoil = "77", .with = "78"},
+		{.name = "lies.test", .records = signed_records, .is_signed = true, .spoil = spoilt},
 		{.name = "xn--bcher-kva.test", .records = "_xmpp-server._tcp SRV 0 0 5269 x\nx A 192.0.2.1\n"},
 	};
 

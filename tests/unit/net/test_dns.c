@@ -41,9 +41,10 @@ start_server(void **state)
 		"x A 192.0.2.1\nx A 192.0.2.2\nx AAAA 2001:db8::1\nalias CNAME x\n_xmpps-server._tcp SRV 0 0 0 .\n"
 		"_5269._tcp.x TLSA 3 1 1 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n";
 	static const char records[] = "x A 192.0.2.3\nlie A 192.0.2.4\nalias CNAME x\n";
+	static const char *const spoilt[][2] = {{"192.0.2.4", "192.0.2.66"}, {NULL, NULL}};
 	struct testdns_zone zones[] = {
 		{.name = "a.test", .records = plain},
-		{.name = "secure.test", .records = records, .is_signed = true, .spoil = "192.0.2.4", .with = "192.0.2.66"},
+		{.name = "secure.test", .records = records, .is_signed = true, .spoil = spoilt},
 	};
 	size_t n = strlen(plain);
 
