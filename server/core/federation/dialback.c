@@ -232,11 +232,13 @@ take_result(struct s2s *s, const struct elem *e, const char *type)
 		s2s_ready(s);
 		return;
 	}
-	if (!strcmp(type, "error"))
-		snprintf(words, sizeof(words), "its server could not verify who we are (dialback): %.64s", condition ? condition->name : "no reason given");
-	else
-		snprintf(words, sizeof(words), "its server was told that our dialback key is not valid");
-	s2s_end(s, XSTREAM_NONE, words);
+	/* §2.1.1: what waits goes back, with these errors. */
+	if (strcmp(type, "error")) {
+		s2s_out_not_let_in(s, XERROR_INTERNAL_SERVER_ERROR, "its server was told that our dialback key is not valid");
+		return;
+	}
+	snprintf(words, sizeof(words), "its server could not verify who we are (dialback): %.64s", condition ? condition->name : "no reason given");
+	s2s_out_not_let_in(s, XERROR_REMOTE_SERVER_TIMEOUT, words);
 }
 
 /* Receiving */

@@ -45,6 +45,7 @@ struct attempt {
 	int64_t deadline_ms;
 	enum failure failure;     /* what is known so far, with words */
 	bool no_such;
+	enum xerror error;        /* what senders get */
 	bool authzid_tried;       /* we have named ourselves to their SASL EXTERNAL */
 	bool challenged;
 	unsigned elements;
@@ -102,7 +103,7 @@ finish(struct attempt *a)
 	if (a->asks)
 		dialback_not_asked(a->asks, a->no_such);
 	else
-		route_failed(a->route, a->no_such, a->failure == FINAL, XERROR_REMOTE_SERVER_TIMEOUT, *a->words ? a->words : "there is no answer");
+		route_failed(a->route, a->no_such, a->failure == FINAL, a->error, *a->words ? a->words : "there is no answer");
 	attempt_free(a);
 }
 
@@ -260,6 +261,7 @@ begin(struct route *r, struct dialback *asks, struct jid *local, struct jid *rem
 
 	a->route = r;
 	a->asks = asks;
+	a->error = XERROR_REMOTE_SERVER_TIMEOUT;
 	a->local = jid_ref(local);
 	a->remote = jid_ref(remote);
 	a->arena = arena_new(0);
@@ -328,6 +330,14 @@ fail(struct s2s *s, enum xstream_error e, const char *why, const char *words)
 	if (s->attempt)
 		note(s->attempt, FINAL, words);
 	s2s_refuse(s, e, why, words);
+}
+
+void
+s2s_out_not_let_in(struct s2s *s, enum xerror e, const char *words)
+{
+	if (s->attempt)
+		s->attempt->error = e;
+	fail(s, XSTREAM_NONE, "not-let-in", words);
 }
 
 /* Nobody knows. */

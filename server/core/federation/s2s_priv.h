@@ -166,6 +166,8 @@ void attempt_done(struct attempt *a);
 void s2s_out_opened(struct s2s *s, const struct parser_header *h);
 void s2s_out_element(struct s2s *s, struct stanza *st);
 void s2s_out_secured(struct s2s *s);
+/* They have answered, and it is no: the same would happen again. What senders get, and the words. */
+void s2s_out_not_let_in(struct s2s *s, enum xerror e, const char *words);
 /* It ended before it was READY (the parser, the connection, the deadline, an error of theirs or ours): the next address is tried, or the route is
  * told. By s2s.c, once, when such a stream ends or is freed; it must not be freed here, s->route and s->attempt are forgotten afterwards. `why`
  * in words, borrowed; NULL: they are known already. */
