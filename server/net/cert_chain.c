@@ -106,21 +106,37 @@ revoked(struct judging *j, X509 *at)
 	return cert_refuse(j, CERT_REVOKED, "the certificate of its issuer '%s' was revoked on %s", name, day);
 }
 
+/* Somebody trusted has that name: a new key of theirs that is not known here yet, or somebody else's. */
+static bool
+is_namesake(const struct judging *j, const X509_NAME *name)
+{
+	const struct cert_store *s = j->q->store;
+
+	for (size_t i = 0; i < cert_store_anchors(s); i++)
+		if (!X509_NAME_cmp(X509_get_subject_name(sk_X509_value(s->list, (int)i)), name))
+			return true;
+	return false;
+}
+
 /* The chain does not get to anybody we trust. `last`: as far as it went. */
 static bool
 nobody_known(struct judging *j, X509 *last)
 {
 	char at[CERT_NAME_MAX], issuer[CERT_NAME_MAX];
+	bool end;
 
 	if (!last)
 		last = j->q->leaf;
+	end = !X509_NAME_cmp(X509_get_subject_name(last), X509_get_issuer_name(last));
 	cert_text_name(X509_get_subject_name(last), at, sizeof(at));
 	cert_text_name(X509_get_issuer_name(last), issuer, sizeof(issuer));
-	if (!X509_NAME_cmp(X509_get_subject_name(last), X509_get_issuer_name(last))) {
-		if (last == j->q->leaf)
-			return cert_refuse(j, CERT_SELF_SIGNED, "its certificate is signed by itself and nobody else");
+	if (end && last == j->q->leaf)
+		return cert_refuse(j, CERT_SELF_SIGNED, "its certificate is signed by itself and nobody else");
+	if (is_namesake(j, X509_get_issuer_name(last)))
+		return cert_refuse(j, CERT_UNKNOWN_ISSUER,
+			"its chain ends at an authority with the name '%s', as one that is trusted here, but with another key", issuer);
+	if (end)
 		return cert_refuse(j, CERT_UNKNOWN_ISSUER, "its chain ends at '%s', which is not trusted here", at);
-	}
 	if (last == j->q->leaf)
 		return cert_refuse(j, CERT_UNKNOWN_ISSUER,
 			"its certificate was issued by '%s', whose certificate it does not show and which is not trusted here", issuer);

@@ -29,7 +29,7 @@ struct scan {
 	size_t ip_len;      /* 0: the domain is none */
 	bool fits;          /* by DNS-ID or IP-ID */
 	bool fits_xmpp;     /* by a name that name constraints do not know */
-	bool nul, wide, clients;
+	bool nul, wide, clients, not_ascii;
 	char told[NAMES_TOLD][CERT_NAME_MAX];
 	unsigned names;
 };
@@ -107,6 +107,8 @@ dns_id(struct scan *s, struct name a)
 	const struct cert_question *q = s->j->q;
 
 	tell(s, a);
+	for (size_t i = 0; i < a.n; i++)
+		s->not_ascii |= (unsigned char)a.p[i] >= 0x80;
 	if (s->ip_len == 0 && dns_equal(a, s->ascii, &s->wide))
 		s->fits = true;
 	for (size_t i = 0; q->trust == CERT_BY_DANE && i < q->nalso; i++)
@@ -253,6 +255,9 @@ refuse(const struct scan *s)
 
 	if (s->nul)
 		return cert_refuse(s->j, CERT_OTHER_NAME, "a name in its certificate has a NUL in it ('%s'): it is not for %s", s->told[0], domain);
+	if (s->not_ascii)
+		return cert_refuse(s->j, CERT_OTHER_NAME, "a DNS name in its certificate ('%s') is not in A-labels (xn--...): it is not for %s", s->told[0],
+			s->ascii);
 	if (s->wide)
 		return cert_refuse(s->j, CERT_OTHER_NAME, "the wildcard in its certificate ('%s') is too wide for %s", s->told[0], domain);
 	if (s->clients)
