@@ -32,13 +32,13 @@ read_domain(struct test *t, const char *text)
 }
 
 static int
-run(struct test *t, const char *text, bool log_in)
+run(struct test *t, const char *text, bool stream)
 {
 	if (read_domain(t, text) != 0)
 		return -1;
 	if (!t->config->federation.on)
 		return err_set(&t->r->err, 0, "this server talks to no other (federation.on is false)");
-	probe_run(t->domain, log_in, t->arena, &t->a);
+	probe_run(t->domain, stream, t->arena, &t->a);
 	return 0;
 }
 

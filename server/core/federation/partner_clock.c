@@ -19,6 +19,7 @@
 
 static _Thread_local struct timer tick;
 static _Thread_local int64_t looked_us; /* 0: never */
+static _Thread_local uint64_t looked_at; /* the snapshot's serial number then */
 
 struct look {
 	int64_t was_us, now_us, warn_us, next_us;
@@ -53,11 +54,11 @@ note_expired(const struct partner *p)
 	pool_submit(j, crypt_hash(p->domain, strlen(p->domain)));
 }
 
-/* At first, and again each day. */
+/* At first, when it is new, and again each day. */
 static bool
 warning_due(const struct partner_row *r, const struct look *l)
 {
-	int64_t from = r->p.expires_us - l->warn_us, was = r->changed_us > l->was_us ? 0 : l->was_us;
+	int64_t from = r->p.expires_us - l->warn_us, was = r->since > looked_at ? 0 : l->was_us;
 
 	return was < from || (was - from) / DAY_US != (l->now_us - from) / DAY_US;
 }
@@ -104,6 +105,7 @@ on_tick(struct timer *t)
 			look_at(&l, r);
 	}
 	looked_us = now;
+	looked_at = s != NULL ? s->serial : 0;
 	metric_set(METRIC_PARTNERS_EXPIRING, l.expiring);
 	metric_set(METRIC_PARTNERS_EXPIRED, l.expired);
 	if (l.changed)

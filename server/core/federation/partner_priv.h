@@ -16,6 +16,7 @@ struct partner_row {
 	struct partner p;
 	const char *ca_pem;
 	int64_t changed_us;
+	uint64_t since; /* the serial number of the snapshot in which it first was as it is */
 	UT_hash_handle hh; /* by p.domain, in the one table or the other */
 };
 
@@ -25,6 +26,7 @@ struct partners {
 	struct arena *arena;
 	struct partner_row *exact, *below;
 	size_t n;
+	uint64_t serial;
 };
 
 /* From rows of partner_store_all. `old` (may be NULL): the snapshot before, whose CAs are used again where they are the same. Entries that

@@ -62,16 +62,22 @@ read_hours(struct arena *a, struct partner *p, const char *text, struct err *e)
 	return partner_hours_read(text, bits, e);
 }
 
+static const struct partner_row *
+find_same(const struct partners *s, const struct partner *p)
+{
+	const struct partner_row *r = NULL;
+
+	if (s != NULL)
+		HASH_FIND_STR(p->below ? s->below : s->exact, p->domain, r);
+	return r;
+}
+
 /* Reading certificates costs; most are what they were. */
 static int
-read_ca(struct partner_row *r, const struct partners *old, struct err *e)
+read_ca(struct partner_row *r, const struct partner_row *was, struct err *e)
 {
-	const struct partner_row *was = NULL;
-
 	if (r->ca_pem == NULL)
 		return 0;
-	if (old != NULL)
-		HASH_FIND_STR(r->p.below ? old->below : old->exact, r->p.domain, was);
 	if (was != NULL && was->ca_pem != NULL && strcmp(was->ca_pem, r->ca_pem) == 0)
 		r->p.store = cert_store_ref(was->p.store);
 	else
@@ -117,6 +123,28 @@ read_row(struct partners *s, struct partner_row *r, const PGresult *rows, int i,
 	return sql_is_null(rows, i, 11) ? 0 : read_hours(s->arena, p, sql_text(rows, i, 11), e);
 }
 
+/* -1: it is of no use. */
+static int
+add_row(struct partners *s, const struct partners *old, const PGresult *rows, int i, struct err *e)
+{
+	struct partner_row *r = arena_zalloc(s->arena, sizeof *r);
+	const struct partner_row *was;
+
+	if (read_row(s, r, rows, i, e) != 0)
+		return -1;
+	was = find_same(old, &r->p);
+	if (read_ca(r, was, e) != 0)
+		return -1;
+	r->p.version = version_of(r);
+	r->since = was != NULL && was->p.version == r->p.version ? was->since : s->serial;
+	if (r->p.below)
+		HASH_ADD_KEYPTR(hh, s->below, r->p.domain, strlen(r->p.domain), r);
+	else
+		HASH_ADD_KEYPTR(hh, s->exact, r->p.domain, strlen(r->p.domain), r);
+	s->n++;
+	return 0;
+}
+
 struct partners *
 partners_new(const PGresult *rows, const struct partners *old)
 {
@@ -124,21 +152,13 @@ partners_new(const PGresult *rows, const struct partners *old)
 
 	atomic_init(&s->refs, 1);
 	s->arena = arena_new(0);
+	s->serial = old != NULL ? old->serial + 1 : 1;
 	for (int i = 0; i < PQntuples(rows); i++) {
-		struct partner_row *r = arena_zalloc(s->arena, sizeof *r);
 		struct err e = {0};
 
-		if (read_row(s, r, rows, i, &e) != 0 || read_ca(r, old, &e) != 0) {
-			/* It stays refused, which is safe; whoever wrote it past us has to hear of it. */
+		/* It stays refused, which is safe; whoever wrote it past us has to hear of it. */
+		if (add_row(s, old, rows, i, &e) != 0)
 			log_error(NULL, "partner-unusable", "domain=%s why=%s", sql_text(rows, i, 1), e.text);
-			continue;
-		}
-		r->p.version = version_of(r);
-		if (r->p.below)
-			HASH_ADD_KEYPTR(hh, s->below, r->p.domain, strlen(r->p.domain), r);
-		else
-			HASH_ADD_KEYPTR(hh, s->exact, r->p.domain, strlen(r->p.domain), r);
-		s->n++;
 	}
 	return s;
 }

@@ -29,10 +29,11 @@
 #define OUTPUT_MAX 65536
 #define INPUT_MAX (256 << 10) /* bytes of one server */
 
-enum stage { PLAIN_HEADER, PLAIN_FEATURES, PROCEED, HANDSHAKE, JUDGING, HEADER, FEATURES, AUTH };
+enum stage { PLAIN_HEADER, PLAIN_FEATURES, PROCEED, HANDSHAKE, JUDGING, HEADER, FEATURES, AUTH, LAST_HEADER, LAST_FEATURES };
 
 struct probe {
 	const char *domain;
+	bool stream;               /* behind the certificate, too */
 	bool log_in;
 	struct arena *arena;
 	struct probe_answer *out;
@@ -129,7 +130,8 @@ static void
 succeed(struct probe *p)
 {
 	p->out->works = true;
-	conn_write(p->conn, "</stream:stream>", 16);
+	if (p->stream)
+		conn_write(p->conn, "</stream:stream>", 16);
 	hang_up(p);
 	finish(p);
 }
@@ -237,7 +239,9 @@ take_auth(struct probe *p, const struct elem *e)
 {
 	if (elem_is(e, NS_SASL, "success")) {
 		p->out->let_in = true;
-		succeed(p);
+		parser_restart(p->parser);
+		p->stage = LAST_HEADER;
+		write_header(p);
 	} else if (elem_is(e, NS_SASL, "challenge")) {
 		buf_addf(conn_out(p->conn), "<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>%s</response>", own_name(p));
 		conn_wrote(p->conn);
@@ -268,7 +272,7 @@ on_opened(void *owner, const struct parser_header *h)
 	else if (h->version == NULL || strncmp(h->version, "1.", 2) != 0)
 		fail(p, "it speaks another version of the protocol");
 	else
-		p->stage = p->stage == PLAIN_HEADER ? PLAIN_FEATURES : FEATURES;
+		p->stage++; /* to the features behind it */
 }
 
 static void
@@ -288,6 +292,8 @@ on_element(void *owner, struct stanza *st)
 		parser_stop(p->parser);
 	} else if (p->stage == AUTH) {
 		take_auth(p, e);
+	} else if (p->stage == LAST_FEATURES && elem_is(e, NS_STREAMS, "features")) {
+		succeed(p);
 	} else {
 		fail(p, "its server sent something that does not belong there");
 	}
@@ -376,6 +382,10 @@ judged(void *owner, const struct cert_answer *a)
 	p->out->cert = *a;
 	if (a->verdict != CERT_GOOD) {
 		fail(p, a->words);
+		return;
+	}
+	if (!p->stream) {
+		succeed(p);
 		return;
 	}
 	p->stage = HEADER;
@@ -537,9 +547,9 @@ begin(void *arg)
 }
 
 void
-probe_run(const char *domain, bool log_in, struct arena *a, struct probe_answer *out)
+probe_run(const char *domain, bool stream, struct arena *a, struct probe_answer *out)
 {
-	struct probe p = {.domain = domain, .log_in = log_in, .arena = a, .out = out, .lock = PTHREAD_MUTEX_INITIALIZER,
+	struct probe p = {.domain = domain, .stream = stream, .log_in = stream, .arena = a, .out = out, .lock = PTHREAD_MUTEX_INITIALIZER,
 			  .cond = PTHREAD_COND_INITIALIZER};
 
 	*out = (struct probe_answer){.find_why = "", .tls = "", .names = ""};

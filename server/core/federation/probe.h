@@ -43,7 +43,8 @@ struct probe_answer {
 	bool works;                /* stanzas could go out */
 };
 
-/* `domain` prepared; `log_in`: prove who we are, too, where the entry has us send. `a` keeps what the answer points to. */
-void probe_run(const char *domain, bool log_in, struct arena *a, struct probe_answer *out);
+/* `domain` prepared; `stream`: not only up to the certificate: what its server takes from us, and, where the entry has us send, whether it lets us
+ * in. `a` keeps what the answer points to. */
+void probe_run(const char *domain, bool stream, struct arena *a, struct probe_answer *out);
 
 #endif

@@ -169,9 +169,9 @@ component_is(const struct jid *j)
 }
 
 void
-probe_run(const char *domain, bool log_in, struct arena *a, struct probe_answer *out)
+probe_run(const char *domain, bool stream, struct arena *a, struct probe_answer *out)
 {
-	(void)domain, (void)log_in, (void)a;
+	(void)domain, (void)stream, (void)a;
 	*out = (struct probe_answer){.find_why = "nobody asked"};
 }
 
