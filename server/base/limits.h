@@ -82,7 +82,7 @@
 	X(partner_refusals, 1000, 10, 100000, "Refused domains that are remembered for reports, for a day each; more are only counted") \
 	X(partner_rates, 10000, 100, 1000000, "Users whose rate with a partner is counted at a time") \
 	X(contact_clients, 1000, 0, 1000000, "Clients of one account's contacts at other servers whose features are remembered, for events (XEP-0163)") \
-	X(dns_questions, 1000, 10, 100000, "Questions to name servers at a time") \
+	X(dns_questions, 4000, 10, 100000, "Questions to name servers at a time; four are asked for each domain that is connected to") \
 	X(vcard_bytes, 262144, 1024, 16777216, "A vCard with its photo (XEP-0054)") \
 	X(private_bytes, 262144, 1024, 16777216, "Private XML of an account in all (XEP-0049)") \
 	X(private_elements, 100, 1, 10000, "Elements of private XML of an account") \

@@ -3,8 +3,8 @@
  * addresses, and TLSA records (RFC 6698, RFC 7673) when asked for. Without SRV records: the domain itself at 5269 (RFC 6120 §3.2.2);
  * a single target "." means that there is no such service.
  *
- * Addresses of one family are not waited for long when those of the other are there. Bounded: 16 hosts, 8 addresses of each, 32 in all. With `tlsa` a host whose TLSA records cannot be learnt (bogus, no answer) stays in the
- * list, but has no targets (RFC 7673 §3.3).
+ * Addresses of one family are not waited for long when those of the other are there. Bounded: 16 hosts, 8 addresses of each, 32 in all.
+ * With `tlsa` a host whose TLSA records cannot be learnt (bogus, no answer) stays in the list, but has no targets (RFC 7673 §3.3).
  */
 #ifndef CORE_FIND_H
 #define CORE_FIND_H
