@@ -454,6 +454,24 @@ def test_nothing_through_us(t):
     ends(s, 'host-unknown')
 
 
+def test_who_is_told(t):
+    """What an entry does not let in: who asked for something, or said something, gets an error; who only comes and goes does not"""
+    p, juliet = t.partner(allow=('--no-messages', '--no-presence', '--no-rooms')), t.online()
+    p.presence(juliet.bare).presence(juliet.bare, 'probe').presence(juliet.bare, 'unavailable')
+    told = [p.message(juliet.jid, 'Hello')]
+    for text in ("<presence id='subscribes' type='subscribe' from='%s' to='%s'/>" % (p.jid(), juliet.bare),
+                 "<presence id='enters' from='%s/pda' to='garden@conference.%s/romeo'><x xmlns='http://jabber.org/protocol/muc'/></presence>"
+                 % (p.jid(), t.server.domain)):
+        p.send(text)
+    for id in told + ['subscribes', 'enters']:
+        e = p.expect(lambda e: e.get('id') == id, 'an error about ' + id)
+        assert e.condition() == 'not-allowed' and e.get('type') == 'error', e
+    assert p.iq('get', "<ping xmlns='urn:xmpp:ping'/>").get('type') == 'result'
+    assert not p.heard(), p.heard()
+    juliet.sync()
+    assert not juliet.heard_any(lambda e: e.name in ('message', 'presence') and p.domain in (e.get('from') or ''))
+
+
 # -- ends and bounds -------------------------------------------------------------------------------------------------
 
 def test_close(t):

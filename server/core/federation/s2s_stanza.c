@@ -25,12 +25,12 @@ adopt(struct stanza *st)
 			e->ns = NS_CLIENT;
 }
 
-/* Nobody is told that a presence has got nowhere, but who asked for something: else there would be an error for each contact
- * whenever somebody comes or goes. */
+/* Nobody is told that a presence has got nowhere, but who asked for something, a subscription or to enter a room: else there would be an error for
+ * each contact whenever somebody comes or goes. */
 static bool
 is_told(const struct packet *p)
 {
-	return p->kind != PACKET_PRESENCE || packet_is_subscription(p);
+	return p->kind != PACKET_PRESENCE || packet_is_subscription(p) || (p->type == TYPE_NONE && elem_child(p->st->root, NS_MUC, "x"));
 }
 
 static void
