@@ -176,6 +176,38 @@ def test_out_managed(t):
     s2.expect_message('more')
 
 
+def test_out_counts_from_answer(t):
+    """XEP-0198 §4, XEP-0288: what comes before <enabled/> or <resumed/> is not counted"""
+    p, juliet = t.partner(), t.online()
+    juliet.message(p.jid(), 'hello')
+    s = taken(p, after=SM)
+    s.expect('enable')
+    for i in range(5):
+        say(s, juliet.jid, 'early %d' % i)
+    juliet.expect_message('early 4')
+    s.sm_id, s.sm_on, s.sm_sent = 'an-id', True, 0
+    s.send("<enabled xmlns='urn:xmpp:sm:3' id='an-id' resume='true'/>")
+    s.expect_message('hello')
+    for i in range(3):
+        say(s, juliet.jid, 'm%d' % i)
+    s.acked()
+    assert s.sm_acked == 3
+    s.answer_r = False
+    juliet.message(p.jid(), 'more')
+    s.expect_message('more')
+    s.cut()
+    s2 = taken(p, after=SM)
+    assert s2.expect('resume').get('h') == '3'
+    say(s2, juliet.jid, 'early again')
+    juliet.expect_message('early again')
+    s2.sm_on, s2.sm_sent = True, 3
+    s2.send("<resumed xmlns='urn:xmpp:sm:3' previd='an-id' h='1'/>")
+    s2.expect_message('more')
+    say(s2, juliet.jid, 'm3')
+    s2.acked()
+    assert s2.sm_acked == 4
+
+
 def test_out_checked(t):
     """RFC 6120 §8.1.2.2: what comes back is checked like what comes on a stream of theirs"""
     for text, condition in (

@@ -44,6 +44,7 @@ struct s2s_sm {
 	char *pair;              /* of domains: ours, space, theirs */
 	uint32_t in;             /* handled of what came (modulo 2^32) */
 	uint32_t out, acked;     /* sent; confirmed of it */
+	uint32_t said;           /* resuming: of `in`, what the peer was told */
 	uint32_t ahead;          /* sent before counting began, and not confirmed: the first <a/> comes behind them */
 	bool asked, owes, owes_again; /* we wait for <a/>; they do: when so many have been handled */
 	uint32_t owes_at, owes_again_at;
@@ -398,8 +399,10 @@ s2s_sm_free(struct s2s *s)
 		return;
 	}
 	detach(m);
-	if (asked_again)
+	if (asked_again) {
 		m->state = SM_ON;
+		m->in = m->said;
+	}
 	if (m->initiator)
 		list_lost(m);
 	else
@@ -518,7 +521,6 @@ enable(struct s2s *s)
 {
 	struct s2s_sm *m = new_sm(s, SM_ASKING);
 
-	m->in = (uint32_t)0 - depth(s);
 	say(s, home_config()->federation.resume_ms ? "<enable xmlns='urn:xmpp:sm:3' resume='true'/>" : "<enable xmlns='urn:xmpp:sm:3'/>");
 	expect_answer(m);
 }
@@ -542,6 +544,7 @@ resume_lost(struct s2s_sm *m)
 
 	unlist(m);
 	m->state = SM_RESUMING;
+	m->said = m->in;
 	buf_addf(out, "<resume xmlns='urn:xmpp:sm:3' h='%u' previd='", m->in);
 	serialize_attr(out, m->id, strlen(m->id));
 	buf_adds(out, "'/>");
@@ -573,6 +576,7 @@ take_enabled(struct s2s_sm *m, const struct elem *e)
 	uint64_t seconds, ms = home_config()->federation.resume_ms;
 
 	m->state = SM_ON;
+	m->in = (uint32_t)0 - depth(m->s); /* §4: counted is what comes behind <enabled/> */
 	timer_clear(&m->timer);
 	if (max && text_u64(max, strlen(max), 0, UINT32_MAX, &seconds) && seconds * 1000 < ms)
 		ms = seconds * 1000;
@@ -602,6 +606,7 @@ take_resumed(struct s2s_sm *m, const struct elem *e)
 		return;
 	}
 	m->state = SM_ON;
+	m->in = m->said - depth(s); /* what came before, on the new stream, does not count */
 	route_confirmed(s, h - m->acked);
 	m->out = m->acked = h;
 	metric_add(METRIC_S2S_RESUMED, 1);
