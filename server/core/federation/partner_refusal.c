@@ -1,5 +1,5 @@
 /*
- * partner_refusal: who was refused, counted on each home in a small table and written a while later, as one job. A crowd of domains that nobody has
+ * partner_refusal: who was refused, counted in small tables on the homes and written a while later, as one job. A crowd of domains that nobody has
  * allowed costs a bounded table, a bounded number of rows a day, and a log line a minute each.
  */
 #include <inttypes.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
@@ -133,61 +134,73 @@ on_timer(struct timer *t)
 		timer_set(t, FLUSH_MS, on_timer);
 }
 
-static struct refusal *
-find(const char *key, size_t n)
-{
-	struct refusal *r = NULL;
-
-	HASH_FIND(hh, here->table, key, n, r);
-	return r;
-}
+/* Where that domain's are counted, so that one table knows of it and one line in the log tells it. */
+struct note {
+	struct mail mail;
+	const char *why; /* static */
+	unsigned direction;
+	char address[ADDRESS_TEXT];
+	char domain[];
+};
 
 /* NULL: there is no room. */
 static struct refusal *
-make(const char *key, size_t n, size_t domain_at)
+entry_of(const struct note *t)
 {
-	struct refusal *r;
+	char key[1200];
+	int at = snprintf(key, sizeof key, "%u %s ", t->direction, t->why);
+	size_t n = (size_t)at + (size_t)snprintf(key + at, sizeof key - (size_t)at, "%s", t->domain);
+	struct refusal *r = NULL;
 
-	if (HASH_COUNT(here->table) >= home_config()->limits.partner_refusals)
-		return NULL;
+	n = n < sizeof key ? n : sizeof key - 1;
+	HASH_FIND(hh, here->table, key, n, r);
+	if (r != NULL || HASH_COUNT(here->table) >= home_config()->limits.partner_refusals)
+		return r;
 	r = mem_zalloc(sizeof *r + n + 1);
 	memcpy(r->key, key, n + 1);
-	r->domain = r->key + domain_at;
+	r->domain = r->key + at;
+	r->why = t->why;
+	r->direction = t->direction;
 	HASH_ADD_KEYPTR(hh, here->table, r->key, n, r);
 	return r;
+}
+
+static void
+take_note(struct mail *m)
+{
+	struct note *t = LIST_ENTRY(m, struct note, mail);
+	struct refusal *r = here != NULL ? entry_of(t) : NULL; /* NULL too: the server is stopping */
+
+	if (here != NULL && !timer_is_set(&here->timer))
+		timer_set(&here->timer, FLUSH_MS, on_timer);
+	if (here != NULL && r == NULL) {
+		metric_add(METRIC_PARTNER_REFUSED_UNNAMED, 1);
+		here->unnamed++;
+	} else if (r != NULL) {
+		r->last_us = clock_wall_us();
+		if (r->count++ == 0)
+			r->first_us = r->last_us;
+		r->unlogged++;
+		memcpy(r->address, t->address, sizeof r->address);
+		tell(r, reactor_now_ms(reactor_current()));
+	}
+	free(t);
 }
 
 void
 partner_refused(const char *domain, enum partner_direction d, const char *why, const char *address)
 {
-	char key[1200];
-	int at = snprintf(key, sizeof key, "%u %s ", (unsigned)d, why);
-	size_t n;
-	struct refusal *r;
+	const char *name = domain != NULL && *domain != '\0' ? domain : "unknown";
+	struct note *t = mem_zalloc(sizeof *t + strlen(name) + 1);
 
 	metric_add(d == PARTNER_IN ? METRIC_PARTNER_REFUSED_IN : METRIC_PARTNER_REFUSED_OUT, 1);
 	metric_error("federation", why);
-	n = (size_t)at + (size_t)snprintf(key + at, sizeof key - (size_t)at, "%s", domain != NULL && *domain ? domain : "unknown");
-	if (n >= sizeof key)
-		n = sizeof key - 1;
-	r = find(key, n);
-	if (r == NULL)
-		r = make(key, n, (size_t)at);
-	if (!timer_is_set(&here->timer))
-		timer_set(&here->timer, FLUSH_MS, on_timer);
-	if (r == NULL) {
-		metric_add(METRIC_PARTNER_REFUSED_UNNAMED, 1);
-		here->unnamed++;
-		return;
-	}
-	r->why = why;
-	r->direction = d;
-	r->last_us = clock_wall_us();
-	if (r->count++ == 0)
-		r->first_us = r->last_us;
-	r->unlogged++;
-	snprintf(r->address, sizeof r->address, "%s", address != NULL ? address : "");
-	tell(r, reactor_now_ms(reactor_current()));
+	t->mail.run = take_note;
+	t->why = why;
+	t->direction = d;
+	snprintf(t->address, sizeof t->address, "%s", address != NULL ? address : "");
+	memcpy(t->domain, name, strlen(name) + 1);
+	reactor_post(reactor_at((unsigned)(crypt_hash(name, strlen(name)) % reactor_count())), &t->mail);
 }
 
 void
