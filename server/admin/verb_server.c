@@ -158,6 +158,12 @@ status_row(struct request *r, const struct config *c)
 					 (json_int_t)metric_get(METRIC_JOBS_WAITING),
 					 "unsafe_durability", (int)c->database.allow_unsafe,
 					 "config", c->file, "needs_restart", buf_str(&restart)));
+	json_object_update_new(row, json_pack("{s:b, s:I, s:I, s:I, s:I, s:I}", "federation", (int)c->federation.on, "partners",
+					      (json_int_t)metric_get(METRIC_PARTNERS), "partners_expiring",
+					      (json_int_t)metric_get(METRIC_PARTNERS_EXPIRING), "partners_expired",
+					      (json_int_t)metric_get(METRIC_PARTNERS_EXPIRED), "s2s_streams_in",
+					      (json_int_t)metric_get(METRIC_S2S_STREAMS_IN), "s2s_streams_out",
+					      (json_int_t)metric_get(METRIC_S2S_STREAMS_OUT)));
 	buf_fini(&state);
 	buf_fini(&restart);
 	return row;

@@ -4,6 +4,7 @@ import time
 
 from chancerytest import rooms
 from chancerytest.client import unique
+from guide import guide
 from servers import SLOW, Us, pin
 
 MAM = 'urn:xmpp:mam:2'
@@ -321,5 +322,5 @@ def passes_test(w):
     assert w.them.domain in out, out
 
 
-FIRST = [denied, at_once]
+FIRST = [denied, at_once, guide]
 ALLOWED = [passes_test, messages, presence, room, questions, history, rules, pinned, direct_tls, they_restart, they_die, we_restart, they_are_gone]
