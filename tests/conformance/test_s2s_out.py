@@ -1,4 +1,5 @@
 """Streams that we make to other servers (RFC 6120 §4 to §6, XEP-0178, XEP-0368), and what waits for them."""
+import socket
 import ssl
 import threading
 import time
@@ -389,6 +390,23 @@ def test_passing_troubles(t):
             s.cut()
         return f
 
+    def hangs(n):
+        """Nothing more comes behind the n-th step."""
+        def f(s):
+            if n == 0:
+                s.fresh().answer_open(STARTTLS)
+                s.expect('starttls')
+                return s.expect_end()
+            s.serve_secure()
+            if n > 1:
+                s.serve_auth()
+            if n > 2:
+                s.fresh().send(SUCCESS)
+            if n > 3:
+                s.answer_open(None)
+            s.expect_end()
+        return f
+
     def before_tls(text):
         def f(s):
             s.fresh().answer_open(None)
@@ -435,6 +453,7 @@ def test_passing_troubles(t):
         'challenges': before_auth(2 * "<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>", EXTERNAL),
     }
     troubles.update({'end %d' % n: at(n) for n in range(5)})
+    troubles.update({'hang %d' % n: hangs(n) for n in range(5)})
     wrong, partners = [], {}
 
     def serve(name, p, f):
@@ -472,6 +491,27 @@ def test_passing_troubles(t):
     assert not wrong, wrong
     assert t.server.metric('chancery_s2s_connect_failed_total') >= len(troubles)
     assert t.server.metric('chancery_s2s_streams_out') == 0
+
+
+@alone(federation__patience='2s', limits__s2s_queue_bytes=67108864)
+def test_does_not_read(t):
+    """P7: a server that takes a stream and does not read: what cannot be sent comes back, in order, and does not grow without bound"""
+    romeo, p = t.online(), t.partner()
+    p.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    romeo.message(p.jid(), 'm')
+    s = p.taken()
+    s.expect_message('m')
+    ids = [romeo.message(p.jid(), 'x' * 10000) for _ in range(250)]
+    back = [romeo.expect(lambda e: e.get('type') == 'error', 'an error')]
+    while back[-1].get('id') != ids[-1]:
+        back.append(romeo.expect(lambda e: e.get('type') == 'error', 'an error'))
+    assert [e.get('id') for e in back] == ids[-len(back):] and len(back) > 100, len(back)
+    for e in back:
+        assert e.condition() == 'remote-server-timeout' and e.find('error').get('type') == 'wait', e
+        assert 'does not take' in e.text('error', 'text'), e
+    s.cut()
+    romeo.message(p.jid(), 'afterwards')
+    p.taken().expect_message('afterwards')
 
 
 @alone(limits__s2s_queue_stanzas=10)

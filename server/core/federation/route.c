@@ -21,7 +21,8 @@
 #include "xmpp/ns.h"
 
 #define WINDOW_BYTES 262144 /* of output that the kernel has not taken: the rest waits in the queue */
-#define TICK_MS 200
+#define TICK_MS 200  /* how often is looked whether the peer's kernel has what was sent */
+#define LIVED_MS 100 /* and the stream has to have lived so long since */
 #define NAMED_AT_ONCE 256
 
 static _Thread_local struct route *routes;
@@ -54,6 +55,15 @@ find(const struct jid *local, const struct jid *remote)
 	return r;
 }
 
+/* What senders are told unless something better is known. */
+static void
+set_reason(struct route *r, const char *words)
+{
+	r->reason.error = XERROR_REMOTE_SERVER_TIMEOUT;
+	r->reason.type = NULL;
+	snprintf(r->reason.words, sizeof(r->reason.words), "%s %s", jid_domain(r->remote), words);
+}
+
 static struct route *
 make(const struct jid *local, const struct jid *remote)
 {
@@ -65,7 +75,7 @@ make(const struct jid *local, const struct jid *remote)
 	r->key_len = n;
 	r->local = jid_new(NULL, jid_domain(local), NULL);
 	r->remote = jid_new(NULL, jid_domain(remote), NULL);
-	r->reason.error = XERROR_REMOTE_SERVER_TIMEOUT;
+	set_reason(r, "did not answer in time");
 	list_init(&r->line);
 	HASH_ADD_KEYPTR(hh, routes, r->key, r->key_len, r);
 	return r;
@@ -140,6 +150,13 @@ route_return_all(struct route *r, const struct route_reason *why)
 	timer_clear(&r->patience);
 }
 
+static void
+end_slow(struct route *r)
+{
+	set_reason(r, "does not take what it is sent");
+	s2s_end(r->stream, XSTREAM_CONNECTION_TIMEOUT, "you do not read what you are sent");
+}
+
 /* What has waited for too long. */
 static void
 expire(struct timer *t)
@@ -149,8 +166,7 @@ expire(struct timer *t)
 	unsigned n = 0;
 
 	if (r->stream && r->written < r->q.n && route_queue_at(&r->q, r->written)->since_ms <= then) {
-		snprintf(r->reason.words, sizeof(r->reason.words), "%s does not take what it is sent", jid_domain(r->remote));
-		s2s_end(r->stream, XSTREAM_CONNECTION_TIMEOUT, "you do not read what you are sent");
+		end_slow(r);
 	}
 	for (; !r->stream && r->q.n && route_queue_at(&r->q, 0)->since_ms <= then; n++) {
 		if (r->doubtful) {
@@ -194,30 +210,52 @@ confirm(struct route *r, unsigned n)
 	}
 }
 
-/* Without XEP-0198: what has been in the peer's kernel for a while. */
+static void
+begin_probe(struct route *r)
+{
+	uint64_t acked;
+
+	r->probe.upto = conn_flushed(r->stream->conn);
+	r->probe.since_ms = reactor_now_ms(reactor_current());
+	r->probe.set = !conn_tcp_progress(r->stream->conn, &r->probe.given, &acked);
+}
+
+/* Without XEP-0198: what has been in the peer's kernel for a while. False: it has taken nothing for too long. */
+static bool
+probe(struct route *r)
+{
+	int64_t now = reactor_now_ms(reactor_current());
+	uint64_t given, acked;
+	unsigned n = 0;
+
+	if (conn_tcp_progress(r->stream->conn, &given, &acked))
+		return true; /* the connection is over, of which we shall hear */
+	if (r->probe.set && acked >= r->probe.given && now - r->probe.since_ms >= LIVED_MS) {
+		while (n < r->written && route_queue_at(&r->q, n)->upto <= r->probe.upto)
+			n++;
+		confirm(r, n);
+		r->probe.set = false;
+	}
+	if (!r->probe.set)
+		begin_probe(r);
+	return now - r->probe.since_ms < (int64_t)home_config()->federation.patience_ms;
+}
+
 static void
 tick(struct timer *t)
 {
 	struct route *r = LIST_ENTRY(t, struct route, tick);
-	struct s2s *s = r->stream;
-	uint64_t given, acked;
-	unsigned n = 0;
 
-	if (s && !s->sm && !conn_tcp_progress(s->conn, &given, &acked)) {
-		if (r->probe.set && acked >= r->probe.given) {
-			while (n < r->written && route_queue_at(&r->q, n)->upto <= r->probe.upto)
-				n++;
-			confirm(r, n);
-			r->probe.set = false;
-		}
-		if (!r->probe.set) {
-			r->probe.upto = conn_flushed(s->conn);
-			r->probe.given = given;
-			r->probe.set = true;
-		}
+	if (!r->stream || r->stream->sm || !r->written)
+		return;
+	if (!probe(r)) {
+		end_slow(r);
+		return;
 	}
-	if (s && r->written)
+	if (r->written)
 		timer_set(&r->tick, TICK_MS, tick);
+	else
+		r->probe.set = false;
 	pump(r);
 }
 
@@ -237,7 +275,7 @@ named(void *owner, bool ok)
 
 	r->naming = NULL;
 	if (!ok) {
-		snprintf(r->reason.words, sizeof(r->reason.words), "the archive did not take what is to go to %s", jid_domain(r->remote));
+		set_reason(r, "was sent nothing more, as the archive did not take what was to go there");
 		s2s_end(r->stream, XSTREAM_INTERNAL_SERVER_ERROR, "the archive is not available");
 		return;
 	}
@@ -381,11 +419,25 @@ route_ready(struct s2s *s)
 	r->confirmed = false;
 	r->written = r->passed = r->doubtful = r->forgotten = 0;
 	r->probe.set = false;
+	r->reason.words[0] = '\0';
 	peer_table_set(r, s->peer_record);
 	log_info(conn_log(s->conn), "s2s-route", "local=%s remote=%s initiator=%d waiting=%u", jid_domain(s->local), jid_domain(s->remote),
 		s->initiator, r->q.n);
 	pump(r);
 	return true;
+}
+
+/* What was sent and not confirmed has not waited in vain so far; but a server to which this happens all the time does not keep it for ever. */
+static void
+wait_anew(struct route *r)
+{
+	for (unsigned i = 0; i < r->written; i++) {
+		struct going *g = route_queue_at(&r->q, i);
+
+		if (!g->again)
+			g->since_ms = reactor_now_ms(reactor_current());
+		g->again = true;
+	}
 }
 
 void
@@ -402,6 +454,9 @@ route_lost(struct s2s *s)
 		peer_record_cancel(r->naming);
 	r->naming = NULL;
 	r->stream = NULL;
+	if (!*r->reason.words)
+		set_reason(r, "has broken the connection");
+	wait_anew(r);
 	r->doubtful = r->written;
 	r->written = r->passed = 0;
 	timer_clear(&r->tick);
@@ -416,9 +471,14 @@ route_lost(struct s2s *s)
 void
 route_flushed(struct s2s *s, uint64_t upto)
 {
-	(void)upto; /* where the kernel is, the tick asks */
-	if (s->route && s->route->stream == s)
-		pump(s->route);
+	struct route *r = s->route;
+
+	(void)upto;
+	if (!r || r->stream != s)
+		return;
+	if (!s->sm && r->written && !r->probe.set)
+		begin_probe(r);
+	pump(r);
 }
 
 uint32_t

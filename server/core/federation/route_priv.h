@@ -33,6 +33,7 @@ struct route {
 	unsigned named;
 	struct {
 		bool set;
+		int64_t since_ms;
 		uint64_t upto, given; /* a place in the output, and in TCP's: when that has been acknowledged, it was there */
 	} probe;
 	struct timer tick;         /* without XEP-0198: for the probe */

@@ -12,8 +12,9 @@
 struct going {
 	struct packet *p;
 	uint64_t upto;     /* written: the end of it in the stream's output */
-	int64_t since_ms;  /* when it came */
+	int64_t since_ms;  /* since when it has waited */
 	size_t bytes;
+	bool again;        /* it has been written to a stream that was lost: then it has waited from there on, once */
 };
 
 /* Zero-initialised is empty and owns nothing. */
