@@ -310,7 +310,7 @@ set_servers(struct ub_ctx *ctx, const char *servers, struct err *e)
 	rest = copy = mem_strdup(servers);
 	while (!code && (server = strsep(&rest, " ")))
 		if (*server && (code = ub_ctx_set_fwd(ctx, server)))
-			err_set(e, 0, "name server %s: is not ADDRESS or ADDRESS@PORT", server);
+			err_set(e, 0, "name server %s: not ADDRESS or ADDRESS@PORT", server);
 	free(copy);
 	return code ? -1 : 0;
 }

@@ -390,13 +390,14 @@ identity_of(const struct tls_set *s, const char *own)
 	return &s->hosts[0];
 }
 
-/* RFC 6066 §3: names only, without a final dot. */
+/* RFC 6066 §3: names only. */
 static bool
 may_be_sni(const char *server)
 {
 	unsigned char address[16];
 
-	return *server && *server != '[' && inet_pton(AF_INET, server, address) != 1 && inet_pton(AF_INET6, server, address) != 1;
+	return *server && *server != '[' && strlen(server) <= TLSEXT_MAXLEN_host_name && inet_pton(AF_INET, server, address) != 1 &&
+		inet_pton(AF_INET6, server, address) != 1;
 }
 
 SSL *

@@ -222,8 +222,8 @@ both_show_themselves(void **state)
 	/* An address is no name. */
 	expect_said(mine, "b.test", "127.0.0.1", false, "b.test - -\n", "a.test");
 	expect_said(mine, "b.test", "[::1]", false, "b.test - -\n", "a.test");
-	tls_set_unref(mine);
 	serve_stop();
+	tls_set_unref(mine);
 }
 
 static void
@@ -261,8 +261,8 @@ wrong_port(void **state)
 	assert_non_null(strstr(client.why, "no application protocol"));
 	client_close();
 	wait_for(&serve.closed);
-	tls_set_unref(mine);
 	serve_stop();
+	tls_set_unref(mine);
 }
 
 /* A chain of 20 KiB is too much from whoever comes, and fine from a server that we have chosen. */
@@ -368,9 +368,9 @@ starttls(void **state)
 	assert_string_equal(client.heard, "hello?\n");
 	client_close();
 	wait_for(&serve.closed);
+	serve_stop();
 	tls_set_unref(client.tls);
 	memset(&client, 0, sizeof(client));
-	serve_stop();
 }
 
 /* Servers of another kind, on a thread: one connection. */
