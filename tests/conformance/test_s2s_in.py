@@ -1,6 +1,7 @@
 """Streams that another server opens, and what comes on them (RFC 6120 §4 to §8, XEP-0178, XEP-0368)."""
 import socket
 import ssl
+import subprocess
 import time
 
 from chancerytest.ca import authority
@@ -189,6 +190,14 @@ def test_tls_12(t):
     s = quiet_partner(t).stream().authenticated(high=ssl.TLSVersion.TLSv1_2)
     assert s.sock.version() == 'TLSv1.2'
     taken(s, t.online())
+
+
+def test_renegotiation(t):
+    """RFC 5746, CVE-2011-1473: whoever asks for another handshake within TLS 1.2 does not get one"""
+    p = subprocess.run(['openssl', 's_client', '-connect', '127.0.0.1:%d' % t.server.port_s2s_tls, '-tls1_2', '-alpn', 'xmpp-server', '-servername',
+                        t.server.domain], input=b'R\n', stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20)
+    assert b'RENEGOTIATING' in p.stdout and b'no renegotiation' in p.stdout, p.stdout.decode(errors='replace')[-500:]
+    taken(quiet_partner(t).connected(), t.online())
 
 
 def test_direct_tls(t):
@@ -480,6 +489,18 @@ def test_close(t):
     s.send('</stream:stream>')
     assert s.expect_end() is None and s.ended
     s.expect_eof()
+
+
+def test_close_confirms(t):
+    """XEP-0198 §4, RFC 6120 §4.4: what came before </stream:stream> is committed and confirmed before it is answered"""
+    p, juliet = quiet_partner(t), t.online()
+    s = p.connected()
+    s.enable(resume=False)
+    s.send(''.join("<message type='chat' from='romeo@%s/pda' to='%s'><body>%d</body></message>" % (p.domain, juliet.jid, i) for i in range(50))
+           + '</stream:stream>')
+    assert s.expect_end() is None and s.sm_acked == 50, s.sm_acked
+    for i in range(50):
+        juliet.expect_message(str(i))
 
 
 def test_too_big(t):

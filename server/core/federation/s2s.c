@@ -16,6 +16,7 @@
 #include "net/listener.h"
 
 #define LINGER_MS 3000
+#define LEAVE_MS 30000 /* what is in the lane is given back earlier when the archive does not take it */
 #define SPACE_MS 120000 /* a stream on which we have said nothing for that long says a space */
 
 struct streams {
@@ -156,6 +157,21 @@ void
 s2s_free(struct s2s *s)
 {
 	s2s_free_with(s, "the connection was given up");
+}
+
+void
+s2s_left(struct s2s *s)
+{
+	if (s->state != S2S_READY || !s->sm || !s->lane || !lane_depth(s->lane)) {
+		s2s_end(s, XSTREAM_NONE, "the other server closed the stream");
+		return;
+	}
+	if (s->routed)
+		route_lost(s);
+	s->routed = false;
+	s->leaves = true;
+	s2s_wait(s, true);
+	timer_set(&s->timer, LEAVE_MS, on_timer);
 }
 
 static bool
@@ -314,6 +330,8 @@ lane_left(void *owner)
 
 	if (s->sm)
 		s2s_sm_handled(s);
+	if (s->leaves && !lane_depth(s->lane))
+		s2s_end(s, XSTREAM_NONE, "the other server closed the stream");
 }
 
 static void
@@ -420,12 +438,12 @@ on_timer(struct timer *t)
 {
 	struct s2s *s = LIST_ENTRY(t, struct s2s, timer);
 
-	if (s->state == S2S_READY)
+	if (s->state == S2S_READY && !s->leaves)
 		check_idle(s);
 	else if (s->state == S2S_CLOSING || s->state == S2S_HANDSHAKE || !s->conn)
 		s2s_free_with(s, "it took too long"); /* nothing could be said */
 	else
-		s2s_end(s, XSTREAM_CONNECTION_TIMEOUT, "authentication took too long");
+		s2s_end(s, XSTREAM_CONNECTION_TIMEOUT, s->leaves ? NULL : "authentication took too long");
 }
 
 /* The reactor's streams */

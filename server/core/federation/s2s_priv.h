@@ -58,6 +58,7 @@ struct s2s {
 	bool waits;              /* s2s_wait */
 	bool paused;             /* nothing is read: it waits, its lane is full, or the server is stopping */
 	bool skip_space;         /* a new stream begins behind white space that trails the last element of the old one */
+	bool leaves;             /* s2s_left: it ends when its lane is empty */
 	bool routed;             /* route_ready has taken it */
 	bool broke;              /* it was READY, and ended without a word: it may be resumed */
 	bool counted, withdrawn, freed; /* s2s.c's own */
@@ -114,6 +115,8 @@ void s2s_write_header(struct s2s *s);
 /* Says why, closes, and gives back what was on its way (route_lost, or s2s_out_gave_up when it was not READY). XSTREAM_NONE: the normal end.
  * `text`: NULL, or borrowed. */
 void s2s_end(struct s2s *s, enum xstream_error e, const char *text);
+/* They have closed it: nothing more goes on it; what came on it is confirmed (XEP-0198 §4) before we do the same, as they would take it for lost. */
+void s2s_left(struct s2s *s);
 /* Refused before it was anybody: the same, and counted and noted (partner_refused) under `why` (static). */
 void s2s_refuse(struct s2s *s, enum xstream_error e, const char *why, const char *text);
 /* READY, at home: s->authenticated, s->how, s->sends and s->receives are set, and for an outgoing one s->route. Makes the record of the

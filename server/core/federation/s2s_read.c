@@ -325,7 +325,7 @@ on_element(void *owner, struct stanza *st)
 static void
 on_closed(void *owner)
 {
-	s2s_end(owner, XSTREAM_NONE, "the other server closed the stream");
+	s2s_left(owner);
 }
 
 const struct conn_ops s2s_conn_ops = { on_data, on_secured, on_ended, on_flushed };
