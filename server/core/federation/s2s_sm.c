@@ -401,7 +401,7 @@ s2s_sm_free(struct s2s *s)
 	detach(m);
 	if (asked_again) {
 		m->state = SM_ON;
-		m->in = m->said;
+		m->in = m->said - (m->lane ? lane_depth(m->lane) : 0);
 	}
 	if (m->initiator)
 		list_lost(m);

@@ -313,12 +313,7 @@ open_socket(const struct stream *s)
 void
 stream_connect(struct stream *s)
 {
-	struct stream was = *s;
-
 	stream_free(s);
-	s->owner = was.owner;
-	s->domain = was.domain;
-	s->port = was.port;
 	s->fd = open_socket(s);
 	s->state = STREAM_CONNECTING;
 	if (s->fd < 0) {
@@ -358,7 +353,7 @@ stream_cut(struct stream *s)
 void
 stream_free(struct stream *s)
 {
-	void *owner = s->owner;
+	struct stream was = *s;
 
 	SSL_free(s->ssl);
 	if (s->parser)
@@ -368,7 +363,10 @@ stream_free(struct stream *s)
 	free(s->out);
 	memset(s, 0, sizeof(*s));
 	s->fd = -1;
-	s->owner = owner;
+	/* Whose it is, and where it goes when it is made again. */
+	s->owner = was.owner;
+	s->domain = was.domain;
+	s->port = was.port;
 }
 
 void
