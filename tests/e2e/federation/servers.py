@@ -23,7 +23,7 @@ from chancerytest.client import Client, PATIENCE  # noqa: E402
 from chancerytest.scenario import Scenario  # noqa: E402
 from chancerytest.server import Server, take_ports  # noqa: E402
 
-S2S, S2S_TLS, C2S, DNS = 69, 70, 22, 53     # from a server's port base
+S2S, S2S_TLS, C2S, DNS, NOBODY = 69, 70, 22, 53, 99     # from a server's port base
 
 
 # "Within a second" is a promise of a release build; sanitizers are slow, and say so by a longer patience.
@@ -112,7 +112,8 @@ class Program:
 
 
 class Dnsmasq(Program):
-    """SRV records of the servers. Their target is "localhost", whose address everybody knows: ejabberd asks the system for that."""
+    """SRV records of the servers. Their target is "localhost", whose address everybody knows: ejabberd asks the system for that. There are
+    always both kinds, so that nobody remembers that there was none; one leads nowhere."""
 
     def __init__(self, world):
         need('dnsmasq')
@@ -120,10 +121,12 @@ class Dnsmasq(Program):
         self.port, self.records = self.base + DNS, {}
 
     def set(self, domain, port, direct=False):
-        self.records[domain] = '_xmpp%s-server._tcp.%s,localhost,%d' % ('s' if direct else '', domain, port)
+        both = ('xmpps', 'xmpp') if direct else ('xmpp', 'xmpps')
+        self.records[domain] = ''.join('srv-host=_%s-server._tcp.%s,localhost,%d,%d\n' % (kind, domain, p, priority)
+                                       for kind, p, priority in zip(both, (port, self.base + NOBODY), (5, 10)))
 
     def start(self):
-        conf = self.write('dnsmasq.conf', ''.join('srv-host=%s\n' % r for r in self.records.values()))
+        conf = self.write('dnsmasq.conf', ''.join(self.records.values()))
         self.run([find_program('dnsmasq'), '--keep-in-foreground', '--conf-file=' + conf, '--no-resolv', '--no-hosts', '--listen-address=127.0.0.1',
                   '--bind-interfaces', '--port=%d' % self.port, '--user=' + pwd.getpwuid(os.getuid()).pw_name,
                   '--pid-file=' + self.path('pid'), '--local=/test/'])
@@ -204,6 +207,65 @@ zone:
             raise RuntimeError('nsd does not start:\n' + self.log())
 
 
+class Relay:
+    """Stands before a port; everything that passes it can be cut off at any moment."""
+
+    def __init__(self, port):
+        self.to, self.lock, self.links = port, threading.Lock(), set()
+        self.passed = 0         # connections so far
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                far = socket.create_connection(('127.0.0.1', self.to), 5)
+            except OSError:
+                near.close()
+                continue
+            far.settimeout(None)
+            with self.lock:
+                self.passed += 1
+                self.links |= {near, far}
+            for a, b in ((near, far), (far, near)):
+                a.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self._pass, args=(a, b), daemon=True).start()
+
+    def _pass(self, a, b):
+        try:
+            while data := a.recv(65536):
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def cut(self):
+        """As if the network were gone: what is under way is lost, both ends get a reset. How many connections that were."""
+        with self.lock:
+            links, self.links = self.links, set()
+        for s in links:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\1\0\0\0\0\0\0\0')
+            try:
+                s.shutdown(socket.SHUT_RDWR)    # wakes its thread
+            except OSError:
+                pass
+            s.close()
+        return len(links) // 2
+
+    def close(self):
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.listener.close()
+        self.cut()
+
+
 class Us(Server):
     """Chancery, with the world's authority instead of one of its own."""
 
@@ -211,7 +273,7 @@ class Us(Server):
         settings = {'federation.dns': '127.0.0.1@%d' % world.dns.port, 'federation.ca_file': world.ca.pem,
                     **{k.replace('__', '.'): v for k, v in settings.items()}}
         super().__init__(world.args.build, settings, domain=domain, reactors=world.args.reactors)
-        self.world, self.rooms = world, 'conference.' + domain
+        self.world, self.rooms, self.confirms = world, 'conference.' + domain, 'once'
         shutil.copy(world.ca.pem, self.path('ca.pem'))
         shutil.copy(world.ca.key, self.path('ca.key'))
         for d in domain, self.rooms, 'pubsub.' + domain:
@@ -237,7 +299,9 @@ class Us(Server):
 
 
 class Foreign(Program):
-    """What Prosody and ejabberd have in common."""
+    """What Prosody and ejabberd have in common. `confirms`: what it does of XEP-0198 between servers: nothing (None); acknowledgements, so
+    that what was lost on the way is sent again ('all'); and resumption, so that little comes twice ('once')."""
+    confirms = None
 
     def __init__(self, world, kind, domain):
         super().__init__(world, kind)
@@ -273,6 +337,8 @@ class Foreign(Program):
 
 
 class Prosody(Foreign):
+    confirms = 'all'
+
     def __init__(self, world, domain, more=()):
         """`more`: (domain, certificate) of other domains."""
         need('prosody')
