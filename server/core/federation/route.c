@@ -84,7 +84,7 @@ make(const struct jid *local, const struct jid *remote)
 void
 route_settle(struct route *r)
 {
-	if (r->q.n || r->stream || r->attempt || r->closed)
+	if (r->q.n || r->stream || r->attempt || r->closed || r->returns)
 		return;
 	route_stop_trying(r, NULL);
 	timer_clear(&r->patience);
@@ -460,8 +460,8 @@ route_lost(struct s2s *s)
 	r->doubtful = r->written;
 	r->written = r->passed = 0;
 	timer_clear(&r->tick);
-	if (r->q.n && !stopping) {
-		route_try_later(r);
+	if (!stopping) {
+		route_try_later(r, s2s_sm_may_return(s));
 		timer_clear(&r->patience);
 		watch(r);
 	}
@@ -490,7 +490,7 @@ route_written(const struct s2s *s)
 void
 route_confirmed(struct s2s *s, uint32_t n)
 {
-	struct route *r = s->route;
+	struct route *r = s->route ? s->route : find(s->local, s->remote);
 	uint32_t gone;
 
 	if (!r)

@@ -43,6 +43,7 @@ struct route {
 	struct list line;          /* in the line of those that wait for their turn */
 	struct timer retry;        /* set: not before that */
 	bool closed;               /* and what comes until then goes back at once */
+	bool returns;        /* the peer may resume the stream that broke: none is made until it has had time for that */
 	uint64_t version;          /* of the partner's entry, as of the last attempt */
 	unsigned failures;
 	int64_t ready_ms;
@@ -65,7 +66,7 @@ void route_want(struct route *r);
  * way ends. */
 void route_stop_trying(struct route *r, struct attempt *done);
 /* The stream was lost: when the next one may be made. */
-void route_try_later(struct route *r);
+void route_try_later(struct route *r, bool peer_returns);
 void route_try_home_start(void);
 void route_try_home_stop(void);
 

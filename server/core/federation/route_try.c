@@ -17,6 +17,7 @@
 #define FIRST_MS 1000      /* after the first failure */
 #define LONGEST_MS 60000
 #define LIVED_MS 10000     /* a stream that lasted so long is followed by the next one at once */
+#define RETURNS_MS 1000    /* who made the broken stream has so long to resume it: else what has arrived on it would go over another one again */
 #define EVERY_MS 20        /* between two attempts on one reactor */
 #define AT_ONCE 4          /* but so many may begin together */
 #define MOST 200           /* under way at a time */
@@ -135,7 +136,7 @@ route_stop_trying(struct route *r, struct attempt *done)
 
 	timer_clear(&r->retry);
 	list_remove(&r->line);
-	r->closed = false;
+	r->closed = r->returns = false;
 	note_end(r);
 	if (a && a == done)
 		attempt_done(a);
@@ -163,7 +164,7 @@ again(struct timer *t)
 {
 	struct route *r = LIST_ENTRY(t, struct route, retry);
 
-	r->closed = false;
+	r->closed = r->returns = false;
 	if (r->q.n)
 		route_want(r);
 	route_settle(r);
@@ -177,13 +178,18 @@ wait_a_while(struct route *r)
 }
 
 void
-route_try_later(struct route *r)
+route_try_later(struct route *r, bool peer_returns)
 {
 	bool good = r->confirmed || reactor_now_ms(reactor_current()) - r->ready_ms >= LIVED_MS;
 
 	if (good)
 		r->failures = 0;
-	if (good && reactor_now_ms(reactor_current()) - r->ready_ms >= LIVED_MS)
+	r->returns = good && peer_returns;
+	if (r->returns)
+		timer_set(&r->retry, RETURNS_MS, again);
+	else if (!r->q.n)
+		return;
+	else if (good && reactor_now_ms(reactor_current()) - r->ready_ms >= LIVED_MS)
 		route_want(r);
 	else
 		wait_a_while(r);

@@ -369,7 +369,7 @@ recorded(void *owner, bool ok)
 	metric_add(s->initiator ? METRIC_S2S_STREAMS_OUT : METRIC_S2S_STREAMS_IN, 1);
 	if (s->receives)
 		open_lane(s);
-	if (!s->initiator || s2s_sm_begin(s))
+	if (s->initiator ? s2s_sm_begin(s) : !s2s_sm_is_awaited(s))
 		s2s_route(s);
 	if (s->state == S2S_READY)
 		s2s_wait(s, false);

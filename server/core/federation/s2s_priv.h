@@ -60,6 +60,7 @@ struct s2s {
 	bool skip_space;         /* a new stream begins behind white space that trails the last element of the old one */
 	bool leaves;             /* s2s_left: it ends when its lane is empty */
 	bool routed;             /* route_ready has taken it */
+	bool undecided;          /* in, both ways: nothing is sent before the peer has said whether it resumes another one */
 	bool broke;              /* it was READY, and ended without a word: it may be resumed */
 	bool counted, withdrawn, freed; /* s2s.c's own */
 	bool challenged;         /* in: <challenge/> has been sent */
@@ -203,6 +204,12 @@ void s2s_sm_handled(struct s2s *s);
 void s2s_sm_last_word(struct s2s *s);
 /* With s->sm: the end, or it is kept to be resumed, and then the lane too. */
 void s2s_sm_free(struct s2s *s);
+/* In: the peer may resume a stream on this one (s->undecided); s2s_route follows when it has done so, or something else. */
+bool s2s_sm_is_awaited(struct s2s *s);
+/* When the connection breaks: the peer, who made it, can resume it. */
+bool s2s_sm_may_return(const struct s2s *s);
+/* It has begun with a stanza. */
+void s2s_sm_decided(struct s2s *s);
 /* With s->sm_awaits: it does not wait any more. */
 void s2s_sm_forget(struct s2s *s);
 /* On each reactor: by s2s_home_start and s2s_home_stop. */

@@ -411,6 +411,38 @@ s2s_sm_free(struct s2s *s)
 
 /* As the receiving entity */
 
+/* The peer may resume a stream of before, and then says what of it has arrived. Until it has said that, or something else, nothing is sent: it
+ * would be what it has already. */
+bool
+s2s_sm_is_awaited(struct s2s *s)
+{
+	struct s2s_sm *m, *next;
+	char *pair;
+
+	if (!s->sends || !here->given)
+		return false;
+	pair = pair_of(s);
+	HASH_ITER(hh, here->given, m, next)
+		s->undecided |= !strcmp(m->pair, pair);
+	free(pair);
+	return s->undecided;
+}
+
+bool
+s2s_sm_may_return(const struct s2s *s)
+{
+	return s->broke && !s->initiator && s->sm && s->sm->resumable;
+}
+
+void
+s2s_sm_decided(struct s2s *s)
+{
+	if (!s->undecided)
+		return;
+	s->undecided = false;
+	s2s_route(s);
+}
+
 static bool
 is_true(const char *v)
 {
@@ -437,6 +469,7 @@ take_enable(struct s2s *s, const struct elem *e)
 	m->resumable = is_true(elem_get(e, "resume")) && ms >= 1000;
 	if (!m->resumable) {
 		say(s, "<enabled xmlns='urn:xmpp:sm:3'/>");
+		s2s_sm_decided(s);
 		return;
 	}
 	m->max_ms = ms;
@@ -447,6 +480,7 @@ take_enable(struct s2s *s, const struct elem *e)
 	out = conn_out(s->conn);
 	buf_addf(out, "<enabled xmlns='urn:xmpp:sm:3' id='%s' resume='true' max='%llu'/>", m->id, (unsigned long long)(ms / 1000));
 	conn_wrote(s->conn);
+	s2s_sm_decided(s);
 }
 
 /* The stream that may be taken over by s: of the same two domains, by the id that only its peer was told. */
@@ -476,6 +510,7 @@ resume_given(struct s2s_sm *m)
 	metric_add(METRIC_S2S_RESUMED, 1);
 	log_info(conn_log(s->conn), "s2s-resumed", "remote=%s local=%s made-by=peer", jid_domain(s->remote), jid_domain(s->local));
 	s2s_wait(s, false);
+	s2s_sm_decided(s);
 }
 
 static void
@@ -500,7 +535,10 @@ take_resume(struct s2s *s, const struct elem *e)
 			detach(m);
 			s2s_end(old, XSTREAM_CONFLICT, "resumed by another stream");
 		}
-		/* What was sent on it and did not arrive is the route's: it has taken it back, and sends it anew. */
+		/* What was sent on it and did not arrive is the route's: it has taken it back, and sends it anew. Whoever knows the id
+		 * has had what was sent before it. */
+		route_confirmed(s, m->ahead + (h - m->acked));
+		m->ahead = 0;
 		m->out = m->acked = h;
 		s2s_wait(s, true);
 		resume_with(m, s);

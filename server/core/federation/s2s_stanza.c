@@ -93,6 +93,7 @@ s2s_stanza(struct s2s *s, struct stanza *st)
 	metric_add(METRIC_S2S_STANZAS_IN, 1);
 	s->stanzas_in++;
 	s->stanza_ms = reactor_now_ms(reactor_current());
+	s2s_sm_decided(s);
 	if (e == XSTREAM_NONE && !pt) {
 		s2s_refuse(s, XSTREAM_POLICY_VIOLATION, "not-allowed", "this domain is not allowed any more");
 		stanza_unref(st);
