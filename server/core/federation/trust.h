@@ -2,7 +2,7 @@
  * trust: the certificate of a connection, judged by the partner's entry. Looks up TLSA records where the entry says DANE.
  *
  * Whom we trust in general (federation.ca_file) and what has been revoked (federation.crl_file) is read at start, for a reload, and again
- * within a minute when one of the files has changed; streams are then looked at again. A file that cannot be used changes nothing.
+ * within seconds when one of the files has changed; streams are then looked at again. A file that cannot be used changes nothing.
  */
 #ifndef CORE_TRUST_H
 #define CORE_TRUST_H

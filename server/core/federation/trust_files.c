@@ -20,7 +20,7 @@
 #include "store/pool.h"
 
 #define FILE_MAX (64u << 20)
-#define LOOK_MS 60000
+#define LOOK_MS 2000
 
 /* How a file looks from outside. */
 struct look {
@@ -37,6 +37,7 @@ static struct look looks[2];
 static atomic_uint_fast64_t version;
 
 static _Thread_local struct timer tick;
+static _Thread_local bool watching;
 
 static void
 look(const char *file, struct look *l)
@@ -194,25 +195,40 @@ look_again(struct job *j, struct sql *db)
 	return SQL_OK;
 }
 
+static void watch(struct timer *t);
+
+static void
+looked(struct job *j)
+{
+	(void)j;
+	if (watching)
+		timer_set(&tick, LOOK_MS, watch);
+}
+
+/* Not here: files may be on a disk that hangs. */
 static void
 watch(struct timer *t)
 {
 	struct job *j = job_new(0);
 
+	(void)t;
 	j->work = look_again;
+	j->done = looked;
 	pool_submit_cpu(j);
-	timer_set(t, LOOK_MS, watch);
 }
 
 void
 trust_home_start(void)
 {
-	if (reactor_index(reactor_current()) == 0)
-		timer_set(&tick, LOOK_MS, watch);
+	if (reactor_index(reactor_current()) != 0)
+		return;
+	watching = true;
+	timer_set(&tick, LOOK_MS, watch);
 }
 
 void
 trust_home_stop(void)
 {
+	watching = false;
 	timer_clear(&tick);
 }
