@@ -46,12 +46,6 @@ choice(const char *const *names, size_t n, const char *name)
 /* The domain */
 
 static bool
-is_ours(const struct jid *j)
-{
-	return host_is_local(j) || service_of(j) != NULL || component_is(j);
-}
-
-static bool
 is_address(const char *domain)
 {
 	const char *dot = strrchr(domain, '.');
@@ -61,26 +55,35 @@ is_address(const char *domain)
 }
 
 int
-partner_entry_domain(const struct config *c, const char *text, char out[PARTNER_DOMAIN], struct err *e)
+partner_entry_domain(const char *text, char out[PARTNER_DOMAIN], struct err *e)
 {
-	bool below = strncmp(text, "*.", 2) == 0, ours;
+	bool below = strncmp(text, "*.", 2) == 0;
 	char domain[1024];
-	struct jid *j;
 
-	(void)c;
 	if (below)
 		text += 2;
-	if (strchr(text, '*') != NULL || strpbrk(text, "@/") != NULL || jid_prepare_domain(text, strlen(text), domain) != 0 ||
-	    (j = jid_new(NULL, domain, NULL)) == NULL)
+	if (strpbrk(text, "*@/") != NULL || jid_prepare_domain(text, strlen(text), domain) != 0)
 		return err_set(e, 0, "not a domain: expected partner.example, or *.partner.example for all below it");
-	ours = is_ours(j);
-	jid_unref(j);
-	if (ours)
-		return err_set(e, 0, "%.250s is a domain of this server", domain);
 	if (below && is_address(domain))
 		return err_set(e, 0, "nothing is below an address");
 	snprintf(out, PARTNER_DOMAIN, "%s%s", below ? "*." : "", domain);
 	return 0;
+}
+
+int
+partner_entry_foreign(const char *domain, struct err *e)
+{
+	struct jid *j;
+	bool ours;
+
+	if (strncmp(domain, "*.", 2) == 0)
+		domain += 2;
+	j = jid_new(NULL, domain, NULL);
+	if (j == NULL)
+		return err_set(e, 0, "not a domain: %.250s", domain);
+	ours = host_is_local(j) || service_of(j) != NULL || component_is(j);
+	jid_unref(j);
+	return ours ? err_set(e, 0, "%.250s is a domain of this server", domain) : 0;
 }
 
 /* Times */

@@ -14,8 +14,10 @@ struct config;
 
 #define PARTNER_DOMAIN 1030 /* "*." and a prepared domain, with the NUL */
 
-/* As it is stored: prepared, perhaps behind "*.". -1: is none that could be allowed here. */
-int partner_entry_domain(const struct config *c, const char *text, char out[PARTNER_DOMAIN], struct err *e) MUST_CHECK;
+/* As it is stored: prepared, perhaps behind "*.". -1: is no domain. */
+int partner_entry_domain(const char *text, char out[PARTNER_DOMAIN], struct err *e) MUST_CHECK;
+/* Is it one that may be a partner: not a host, service or component of ours? */
+int partner_entry_foreign(const char *domain, struct err *e) MUST_CHECK;
 /* What the arguments make of `was` (NULL: a new entry), as a new object; those that are not given stay. NULL: they are wrong, or what comes out
  * is not a whole entry. Arguments: direction ("in", "out", "both"); trust ("ca", "pins", "dane") with ca (PEM; none: the public ones), pins;
  * dialback; pass (an object of names and booleans); who; per_minute, user_per_minute; hours ("always": any); expires ("never", 30d, a date, a time);

@@ -90,7 +90,7 @@ read_domain(struct change *c, const json_t *args)
 
 	if (text == NULL)
 		return err_set(&c->r->err, 0, "wrong arguments: domain");
-	return partner_entry_domain(c->config, text, c->domain, &c->r->err);
+	return partner_entry_domain(text, c->domain, &c->r->err);
 }
 
 /* allow */
@@ -174,7 +174,7 @@ allow(struct change *c)
 	int rc;
 
 	c->action = "federation.allow";
-	if (read_domain(c, r->args) != 0 || begin(c) != 0 || read_entry(c, &was) != 0)
+	if (read_domain(c, r->args) != 0 || partner_entry_foreign(c->domain, &r->err) != 0 || begin(c) != 0 || read_entry(c, &was) != 0)
 		return -1;
 	entry = partner_entry_merge(c->config, c->domain, was, r->args, &r->err);
 	json_decref(was);
@@ -259,6 +259,8 @@ approve(struct change *c)
 		return -1;
 	if (c->config->federation.two_persons && is_same_person(r->who, &p))
 		return err_set(&r->err, 0, "%s has proposed it: another administrator has to approve it (federation.two_persons)", p.by_name);
+	if (partner_entry_foreign(c->domain, &r->err) != 0)
+		return -1;
 	if (!p.current)
 		return err_set(&r->err, 0, "the entry of %.200s has been changed since: propose it again", c->domain);
 	if (partner_store_close(r->db, p.id, r->who->name, true, &r->err) != SQL_OK)

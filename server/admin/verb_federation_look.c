@@ -196,7 +196,7 @@ federation_show(struct request *r)
 		return -1;
 	c = config_get();
 	a = arena_new(0);
-	rc = partner_entry_domain(c, text, domain, &r->err) == 0 ? show(r, c, a, domain) : -1;
+	rc = partner_entry_domain(text, domain, &r->err) == 0 ? show(r, c, a, domain) : -1;
 	arena_free(a);
 	config_unref(c);
 	return rc;

@@ -28,7 +28,9 @@ read_domain(struct test *t, const char *text)
 {
 	if (strncmp(text, "*.", 2) == 0)
 		return err_set(&t->r->err, 0, "which of them? Name one domain");
-	return partner_entry_domain(t->config, text, t->domain, &t->r->err);
+	if (partner_entry_domain(text, t->domain, &t->r->err) != 0)
+		return -1;
+	return partner_entry_foreign(t->domain, &t->r->err);
 }
 
 static int
@@ -38,7 +40,8 @@ run(struct test *t, const char *text, bool stream)
 		return -1;
 	if (!t->config->federation.on)
 		return err_set(&t->r->err, 0, "this server talks to no other (federation.on is false)");
-	probe_run(t->domain, stream, t->arena, &t->a);
+	if (probe_run(t->domain, stream, &t->r->server->stopping, t->arena, &t->a) != 0)
+		return err_set(&t->r->err, 0, "the server is stopping");
 	return 0;
 }
 

@@ -322,6 +322,31 @@ def test_test_next_target(t):
     assert code == 0 and [c['ok'] for c in found['connection']] == [False, True], found
 
 
+@alone()
+def test_test_stop(t):
+    """A test of a server that says nothing does not keep ours from stopping"""
+    p = t.partner()
+    run = in_background(t, 'federation', 'test', p.domain)
+    s = p.accept()
+    s.fresh().expect_open()
+    t.server.stop()
+    code, out, err = run.join()
+    assert code == 1 and err, (out, err)
+    t.server.start()
+
+
+@alone()
+def test_ours_later(t):
+    """A domain that is ours since can be taken away, and is no partner meanwhile"""
+    t.server.psql("insert into chancery.partner (domain, direction, pass, trust, owner, reason, changed_by)"
+                  " values ('%s', 3, 63, 0, 'x', 'x', 'x')" % t.server.domain)
+    assert 'of this server' in fails(t, 1, 'federation', 'allow', t.server.domain, *WHY)
+    a, b = t.online(), t.online()
+    a.message(b.jid, 'at home')
+    b.expect_message('at home')
+    ok(t, 'federation', 'deny', t.server.domain, *WHY)
+
+
 def test_pin(t):
     """Issue 5: pin shows the key and proposes it; nothing is trusted until it is approved; keys that were pinned stay"""
     p = t.partner(allow=None)

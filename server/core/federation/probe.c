@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/list.h"
@@ -26,6 +27,7 @@
 #include "xmpp/xerror.h"
 
 #define TRIES_MAX 16
+#define LOOK_MS 200 /* whether the server stops */
 #define OUTPUT_MAX 65536
 #define INPUT_MAX (256 << 10) /* bytes of one server */
 
@@ -40,6 +42,7 @@ struct probe {
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	bool done;
+	bool asked_to_stop, heard_that; /* the mail that says so has been sent; has been run */
 	/* On the reactor */
 	struct partners *snapshot; /* keeps the entry */
 	const struct partner *entry;
@@ -51,6 +54,8 @@ struct probe {
 	struct parser *parser;
 	struct trust *trust;
 	struct timer timer;
+	int64_t deadline_ms;       /* no further target then */
+	bool finished;
 	unsigned host;
 	size_t input;
 	enum stage stage;
@@ -76,6 +81,7 @@ let_go(void *arg)
 static void
 finish(struct probe *p)
 {
+	p->finished = true;
 	timer_clear(&p->timer);
 	partners_unref(p->snapshot);
 	p->snapshot = NULL;
@@ -466,7 +472,7 @@ next_target(struct probe *p)
 	const struct dial_target *t;
 	struct probe_try *x;
 
-	if (p->next == p->found.ntargets || p->next == TRIES_MAX) {
+	if (p->next == p->found.ntargets || p->next == TRIES_MAX || reactor_now_ms(reactor_current()) > p->deadline_ms) {
 		finish(p);
 		return;
 	}
@@ -543,11 +549,44 @@ begin(void *arg)
 	struct probe *p = arg;
 
 	look_at_entry(p);
+	p->deadline_ms = reactor_now_ms(reactor_current()) + 2 * (int64_t)home_config()->federation.connect_ms;
 	p->find = find_new(p->domain, p->entry->trust == CERT_BY_DANE, found, p);
 }
 
-void
-probe_run(const char *domain, bool stream, struct arena *a, struct probe_answer *out)
+/* It may have come to its end meanwhile. */
+static void
+give_up(void *arg)
+{
+	struct probe *p = arg;
+
+	if (!p->finished) {
+		if (p->find != NULL)
+			find_cancel(p->find);
+		if (p->dial != NULL)
+			dial_cancel(p->dial);
+		hang_up(p);
+		finish(p);
+	}
+	pthread_mutex_lock(&p->lock);
+	p->heard_that = true;
+	pthread_cond_signal(&p->cond);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void
+wait_a_while(struct probe *p)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_nsec += LOOK_MS * 1000000L;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	pthread_cond_timedwait(&p->cond, &p->lock, &t);
+}
+
+int
+probe_run(const char *domain, bool stream, const atomic_bool *stop, struct arena *a, struct probe_answer *out)
 {
 	struct probe p = {.domain = domain, .stream = stream, .log_in = stream, .arena = a, .out = out, .lock = PTHREAD_MUTEX_INITIALIZER,
 			  .cond = PTHREAD_COND_INITIALIZER};
@@ -556,7 +595,14 @@ probe_run(const char *domain, bool stream, struct arena *a, struct probe_answer 
 	out->tries = arena_zalloc(a, TRIES_MAX * sizeof *out->tries);
 	reactor_call(reactor_at(0), begin, &p);
 	pthread_mutex_lock(&p.lock);
-	while (!p.done)
-		pthread_cond_wait(&p.cond, &p.lock);
+	/* The mail that says stop has `p` too. */
+	while (!p.done || (p.asked_to_stop && !p.heard_that)) {
+		wait_a_while(&p);
+		if (!p.done && !p.asked_to_stop && atomic_load(stop)) {
+			p.asked_to_stop = true;
+			reactor_call(reactor_at(0), give_up, &p);
+		}
+	}
 	pthread_mutex_unlock(&p.lock);
+	return p.asked_to_stop ? -1 : 0;
 }

@@ -7,6 +7,7 @@
 #ifndef CORE_PROBE_H
 #define CORE_PROBE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -43,8 +44,9 @@ struct probe_answer {
 	bool works;                /* stanzas could go out */
 };
 
-/* `domain` prepared; `stream`: not only up to the certificate: what its server takes from us, and, where the entry has us send, whether it lets us
- * in. `a` keeps what the answer points to. */
-void probe_run(const char *domain, bool stream, struct arena *a, struct probe_answer *out);
+/* `domain` prepared; `stream`: not only up to the certificate: what its server takes from us, and, where the entry has us send, whether it
+ * lets us in. `a` keeps what the answer points to. Takes up to thrice federation.connect. -1: `stop` became true before there was an
+ * answer. */
+int probe_run(const char *domain, bool stream, const atomic_bool *stop, struct arena *a, struct probe_answer *out);
 
 #endif

@@ -168,11 +168,12 @@ component_is(const struct jid *j)
 	return false;
 }
 
-void
-probe_run(const char *domain, bool stream, struct arena *a, struct probe_answer *out)
+int
+probe_run(const char *domain, bool stream, const atomic_bool *stop, struct arena *a, struct probe_answer *out)
 {
-	(void)domain, (void)stream, (void)a;
+	(void)domain, (void)stream, (void)stop, (void)a;
 	*out = (struct probe_answer){.find_why = "nobody asked"};
+	return 0;
 }
 
 void
