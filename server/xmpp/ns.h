@@ -81,6 +81,23 @@
 	X(NS_AVATAR_DATA, "urn:xmpp:avatar:data") \
 	X(NS_AVATAR_METADATA, "urn:xmpp:avatar:metadata") \
 	X(NS_PHOTO, "urn:chancery:photo:0") \
+	X(NS_IQ_OOB, "jabber:iq:oob") \
+	X(NS_SIMS, "urn:xmpp:sims:1") \
+	X(NS_SFS, "urn:xmpp:sfs:0") \
+	X(NS_ESFS, "urn:xmpp:esfs:0") \
+	X(NS_FILE_METADATA, "urn:xmpp:file:metadata:0") \
+	X(NS_BOB, "urn:xmpp:bob") \
+	X(NS_MEDIA, "urn:xmpp:media-element") \
+	X(NS_UPLOAD, "urn:xmpp:http:upload:0") \
+	X(NS_UPLOAD_OLD, "urn:xmpp:http:upload") \
+	X(NS_JINGLEPUB, "urn:xmpp:jinglepub:1") \
+	X(NS_IBB, "http://jabber.org/protocol/ibb") \
+	X(NS_SI, "http://jabber.org/protocol/si") \
+	X(NS_SI_FILE, "http://jabber.org/protocol/si/profile/file-transfer") \
+	X(NS_SIPUB, "http://jabber.org/protocol/sipub") \
+	X(NS_BYTESTREAMS, "http://jabber.org/protocol/bytestreams") \
+	X(NS_URL_DATA, "http://jabber.org/protocol/url-data") \
+	X(NS_XHTML, "http://www.w3.org/1999/xhtml") \
 	X(NS_LABEL, "urn:xmpp:sec-label:0") \
 	X(NS_EXTERNAL, "urn:chancery:external:0") \
 	X(NS_PRIVATE, "jabber:iq:private") \

@@ -9,32 +9,32 @@
 #include "core/service/service.h"
 #include "xmpp/ns.h"
 
-#define NS_JINGLE "urn:xmpp:jingle:1"
 #define NS_FILE_TRANSFER "urn:xmpp:jingle:apps:file-transfer:" /* and a version */
 #define SLOT 16 /* characters of a path's part that nobody has typed (XEP-0363 §6) */
 
-/* Whatever the element is in: a forwarded message, a reference, an item of a node. */
+/* Whatever the element is in: a forwarded message, a reference, an item of a node. All of them are in ns.h: this is asked of each element
+ * of each message. */
 static const struct {
 	const char *ns, *name; /* name NULL: any */
 } files[] = {
-	{ NS_OOB, NULL },                                              /* XEP-0066 */
-	{ "jabber:iq:oob", NULL },
-	{ "urn:xmpp:sims:1", NULL },                                   /* XEP-0385 */
-	{ "urn:xmpp:sfs:0", NULL },                                    /* XEP-0447 */
-	{ "urn:xmpp:esfs:0", NULL },                                   /* XEP-0448 */
-	{ "urn:xmpp:file:metadata:0", NULL },                          /* XEP-0446 */
-	{ "urn:xmpp:bob", NULL },                                      /* XEP-0231 */
-	{ "urn:xmpp:media-element", NULL },                            /* XEP-0221 */
-	{ "urn:xmpp:http:upload:0", NULL },                            /* XEP-0363 */
-	{ "urn:xmpp:http:upload", NULL },
-	{ "urn:xmpp:jinglepub:1", NULL },                              /* XEP-0358 */
-	{ "http://jabber.org/protocol/ibb", NULL },                    /* XEP-0047 */
-	{ "http://jabber.org/protocol/si", NULL },                     /* XEP-0095 */
-	{ "http://jabber.org/protocol/si/profile/file-transfer", NULL }, /* XEP-0096 */
-	{ "http://jabber.org/protocol/sipub", NULL },                  /* XEP-0137 */
-	{ "http://jabber.org/protocol/bytestreams", NULL },            /* XEP-0065 */
-	{ "http://jabber.org/protocol/url-data", NULL },               /* XEP-0103 */
-	{ "http://www.w3.org/1999/xhtml", "img" },                     /* XEP-0071 */
+	{ NS_OOB, NULL },           /* XEP-0066 */
+	{ NS_IQ_OOB, NULL },
+	{ NS_SIMS, NULL },          /* XEP-0385 */
+	{ NS_SFS, NULL },           /* XEP-0447 */
+	{ NS_ESFS, NULL },          /* XEP-0448 */
+	{ NS_FILE_METADATA, NULL }, /* XEP-0446 */
+	{ NS_BOB, NULL },           /* XEP-0231 */
+	{ NS_MEDIA, NULL },         /* XEP-0221 */
+	{ NS_UPLOAD, NULL },        /* XEP-0363 */
+	{ NS_UPLOAD_OLD, NULL },
+	{ NS_JINGLEPUB, NULL },     /* XEP-0358 */
+	{ NS_IBB, NULL },           /* XEP-0047 */
+	{ NS_SI, NULL },            /* XEP-0095 */
+	{ NS_SI_FILE, NULL },       /* XEP-0096 */
+	{ NS_SIPUB, NULL },         /* XEP-0137 */
+	{ NS_BYTESTREAMS, NULL },   /* XEP-0065 */
+	{ NS_URL_DATA, NULL },      /* XEP-0103 */
+	{ NS_XHTML, "img" },        /* XEP-0071 */
 };
 
 /* Words of people, readable or not. */
@@ -78,7 +78,7 @@ is_file(const struct elem *e)
 	if (e->ns == NS_CLIENT)
 		return false;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		if (elem_is(e, files[i].ns, files[i].name))
+		if (e->ns == files[i].ns && (!files[i].name || !strcmp(e->name, files[i].name)))
 			return true;
 	return is_file_transfer(e);
 }
@@ -150,12 +150,16 @@ has_link_to_file(const char *text, size_t n)
 	return false;
 }
 
+/* XEP-0071, XEP-0372, XEP-0084, …: whatever it is that points there. */
 static bool
-body_links_to_file(const struct elem *body)
+has_attribute_with_link(const struct elem *e)
 {
-	for (const struct elem *t = body->first; t; t = t->next)
-		if (!t->name && has_link_to_file(t->text, t->text_len))
-			return true;
+	static const char *const names[] = { "uri", "url", "href", "src", "target" };
+
+	for (const struct attr *at = e->attrs; at; at = at->next)
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			if (!strcmp(at->name, names[i]) && has_link_to_file(at->value, strlen(at->value)))
+				return true;
 	return false;
 }
 
@@ -163,7 +167,7 @@ static bool
 has_file(const struct elem *root)
 {
 	for (const struct elem *e = elem_walk(root, root); e; e = elem_walk(root, e))
-		if (e->name && (is_file(e) || (elem_is(e, NS_CLIENT, "body") && body_links_to_file(e))))
+		if (e->name ? is_file(e) || (e->attrs && has_attribute_with_link(e)) : has_link_to_file(e->text, e->text_len))
 			return true;
 	return false;
 }
@@ -218,13 +222,13 @@ at_service(const struct packet *p)
 
 /* Kinds of stanza */
 
-static bool
-has_words(const struct elem *root)
+static unsigned
+words_in(const struct elem *root)
 {
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (elem_child(root, words[i].ns, words[i].name))
-			return true;
-	return false;
+			return PASS_MESSAGES;
+	return 0;
 }
 
 /* An invitation may come from the room with words for those whose client does not know what it is; people's own need both. */
@@ -232,18 +236,15 @@ static unsigned
 message_needs(const struct elem *root)
 {
 	const struct elem *x = elem_child(root, NS_MUC_USER, "x"), *call = call_message(root);
-	unsigned with_words = has_words(root) ? PASS_MESSAGES : 0;
 
 	if (x && (elem_child(x, NULL, "invite") || elem_child(x, NULL, "decline")))
 		return PASS_ROOMS;
-	if (x || elem_child(root, NS_CONFERENCE, "x"))
-		return PASS_ROOMS | with_words;
-	if (elem_child(root, NS_MAM, NULL))
-		return PASS_ROOMS | with_words;
+	if (x || elem_child(root, NS_CONFERENCE, "x") || elem_child(root, NS_MAM, NULL))
+		return PASS_ROOMS | words_in(root);
 	if (elem_child(root, NS_PUBSUB_EVENT, NULL))
-		return PASS_PUBSUB | with_words;
+		return PASS_PUBSUB | words_in(root);
 	if (call)
-		return descriptions(call, PASS_CALLS) | with_words;
+		return descriptions(call, PASS_CALLS) | words_in(root);
 	return PASS_MESSAGES;
 }
 
@@ -255,7 +256,7 @@ of_message(const struct packet *p)
 	if (p->type == TYPE_GROUPCHAT)
 		return PASS_ROOMS;
 	if (service)
-		return service | (p->type == TYPE_CHAT && has_words(p->st->root) ? PASS_MESSAGES : 0);
+		return service | (p->type == TYPE_CHAT ? words_in(p->st->root) : 0);
 	return message_needs(p->st->root);
 }
 
@@ -267,7 +268,7 @@ of_iq(const struct packet *p)
 
 	if (p->type == TYPE_RESULT)
 		return 0;
-	if (child && elem_is(child, NS_JINGLE, "jingle"))
+	if (child && (!strcmp(child->name, "jingle") || elem_is(child, "http://www.google.com/session", NULL)))
 		return bits | jingle_needs(child);
 	for (size_t i = 0; child && i < sizeof(questions) / sizeof(questions[0]); i++)
 		if (child->ns == questions[i].ns)
