@@ -67,7 +67,7 @@
 	X(component_stanzas_per_second, 5000, 10, 1000000, "Stanzas without a body that a component may send; above it is read more slowly") \
 	X(component_stanzas_burst, 20000, 10, 10000000, "The same at once, after a pause") \
 	X(component_queue_bytes, 4194304, 65536, 268435456, "Bytes waiting for a component that does not read; more is refused") \
-	X(s2s_streams, 4000, 2, 1000000, "Streams with other servers in all") \
+	X(s2s_streams, 4000, 2, 1000000, "Streams with other servers in all; those that nobody has authenticated on are half of them at most, the oldest goes") \
 	X(s2s_streams_per_partner, 16, 1, 1000, "Authenticated streams from one domain; the oldest goes for a new one") \
 	X(s2s_queue_stanzas, 5000, 10, 1000000, "Stanzas on their way to one remote domain; more are refused") \
 	X(s2s_queue_bytes, 8388608, 65536, 1073741824, "The same in bytes") \

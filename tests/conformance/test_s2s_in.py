@@ -570,13 +570,8 @@ def test_streams_per_partner(t):
 def test_streams_in_all(t):
     """limits.s2s_streams: one more is not taken, and when one goes there is room again"""
     p, juliet = quiet_partner(t), t.online()
-    streams = []
-    for _ in range(4):
-        s = p.stream().connect().open()
-        s.expect_features()
-        streams.append(s)
-    more = p.stream().connect()
-    more.expect_eof()
+    streams = [p.stream().authenticated() for _ in range(4)]
+    p.stream().connect().expect_eof()
     streams[0].close()
 
     def again():
@@ -585,6 +580,21 @@ def test_streams_in_all(t):
         except (Closed, OSError):
             return None
     taken(t.server.wait(again, 'room for a stream'), juliet)
+
+
+@alone(limits__s2s_streams='40')
+def test_strangers_make_room(t):
+    """P7: streams that nobody has authenticated on are half of all at most: the oldest of them goes, so they keep no partner out"""
+    p, juliet = quiet_partner(t), t.online()
+    strangers = []
+    for _ in range(60):
+        s = p.stream().connect().open()
+        s.expect_features()
+        strangers.append(s)
+    for s in strangers[:30]:        # some more than half may be left, as each thread looks for its own
+        s.expect_eof()
+    for i in range(4):
+        taken(p.stream().authenticated(), juliet, str(i))
 
 
 @alone(federation__idle='10s', stream__ping='1s')

@@ -25,7 +25,7 @@ struct streams {
 };
 
 static _Thread_local struct streams *here;
-static atomic_uint total;
+static atomic_uint total, strangers; /* strangers: have connected, and are nobody yet */
 
 static void on_timer(struct timer *t);
 
@@ -43,6 +43,30 @@ s2s_remote_name(const struct s2s *s)
 
 /* Birth */
 
+/* Half of all streams may be those of strangers: then the oldest of them goes for a new one. So whoever opens streams and says nothing
+ * on them keeps no partner out. */
+static void
+drop_stranger(void)
+{
+	LIST_EACH(l, &here->all) {
+		struct s2s *s = LIST_ENTRY(l, struct s2s, link);
+
+		if (!s->stranger || s->state == S2S_CLOSING)
+			continue;
+		metric_add(METRIC_CONNECTIONS_REFUSED, 1);
+		s2s_free_with(s, "too many are at the door");
+		return;
+	}
+}
+
+void
+s2s_known(struct s2s *s)
+{
+	if (s->stranger)
+		atomic_fetch_sub_explicit(&strangers, 1, memory_order_relaxed);
+	s->stranger = false;
+}
+
 struct s2s *
 s2s_new(bool initiator, struct jid *local, struct jid *remote)
 {
@@ -50,14 +74,17 @@ s2s_new(bool initiator, struct jid *local, struct jid *remote)
 	int64_t deadline = initiator ? (int64_t)c->federation.connect_ms : (int64_t)c->limits.login_seconds * 1000;
 	struct s2s *s;
 
-	if (here->quiet || atomic_fetch_add_explicit(&total, 1, memory_order_relaxed) >= c->limits.s2s_streams) {
-		if (!here->quiet)
-			atomic_fetch_sub_explicit(&total, 1, memory_order_relaxed);
+	if (!initiator && atomic_load_explicit(&strangers, memory_order_relaxed) >= c->limits.s2s_streams / 2)
+		drop_stranger();
+	if (here->quiet || atomic_load_explicit(&total, memory_order_relaxed) >= c->limits.s2s_streams) {
 		metric_add(METRIC_CONNECTIONS_REFUSED, !initiator);
 		return NULL;
 	}
 	s = NEW(struct s2s);
 	s->initiator = initiator;
+	s->stranger = !initiator;
+	atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&strangers, s->stranger, memory_order_relaxed);
 	s->state = S2S_HEADER;
 	s->local = local ? jid_ref(local) : NULL;
 	s->remote = remote ? jid_ref(remote) : NULL;
@@ -145,6 +172,7 @@ s2s_free_with(struct s2s *s, const char *why)
 		conn_close(s->conn);
 	parser_free(s->parser);
 	list_remove(&s->link);
+	s2s_known(s);
 	atomic_fetch_sub_explicit(&total, 1, memory_order_relaxed);
 	jid_unref(s->local);
 	jid_unref(s->remote);

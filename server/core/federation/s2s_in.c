@@ -244,6 +244,7 @@ s2s_in_authenticated(struct s2s *s, const char *how)
 {
 	s->how = how;
 	s->authenticated = true;
+	s2s_known(s);
 	source_authenticated(conn_source(s->conn));
 	metric_add(METRIC_AUTH_OK, 1);
 }

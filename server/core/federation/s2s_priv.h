@@ -54,6 +54,7 @@ struct s2s {
 	enum s2s_state state;
 	enum s2s_turn turn;
 	bool initiator;          /* we made it */
+	bool stranger;           /* in: is nobody yet (s2s_known) */
 	bool direct_tls, opened, authenticated, source_counted;
 	bool waits;              /* s2s_wait */
 	bool paused;             /* nothing is read: it waits, its lane is full, or the server is stopping */
@@ -131,6 +132,8 @@ void s2s_route(struct s2s *s);
 void s2s_go_home(struct s2s *s);
 /* The streams of this reactor. */
 struct list *s2s_all(void);
+/* It has been authenticated: it does not count as a stranger's any more. */
+void s2s_known(struct s2s *s);
 /* It is one of them from here on, until its deadline. */
 void s2s_enlist(struct s2s *s);
 /* s2s_free; `why` in words, for who waits for it. */
