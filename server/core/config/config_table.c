@@ -204,9 +204,10 @@ const struct config_row config_rows[] = {
 	{ "federation.dns_timeout", CONFIG_DURATION, AT(federation.dns_timeout_ms), "5s", 100, 1 * MINUTES, .fixed = true,
 	  .help = "How long a question to them may take" },
 	{ "federation.ca_file", CONFIG_FILE, AT(federation.ca_file), "/etc/ssl/certs/ca-certificates.crt",
-	  .help = "The certification authorities that partners' certificates may come from, unless their entry says otherwise" },
+	  .help = "The certification authorities that partners' certificates may come from, unless their entry says otherwise, in PEM. Like "
+	          "federation.crl_file it is read again when it has changed" },
 	{ "federation.crl_file", CONFIG_FILE, AT(federation.crl_file), "",
-	  .help = "Certificate revocation lists, in PEM; read again by a reload. Empty: none" },
+	  .help = "Certificate revocation lists, in PEM. Empty: none" },
 	{ "federation.revocation", CONFIG_CHOICE, AT(federation.revocation), "soft", .choices = revocations,
 	  .help = "Whether certificates may have been revoked (lists, stapled OCSP). `soft`: refused when they have been; `hard`: also when nobody "
 	          "can say; `off`: not looked at" },

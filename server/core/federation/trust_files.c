@@ -16,6 +16,7 @@
 #include "core/config/config.h"
 #include "core/federation/partner_priv.h"
 #include "core/federation/trust.h"
+#include "core/home.h"
 #include "net/reactor.h"
 #include "store/pool.h"
 
@@ -220,7 +221,7 @@ watch(struct timer *t)
 void
 trust_home_start(void)
 {
-	if (reactor_index(reactor_current()) != 0)
+	if (reactor_index(reactor_current()) != 0 || !home_config()->federation.on)
 		return;
 	watching = true;
 	timer_set(&tick, LOOK_MS, watch);
