@@ -73,6 +73,32 @@ text_is_utf8(const char *s, size_t n)
 	return true;
 }
 
+/* XML 1.0 §2.2: no controls but TAB, LF and CR, no U+FFFE and U+FFFF. */
+static bool
+xml_carries(const unsigned char *p, size_t n)
+{
+	if (n == 1)
+		return *p >= 0x20 || *p == '\t' || *p == '\n' || *p == '\r';
+	return n != 3 || memcmp(p, "\xef\xbf", 2) || p[2] < 0xbe;
+}
+
+void
+text_mend(char *s)
+{
+	unsigned char *p = (unsigned char *)s;
+	size_t left = strlen(s), step;
+
+	while (left > 0) {
+		step = utf8_sequence(p, left);
+		if (!step || !xml_carries(p, step)) {
+			step = step ? step : 1;
+			memset(p, '?', step);
+		}
+		p += step;
+		left -= step;
+	}
+}
+
 static const char base64_digits[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

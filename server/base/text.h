@@ -11,6 +11,8 @@
 
 /* Well-formed UTF-8 without surrogates and over-long forms (RFC 3629). NUL is not well-formed here. */
 bool text_is_utf8(const char *s, size_t n);
+/* Puts '?' for each byte that is not of well-formed UTF-8, or that XML cannot carry: for words that may have been cut, or that somebody else chose. */
+void text_mend(char *s);
 /* RFC 4648 §4, padded. `out` holds text_base64_size(n) bytes with the NUL; returns the length. */
 #define text_base64_size(n) (((n) + 2) / 3 * 4 + 1)
 size_t text_base64_encode(const void *p, size_t n, char *out);

@@ -3,9 +3,12 @@
  */
 #include "xmpp/xerror.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/metric.h"
+#include "base/text.h"
 #include "xmpp/ns.h"
 #include "xmpp/serialize.h"
 
@@ -78,6 +81,7 @@ xerror_reply(const struct stanza *st, enum xerror e, const char *type, const cha
 	const struct elem *root = st->root;
 	struct stanza *reply;
 	struct elem *error, *t;
+	char *words;
 
 	if (!may_answer(root))
 		return NULL;
@@ -92,7 +96,9 @@ xerror_reply(const struct stanza *st, enum xerror e, const char *type, const cha
 	if (text != NULL) {
 		t = elem_add(reply, error, NS_STANZA_ERRORS, "text");
 		elem_set_ns(reply, t, NS_XML, "lang", "en");
-		elem_add_text(reply, t, text, strlen(text));
+		words = arena_strdup(reply->arena, text);
+		text_mend(words);
+		elem_add_text(reply, t, words, strlen(words));
 	}
 	metric_add(METRIC_STANZA_ERRORS, 1);
 	metric_error("stanza", xerror_name(e));
@@ -102,10 +108,15 @@ xerror_reply(const struct stanza *st, enum xerror e, const char *type, const cha
 void
 xstream_error_write(struct buf *out, enum xstream_error e, const char *text)
 {
+	char *words;
+
 	buf_addf(out, "<stream:error><%s xmlns='%s'/>", xstream_error_name(e), NS_STREAM_ERRORS);
 	if (text != NULL) {
 		buf_addf(out, "<text xmlns='%s' xml:lang='en'>", NS_STREAM_ERRORS);
-		serialize_text(out, text, strlen(text));
+		words = mem_strdup(text);
+		text_mend(words);
+		serialize_text(out, words, strlen(words));
+		free(words);
 		buf_adds(out, "</text>");
 	}
 	buf_adds(out, "</stream:error>");

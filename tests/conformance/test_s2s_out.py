@@ -216,6 +216,31 @@ def test_stream_error(t):
         returned(romeo, id, error, 'cancel', condition)
 
 
+def test_their_words(t):
+    """What their server says goes to the sender when it is theirs for sure, cut where characters end; before TLS anybody may have said it"""
+    romeo = t.online()
+    said = "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>x%s</text>" % (300 * '€')
+    for early in True, False:
+        p = t.partner()
+        id = romeo.message(p.jid(), 'hello')
+        s = p.accept()
+        if early:
+            s.fresh().answer_open(None)
+        else:
+            s.serve_secure().answer_open(None)
+        s.send("<stream:error><policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>%s</stream:error></stream:stream>" % said)
+        s.expect_end()
+        e = returned(romeo, id, 'remote-server-timeout', 'cancel', 'policy-violation')
+        assert ('€' in e.text('error', 'text')) != early, e
+    p = t.partner()
+    id = romeo.message(p.jid(), 'hello')
+    s = p.accept().serve_secure().serve_auth()
+    s.send(failure('not-authorized', "<text>x%s</text>" % (300 * '€')))
+    s.expect_end()
+    assert '€€€' in returned(romeo, id, 'remote-server-timeout', 'cancel', 'not-authorized').text('error', 'text')
+    romeo.ping()
+
+
 def test_no_such_domain(t):
     """RFC 6120 §10.4, §3.2: no such domain, or no such service there (SRV with target "."): remote-server-not-found, cancel"""
     romeo, p, q = t.online(), t.partner(listen=False), t.partner()

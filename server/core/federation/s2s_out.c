@@ -137,16 +137,22 @@ keep_found(struct attempt *a, const struct found *f)
 	}
 }
 
+static bool
+is_same_target(const struct dial_target *a, const struct dial_target *b)
+{
+	return a->host == b->host && a->direct_tls == b->direct_tls && !memcmp(&a->address, &b->address, sizeof(a->address));
+}
+
+/* It is not tried again; there is one less in any case. */
 static void
 forget_target(struct attempt *a, const struct dial_target *t)
 {
-	for (size_t i = 0; i < a->found.ntargets; i++) {
-		if (memcmp(&a->found.target[i], t, sizeof(*t)))
-			continue;
-		a->found.ntargets--;
-		memmove(&a->found.target[i], &a->found.target[i + 1], (a->found.ntargets - i) * sizeof(*t));
-		return;
-	}
+	size_t i = 0;
+
+	while (i + 1 < a->found.ntargets && !is_same_target(&a->found.target[i], t))
+		i++;
+	a->found.ntargets--;
+	memmove(&a->found.target[i], &a->found.target[i + 1], (a->found.ntargets - i) * sizeof(*t));
 }
 
 static void

@@ -272,6 +272,9 @@ take_error(struct s2s *s, const struct elem *error)
 	s->peer_error = condition_name(error);
 	log_info(conn_log(s->conn), "remote-stream-error", "remote=%s condition=%s text=%.*s", s2s_remote_name(s), s->peer_error,
 		200, said ? said : "");
+	/* Senders read this: what somebody on the way may have written is not for them. */
+	if (!s->cert || s->cert->verdict != CERT_GOOD)
+		said = NULL;
 	snprintf(words, sizeof(words), "the other server said: %s%s%.200s", s->peer_error, said && *said ? ", " : "", said ? said : "");
 	s2s_end(s, XSTREAM_NONE, words);
 }

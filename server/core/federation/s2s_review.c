@@ -43,7 +43,9 @@ static void
 review(struct s2s *s)
 {
 	const char *domain = jid_domain(s->remote), *why = NULL;
-	const struct partner *p = partner_find(domain, s->initiator ? PARTNER_OUT : PARTNER_IN, &why);
+	/* One that asks about a key of dialback is for a stream that came in. */
+	bool out = s->initiator && !(s->attempt && attempt_asks(s->attempt));
+	const struct partner *p = partner_find(domain, out ? PARTNER_OUT : PARTNER_IN, &why);
 
 	if (p && s->initiator && s->receives)
 		p = partner_find(domain, PARTNER_IN, &why);

@@ -36,6 +36,30 @@ base64_vectors(void **state)
 }
 
 static void
+mended(void **state)
+{
+	static const char *const rows[][2] = {
+		{"", ""},
+		{"all right: \xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80\t\n", "all right: \xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80\t\n"},
+		{"cut \xe2\x82", "cut ??"},
+		{"cut \xf0\x9f\x98, and on", "cut ???, and on"},
+		{"\xff\xc0\xaf\x80", "????"},
+		{"a\x01" "b\x1b[2Jc", "a?b?[2Jc"},
+		{"\xef\xbf\xbe\xef\xbf\xbf\xef\xbf\xbd", "??????\xef\xbf\xbd"},
+		{"\xed\xa0\x80", "???"},
+	};
+	char s[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		strcpy(s, rows[i][0]);
+		text_mend(s);
+		assert_string_equal(s, rows[i][1]);
+		assert_true(text_is_utf8(s, strlen(s)));
+	}
+}
+
+static void
 base64_all_bytes(void **state)
 {
 	unsigned char in[256], back[258];
@@ -227,6 +251,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(mended),
 		cmocka_unit_test(base64_vectors),   cmocka_unit_test(base64_all_bytes),
 		cmocka_unit_test(base64_in_lines),
 		cmocka_unit_test(base64_refuses),   cmocka_unit_test(utf8_accepts),
