@@ -49,7 +49,7 @@ void pass_mark(struct stanza *st, const char *domain);
 
 /* pass_rate: one more message of `who` in this direction of this partner (by its id), of which there may be so many a minute (and as many at
  * once after a pause). False: too many, and it is not counted. `who` "": all of them together. At most `max` are remembered; the one not
- * used for longest makes room, and what it had used up is used up for the new one. Any thread. */
+ * used for longest makes room, and what it had used up is used up for a new one of the same partner. Any thread. */
 bool pass_rate_take(int64_t partner, enum partner_direction d, const char *who, uint64_t per_minute, uint64_t max);
 /* Gives one back that another bound has refused. */
 void pass_rate_return(int64_t partner, enum partner_direction d, const char *who, uint64_t per_minute);

@@ -44,6 +44,15 @@ forget(struct rate *r)
 	free(r);
 }
 
+/* Of the same partner, in the same direction: "ID/DIRECTION/". */
+static bool
+is_kin(const char *a, const char *b)
+{
+	size_t n = strcspn(a, "/") + 3;
+
+	return !strncmp(a, b, n);
+}
+
 static struct rate *
 rate_new(const char *key, uint64_t max)
 {
@@ -53,7 +62,7 @@ rate_new(const char *key, uint64_t max)
 	while (rates && HASH_COUNT(rates) >= max) {
 		struct rate *old = LIST_ENTRY(recent.next, struct rate, recent);
 
-		if (r->earned_ns < old->earned_ns)
+		if (is_kin(key, old->key) && r->earned_ns < old->earned_ns)
 			r->earned_ns = old->earned_ns;
 		forget(old);
 	}

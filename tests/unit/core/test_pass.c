@@ -271,6 +271,9 @@ rates_are_bounded(void **state)
 	assert_false(pass_rate_take(1, PARTNER_IN, "c@x", 10, 2));
 	assert_false(pass_rate_take(1, PARTNER_IN, "d@x", 10, 2));
 	assert_false(pass_rate_take(1, PARTNER_IN, "a@x", 10, 2));
+	/* But nobody pays for another partner's people. */
+	assert_true(pass_rate_take(2, PARTNER_IN, "f@y", 10, 2));
+	assert_false(pass_rate_take(1, PARTNER_IN, "a@x", 10, 2));
 	clock_fake(0, 106 * SECOND);
 	assert_true(pass_rate_take(1, PARTNER_IN, "e@x", 10, 2));
 	pass_rate_stop();
