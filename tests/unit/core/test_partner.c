@@ -35,7 +35,7 @@ static PGresult *
 rows_of(const char *const (*given)[6])
 {
 	PGresult *r = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
-	static char names[COLUMNS][8];
+	static char names[COLUMNS][16];
 	PGresAttDesc attrs[COLUMNS];
 
 	memset(attrs, 0, sizeof attrs);
