@@ -15,6 +15,7 @@
 #include "base/crypt.h"
 #include "core/census.h"
 #include "core/config/config.h"
+#include "core/federation/partner.h"
 #include "core/service/service.h"
 #include "store/account.h"
 #include "store/password.h"
@@ -207,8 +208,10 @@ user_delete(struct request *r)
 	census_account_leaving(jid_bare(j));
 	rc = change_account(r, text, &c, "The account was deleted");
 	/* Also when the outcome is unknown, as above. */
-	if (rc == 0 || !sql_is_connected(r->db))
+	if (rc == 0 || !sql_is_connected(r->db)) {
 		service_account_removed(jid_bare(j));
+		partner_account_removed(jid_bare(j));
+	}
 	jid_unref(j);
 	return rc;
 }

@@ -141,6 +141,31 @@ def test_expiry(t):
     p.expect_message('again')
 
 
+def test_name_again(t):
+    """Rights belong to a person, not to a name: who has a deleted account's name may not what that one might; nor may everybody now"""
+    name, password = t.user()
+    jid, p, other = '%s@%s' % (name, t.server.domain), t.partner(), t.online()
+    p.allow('--who', jid)
+    romeo = t.online((name, password))
+    romeo.message(p.jid(), 'by name')
+    p.expect_message('by name')
+    refused(other, p.jid())
+    ok(t, 'user', 'delete', jid)
+    t.server.wait(lambda: entry(t, p.domain)['who'] == ['deleted:' + jid], 'the name to go')
+    assert 'was deleted' in entry(t, p.domain)['history'][0]['reason']
+    t.server.add_users([(name, password)])
+    romeo = t.online((name, password))
+    t.server.wait(lambda: 'error' == said(romeo, p), 'the new one to be refused')
+    refused(other, p.jid())
+
+
+def said(c, p):
+    """Whether a message has come back."""
+    id = c.message(p.jid(), 'again?')
+    c.iq('get', "<ping xmlns='urn:xmpp:ping'/>", c.domain)
+    return 'error' if c.heard_any(lambda e: e.get('id') == id and e.get('type') == 'error') else None
+
+
 # -- Refusals ------------------------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,6 @@
 #include "core/federation/partner.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +16,7 @@
 #include "core/home.h"
 #include "net/reactor.h"
 #include "store/partner_store.h"
+#include "store/pool.h"
 
 #define CONNECT_MS 5000
 
@@ -28,6 +28,20 @@ static void (*on_change)(void);
 static _Thread_local struct partners *mine;
 static _Thread_local unsigned hour;         /* of the week, */
 static _Thread_local int64_t hour_minute;   /* looked up once a minute: local time costs, and has its own ideas of when it jumps */
+
+/* Whom an entry is for */
+
+static int
+by_name(const void *key, const void *element)
+{
+	return strcmp(key, *(const char *const *)element);
+}
+
+static bool
+names(const struct partner *p, const char *who)
+{
+	return bsearch(who, p->who, p->nwho, sizeof *p->who, by_name) != NULL;
+}
 
 /* Loading */
 
@@ -115,6 +129,42 @@ partner_load(struct err *e)
 	return 0;
 }
 
+static bool
+named_by_any(const struct partner_row *table, const char *bare)
+{
+	for (const struct partner_row *r = table; r != NULL; r = r->hh.next)
+		if (r->p.nwho > 0 && names(&r->p, bare))
+			return true;
+	return false;
+}
+
+/* Worker: no reactor waits for it. */
+static enum sql_status
+load_again(struct job *j, struct sql *db)
+{
+	(void)db;
+	if (partner_load(&j->err) == 0)
+		return SQL_OK;
+	log_error(NULL, "partners-not-loaded", "why=%s", j->err.text);
+	return SQL_FAILED;
+}
+
+void
+partner_account_removed(const char *bare)
+{
+	bool named;
+	struct job *j;
+
+	pthread_mutex_lock(&lock);
+	named = current != NULL && (named_by_any(current->exact, bare) || named_by_any(current->below, bare));
+	pthread_mutex_unlock(&lock);
+	if (!named)
+		return;
+	j = job_new(0);
+	j->work = load_again;
+	pool_submit(j, 0);
+}
+
 void
 partner_stop(void)
 {
@@ -186,18 +236,6 @@ partner_find(const char *domain, unsigned direction, const char **why)
 	if (why != NULL)
 		*why = no;
 	return no == NULL ? &r->p : NULL;
-}
-
-static int
-by_name(const void *key, const void *element)
-{
-	return strcmp(key, *(const char *const *)element);
-}
-
-static bool
-names(const struct partner *p, const char *who)
-{
-	return bsearch(who, p->who, p->nwho, sizeof *p->who, by_name) != NULL;
 }
 
 bool

@@ -52,6 +52,8 @@ struct partners; /* a snapshot */
  * reads the database, gives every home the new snapshot, and when that is done lets streams follow (route_partners_changed). -1: the old one
  * stays. */
 int partner_load(struct err *e) MUST_CHECK;
+/* The account is no more, which is committed: what was allowed to it by name is nobody's, soon. Any thread. */
+void partner_account_removed(const char *bare);
 /* From federation_start, before the first partner_load: what each home does after a new snapshot and when an entry expires or its hours begin or
  * end (route_partners_changed). */
 void partner_on_change(void (*follow)(void));

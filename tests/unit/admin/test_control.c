@@ -182,6 +182,12 @@ s2s_list(const char *domain, void (*each)(void *arg, const struct s2s_seen *s), 
 	(void)domain, (void)each, (void)arg;
 }
 
+void
+partner_account_removed(const char *bare)
+{
+	(void)bare;
+}
+
 int
 partner_load(struct err *e)
 {
