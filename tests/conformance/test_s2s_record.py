@@ -4,6 +4,7 @@ import os
 import re
 import ssl
 
+from chancerytest.muc import MUC, USER, here
 from chancerytest.scenario import alone
 from chancerytest.server import SOURCE
 
@@ -90,6 +91,26 @@ def test_peer_out_again(t):
     newest = peers(t, p)[-1][0]
     rows = t.server.records("kind = 21 and refers_record = %s" % newest, 'body')
     assert any(n in r[0].split() for r in rows), (n, rows)
+
+
+def test_room(t):
+    """schema/README.md: what somebody of another server does and says in a room here names the stream that it came on; what a room sends
+    there in its own name is a message to another server"""
+    p = t.partner()
+    room, a = here(t, 1)
+    p.send("<presence from='%s' to='%s'><x xmlns='%s'/></presence>" % (p.jid(resource='pda'), room.at('romeo'), MUC))
+    p.expect('presence')
+    p.message(room.jid, 'from there', from_=p.jid(resource='pda'), type='groupchat')
+    a.expect_message('from there')
+    peer = t.server.value("select id from archive.record where kind = 20 and direction = 1 and from_bare = '%s'" % p.domain)
+    rows = t.server.records("from_bare = '%s' and kind in (1, 13)" % p.jid(), 'kind, direction, refers_record')
+    assert rows == [['13', '1', peer], ['1', '1', peer]], rows
+    room.say(a, 'from here')
+    p.expect_message('from here')
+    assert t.server.records("from_bare = '%s' and body = 'from here'" % a.bare, 'direction, refers_record') == [['0', '']]
+    a.stanza("<message to='%s'><x xmlns='%s'><invite to='%s'/></x></message>" % (room.jid, USER, p.jid('benvolio')))
+    p.expect(lambda e: e.find(USER + ':x', 'invite') is not None, 'an invitation')
+    assert t.server.records("to_bare = '%s'" % p.jid('benvolio'), 'direction, deliverable') == [['2', 't']]
 
 
 @alone()

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/federation/federation.h"
 #include "core/host.h"
 #include "core/module/account.h"
 #include "core/module/desk.h"
@@ -294,6 +295,7 @@ recorded(struct mail *m)
 	if (sent && ok) {
 		sent->record_id = c->rec.id;
 		sent->at_us = c->rec.at_us;
+		sent->about = c->rec.about;
 		sent->deliverable = c->rec.deliverable;
 		router_send(sent);
 	} else if (sent) {
@@ -434,6 +436,18 @@ unparked(struct deferred *d)
 	proceed(LIST_ENTRY(d, struct hook_chain, unpark), true, NULL);
 }
 
+/* What somebody from another server has said or done (in a room, at a node) came on a stream whose record says who that server is. */
+static void
+describe_origin(struct hook_chain *c)
+{
+	const struct packet *p = c->p;
+
+	if (c->sent || !p || !p->about || !p->from || !federation_is_remote(p->from) || strcmp(jid_bare(p->from), c->rec.from_bare))
+		return;
+	c->rec.direction = RECORD_IN;
+	c->rec.about = p->about;
+}
+
 static void
 launch(struct hook_chain *c)
 {
@@ -448,6 +462,7 @@ launch(struct hook_chain *c)
 		pool_submit(j, key_of(c));
 		break;
 	case STEP_RECORD:
+		describe_origin(c);
 		c->rec.mail.run = recorded;
 		c->rec.home = reactor_current();
 		record_submit(&c->rec);
@@ -573,11 +588,17 @@ hook_record_sends(struct hook *h)
 	const struct elem *root = c->recorded->root;
 	const char *from = elem_get(root, "from"), *to = elem_get(root, "to");
 	struct jid *f = from ? jid_parse_z(from) : NULL, *t = to ? jid_parse_z(to) : NULL;
+	bool remote;
 
 	assert(c->step == STEP_RECORD && f && t);
 	c->sent = packet_new(stanza_ref(c->recorded), f, t);
 	packet_make_xml(c->sent);
-	c->rec.deliverable = (c->sent->type == TYPE_NORMAL || c->sent->type == TYPE_CHAT) && jid_local(t) && host_is_local(t);
+	remote = federation_is_remote(t);
+	c->rec.deliverable = (c->sent->type == TYPE_NORMAL || c->sent->type == TYPE_CHAT) && (remote || (jid_local(t) && host_is_local(t)));
+	if (remote) {
+		c->rec.direction = RECORD_OUT;
+		c->rec.about = federation_peer_record(f, t);
+	}
 	jid_unref(f);
 	jid_unref(t);
 }

@@ -349,6 +349,8 @@ enter(struct lane *l, struct packet *p)
 
 	e->lane = l;
 	e->p = p;
+	if (l->of.peer)
+		p->about = l->of.peer;
 	e->bytes = packet_size(p);
 	e->state = ENTRY_READY;
 	list_append(&l->entries, &e->link);

@@ -39,7 +39,7 @@ struct packet {
 	size_t xml_len;
 	uint64_t record_id;     /* 0: not in the record */
 	int64_t at_us;          /* its time there */
-	uint64_t about;         /* the record that this one is about there: RECORD_PEER of the stream that it was to go over; 0: none */
+	uint64_t about;         /* RECORD_PEER of the stream that it came on, or that it was to go over when it was recorded; 0: none */
 	uint64_t fetched;       /* a record that whoever has this has too (a result of XEP-0313); 0: none */
 	bool deliverable;       /* the recipient's delivery mark waits for it */
 	bool delayed;           /* comes from the backlog: <delay/> is added (XEP-0203) */
