@@ -47,7 +47,8 @@ static struct {
 	struct queue cpu;
 	pthread_t cpu_thread[CPU_THREADS_MAX];
 	unsigned ncpu;
-	unsigned patience_ms, max_waiting;
+	atomic_uint patience_ms; /* a reactor may ask for something before the pool has started */
+	unsigned max_waiting;
 	pthread_mutex_t gate; /* closing waits for those who are submitting */
 	bool open;
 	atomic_bool stopping;
