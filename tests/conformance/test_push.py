@@ -220,6 +220,20 @@ def test_room_when_detached(t):
     assert m.get('from') == room.at('romeo') and m.get('to') == juliet.jid, m
 
 
+def test_room_elsewhere_when_detached(t):
+    """XEP-0357, XEP-0045: the same for a room of another server"""
+    service, juliet = with_service(t, sm=True)
+    p = t.partner()
+    p.message(juliet.jid, 'first', from_='hall@%s/romeo' % p.domain, type='groupchat')
+    juliet.expect_message('first')
+    juliet.ack()
+    juliet.ping()
+    juliet.cut()
+    t.server.wait(lambda: 'detached jid=%s' % juliet.jid in t.server.log(), 'the session to be detached')
+    p.message(juliet.jid, 'where are you?', from_='hall@%s/romeo' % p.domain, type='groupchat')
+    pushed(service)
+
+
 def test_unconfirmed_when_detached(t):
     """XEP-0198 §5: what was given to a stream that then died unconfirmed wakes its client"""
     service, juliet = with_service(t, sm=True)

@@ -92,6 +92,13 @@ router_is_clogged(const struct user *u)
 	return false;
 }
 
+void
+router_tell_away(struct session *s, const struct packet *p)
+{
+	(void)s;
+	(void)p;
+}
+
 bool
 router_may_arrive(struct user *u, struct packet *p)
 {

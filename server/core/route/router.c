@@ -169,13 +169,25 @@ no_such_user(struct user *u, struct packet *p)
 		router_refuse(p, XERROR_SERVICE_UNAVAILABLE, NULL, NULL);
 }
 
-/* To a session: what waits for its <a/> is noted before it is given. */
+void
+router_tell_away(struct session *s, const struct packet *p)
+{
+	struct hook h = { .stage = HOOK_RECV_AWAY, .stanza = p->st, .from = p->from, .to = s->jid, .account = s->user->jid,
+		.session = s->jid, .bound = s };
+
+	if (!s->stream && !s->closing && p->kind == PACKET_MESSAGE && modules_want(HOOK_RECV_AWAY))
+		(void)modules_run(&h, s->user);
+}
+
+/* To a session: what waits for its <a/> is noted before it is given. What a room elsewhere said comes this way, to one session. */
 static void
 give_to(struct session *s, struct packet *p)
 {
 	if (p->deliverable)
 		delivery_given(s->user, p->record_id);
 	session_send(s, p);
+	if (p->type == TYPE_GROUPCHAT)
+		router_tell_away(s, p);
 }
 
 static void

@@ -26,6 +26,8 @@ void router_give(struct user *u, struct packet *p);
 /* HOOK_RECV_GIVEN, once for each message, when it is new: by router_give; also when its audience will have it from the backlog
  * only, which has just come by or is still before it. Borrows p. */
 void router_tell_given(struct user *u, struct packet *p);
+/* HOOK_RECV_AWAY, when a room's message has been given to a session that waits to be resumed: modules may wake the client. */
+void router_tell_away(struct session *s, const struct packet *p);
 /* HOOK_RECV_CHECK: false when a module has refused the packet (the sender was told, if it said so) or taken it; then it does not
  * come again from the record. Borrows p. */
 bool router_may_arrive(struct user *u, struct packet *p);

@@ -151,17 +151,6 @@ may_arrive(struct user *u, struct packet *p, struct jid *to)
 	return !modules_want(HOOK_RECV_CHECK) || modules_run(&h, u) == HOOK_NEXT;
 }
 
-/* It waits there for the session to be resumed: modules may wake the client. */
-static void
-tell_away(struct session *s, const struct packet *p)
-{
-	struct hook h = { .stage = HOOK_RECV_AWAY, .stanza = p->st, .from = p->from, .to = s->jid, .account = s->user->jid,
-		.session = s->jid, .bound = s };
-
-	if (modules_want(HOOK_RECV_AWAY))
-		(void)modules_run(&h, s->user);
-}
-
 static void
 give(struct packet *p, struct jid *to)
 {
@@ -181,8 +170,7 @@ give(struct packet *p, struct jid *to)
 	if (!s || s->closing || !may_arrive(u, p, to))
 		return;
 	session_send(s, p);
-	if (!s->stream && !s->closing && p->kind == PACKET_MESSAGE)
-		tell_away(s, p);
+	router_tell_away(s, p);
 }
 
 static void
