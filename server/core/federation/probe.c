@@ -4,6 +4,7 @@
  */
 #include "core/federation/probe.h"
 
+#include <arpa/inet.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -352,7 +353,29 @@ add_name(struct buf *out, const char *kind, const unsigned char *s, int n)
 		buf_addc(out, s[i] > 0x20 && s[i] < 0x7f ? (char)s[i] : '?');
 }
 
-/* Subject alternative names: DNS-IDs, SRV-IDs, XmppAddrs. */
+static void
+add_other_name(struct buf *out, const OTHERNAME *o)
+{
+	int kind = OBJ_obj2nid(o->type_id);
+	const ASN1_STRING *v = o->value->value.asn1_string;
+
+	if (kind == NID_XmppAddr && o->value->type == V_ASN1_UTF8STRING)
+		add_name(out, "XMPP ", ASN1_STRING_get0_data(v), ASN1_STRING_length(v));
+	else if (kind == NID_SRVName && o->value->type == V_ASN1_IA5STRING)
+		add_name(out, "SRV ", ASN1_STRING_get0_data(v), ASN1_STRING_length(v));
+}
+
+static void
+add_ip(struct buf *out, const ASN1_STRING *ip)
+{
+	char text[INET6_ADDRSTRLEN];
+	int family = ASN1_STRING_length(ip) == 4 ? AF_INET : AF_INET6;
+
+	if ((family == AF_INET || ASN1_STRING_length(ip) == 16) && inet_ntop(family, ASN1_STRING_get0_data(ip), text, sizeof text) != NULL)
+		add_name(out, "IP ", (const unsigned char *)text, (int)strlen(text));
+}
+
+/* Subject alternative names that are about servers. */
 static const char *
 names_of(struct probe *p, X509 *x)
 {
@@ -363,15 +386,12 @@ names_of(struct probe *p, X509 *x)
 	for (int i = 0; i < sk_GENERAL_NAME_num(list) && i < 32; i++) {
 		const GENERAL_NAME *g = sk_GENERAL_NAME_value(list, i);
 
-		if (g->type == GEN_DNS) {
+		if (g->type == GEN_DNS)
 			add_name(&out, "", ASN1_STRING_get0_data(g->d.dNSName), ASN1_STRING_length(g->d.dNSName));
-		} else if (g->type == GEN_OTHERNAME && (g->d.otherName->value->type == V_ASN1_UTF8STRING ||
-							g->d.otherName->value->type == V_ASN1_IA5STRING)) {
-			const ASN1_STRING *v = g->d.otherName->value->value.asn1_string;
-
-			add_name(&out, g->d.otherName->value->type == V_ASN1_IA5STRING ? "SRV " : "XMPP ", ASN1_STRING_get0_data(v),
-				 ASN1_STRING_length(v));
-		}
+		else if (g->type == GEN_OTHERNAME)
+			add_other_name(&out, g->d.otherName);
+		else if (g->type == GEN_IPADD)
+			add_ip(&out, g->d.iPAddress);
 	}
 	GENERAL_NAMES_free(list);
 	text = arena_strdup(p->arena, buf_len(&out) > 0 ? buf_str(&out) : "nobody");
