@@ -14,7 +14,7 @@ import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
-from servers import Dnsmasq, Ejabberd, Nsd, Prosody, Skip, World  # noqa: E402 (it knows where chancerytest is)
+from servers import Dnsmasq, Ejabberd, Nsd, Prosody, Skip, Us, World  # noqa: E402 (it knows where chancerytest is)
 from chancerytest.server import remove_all  # noqa: E402
 import dane  # noqa: E402
 import faults  # noqa: E402
@@ -45,9 +45,13 @@ class Run:
         print('%-4s %s: %s (%.1f s)%s' % ('FAIL' if detail else 'ok', f.__name__, f.__doc__.split('\n')[0], time.monotonic() - begin, detail), flush=True)
 
     def end(self):
-        """What the servers themselves have to say."""
+        """What our servers themselves have to say."""
+        self.world.leave()
         for s in self.world.us, self.world.them:
-            if hasattr(s, 'sanitizer_reports') and s.sanitizer_reports():
+            if not isinstance(s, Us):
+                continue
+            s.stop()        # leaks are told at the end
+            if s.sanitizer_reports():
                 self.failed += 1
                 print('FAIL the log of %s has\n%s' % (s.domain, '\n'.join(s.sanitizer_reports()[:120])))
         if self.failed:

@@ -479,9 +479,14 @@ class World:
         self.undo.append(s.remove)
         return s
 
-    def end(self):
+    def leave(self):
+        """Nobody is online any more."""
         for s in self.here, self.there:
             if s:
                 s.done()
+        self.here = self.there = None
+
+    def end(self):
+        self.leave()
         while self.undo:
             self.undo.pop()()
