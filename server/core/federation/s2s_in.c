@@ -172,11 +172,11 @@ may_send(const struct s2s *s)
 	return s->bidi && partner_find(jid_domain(s->remote), PARTNER_OUT, NULL);
 }
 
-/* Its entry has been changed since its certificate was looked at: it may come again. */
+/* Its entry, or whom we trust, has been changed since its certificate was looked at: it may come again. */
 static bool
 is_judged_otherwise(const struct s2s *s)
 {
-	return partner_find(jid_domain(s->remote), PARTNER_IN, NULL)->version != s->partner_version;
+	return partner_find(jid_domain(s->remote), PARTNER_IN, NULL)->version != s->partner_version || trust_version() != s->trust_version;
 }
 
 static void
