@@ -21,9 +21,11 @@
 #include "xmpp/ns.h"
 #include "xmpp/parser.h"
 
-#define WRITE_MS 1000  /* between two writings of the state: what was taken in the last one may be sent twice after a crash */
+#define WRITE_MS 250   /* between two writings of the state: what was taken meanwhile may be sent twice after a crash */
+#define WRITE_LONG_MS 1000 /* the same when much is on its way, as that is written each time */
+#define MUCH 1000
 #define AGAIN_MS 5000  /* the archive did not take a RETURNED record */
-#define PAGE 500       /* rows read at once at the start */
+#define PAGE 100       /* rows read at once at the start */
 #define START_MS 10000
 #define WRITE_KEY 0x6f7574626f78 /* of the jobs: one after the other */
 
@@ -151,7 +153,7 @@ static void
 tick(struct timer *t)
 {
 	write_state();
-	timer_set(t, WRITE_MS, tick);
+	timer_set(t, outgoing_count() < MUCH ? WRITE_MS : WRITE_LONG_MS, tick);
 }
 
 void
