@@ -4,8 +4,6 @@
  */
 #include "core/federation/probe.h"
 
-#include <arpa/inet.h>
-#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +14,7 @@
 #include "base/text.h"
 #include "core/federation/find.h"
 #include "core/federation/partner_priv.h"
+#include "core/federation/probe_names.h"
 #include "core/federation/trust.h"
 #include "core/home.h"
 #include "core/host.h"
@@ -344,61 +343,6 @@ on_data(struct conn *c, void *owner, const char *data, size_t n)
 	}
 }
 
-/* What certificates say is shown to people: nothing but printable text. */
-static void
-add_name(struct buf *out, const char *kind, const unsigned char *s, int n)
-{
-	buf_addf(out, "%s%s", buf_len(out) > 0 ? ", " : "", kind);
-	for (int i = 0; i < n && i < 200; i++)
-		buf_addc(out, s[i] > 0x20 && s[i] < 0x7f ? (char)s[i] : '?');
-}
-
-static void
-add_other_name(struct buf *out, const OTHERNAME *o)
-{
-	int kind = OBJ_obj2nid(o->type_id);
-	const ASN1_STRING *v = o->value->value.asn1_string;
-
-	if (kind == NID_XmppAddr && o->value->type == V_ASN1_UTF8STRING)
-		add_name(out, "XMPP ", ASN1_STRING_get0_data(v), ASN1_STRING_length(v));
-	else if (kind == NID_SRVName && o->value->type == V_ASN1_IA5STRING)
-		add_name(out, "SRV ", ASN1_STRING_get0_data(v), ASN1_STRING_length(v));
-}
-
-static void
-add_ip(struct buf *out, const ASN1_STRING *ip)
-{
-	char text[INET6_ADDRSTRLEN];
-	int family = ASN1_STRING_length(ip) == 4 ? AF_INET : AF_INET6;
-
-	if ((family == AF_INET || ASN1_STRING_length(ip) == 16) && inet_ntop(family, ASN1_STRING_get0_data(ip), text, sizeof text) != NULL)
-		add_name(out, "IP ", (const unsigned char *)text, (int)strlen(text));
-}
-
-/* Subject alternative names that are about servers. */
-static const char *
-names_of(struct probe *p, X509 *x)
-{
-	GENERAL_NAMES *list = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
-	struct buf out = {0};
-	const char *text;
-
-	for (int i = 0; i < sk_GENERAL_NAME_num(list) && i < 32; i++) {
-		const GENERAL_NAME *g = sk_GENERAL_NAME_value(list, i);
-
-		if (g->type == GEN_DNS)
-			add_name(&out, "", ASN1_STRING_get0_data(g->d.dNSName), ASN1_STRING_length(g->d.dNSName));
-		else if (g->type == GEN_OTHERNAME)
-			add_other_name(&out, g->d.otherName);
-		else if (g->type == GEN_IPADD)
-			add_ip(&out, g->d.iPAddress);
-	}
-	GENERAL_NAMES_free(list);
-	text = arena_strdup(p->arena, buf_len(&out) > 0 ? buf_str(&out) : "nobody");
-	buf_fini(&out);
-	return text;
-}
-
 static void
 judged(void *owner, const struct cert_answer *a)
 {
@@ -428,7 +372,7 @@ on_secured(struct conn *c, void *owner)
 
 	p->out->secured = true;
 	p->out->tls = arena_strdup(p->arena, tls_describe(conn_ssl(c), tls));
-	p->out->names = leaf != NULL ? names_of(p, leaf) : "nobody";
+	p->out->names = leaf != NULL ? probe_names(leaf, p->arena) : "nobody";
 	p->stage = JUDGING;
 	t = trust_new(conn_ssl(c), p->entry, p->domain, &p->found, p->host, judged, p);
 	if (t != NULL)
