@@ -52,6 +52,7 @@ static const struct {
 		"its issuer '%s' is marked as one not to be trusted" },
 };
 
+/* `above`: a format of ours that has one %s, for the name, or none. */
 static bool
 of_issuer(struct judging *j, X509 *at, enum cert_verdict v, const char *leaf, const char *above)
 {
@@ -60,11 +61,7 @@ of_issuer(struct judging *j, X509 *at, enum cert_verdict v, const char *leaf, co
 	if (at == j->q->leaf || !at || !above)
 		return cert_refuse(j, v, "%s", leaf);
 	cert_text_name(X509_get_subject_name(at), name, sizeof(name));
-	/* The formats are those of the table and of `dates`. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	return cert_refuse(j, v, above, name);
-#pragma GCC diagnostic pop
 }
 
 static bool
