@@ -222,6 +222,7 @@ cert_judge(const struct cert_question *q, struct cert_answer *a)
 	memset(a, 0, sizeof(*a));
 	/* Whoever forgets to say why has not said that it is good. */
 	a->verdict = CERT_BAD_CHAIN;
+	a->judged = q->now;
 	if (!q->leaf) {
 		cert_refuse(&j, CERT_ABSENT, "it shows no certificate");
 		return;

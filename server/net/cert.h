@@ -96,6 +96,7 @@ struct cert_answer {
 	unsigned char pin[CERT_PIN]; /* SHA-256 of its public key */
 	char subject[200], issuer[200];
 	int64_t not_before, not_after; /* seconds since 1970 */
+	int64_t judged;              /* the question's `now` */
 	bool revocation_known;
 };
 

@@ -7,11 +7,12 @@ import os
 import socket
 import subprocess
 import threading
+import time
 
 from chancerytest import dns
 from chancerytest.client import Closed, unique
 from chancerytest.scenario import alone
-from chancerytest.zoo import zoo_of
+from chancerytest.zoo import Animal, dns as dns_name, pem, zoo_of
 
 SUCCESS = "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"
 
@@ -152,6 +153,17 @@ def test_strength(t):
     allow(t, 'strength.test', '--ca', zoo.ca)
     all_come(t, zoo.animals)
     all_go(t, zoo, ('clients-only', 'any-extended-use', 'rsa-1024', 'sha-1', 'ed25519'))
+
+
+def test_expires_while_open(t):
+    """A certificate that expires while its stream is open ends it, within seconds"""
+    zoo = zoo_of('strength.test', 'uses_and_strength')
+    allow(t, 'soon.test', '--ca', zoo.ca)
+    end = (time.time() + 3 - zoo.now) / 86400
+    leaf = zoo.leaf(zoo.root, [dns_name('soon.test')], end=end)
+    s = comes(t, Animal('soon', 'good', domain='soon.test', pem=zoo.write('soon.pem', pem('CERTIFICATE', leaf)), key=zoo.key.file), keep=True)
+    assert s.expect_end() == 'policy-violation'
+    assert 'its certificate expired on' in s.error.text('text')
 
 
 def test_starttls(t):

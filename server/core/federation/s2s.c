@@ -482,6 +482,7 @@ s2s_home_start(void)
 	here = NEW(struct streams);
 	list_init(&here->all);
 	s2s_sm_home_start();
+	s2s_review_start();
 }
 
 void
@@ -511,6 +512,7 @@ s2s_home_shutdown(void)
 void
 s2s_home_stop(void)
 {
+	s2s_review_stop();
 	LIST_EACH(l, &here->all)
 		s2s_free(LIST_ENTRY(l, struct s2s, link));
 	s2s_sm_home_stop();

@@ -183,6 +183,9 @@ void s2s_out_gave_up(struct s2s *s, const char *why);
 /* s2s_review: after a change of the partners, all streams of this reactor. */
 
 void s2s_review(void);
+/* Each reactor: and every few seconds, for certificates that have expired. */
+void s2s_review_start(void);
+void s2s_review_stop(void);
 
 /* s2s_stanza */
 

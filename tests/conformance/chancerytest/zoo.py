@@ -197,13 +197,13 @@ class Zoo:
         return Key(self.file(name + '.key'), kind)
 
     def certificate(self, subject, key, issuer, extensions, start=-1, end=365, digest='sha256'):
-        """DER; issuer None: by itself. Days from now."""
+        """DER; issuer None: by itself. Days from when the zoo was made."""
         self.serial += 1
         signer, common = (issuer.key, issuer.common) if issuer else (key, subject)
         algorithm = signature_algorithm(signer, digest)
         known = seq(tlv(0x80, hashlib.sha1(signer.spki).digest()))
         tbs = seq(tlv(0xa0, integer(2)), integer(self.serial), algorithm, name(common),
-                  seq(when(self.now + start * DAY), when(self.now + end * DAY)), name(subject), key.spki,
+                  seq(when(self.now + start * DAY), when(int(self.now + end * DAY))), name(subject), key.spki,
                   tlv(0xa3, seq(*extensions, extension('2.5.29.14', tlv(4, hashlib.sha1(key.spki).digest())),
                                 extension('2.5.29.35', known))))
         return signer.sign(tbs, algorithm, digest)
