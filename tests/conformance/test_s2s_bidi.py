@@ -53,6 +53,34 @@ def test_in(t):
     assert "direction='both'" in stanza and "made-by='peer'" in stanza, stanza
 
 
+def test_in_resumed(t):
+    """XEP-0288 §2.2, XEP-0198 §5: a broken stream is resumed both ways: nothing is sent before <resume/> has told what had arrived, and that does not come again"""
+    p, juliet = t.partner(), t.online()
+    s = both_ways(p)
+    s.answer_r = False
+    s.enable()
+    p.stop()                                # no way to the partner but the streams that it makes
+    for i in range(3):
+        juliet.message(p.jid(), 'm%d' % i)
+        s.expect_message('m%d' % i)
+    s.cut()
+    s = [s, both_ways(p)]
+    s[1].answer_r = False
+    juliet.message(p.jid(), 'm3')
+    juliet.ping(t.server.domain)
+    e = s[1].resume(s[0], h=2)
+    assert e.name == 'resumed' and e.get('h') == '0', e
+    assert not s[1].heard, s[1].heard
+    assert [s[1].expect('message').text('body') for _ in range(2)] == ['m2', 'm3']
+    # The count has stayed right: another resumption, with all of it.
+    s[1].cut()
+    s.append(both_ways(p))
+    e = s[2].resume(s[0], h=4)
+    assert e.name == 'resumed', e
+    juliet.message(p.jid(), 'm4')
+    assert s[2].expect('message').text('body') == 'm4'
+
+
 def test_in_answers(t):
     """XEP-0288 §2.2: answers, too"""
     s = both_ways(t.partner())
