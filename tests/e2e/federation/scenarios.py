@@ -267,7 +267,8 @@ def cut_off(w):
         for i in range(100):
             for x, y in ways:
                 x.message(y.jid, 'c%d' % i)
-            if i % 20 == 10:
+            # A server that confirms nothing looks as if it were out of order, and is tried again later each time.
+            if i % 20 == 10 and (w.them.confirms or i == 50):
                 # Something passes before the next cut.
                 for x, y in ways:
                     hear(y, got[x], 'c%d' % (i if w.them.confirms is None else i - 5))
@@ -276,7 +277,7 @@ def cut_off(w):
             hear(y, got[x], 'c99')
             first = sorted(set(got[x]), key=got[x].index)
             assert first == ['c%d' % i for i in range(100)], first
-        assert cuts >= 4, cuts
+        assert cuts >= (4 if w.them.confirms else 1), cuts
         # What both sides have made anew at the same time is not resumed, and some of it comes twice.
         assert w.them.confirms != 'once' or w.us.metric('chancery_s2s_resumed_total') + w.them.metric('chancery_s2s_resumed_total') > 2
     finally:
@@ -290,7 +291,7 @@ def cut_off(w):
 def hear(c, bodies, last):
     """Adds what comes to `bodies`, until `last` has. Older ones may come again, from a server that confirms nothing."""
     while last not in bodies:
-        bodies.append(c.expect(lambda e: e.name == 'message' and e.text('body').startswith(last[0]), last).text('body'))
+        bodies.append(c.expect(lambda e: e.name == 'message' and (e.text('body') or '').startswith(last[:2].rstrip('0123456789')), last).text('body'))
 
 
 def we_restart(w):
