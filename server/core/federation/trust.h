@@ -27,7 +27,7 @@ int trust_load(const struct config *c, struct err *e) MUST_CHECK;
 void trust_stop(void);
 /* New reference; with the revocation lists, which are for everybody. */
 struct cert_store *trust_public(void);
-/* Another number when what trust_public gives is another one: who was let in before may have been revoked. Any thread. */
+/* Another number when what trust_public gives is another one, or federation.revocation: who was let in before may have been revoked. On a home. */
 uint64_t trust_version(void);
 
 /* Each reactor: the first one watches the files. */
