@@ -61,6 +61,13 @@ function notice(text) {
 	}
 }
 
+/*
+ * A page begins anew. Converse would resume the stream of the page before it in this tab (or of the one that the tab is a copy of) with
+ * what that one had learnt of the server so far: of a page that went before all answers had come, that is half of it, and history then
+ * waits for ever for the other half. As no password is kept, its user logs in again either way.
+ */
+sessionStorage.clear();
+
 const config = await json('config.json');
 const home = await domain(config);
 notice(config.notice);

@@ -91,6 +91,21 @@ def test_history(t):
         p.hears('blessed night')
 
 
+def test_early_reload(t):
+    """A page that is loaded again before it has learnt all about the server: the next one learns it anew"""
+    romeo, juliet = names(t)
+    phone, other = t.online(romeo), t.online(juliet)
+    other.message(address(t, romeo), 'It is the east')
+    phone.expect_message('It is the east')
+    page = Browser(t).page()
+    for _ in range(3):
+        page.online(romeo)
+        page('reload')
+    page.online(romeo)
+    page.open_chat(other.bare)
+    page.hears('It is the east')
+
+
 def in_a_room(t, transport):
     romeo, juliet = names(t)
     browser, room = Browser(t), 'verona-%s@conference.%s' % (transport, t.server.domain)
