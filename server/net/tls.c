@@ -118,23 +118,31 @@ first_error(char out[160])
 
 /* Callbacks during the handshake */
 
+/* Of `own`, or of the nearest domain above it (conference.a.test is a.test's). NULL: none. */
+static const struct tls_host *
+host_of(const struct tls_set *s, const char *own)
+{
+	for (const char *name = own; name; name = strchr(name, '.') ? strchr(name, '.') + 1 : NULL)
+		for (size_t i = 0; i < s->n; i++)
+			if (text_equal_nocase(s->hosts[i].domain, name))
+				return &s->hosts[i];
+	return NULL;
+}
+
 static int
 on_servername(SSL *ssl, int *alert, void *arg)
 {
 	const struct tls_set *s = arg;
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	size_t len = name ? strlen(name) : 0;
+	const struct tls_host *h = name && *name ? host_of(s, name) : NULL;
 
 	(void)alert;
-	for (size_t i = 0; len && i < s->n; i++) {
-		if (!text_equal_nocase(s->hosts[i].domain, name))
-			continue;
-		if (i > 0 && !SSL_set_SSL_CTX(ssl, s->hosts[i].ctx))
-			return SSL_TLSEXT_ERR_ALERT_FATAL;
-		return SSL_TLSEXT_ERR_OK;
-	}
 	/* RFC 6066 §3: a name that is not known may go on with the default. */
-	return SSL_TLSEXT_ERR_NOACK;
+	if (!h)
+		return SSL_TLSEXT_ERR_NOACK;
+	if (h != s->hosts && !SSL_set_SSL_CTX(ssl, h->ctx))
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	return SSL_TLSEXT_ERR_OK;
 }
 
 static int
@@ -383,11 +391,9 @@ tls_accept_new(struct tls_set *s, bool alpn_required)
 static const struct tls_host *
 identity_of(const struct tls_set *s, const char *own)
 {
-	for (const char *name = own; name; name = strchr(name, '.') ? strchr(name, '.') + 1 : NULL)
-		for (size_t i = 0; i < s->n; i++)
-			if (text_equal_nocase(s->hosts[i].domain, name))
-				return &s->hosts[i];
-	return &s->hosts[0];
+	const struct tls_host *h = host_of(s, own);
+
+	return h ? h : &s->hosts[0];
 }
 
 /* RFC 6066 §3: names only. */
