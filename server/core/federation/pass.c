@@ -77,10 +77,19 @@ may_be_for_room(const struct packet *p)
 	return p->kind == PACKET_PRESENCE && p->type == TYPE_NONE && p->to && !jid_is_bare(p->to) && jid_local(p->to);
 }
 
+static unsigned
+lacks(const struct partner *pt, const struct packet *p)
+{
+	unsigned lacking = pass_needs(p) & ~pt->pass;
+
+	/* A room's error may bring back what was said to all. */
+	return p->type == TYPE_ERROR && (pt->pass & PASS_ROOMS) ? lacking & ~(unsigned)PASS_MESSAGES : lacking;
+}
+
 static bool
 pass_out_kind(const struct partner *pt, const struct packet *p, struct pass_refusal *r)
 {
-	unsigned lacking = pass_needs(p) & ~pt->pass;
+	unsigned lacking = lacks(pt, p);
 
 	if (lacking == PASS_PRESENCE && (pt->pass & PASS_ROOMS) && may_be_for_room(p))
 		return true;
@@ -93,7 +102,7 @@ pass_out_kind(const struct partner *pt, const struct packet *p, struct pass_refu
 static bool
 is_counted(const struct packet *p)
 {
-	if (p->kind != PACKET_MESSAGE || p->type == TYPE_ERROR || !content_is_any(p->st))
+	if (p->kind != PACKET_MESSAGE || (p->type == TYPE_ERROR && !pass_needs(p)) || !content_is_any(p->st))
 		return false;
 	return p->type != TYPE_GROUPCHAT || (p->to && jid_is_bare(p->to));
 }
@@ -144,7 +153,7 @@ is_for_account(const struct partner *pt, const struct user *u, const char *domai
 static bool
 is_asked_who(const struct packet *p)
 {
-	return p->type != TYPE_ERROR && !pass_is_farewell(p);
+	return (p->type != TYPE_ERROR || pass_needs(p)) && !pass_is_farewell(p);
 }
 
 /* The ways */
@@ -170,7 +179,7 @@ pass_out(const struct partner *pt, const struct packet *p, const struct user *u,
 bool
 pass_in(const struct partner *pt, const struct packet *p, struct pass_refusal *r)
 {
-	return kind_passes(pass_needs(p) & ~pt->pass, jid_domain(p->from), r) && rate_allows(pt, p, PARTNER_IN, r);
+	return kind_passes(lacks(pt, p), jid_domain(p->from), r) && rate_allows(pt, p, PARTNER_IN, r);
 }
 
 bool

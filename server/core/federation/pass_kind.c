@@ -233,12 +233,12 @@ words_in(const struct elem *root)
 
 /* An invitation may come from the room with words for those whose client does not know what it is; people's own need both. */
 static unsigned
-message_needs(const struct elem *root)
+message_needs(const struct packet *p, const struct elem *root)
 {
 	const struct elem *x = elem_child(root, NS_MUC_USER, "x"), *call = call_message(root);
 
 	if (x && (elem_child(x, NULL, "invite") || elem_child(x, NULL, "decline")))
-		return PASS_ROOMS;
+		return PASS_ROOMS | (p->from && jid_resource(p->from) ? words_in(root) : 0); /* a room has no resource */
 	if (x || elem_child(root, NS_CONFERENCE, "x") || elem_child(root, NS_MAM, NULL))
 		return PASS_ROOMS | words_in(root);
 	if (elem_child(root, NS_PUBSUB_EVENT, NULL))
@@ -246,6 +246,13 @@ message_needs(const struct elem *root)
 	if (call)
 		return descriptions(call, PASS_CALLS) | words_in(root);
 	return PASS_MESSAGES;
+}
+
+/* To or from one occupant of a room of ours, of whatever type. */
+static bool
+is_whisper(const struct packet *p)
+{
+	return (p->to && jid_resource(p->to) && service_of(p->to)) || (p->from && jid_resource(p->from) && service_of(p->from));
 }
 
 static unsigned
@@ -256,8 +263,8 @@ of_message(const struct packet *p)
 	if (p->type == TYPE_GROUPCHAT)
 		return PASS_ROOMS;
 	if (service)
-		return service | (p->type == TYPE_CHAT ? words_in(p->st->root) : 0);
-	return message_needs(p->st->root);
+		return service | (p->type == TYPE_CHAT || is_whisper(p) ? words_in(p->st->root) : 0);
+	return message_needs(p, p->st->root);
 }
 
 static unsigned
@@ -296,8 +303,9 @@ pass_needs(const struct packet *p)
 {
 	unsigned bits;
 
+	/* What an error brings back has passed once, and needs the same again: nothing says that it was ever there. */
 	if (p->type == TYPE_ERROR)
-		return 0;
+		return p->kind != PACKET_MESSAGE ? 0 : words_in(p->st->root) | (has_file(p->st->root) ? PASS_FILES : 0);
 	switch (p->kind) {
 	case PACKET_MESSAGE:
 		bits = of_message(p);

@@ -80,13 +80,14 @@ pass_strip_marks(struct elem *root)
 void
 pass_mark(struct stanza *st, const char *domain)
 {
+	const char *type = elem_get(st->root, "type");
 	struct elem *label, *marking;
 
 	if (!elem_is(st->root, NS_CLIENT, "message"))
 		return;
 	strip(st->root, true);
 	/* Typing says nothing that could be mistaken for a colleague's words, and stays out of the record as it does among ourselves. */
-	if (elem_child(st->root, NS_CLIENT, "error") || !content_is_any(st))
+	if ((type && !strcmp(type, "error")) || !content_is_any(st))
 		return;
 	label = elem_add(st, st->root, NS_LABEL, "securitylabel");
 	marking = elem_add(st, label, NULL, "displaymarking");

@@ -39,9 +39,10 @@ static const struct {
 	{ "<message type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>", M },
 	{ "<message type='headline'><subject>News</subject></message>", M },
 	{ "<message type='groupchat'>" BODY "</message>", R },
-	{ "<message type='error'>" BODY OOB "<error type='cancel'/></message>", 0 },
+	{ "<message type='error'>" BODY OOB "<error type='cancel'/></message>", M | F },
+	{ "<message type='error'><error type='cancel'/></message>", 0 },
 	/* rooms: invitations, what is private in them, their archives */
-	{ "<message>" MUC_USER("<invite from='a@b'/>") BODY "</message>", R },
+	{ "<message>" MUC_USER("<invite from='a@b'/>") BODY "</message>", R | M },
 	{ "<message>" MUC_USER("<decline to='a@b'/>") "</message>", R },
 	{ "<message><x xmlns='jabber:x:conference' jid='r@c'/></message>", R },
 	{ "<message><x xmlns='jabber:x:conference' jid='r@c'/>" BODY "</message>", R | M },
@@ -151,6 +152,17 @@ each_kind(void **state)
 	}
 }
 
+/* A room may say what the invitation is for clients that do not know. */
+static void
+invitation(void **state)
+{
+	struct packet *p = packet("<message>" MUC_USER("<invite from='a@b'/>") BODY "</message>", "room@chat.montague.lit", "juliet@capulet.lit");
+
+	(void)state;
+	assert_int_equal(pass_needs(p), R);
+	packet_unref(p);
+}
+
 /* Who leaves a room may leave whatever has been decided meanwhile. */
 static void
 leaving(void **state)
@@ -200,6 +212,8 @@ marks(void **state)
 		"<message><composing xmlns='http://jabber.org/protocol/chatstates'/></message>");
 	is_after("<message type='error'><body>Hi</body><error type='cancel'/></message>", "capulet.lit",
 		"<message type='error'><body>Hi</body><error type='cancel'/></message>");
+	/* What is an error says its type */
+	is_after("<message type='chat'><body>Hi</body><error/></message>", "capulet.lit", "<message type='chat'><body>Hi</body><error/>" OURS "</message>");
 	is_after("<presence/>", "capulet.lit", "<presence/>");
 }
 
@@ -285,6 +299,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_kind),
+		cmocka_unit_test(invitation),
 		cmocka_unit_test(leaving),
 		cmocka_unit_test(marks),
 		cmocka_unit_test(forged_marks),
