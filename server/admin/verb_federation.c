@@ -193,6 +193,23 @@ federation_allow(struct request *r)
 
 /* deny */
 
+/* Without the entry a wider one would hold: that is no taking away. */
+static int
+check_uncovered(struct change *c)
+{
+	struct request *r = c->r;
+	const char *name = strncmp(c->domain, "*.", 2) == 0 ? c->domain + 2 : c->domain, *text, *wide;
+
+	for (const char *dot = strchr(name, '.'); dot != NULL; dot = strchr(dot + 1, '.')) {
+		wide = arena_printf(c->arena, "*.%s", dot + 1);
+		if (partner_store_get(r->db, c->arena, wide, &text, &r->err) != SQL_OK)
+			return -1;
+		if (text != NULL)
+			return err_set(&r->err, 0, "%.150s would be allowed by %.150s: deny that first, or change this entry", c->domain, wide);
+	}
+	return 0;
+}
+
 static int
 deny(struct change *c)
 {
@@ -205,6 +222,8 @@ deny(struct change *c)
 		return -1;
 	if (reason[strspn(reason, " \t")] == '\0' || strlen(reason) > 500 || strpbrk(reason, "\r\n") != NULL)
 		return err_set(&r->err, 0, "a reason is needed (--reason), on one line: it is kept with the change");
+	if (check_uncovered(c) != 0)
+		return -1;
 	if (partner_store_remove(r->db, c->domain, c->who, reason, &found, &r->err) != SQL_OK)
 		return -1;
 	if (!found)

@@ -214,6 +214,17 @@ def test_two_persons(t):
     assert audit == ['federation.' + a for a in ('propose', 'approve', 'propose', 'propose', 'deny', 'propose', 'withdraw')], audit
 
 
+def test_deny_below(t):
+    """Issue 5: what is taken away does not fall to a wider entry, which would allow more"""
+    d = domain()
+    ok(t, 'federation', 'allow', '*.' + d, *NEW)
+    ok(t, 'federation', 'allow', 'a.' + d, '--no-files', *NEW)
+    assert 'deny that first' in fails(t, 1, 'federation', 'deny', 'a.' + d, *WHY)
+    assert entry(t, 'a.' + d)['state'] == 'in force'
+    ok(t, 'federation', 'deny', '*.' + d, *WHY)
+    ok(t, 'federation', 'deny', 'a.' + d, *WHY)
+
+
 def test_roles(t):
     """Issue 5: the server can add to the history of partners and to what was proposed, and rewrite neither"""
     d = domain()
@@ -229,3 +240,11 @@ def test_roles(t):
             assert 'permission denied' in str(e), e
         else:
             raise AssertionError('the server may: ' + sql)
+    new = "insert into chancery.partner_proposal (domain, entry, base, by_uid, by_name, reason) values ('%s', '{}', 0, 1, 'x', 'x'); " % d
+    close = "update chancery.partner_proposal set closed_at = now(), closed_by = '%s', approved = %s where domain = '" + d + "'; "
+    try:
+        t.server.psql('set role chancery_server; begin; ' + new + close % ('bob', 'false') + close % ('alice', 'true') + 'commit')
+    except RuntimeError as e:
+        assert 'closed once' in str(e), e
+    else:
+        raise AssertionError('the server may say that another has approved')
