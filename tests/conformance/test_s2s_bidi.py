@@ -53,7 +53,7 @@ def test_in(t):
     assert "direction='both'" in stanza and "made-by='peer'" in stanza, stanza
 
 
-def test_in_resumed(t):
+def test_in_resumed_twice(t):
     """XEP-0288 §2.2, XEP-0198 §5: a broken stream is resumed both ways: nothing is sent before <resume/> has told what had arrived, and that does not come again"""
     p, juliet = t.partner(), t.online()
     s = both_ways(p)

@@ -458,6 +458,7 @@ route_lost(struct s2s *s)
 		set_reason(r, "has broken the connection");
 	wait_anew(r);
 	r->doubtful = r->written;
+	r->doubted = s->peer_record;
 	r->written = r->passed = 0;
 	timer_clear(&r->tick);
 	if (!stopping) {
@@ -488,12 +489,13 @@ route_written(const struct s2s *s)
 }
 
 void
-route_confirmed(struct s2s *s, uint32_t n)
+route_confirmed(struct s2s *s, uint64_t over, uint32_t n)
 {
 	struct route *r = s->route ? s->route : find(s->local, s->remote);
 	uint32_t gone;
 
-	if (!r)
+	/* A stream may be resumed when another has come and gone since: then what is in doubt was not written to it. */
+	if (!r || over != (r->stream == s ? s->peer_record : r->doubted))
 		return;
 	if (r->stream == s) {
 		confirm(r, n < r->written ? n : r->written);

@@ -36,7 +36,8 @@ void route_failed(struct route *r, bool no_such, bool final, enum xerror e, cons
 void route_flushed(struct s2s *s, uint64_t upto);
 /* How many have been written on it that are not confirmed. */
 uint32_t route_written(const struct s2s *s);
-void route_confirmed(struct s2s *s, uint32_t n);
+/* `over`: the RECORD_PEER of the stream that they were written to, which may be one before s. */
+void route_confirmed(struct s2s *s, uint64_t over, uint32_t n);
 
 /* On each home, after a new snapshot: streams of partners who are no more, or no longer in that direction, or whose trust has changed are ended
  * (policy-violation), and what waited for them goes back to its senders (not-allowed). */

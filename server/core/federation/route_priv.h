@@ -26,6 +26,7 @@ struct route {
 	struct route_queue q;
 	unsigned written;          /* the first so many of q have been written to `stream` */
 	unsigned passed;           /* and so many may be, as the record knows their stream */
+	uint64_t doubted;          /* RECORD_PEER of that last one */
 	unsigned doubtful;         /* there is no stream: so many were written to the last one, which may be resumed */
 	unsigned forgotten;        /* of those, how many have been returned meanwhile */
 	struct s2s *stream;        /* ready; NULL */

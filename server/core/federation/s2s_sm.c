@@ -45,6 +45,7 @@ struct s2s_sm {
 	uint32_t in;             /* handled of what came (modulo 2^32) */
 	uint32_t out, acked;     /* sent; confirmed of it */
 	uint32_t said;           /* resuming: of `in`, what the peer was told */
+	uint64_t over;           /* RECORD_PEER of the stream that `out` and `ahead` were written to */
 	uint32_t ahead;          /* sent before counting began, and not confirmed: the first <a/> comes behind them */
 	bool asked, owes, owes_again; /* we wait for <a/>; they do: when so many have been handled */
 	uint32_t owes_at, owes_again_at;
@@ -157,6 +158,14 @@ ask(struct s2s_sm *m)
 	expect_answer(m);
 }
 
+/* What was written before counting began is confirmed by the first answer: without more to send nothing would ask for it. */
+static void
+ask_ahead(struct s2s_sm *m)
+{
+	if (m->ahead)
+		ask(m);
+}
+
 static void
 answer(struct s2s_sm *m)
 {
@@ -213,6 +222,7 @@ s2s_sm_sent(struct s2s *s)
 	struct s2s_sm *m = s->sm;
 
 	m->out++;
+	m->over = s->peer_record;
 	if (m->state == SM_ON && !m->asked)
 		ask(m);
 }
@@ -261,7 +271,7 @@ take_answer(struct s2s_sm *m, const struct elem *e)
 	m->ahead = 0;
 	m->asked = false;
 	timer_clear(&m->timer);
-	route_confirmed(m->s, ahead + n);
+	route_confirmed(m->s, m->over, ahead + n);
 	if (m->out != m->acked)
 		ask(m);
 }
@@ -464,11 +474,13 @@ take_enable(struct s2s *s, const struct elem *e)
 	m = new_sm(s, SM_ON);
 	m->in = (uint32_t)0 - depth(s); /* what came before <enable/> is not counted */
 	m->ahead = route_written(s);
+	m->over = s->peer_record;
 	if (wanted && text_u64(wanted, strlen(wanted), 0, UINT32_MAX, &max) && max * 1000 < ms)
 		ms = max * 1000;
 	m->resumable = is_true(elem_get(e, "resume")) && ms >= 1000;
 	if (!m->resumable) {
 		say(s, "<enabled xmlns='urn:xmpp:sm:3'/>");
+		ask_ahead(m);
 		s2s_sm_decided(s);
 		return;
 	}
@@ -480,6 +492,7 @@ take_enable(struct s2s *s, const struct elem *e)
 	out = conn_out(s->conn);
 	buf_addf(out, "<enabled xmlns='urn:xmpp:sm:3' id='%s' resume='true' max='%llu'/>", m->id, (unsigned long long)(ms / 1000));
 	conn_wrote(s->conn);
+	ask_ahead(m);
 	s2s_sm_decided(s);
 }
 
@@ -504,12 +517,14 @@ resume_given(struct s2s_sm *m)
 	struct buf *out = conn_out(s->conn);
 
 	m->ahead = route_written(s);
+	m->over = s->peer_record;
 	buf_addf(out, "<resumed xmlns='urn:xmpp:sm:3' previd='%s' h='%u'/>", m->id, m->in);
 	conn_wrote(s->conn);
 	m->in -= depth(s); /* what came before, on the new stream */
 	metric_add(METRIC_S2S_RESUMED, 1);
 	log_info(conn_log(s->conn), "s2s-resumed", "remote=%s local=%s made-by=peer", jid_domain(s->remote), jid_domain(s->local));
 	s2s_wait(s, false);
+	ask_ahead(m);
 	s2s_sm_decided(s);
 }
 
@@ -537,7 +552,7 @@ take_resume(struct s2s *s, const struct elem *e)
 		}
 		/* What was sent on it and did not arrive is the route's: it has taken it back, and sends it anew. Whoever knows the id
 		 * has had what was sent before it. */
-		route_confirmed(s, m->ahead + (h - m->acked));
+		route_confirmed(s, m->over, m->ahead + (h - m->acked));
 		m->ahead = 0;
 		m->out = m->acked = h;
 		s2s_wait(s, true);
@@ -645,7 +660,7 @@ take_resumed(struct s2s_sm *m, const struct elem *e)
 	}
 	m->state = SM_ON;
 	m->in = m->said - depth(s); /* what came before, on the new stream, does not count */
-	route_confirmed(s, h - m->acked);
+	route_confirmed(s, m->over, h - m->acked);
 	m->out = m->acked = h;
 	metric_add(METRIC_S2S_RESUMED, 1);
 	log_info(conn_log(s->conn), "s2s-resumed", "remote=%s local=%s made-by=us", jid_domain(s->remote), jid_domain(s->local));
@@ -661,7 +676,7 @@ take_failed(struct s2s_sm *m, const struct elem *e)
 	uint32_t h;
 
 	if (resuming && read_h(e, &h) && h - m->acked <= m->out - m->acked)
-		route_confirmed(s, h - m->acked);
+		route_confirmed(s, m->over, h - m->acked);
 	s->sm = NULL;
 	free_sm(m);
 	log_info(conn_log(s->conn), resuming ? "s2s-not-resumed" : "s2s-not-managed", "remote=%s", jid_domain(s->remote));
