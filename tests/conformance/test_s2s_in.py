@@ -455,6 +455,14 @@ def test_server_namespace_of_users(t):
     assert romeo.expect('message').condition() == 'bad-request'
 
 
+def test_server_namespace_in_rooms(t):
+    """The same by way of a room of ours, which has occupants elsewhere"""
+    romeo = t.online()
+    romeo.send("<message type='groupchat' to='verona@conference.%s' id='x'><body>fine</body><body xmlns='jabber:server'>not fine</body></message>"
+               % t.server.domain)
+    assert romeo.expect('message').condition() == 'bad-request'
+
+
 def test_nothing_through_us(t):
     """RFC 6120 §10: nothing goes from one server to another through us"""
     p, q = quiet_partner(t), t.partner()

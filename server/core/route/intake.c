@@ -3,6 +3,7 @@
  */
 #include "core/route/intake.h"
 
+#include "core/federation/federation.h"
 #include "core/federation/pass.h"
 #include "core/host.h"
 #include "core/service/service.h"
@@ -44,8 +45,21 @@ iq_is_right(const struct packet *p)
 	return true;
 }
 
+/* Elements of the servers' own namespace would turn into the stanza's own when a room, say, passes them on to another server. To another
+ * server itself: federation_may_leave says it in words. */
+static bool
+pretends(const struct packet *p)
+{
+	if (p->to && federation_is_remote(p->to))
+		return false;
+	for (const struct elem *e = p->st->root; e; e = elem_walk(p->st->root, e))
+		if (e->ns == NS_SERVER)
+			return true;
+	return false;
+}
+
 bool
 intake_is_right(const struct packet *p)
 {
-	return p->type != TYPE_UNKNOWN && (p->kind != PACKET_IQ || iq_is_right(p));
+	return p->type != TYPE_UNKNOWN && (p->kind != PACKET_IQ || iq_is_right(p)) && !pretends(p);
 }
