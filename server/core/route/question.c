@@ -148,6 +148,19 @@ reactor_of(const struct packet *p)
 	return (unsigned)n;
 }
 
+/* One that nobody else holds, so that it may cross (packet.h): an answer that overtook others is still in its lane. */
+static struct packet *
+own(struct packet *p)
+{
+	struct packet *o;
+
+	if (p->refs == 1)
+		return p;
+	o = packet_new(stanza_ref(p->st), p->from, p->to);
+	packet_unref(p);
+	return o;
+}
+
 void
 question_answer(struct packet *p)
 {
@@ -156,6 +169,7 @@ question_answer(struct packet *p)
 	if (n == reactor_index(reactor_current())) {
 		take(p);
 	} else if (n < reactor_count()) {
+		p = own(p);
 		p->mail.run = arrived;
 		reactor_post(reactor_at(n), &p->mail);
 	} else {
