@@ -159,10 +159,14 @@ start_tls(struct probe *p, bool direct, size_t unread)
 {
 	struct tls_set *tls = host_s2s_tls();
 	char own[1024], server[1024];
-	SSL *ssl = NULL;
+	SSL *ssl;
 
-	if (domain_to_ascii(host_at(0)->domain, own, sizeof own) >= 0 && domain_to_ascii(p->domain, server, sizeof server) >= 0)
-		ssl = tls_connect_new(tls, own, server, direct);
+	/* An IP literal stays as it is. */
+	if (domain_to_ascii(host_at(0)->domain, own, sizeof own) < 0)
+		snprintf(own, sizeof own, "%s", host_at(0)->domain);
+	if (domain_to_ascii(p->domain, server, sizeof server) < 0)
+		snprintf(server, sizeof server, "%s", p->domain);
+	ssl = tls_connect_new(tls, own, server, direct);
 	tls_set_unref(tls);
 	p->stage = HANDSHAKE;
 	parser_restart(p->parser);

@@ -150,6 +150,12 @@ judge(struct s2s *s)
 	const struct partner *p = partner_find(jid_domain(s->remote), PARTNER_IN, NULL);
 	struct trust *t;
 
+	if (!p) {
+		/* Its time has come since its header was checked. */
+		s2s_write_header(s);
+		s2s_refuse(s, XSTREAM_POLICY_VIOLATION, "not-allowed", "this domain is not allowed any more");
+		return;
+	}
 	s->partner_version = p->version;
 	s->trust_version = trust_version();
 	s->state = S2S_JUDGING;
@@ -176,7 +182,9 @@ may_send(const struct s2s *s)
 static bool
 is_judged_otherwise(const struct s2s *s)
 {
-	return partner_find(jid_domain(s->remote), PARTNER_IN, NULL)->version != s->partner_version || trust_version() != s->trust_version;
+	const struct partner *p = partner_find(jid_domain(s->remote), PARTNER_IN, NULL);
+
+	return !p || p->version != s->partner_version || trust_version() != s->trust_version;
 }
 
 static void

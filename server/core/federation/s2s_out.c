@@ -567,7 +567,8 @@ answer_challenge(struct s2s *s)
 static void
 take_auth(struct s2s *s, struct stanza *st)
 {
-	if (elem_is(st->root, NS_SASL, "success")) {
+	/* Not for who has been asked by dialback, or is only asked about a key. */
+	if (elem_is(st->root, NS_SASL, "success") && !s->dialback && !s->attempt->asks) {
 		s->authenticated = true;
 		s->how = "EXTERNAL";
 		s->turn = S2S_TURN_RESTART;

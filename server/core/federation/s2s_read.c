@@ -61,8 +61,11 @@ client_tls(const struct s2s *s, struct tls_set *tls)
 {
 	char own[1024], server[1024];
 
-	if (domain_to_ascii(jid_domain(s->local), own, sizeof(own)) < 0 || domain_to_ascii(jid_domain(s->remote), server, sizeof(server)) < 0)
-		return NULL;
+	/* An IP literal stays as it is. */
+	if (domain_to_ascii(jid_domain(s->local), own, sizeof(own)) < 0)
+		snprintf(own, sizeof(own), "%s", jid_domain(s->local));
+	if (domain_to_ascii(jid_domain(s->remote), server, sizeof(server)) < 0)
+		snprintf(server, sizeof(server), "%s", jid_domain(s->remote));
 	return tls_connect_new(tls, own, server, s->direct_tls);
 }
 
