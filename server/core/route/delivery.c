@@ -95,7 +95,7 @@ advance(struct user *u)
 
 	while (d->n && d->item[d->first].done && d->item[d->first].id <= limit) {
 		d->mark = d->item[d->first].id;
-		d->mark_fetched = d->item[d->first].fetched;
+		d->mark_kind = d->item[d->first].fetched ? MARK_FETCHED : MARK_GIVEN;
 		d->first++;
 		d->n--;
 	}
@@ -158,14 +158,15 @@ remember(struct delivery *d, struct delivery_item item)
 	d->n++;
 }
 
-/* A record at or below the mark that had not come yet. What the mark stood on needs not come again. */
+/* A record at or below the mark that had not come yet. What the mark stood on needs not come again, if that was a record:
+ * the place below the last one that came late may be the id of one that is still on its way. */
 static void
 move_back(struct delivery *d, uint64_t id)
 {
-	if (id < d->mark)
-		remember(d, (struct delivery_item){ .id = d->mark, .done = true, .fetched = d->mark_fetched });
+	if (id < d->mark && d->mark_kind != MARK_BETWEEN)
+		remember(d, (struct delivery_item){ .id = d->mark, .done = true, .fetched = d->mark_kind == MARK_FETCHED });
 	d->mark = id - 1;
-	d->mark_fetched = false;
+	d->mark_kind = MARK_BETWEEN;
 	if (d->stable > d->mark)
 		d->stable = d->mark;
 }
@@ -237,9 +238,22 @@ delivery_came(struct user *u, uint64_t id)
 	const struct delivery_item *i = find(d, id);
 
 	/* One client has read it in its archive before it came: that was no delivery, to the others least of all. */
-	if (i ? i->fetched : id == d->mark && d->mark_fetched)
+	if (i ? i->fetched : id == d->mark && d->mark_kind == MARK_FETCHED)
 		return false;
 	return i || (id > d->from && id <= d->cursor);
+}
+
+/* What was fetched may still be on its way, and is forgotten when the mark passes it: then what the pages gave before it may
+ * come once more, rather than this not at all. */
+void
+delivery_pass_over(struct user *u, uint64_t id)
+{
+	struct delivery *d = &u->delivery;
+	const struct delivery_item *i = find(d, id);
+
+	d->cursor = id;
+	if (i && i->fetched)
+		d->from = id;
 }
 
 static void begin(struct user *u);
@@ -375,9 +389,11 @@ give_row(struct user *u, const struct record_row *r)
 {
 	struct packet *p;
 
+	if (find(&u->delivery, r->id)) {
+		delivery_pass_over(u, r->id);
+		return;
+	}
 	u->delivery.cursor = r->id;
-	if (find(&u->delivery, r->id))
-		return; /* a session has it, or had it */
 	p = packet_of_row(u, r);
 	if (!p) {
 		log_error(NULL, "record-unreadable", "id=%llu", (unsigned long long)r->id);
@@ -529,7 +545,7 @@ delivery_skip(struct user *u, uint64_t upto)
 	if (d->n && d->item[d->first].id <= upto)
 		return;
 	d->mark = upto;
-	d->mark_fetched = false;
+	d->mark_kind = MARK_GIVEN;
 	mark_moved(u);
 }
 

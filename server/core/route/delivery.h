@@ -34,11 +34,18 @@ struct delivery_item {
 	bool fetched;     /* a client got it by asking (XEP-0313); no session was given it */
 };
 
+/* What the mark stands on. */
+enum mark_kind {
+	MARK_GIVEN,   /* a record that a session was given (or that was settled long ago) */
+	MARK_FETCHED, /* one that a client fetched, and no session was given */
+	MARK_BETWEEN, /* the place below a record that came late: no record at all, or one of which we know nothing */
+};
+
 struct delivery {
 	uint64_t mark;          /* in memory: everything up to here is done */
 	uint64_t stable;        /* the mark a tick ago: what may be written */
 	uint64_t stored;        /* what the database knows */
-	bool mark_fetched;      /* what the mark stands on was fetched, and given to no session */
+	enum mark_kind mark_kind;
 	struct delivery_item *item; /* ids above the mark that sessions were given, ascending */
 	uint32_t n, first, cap;
 	bool backlog;           /* the record holds undelivered ones that no session was given */
@@ -81,6 +88,8 @@ void delivery_withhold(struct user *u);
 void delivery_let_come(struct user *u);
 /* All that waits up to `upto` has been taken out of the backlog. */
 void delivery_skip(struct user *u, uint64_t upto);
+/* A page of the backlog has come to `id`, which a session was given already, or a client has fetched. */
+void delivery_pass_over(struct user *u, uint64_t id);
 /* True when the message came to a session already: by a page that was read while it was on its way. */
 bool delivery_came(struct user *u, uint64_t id);
 /* While the backlog is being delivered a new message waits behind it: kept, or left to the next page. False: it

@@ -1,0 +1,133 @@
+/*
+ * delivery: the mark, and what lies above and below it. A user of no home and without sessions: its marks are as if one
+ * were always being written, so that nothing goes to the database.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "core/route/delivery.h"
+#include "core/user.h"
+
+static struct user romeo;
+
+static int
+begin(void **state)
+{
+	(void)state;
+	delivery_init(&romeo.delivery, 100);
+	romeo.delivery.backlog = false;
+	romeo.delivery.writing = true;
+	return 0;
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	delivery_fini(&romeo);
+	return 0;
+}
+
+/* A message arrives, and every session that is there takes it. */
+static void
+arrive(uint64_t id)
+{
+	assert_false(delivery_came(&romeo, id));
+	delivery_given(&romeo, id);
+	delivery_done(&romeo, id);
+}
+
+static void
+test_mark_follows_unbroken_run(void **state)
+{
+	(void)state;
+	delivery_given(&romeo, 101);
+	delivery_given(&romeo, 102);
+	delivery_done(&romeo, 102);
+	assert_int_equal(romeo.delivery.mark, 100);
+	delivery_done(&romeo, 101);
+	assert_int_equal(romeo.delivery.mark, 102);
+}
+
+static void
+test_given_once(void **state)
+{
+	(void)state;
+	delivery_given(&romeo, 101);
+	assert_true(delivery_came(&romeo, 101));
+	delivery_given(&romeo, 102);
+	delivery_done(&romeo, 102);
+	assert_true(delivery_came(&romeo, 102));
+}
+
+static void
+test_late_message_moves_mark_back(void **state)
+{
+	(void)state;
+	arrive(103);
+	assert_int_equal(romeo.delivery.mark, 103);
+	delivery_given(&romeo, 101);
+	assert_int_equal(romeo.delivery.mark, 100);
+	delivery_done(&romeo, 101);
+	assert_int_equal(romeo.delivery.mark, 103);
+}
+
+/* One device has read the archive (XEP-0313) before the messages came: all of them come all the same, in whatever order. */
+static void
+test_fetched_comes_to_others(void **state)
+{
+	static const uint64_t orders[][4] = {
+		{ 101, 102, 103, 104 }, { 104, 103, 102, 101 }, { 104, 102, 103, 101 }, { 103, 101, 102, 104 }, { 102, 101, 104, 103 },
+	};
+
+	(void)state;
+	for (size_t o = 0; o < sizeof(orders) / sizeof(*orders); o++) {
+		for (uint64_t id = 101; id <= 104; id++)
+			delivery_fetched(&romeo, id);
+		assert_int_equal(romeo.delivery.mark, 104);
+		for (size_t i = 0; i < 4; i++)
+			arrive(orders[o][i]);
+		assert_int_equal(romeo.delivery.mark, 104);
+		end(NULL);
+		begin(NULL);
+	}
+}
+
+/* What one device had fetched was passed over by a page of the backlog: it may still be on its way. */
+static void
+test_fetched_and_passed_over(void **state)
+{
+	(void)state;
+	romeo.delivery.backlog = romeo.delivery.fetching = true;
+	romeo.delivery.from = romeo.delivery.cursor = 100;
+	delivery_fetched(&romeo, 101);
+	delivery_pass_over(&romeo, 101);
+	delivery_fetched(&romeo, 102);
+	delivery_pass_over(&romeo, 102);
+	delivery_fetched(&romeo, 103);
+	assert_int_equal(romeo.delivery.mark, 102);
+	romeo.delivery.fetching = romeo.delivery.backlog = false;
+	arrive(101);
+	arrive(102);
+	arrive(103);
+	assert_int_equal(romeo.delivery.mark, 103);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_mark_follows_unbroken_run, begin, end),
+		cmocka_unit_test_setup_teardown(test_given_once, begin, end),
+		cmocka_unit_test_setup_teardown(test_late_message_moves_mark_back, begin, end),
+		cmocka_unit_test_setup_teardown(test_fetched_comes_to_others, begin, end),
+		cmocka_unit_test_setup_teardown(test_fetched_and_passed_over, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
