@@ -18,6 +18,8 @@ struct config_list {
 /* End-to-end encryption by users: the stricter the higher. */
 enum encryption_policy { ENCRYPTION_ALLOW, ENCRYPTION_ANNOUNCE, ENCRYPTION_FORBID };
 
+enum files_links { FILES_LINKS_ALLOW, FILES_LINKS_STRIP, FILES_LINKS_REFUSE };
+
 struct module_settings {
 	uint64_t history_days; /* modules.history_days, default 0: all. How far back users see their history */
 	bool version;      /* modules.version, default true: XEP-0092 answers */
@@ -68,6 +70,15 @@ struct module_settings {
 		bool on;                     /* pubsub.on, default true: a service at pubsub.HOST (XEP-0060) */
 		struct config_list create;   /* pubsub.create: groups of the organisation whose members create nodes; none: everybody */
 	} pubsub;
+	struct {
+		bool on;                     /* files.on, default true: files pass when they have been scanned; false: no files at all */
+		bool close_when_old;         /* files.close_when_old, default false: no files while signatures are too old */
+		struct config_list deny_types; /* files.deny_types: true media types that nobody may send, "application/x-dosexec", "video/" for all of them */
+		struct config_list deny_groups; /* files.deny_groups: groups of the organisation whose members may send no files */
+		struct config_list encrypted; /* files.encrypted: groups whose members may send files that nobody can scan (OMEMO), or "everyone"; none */
+		bool two_persons;            /* files.two_persons, default false: a release from the quarantine needs a second administrator */
+		unsigned links;              /* files.links: enum files_links, default allow: addresses of files on other servers (XEP-0066, 0447, …) */
+	} files;
 	struct {
 		unsigned standard;           /* encryption.default: enum encryption_policy */
 		struct config_list allow, announce, forbid; /* encryption.*: groups of the organisation */

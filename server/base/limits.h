@@ -67,6 +67,19 @@
 	X(component_stanzas_per_second, 5000, 10, 1000000, "Stanzas without a body that a component may send; above it is read more slowly") \
 	X(component_stanzas_burst, 20000, 10, 10000000, "The same at once, after a pause") \
 	X(component_queue_bytes, 4194304, 65536, 268435456, "Bytes waiting for a component that does not read; more is refused") \
+	X(file_bytes, 104857600, 1024, 2147483647, "A file, on whatever path (libclamav takes no more than 2 GiB)") \
+	X(file_quota_bytes, 1073741824, 0, 1099511627776, "Files that an account has uploaded and that are still kept") \
+	X(file_slots, 50, 1, 10000, "Upload slots of an account that nothing has been put into yet") \
+	X(file_slot_seconds, 300, 10, 86400, "How long such a slot waits for its PUT, from the first byte to the last as well, longer for large files") \
+	X(file_transfers, 10, 1, 1000, "In-band transfers of an account at a time") \
+	X(spool_bytes, 4294967296, 1048576, 1099511627776, "Files being collected, all together, by what was announced") \
+	X(scans_waiting, 1000, 1, 100000, "Files waiting to be scanned") \
+	X(scans_at_once, 16, 1, 256, "Files with the scanner at a time; it has files.workers of them at work") \
+	X(scan_seconds, 120, 1, 3600, "From the end of a file to its verdict") \
+	X(archive_bytes, 1073741824, 1048576, 17179869184, "What an archive has in all, unpacked; more cannot be scanned") \
+	X(archive_members, 10000, 1, 1000000, "Files in an archive, those of archives in it included") \
+	X(archive_depth, 16, 1, 64, "Archives in archives") \
+	X(archive_ratio, 250, 10, 10000, "Unpacked bytes for a byte of an archive, above 1 MiB in all") \
 	X(s2s_streams, 4000, 2, 1000000, "Streams with other servers in all; those that nobody has authenticated on are half of them at most, the oldest goes") \
 	X(s2s_streams_per_partner, 16, 1, 1000, "Authenticated streams from one domain; the oldest goes for a new one") \
 	X(s2s_queue_stanzas, 5000, 10, 1000000, "Stanzas on their way to one remote domain; more are refused") \

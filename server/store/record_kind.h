@@ -28,6 +28,8 @@ enum record_kind {
 	RECORD_SUBSCRIPTION = 19, /* a presence of type subscribe, subscribed… with words in it (RFC 6121 §3) */
 	RECORD_PEER = 20,         /* a stream with another server was authenticated: who it is, how, by which certificate */
 	RECORD_PASSED = 21,       /* these records (ids in the body) go over the stream of the record that this one refers to */
+	RECORD_FILE = 22,         /* a file was judged: name, size, hash, types, verdict; from its sender, to whom it was for */
+	RECORD_FILE_FETCHED = 23, /* somebody has fetched (upload) or been given (in-band) a file */
 };
 
 #endif

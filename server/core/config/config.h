@@ -83,6 +83,17 @@ struct config {
 	} components;
 
 	struct {
+		const char *dir;             /* files.dir, default /var/lib/chancery/files */
+		const char *scanner;         /* files.scanner: the program; default "auto": chancery-scan beside chanceryd, or in ../libexec */
+		const char *signatures;      /* files.signatures, default /var/lib/clamav: freshclam's folder, or one of one's own */
+		uint64_t signatures_max_age_ms; /* files.signatures_max_age, default 24h: older is alarmed */
+		uint64_t workers;            /* files.workers, default 2: scans at the same time */
+		uint64_t keep_ms;            /* files.keep, default 30d: how long an upload can be fetched; 0: for ever */
+		const char *quarantine_key;  /* files.quarantine_key: a file of 32 bytes, made when it is not there; default: quarantine.key in files.dir */
+		bool quarantine_unscannable; /* files.quarantine_unscannable, default false: else only its description is kept */
+	} files;
+
+	struct {
 		bool on;                     /* federation.on, default true; without partners nothing passes all the same */
 		const char *dns;             /* federation.dns: ADDRESS[@PORT]…; empty: /etc/resolv.conf */
 		const char *dns_anchors;     /* federation.dns_anchors: a file; empty: no DNSSEC, no DANE */

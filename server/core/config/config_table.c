@@ -37,6 +37,11 @@ static const char *const encryption_policies[] = {[ENCRYPTION_ALLOW] = "allow",
 						  [ENCRYPTION_FORBID] = "forbid",
 						  NULL};
 
+static const char *const files_links[] = {[FILES_LINKS_ALLOW] = "allow",
+					  [FILES_LINKS_STRIP] = "strip",
+					  [FILES_LINKS_REFUSE] = "refuse",
+					  NULL};
+
 /* RFC 3986 §3.1: a scheme, a colon, and something without spaces behind it. */
 static bool
 is_uri(const char *s)
@@ -225,6 +230,39 @@ const struct config_row config_rows[] = {
 	  .help = "How long before a partner's entry expires the log and `chancery status` say so" },
 	{ "federation.contact", CONFIG_STRING, AT(federation.contact), "your administrator",
 	  .help = "Whom to ask, in the text that users get who write to a domain that is not allowed" },
+
+	{ "files.on", CONFIG_BOOL, AT(modules.files.on), "true",
+	  .help = "Files pass when they have been scanned (chancery-scan); false: no files at all, on no path" },
+	{ "files.dir", CONFIG_FILE, AT(files.dir), "/var/lib/chancery/files", .fixed = true,
+	  .help = "The folder of what is being collected, of what was found clean, and of the quarantine; chanceryd's own, mode 0700" },
+	{ "files.scanner", CONFIG_STRING, AT(files.scanner), "auto", .fixed = true,
+	  .help = "The program that scans. `auto`: chancery-scan in the folder of chanceryd, or in ../libexec/chancery beside it" },
+	{ "files.signatures", CONFIG_FILE, AT(files.signatures), "/var/lib/clamav", .fixed = true,
+	  .help = "The folder of virus signatures: freshclam's, or one of your own. It is watched: new ones come into force by themselves" },
+	{ "files.signatures_max_age", CONFIG_DURATION, AT(files.signatures_max_age_ms), "24h", 1 * MINUTES, 3650 * DAYS,
+	  .help = "Older signatures are alarmed" },
+	{ "files.close_when_old", CONFIG_BOOL, AT(modules.files.close_when_old), "false",
+	  .help = "And no file passes until there are newer ones" },
+	{ "files.workers", CONFIG_NUMBER, AT(files.workers), "2", 1, 64, .fixed = true,
+	  .help = "Scans at the same time, each in a process of its own" },
+	{ "files.keep", CONFIG_DURATION, AT(files.keep_ms), "30d", 0, 36500 * DAYS,
+	  .help = "How long what was uploaded can be fetched; 0: for ever. What the record says of it stays" },
+	{ "files.quarantine_key", CONFIG_FILE, AT(files.quarantine_key), "", .fixed = true,
+	  .help = "The file of the key that the quarantine is encrypted with, made when it is not there. Empty: quarantine.key in files.dir" },
+	{ "files.quarantine_unscannable", CONFIG_BOOL, AT(files.quarantine_unscannable), "false",
+	  .help = "Keep what could not be scanned there, too, and not only what was found infected" },
+	{ "files.two_persons", CONFIG_BOOL, AT(modules.files.two_persons), "false",
+	  .help = "To release a file from the quarantine takes a second administrator" },
+	{ "files.deny_types", CONFIG_LIST, AT(modules.files.deny_types), "",
+	  .help = "Media types, as found in the content, that nobody may send: application/x-dosexec, or video/ for all that begin so" },
+	{ "files.deny_groups", CONFIG_LIST, AT(modules.files.deny_groups), "",
+	  .help = "Groups of the organisation whose members may send no files" },
+	{ "files.encrypted", CONFIG_LIST, AT(modules.files.encrypted), "",
+	  .help = "Groups whose members may send files that are encrypted from end to end (OMEMO media sharing), which nobody can scan; "
+	          "`everyone` for all. Empty: nobody" },
+	{ "files.links", CONFIG_CHOICE, AT(modules.files.links), "allow", .choices = files_links,
+	  .help = "Addresses of files on other servers that messages offer as attachments (XEP-0066, XEP-0447, XEP-0385): `strip` takes them out, "
+	          "`refuse` refuses the message" },
 
 	{ "web.origins", CONFIG_LIST, AT(web.origins), "", .check = is_origin, .expect = "origins like https://intranet.example.org",
 	  .help = "Pages of other hosts that may connect by WebSocket and BOSH. The server's own pages may, and so may programs "

@@ -1,0 +1,63 @@
+/*
+ * scanner: the one face of chancery-scan inside chanceryd: starts it, supervises it, asks it.
+ *
+ * A side reactor ("scan") owns the process and the socket. When the program ends, says nonsense or nothing (no SCAN_STATE for
+ * thirty seconds) it is ended and started anew, after a pause that doubles up to a minute; what it had is answered by SCAN_ERROR.
+ * Requests wait in a bounded queue (limits.scans_waiting), at most limits.scans_at_once are with the program. A scan has a deadline
+ * from the moment it is submitted. Nothing here says CLEAN but the program.
+ */
+#ifndef CORE_SCANNER_H
+#define CORE_SCANNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/scan_wire.h"
+#include "net/reactor.h"
+
+struct scan {
+	struct mail mail;        /* run at home when it is answered, exactly once */
+	struct reactor *home;
+	struct list link;        /* the scanner's */
+	/* In */
+	int fd;                  /* read only, of a regular file; stays the caller's, open until the answer */
+	uint64_t size;
+	/* Out */
+	enum scan_verdict verdict;
+	enum scan_why why;
+	char text[SCAN_TEXT_MAX];
+	char type[SCAN_TYPE_MAX];
+	uint64_t signatures;     /* the generation; with scanner_run(), which signatures */
+	/* The scanner's */
+	uint64_t id;
+	int64_t due_ms;
+};
+
+/* Before the reactors serve; with the settings in force (files.scanner: the program; "" or file transfer off: none is started and every
+ * answer is SCAN_ERROR). 0 or -1. */
+int scanner_start(void);
+void scanner_reload(void);
+/* What waits is answered by SCAN_ERROR; the program ends. Reactors still run. */
+void scanner_stop(void);
+/* From any reactor. */
+void scanner_submit(struct scan *s);
+
+enum scanner_condition {
+	SCANNER_OFF,      /* by the settings */
+	SCANNER_DOWN,     /* not running, or it has not said anything yet */
+	SCANNER_EMPTY,    /* no signatures: file transfer is closed */
+	SCANNER_OLD,      /* older than files.signatures_max_age: closed when the settings say so (files.close_when_old) */
+	SCANNER_UP,
+};
+/* From any thread: as of the last word of the program. */
+enum scanner_condition scanner_condition(void);
+/* May a file be taken at all now? False: `why` in plain words, static. */
+bool scanner_is_open(const char **why);
+/* The last state; cleared when there is none. */
+void scanner_state(struct scan_state *out);
+/* fn(arg) on the caller's reactor each time new signatures are in force: what is stored can be scanned again. Registered before
+ * scanner_start, at most four. */
+void scanner_on_new_signatures(void (*fn)(void *arg, uint64_t generation), void *arg);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * file_store: what the database knows of files: contents (chancery.file), transfers (chancery.file_event), and the quarantine.
+ *
+ * A content is known by its SHA-256: size, true type, the last verdict and with which signatures. An event is one transfer: when, by which
+ * path, who, to whom, under which name, the verdict then, and the record that says so. Who fetched it is an event, too. Statements only;
+ * on workers.
+ */
+#ifndef STORE_FILE_STORE_H
+#define STORE_FILE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/crypt.h"
+#include "base/err.h"
+#include "store/sql.h"
+
+/* chancery.file.state */
+enum file_state { FILE_CLEAN = 1, FILE_INFECTED, FILE_UNSCANNABLE, FILE_WITHDRAWN /* was clean until newer signatures */, FILE_RELEASED /* by people, in spite of it */ };
+
+struct file_row {
+	uint8_t sha256[SHA256_SIZE];
+	uint64_t size;
+	const char *type;       /* true type; "" */
+	enum file_state state;
+	const char *found;      /* signature, or why it is unscannable; "" */
+	int64_t scanned_us;
+	int64_t signatures_s;   /* when the newest signatures of that scan were made */
+	bool kept, quarantined; /* where the content is */
+};
+
+/* NULL in *out: not known. */
+enum sql_status file_find(struct sql *db, struct arena *a, const uint8_t sha256[SHA256_SIZE], struct file_row **out, struct err *e);
+/* Adds or updates. */
+enum sql_status file_put(struct sql *db, const struct file_row *f, struct err *e);
+
+struct file_event {
+	int64_t id;             /* out */
+	int64_t at_us;
+	const char *path;       /* "upload", "ibb", …; "download" */
+	const uint8_t *sha256;
+	const char *from, *to;  /* bare addresses; to NULL */
+	const char *name, *declared; /* NULL when none */
+	const char *verdict, *text;
+	uint64_t record_id;
+};
+
+enum sql_status file_event_add(struct sql *db, struct file_event *v, struct err *e);
+
+#endif
