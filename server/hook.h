@@ -28,7 +28,8 @@ struct session;
 struct user;
 
 enum hook_stage {
-	HOOK_SEND_CHECK,       /* sender's home, before the record: policy may refuse, or alter by hook_replace */
+	HOOK_SEND_CHECK,       /* sender's home, before the record: policy may refuse, or alter by hook_replace; HANDLED: taken over (an IQ may
+	                          have its answer by hook_reply); may wait: what the sender sends then waits unchecked behind it */
 	HOOK_SEND_COPY,        /* sender's home, after the commit: copies of a message that I sent */
 	HOOK_RECV_CHECK,       /* recipient's home: block lists. Also for what comes from the backlog */
 	HOOK_RECV_REFUSED,     /* recipient's home: RECV_CHECK let this message not pass */

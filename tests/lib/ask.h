@@ -68,7 +68,7 @@ void
 router_leave_lane(struct session *s, struct packet *p)
 {
 	(void)s;
-	packet_unref(p);
+	router_send(p);
 }
 
 void
@@ -110,8 +110,7 @@ router_may_arrive(struct user *u, struct packet *p)
 bool
 router_is_for_us(const struct packet *p)
 {
-	(void)p;
-	return false;
+	return p->kind == PACKET_IQ && !p->to;
 }
 
 /* Juliet: Romeo may see her presence, she may see Paris's. */
@@ -134,6 +133,7 @@ ask_user_init(void)
 	ask_user.state = USER_READY;
 	ask_user.roster = roster_new(&all);
 	list_init(&ask_user.sessions);
+	list_init(&ask_user.idle);
 	ask_session.user = &ask_user;
 	ask_session.jid = jid_parse_z(ASK_OWNER "/balcony");
 }

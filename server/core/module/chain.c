@@ -28,7 +28,7 @@
 #include "xmpp/ns.h"
 #include "xmpp/serialize.h"
 
-enum step { STEP_NONE, STEP_JOB, STEP_RECORD, STEP_ASK, STEP_ADMIN, STEP_ACCOUNT, STEP_WHO, STEP_TIMER, STEP_PARK };
+enum step { STEP_NONE, STEP_JOB, STEP_RECORD, STEP_ASK, STEP_ADMIN, STEP_ACCOUNT, STEP_WHO, STEP_TIMER, STEP_PARK, STEP_OTHER };
 
 struct hook_chain {
 	struct arena *arena;
@@ -55,6 +55,8 @@ struct hook_chain {
 	struct timer timer;
 	struct list sleeping;    /* of this home, while the timer is set */
 	struct deferred unpark;
+	chain_begin_fn begin;
+	void *begin_arg;
 };
 
 static _Thread_local struct list sleepers;
@@ -132,6 +134,7 @@ let_go(struct hook_chain *c)
 	jid_unref((struct jid *)c->h.account);
 	jid_unref((struct jid *)c->h.session);
 	stanza_unref(c->h.reply);
+	stanza_unref(c->h.replacement);
 	if (c->h.holding)
 		user_release(u);
 	if (u)
@@ -224,12 +227,15 @@ proceed(struct hook_chain *c, bool ok, const struct stanza *answer)
 	h.arena = reactor_scratch(reactor_current());
 	h.bound = still_bound(c);
 	h.answer = answer;
-	c->h.reply = NULL; /* h has it */
+	if (h.replacement)
+		h.stanza = h.replacement;
+	c->h.reply = c->h.replacement = NULL; /* h has them */
 	v = modules_settle(&h, c->then(&h, c->data, ok), true);
 	assert(v != HOOK_WAIT || c->step != STEP_NONE);
 	c->h.module = h.module;
 	c->h.record_id = h.record_id;
 	c->h.reply = h.reply;
+	c->h.replacement = h.replacement;
 	c->h.holding = h.holding;
 	if (v != HOOK_WAIT && c->p) {
 		struct packet *p = c->p;
@@ -247,6 +253,7 @@ proceed(struct hook_chain *c, bool ok, const struct stanza *answer)
 		c->tell(c->tell_arg, &h, v);
 		c->tell = NULL;
 		c->h.reply = NULL;
+		c->h.replacement = h.replacement;
 	}
 	if (c->step != STEP_NONE)
 		launch(c);
@@ -482,6 +489,9 @@ launch(struct hook_chain *c)
 	case STEP_TIMER:
 		fall_asleep(c);
 		break;
+	case STEP_OTHER:
+		c->begin(c, c->begin_arg);
+		break;
 	case STEP_PARK:
 	case STEP_NONE:
 		break;
@@ -502,6 +512,7 @@ chain_start(struct hook *h, enum hook_verdict v, struct packet *p, struct sessio
 		return;
 	}
 	keep(c, h);
+	c->h.replacement = NULL; /* it is the caller's */
 	if (v == HOOK_WAIT)
 		h->reply = NULL; /* the chain has it */
 	else
@@ -669,6 +680,34 @@ hook_who(struct hook *h, struct hook_who *w, void *data, hook_then_fn then)
 	c->who.ask = w;
 	c->who.arena = c->arena;
 	return HOOK_WAIT;
+}
+
+enum hook_verdict
+chain_step(struct hook *h, chain_begin_fn begin, void *arg, void *data, hook_then_fn then)
+{
+	struct hook_chain *c = next(h, STEP_OTHER, data, then);
+
+	c->begin = begin;
+	c->begin_arg = arg;
+	return HOOK_WAIT;
+}
+
+struct arena *
+chain_memory(struct hook_chain *c)
+{
+	return c->arena;
+}
+
+const struct user *
+chain_user(const struct hook_chain *c)
+{
+	return c->h.user;
+}
+
+void
+chain_step_done(struct hook_chain *c, bool ok)
+{
+	proceed(c, ok, NULL);
 }
 
 enum hook_verdict

@@ -258,7 +258,8 @@ modules_want(enum hook_stage stage)
 static bool
 may_wait(enum hook_stage stage)
 {
-	return stage == HOOK_IQ || stage == HOOK_STRANGER_IQ || stage == HOOK_DISCO_INFO || stage == HOOK_DISCO_ITEMS;
+	return stage == HOOK_SEND_CHECK || stage == HOOK_IQ || stage == HOOK_STRANGER_IQ || stage == HOOK_DISCO_INFO ||
+		stage == HOOK_DISCO_ITEMS;
 }
 
 enum hook_verdict
@@ -304,10 +305,12 @@ run_rest(struct hook *h)
 enum hook_verdict
 modules_settle(struct hook *h, enum hook_verdict v, bool waited)
 {
-	if (h->stage != HOOK_DISCO_INFO && h->stage != HOOK_DISCO_ITEMS)
-		return v;
-	if (v == HOOK_NEXT && waited)
+	bool disco = h->stage == HOOK_DISCO_INFO || h->stage == HOOK_DISCO_ITEMS;
+
+	if (v == HOOK_NEXT && waited && (disco || h->stage == HOOK_SEND_CHECK))
 		v = run_rest(h);
+	if (!disco)
+		return v;
 	if (v == HOOK_NEXT)
 		return h->node ? hook_reject(h, XERROR_ITEM_NOT_FOUND, NULL) : HOOK_HANDLED;
 	return v;

@@ -1,7 +1,7 @@
 /*
- * lane: entries in order, each waiting for the record or for a service that records it, or ready to leave.
+ * lane: entries in order, each waiting for policy, for the record or for a service that records it, or ready to leave.
  *
- * References: the session holds one until lane_orphan, each hold one, each entry that the archive writer has
+ * References: the session holds one until lane_orphan, each hold one, each entry that a module or the archive writer has
  * one. `running` guards against leaving twice when a handler pushes or releases.
  */
 #include "core/route/lane.h"
@@ -26,6 +26,8 @@
 #include "xmpp/ns.h"
 
 enum entry_state {
+	ENTRY_UNCHECKED, /* behind one that is CHECKING: policy has not been asked yet */
+	ENTRY_CHECKING,  /* a module of SEND_CHECK waits for something, then decides */
 	ENTRY_RECORDING, /* the archive writer has it */
 	ENTRY_READY,     /* may leave */
 	ENTRY_TO_HAND,   /* for a service that records it itself: goes there when its turn has come */
@@ -46,12 +48,14 @@ struct entry {
 
 struct lane {
 	struct session *session; /* NULL: orphan, or of somebody else */
+	struct user *user;       /* an orphan's, pinned, as long as some of it is UNCHECKED */
 	bool foreign;            /* lane_new_for */
 	struct lane_owner of;    /* foreign and no orphan */
 	void *owner;
 	struct list entries;
 	unsigned n, refs, holds;
 	size_t bytes;
+	unsigned checking, unchecked;
 	unsigned barriers;       /* entries that an IQ for us must not overtake: presence, other IQs */
 	struct jid *handing;     /* where the HANDED ones at the head went; NULL: none has been handed */
 	bool running, full;
@@ -233,7 +237,7 @@ run(struct lane *l)
 	while (!l->holds && !list_is_empty(&l->entries)) {
 		struct entry *e = LIST_ENTRY(l->entries.next, struct entry, link);
 
-		if (e->state == ENTRY_RECORDING)
+		if (e->state == ENTRY_UNCHECKED || e->state == ENTRY_CHECKING || e->state == ENTRY_RECORDING)
 			break;
 		if (e->state == ENTRY_TO_HAND || e->state == ENTRY_HANDED) {
 			hand_on(l);
@@ -316,30 +320,132 @@ submit(struct entry *e)
 	record_submit(&e->rec);
 }
 
-/* Policy: false when the sender has been answered. */
-static bool
-may_pass(struct lane *l, struct packet *p)
-{
-	struct hook h = { .stage = HOOK_SEND_CHECK, .stanza = p->st, .from = p->from, .to = p->to };
-	enum hook_verdict v;
+/* Policy */
 
-	if (p->to && federation_is_remote(p->to) && !federation_may_leave(p, l->session ? l->session->user : NULL))
-		return false;
-	if (!modules_want(HOOK_SEND_CHECK))
-		return true;
-	if (l->session) {
-		h.account = l->session->user->jid;
-		h.session = l->session->jid;
+static struct user *
+user_of(const struct lane *l)
+{
+	return l->session ? l->session->user : l->user;
+}
+
+static void
+take_replacement(struct packet *p, struct hook *h)
+{
+	if (!h->replacement)
+		return;
+	stanza_unref(p->st);
+	p->st = stanza_seal(h->replacement);
+	h->replacement = NULL;
+}
+
+/* What SEND_CHECK has said. */
+static void
+decide(struct entry *e, struct hook *h, enum hook_verdict v)
+{
+	struct packet *p = e->p;
+
+	if (v == HOOK_REJECT)
+		chain_refuse(p, h);
+	if (v == HOOK_HANDLED && h->reply)
+		router_reply(packet_new(h->reply, p->to, p->from));
+	else
+		stanza_unref(h->reply);
+	h->reply = NULL;
+	take_replacement(p, h);
+	if (v != HOOK_NEXT)
+		e->state = ENTRY_DONE;
+	else if (service_records(p))
+		e->state = ENTRY_TO_HAND;
+	else if (content_is_recorded(p, home_config()->archive.typing))
+		submit(e);
+	else
+		e->state = ENTRY_READY;
+}
+
+static void checked(void *arg, struct hook *h, enum hook_verdict v);
+
+static void
+check(struct entry *e)
+{
+	struct lane *l = e->lane;
+	struct packet *p = e->p;
+	struct user *u = user_of(l);
+	struct hook h = { .stage = HOOK_SEND_CHECK, .stanza = p->st, .from = p->from, .to = p->to };
+	enum hook_verdict v = HOOK_NEXT;
+
+	if (p->to && federation_is_remote(p->to) && !federation_may_leave(p, u)) {
+		e->state = ENTRY_DONE;
+		return;
+	}
+	if (u) {
+		h.account = u->jid;
+		h.session = l->session ? l->session->jid : p->from;
 		h.bound = l->session;
 	}
-	v = modules_run(&h, l->session ? l->session->user : NULL);
-	if (v == HOOK_REJECT)
-		chain_refuse(p, &h);
-	if (h.replacement) {
-		stanza_unref(p->st);
-		p->st = stanza_seal(h.replacement);
+	if (modules_want(HOOK_SEND_CHECK))
+		v = modules_run(&h, u);
+	if (v != HOOK_WAIT) {
+		decide(e, &h, v);
+		return;
 	}
-	return v == HOOK_NEXT;
+	take_replacement(p, &h);
+	e->state = ENTRY_CHECKING;
+	l->checking++;
+	l->refs++;
+	chain_start_for(&h, checked, e);
+}
+
+static void
+uncheck_done(struct lane *l)
+{
+	if (l->unchecked || !l->user)
+		return;
+	user_unpin(l->user);
+	l->user = NULL;
+}
+
+static void
+set_barrier(struct entry *e)
+{
+	struct lane *l = e->lane;
+
+	l->barriers -= e->barrier;
+	e->barrier = e->p->kind != PACKET_MESSAGE && e->state != ENTRY_DONE;
+	l->barriers += e->barrier;
+}
+
+/* In their order, up to one that waits again. */
+static void
+check_rest(struct lane *l)
+{
+	bool running = l->running;
+
+	l->running = true; /* nothing leaves meanwhile */
+	for (struct list *i = l->entries.next; l->unchecked && !l->checking; i = i->next) {
+		struct entry *e = LIST_ENTRY(i, struct entry, link);
+
+		if (e->state != ENTRY_UNCHECKED)
+			continue;
+		l->unchecked--;
+		check(e);
+		set_barrier(e);
+	}
+	l->running = running;
+	uncheck_done(l);
+}
+
+static void
+checked(void *arg, struct hook *h, enum hook_verdict v)
+{
+	struct entry *e = arg;
+	struct lane *l = e->lane;
+
+	l->checking--;
+	decide(e, h, v);
+	set_barrier(e);
+	check_rest(l);
+	run(l);
+	unref(l);
 }
 
 static struct entry *
@@ -361,24 +467,31 @@ enter(struct lane *l, struct packet *p)
 	return e;
 }
 
+/* Only messages to others are before it. What a request changes (a block list) is not to meet what was sent before and has not been
+ * checked. */
+static bool
+may_overtake(const struct lane *l, const struct packet *p)
+{
+	return router_is_for_us(p) && !l->barriers && !l->holds && l->n > 1 && !l->running && (!l->unchecked || p->type == TYPE_GET);
+}
+
 void
 lane_push(struct lane *l, struct packet *p)
 {
 	struct entry *e = enter(l, p);
+	bool overtakes = may_overtake(l, p);
 
-	if (!may_pass(l, p)) {
-		e->state = ENTRY_DONE;
-	} else if (service_records(p)) {
-		e->state = ENTRY_TO_HAND;
-	} else if (content_is_recorded(p, home_config()->archive.typing)) {
-		submit(e);
-	} else if (router_is_for_us(p) && !l->barriers && !l->holds && l->n > 1 && !l->running) {
-		/* Only messages to others are before it. */
-		e->state = ENTRY_DONE;
-		pass_on(l, packet_ref(p));
+	if ((l->checking || l->unchecked) && !overtakes) {
+		e->state = ENTRY_UNCHECKED;
+		l->unchecked++;
+	} else {
+		check(e);
+		if (e->state == ENTRY_READY && overtakes) {
+			e->state = ENTRY_DONE;
+			pass_on(l, packet_ref(p));
+		}
 	}
-	e->barrier = p->kind != PACKET_MESSAGE && e->state != ENTRY_DONE;
-	l->barriers += e->barrier;
+	set_barrier(e);
 	run(l);
 }
 
@@ -399,6 +512,10 @@ lane_push_done(struct lane *l, struct packet *p)
 void
 lane_orphan(struct lane *l)
 {
+	if (l->session && l->unchecked) {
+		l->user = l->session->user;
+		user_pin(l->user);
+	}
 	l->session = NULL;
 	l->of.changed = l->of.left = NULL;
 	unref(l);

@@ -7,6 +7,10 @@
  * others is before it (ping and roster answer while the database is away), and still is counted in its place.
  * The lane is bounded; full, it pauses its reader.
  *
+ * A module may let a stanza wait at SEND_CHECK (a file in it is scanned). What is behind it waits unchecked then, neither recorded nor
+ * sent, so that the record has the sender's order; an IQ of type get for us passes all the same, one of type set where everything before it
+ * has been checked.
+ *
  * What a service records itself (core/service) is handed over in its turn, and counted when it has ended there.
  *
  * A lane outlives its session: what was on its way to the record is delivered after the sender has gone.
