@@ -31,6 +31,7 @@ enum judge_path { JUDGE_UPLOAD, JUDGE_IBB, JUDGE_S5B, JUDGE_BOB, JUDGE_VCARD, JU
 struct judgement {
 	struct mail mail;            /* run at home, exactly once; out is set */
 	struct reactor *home;
+	void *owner;                 /* the caller's */
 	struct arena *arena;         /* the caller's; what is out is in it. Not touched by the caller until the mail */
 	/* In; lives until the mail */
 	struct spool *spool;         /* borrowed */
