@@ -1,5 +1,5 @@
 /*
- * pool: workers with a connection each, and threads for CPU work (see pool.h).
+ * pool: workers with a connection each, and threads for CPU work and for disks (see pool.h).
  *
  * A worker owns a queue and a connection; a key always goes to the same worker, which makes the order. A
  * worker that waits for PostgreSQL, in whatever call, ticks: jobs behind the running one come back when
@@ -27,6 +27,7 @@
 #define TICK_MS 200
 #define STOP_MS 5000
 #define CPU_THREADS_MAX 8
+#define DISK_THREADS 4 /* one fsync serves those who wait at the same time */
 
 struct queue {
 	pthread_mutex_t lock;
@@ -44,9 +45,11 @@ struct worker {
 static struct {
 	struct worker *worker;
 	unsigned nworkers;
-	struct queue cpu;
-	pthread_t cpu_thread[CPU_THREADS_MAX];
-	unsigned ncpu;
+	struct side {
+		struct queue q;
+		pthread_t thread[CPU_THREADS_MAX];
+		unsigned n;
+	} cpu, disk;
 	atomic_uint patience_ms; /* a reactor may ask for something before the pool has started */
 	unsigned max_waiting;
 	pthread_mutex_t gate; /* closing waits for those who are submitting */
@@ -299,7 +302,7 @@ worker_main(void *arg)
 }
 
 static void *
-cpu_main(void *arg)
+side_main(void *arg)
 {
 	struct queue *q = arg;
 	struct job *j;
@@ -345,17 +348,23 @@ start_worker(struct worker *w, const char *conninfo, struct err *e)
 }
 
 static int
-start_cpu(struct err *e)
+start_side(struct side *side, long threads, struct err *e)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-	queue_init(&pool.cpu);
-	if (cores > CPU_THREADS_MAX)
-		cores = CPU_THREADS_MAX;
-	for (pool.ncpu = 0; pool.ncpu < (cores < 1 ? 1 : cores); pool.ncpu++)
-		if (start_thread(&pool.cpu_thread[pool.ncpu], cpu_main, &pool.cpu, e) != 0)
+	queue_init(&side->q);
+	for (side->n = 0; side->n < threads; side->n++)
+		if (start_thread(&side->thread[side->n], side_main, &side->q, e) != 0)
 			return -1;
 	return 0;
+}
+
+static int
+start_sides(struct err *e)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int rc = start_side(&pool.cpu, cores < 1 ? 1 : cores > CPU_THREADS_MAX ? CPU_THREADS_MAX : cores, e);
+
+	/* Both queues are there in any case: pool_stop ends them. */
+	return start_side(&pool.disk, rc == 0 ? DISK_THREADS : 0, e) != 0 ? -1 : rc;
 }
 
 /* Returns what it was. */
@@ -381,7 +390,7 @@ pool_start(const char *conninfo, unsigned workers, unsigned patience_ms, unsigne
 	pool.max_waiting = max_waiting;
 	pool.worker = mem_zalloc(workers * sizeof(*pool.worker));
 	pool.nworkers = 0;
-	if (start_cpu(e) != 0)
+	if (start_sides(e) != 0)
 		goto fail;
 	while (pool.nworkers < workers) {
 		if (start_worker(&pool.worker[pool.nworkers], conninfo, e) != 0)
@@ -404,6 +413,15 @@ wake(struct queue *q)
 	pthread_mutex_unlock(&q->lock);
 }
 
+static void
+stop_side(struct side *side)
+{
+	for (unsigned i = 0; i < side->n; i++)
+		pthread_join(side->thread[i], NULL);
+	side->n = 0;
+	queue_fini(&side->q);
+}
+
 void
 pool_stop(void)
 {
@@ -411,7 +429,8 @@ pool_stop(void)
 		return;
 	atomic_store(&pool.stop_ms, clock_mono_ms() + STOP_MS);
 	atomic_store(&pool.stopping, true);
-	wake(&pool.cpu);
+	wake(&pool.cpu.q);
+	wake(&pool.disk.q);
 	for (unsigned i = 0; i < pool.nworkers; i++)
 		wake(&pool.worker[i].q);
 	for (unsigned i = 0; i < pool.nworkers; i++) {
@@ -419,12 +438,11 @@ pool_stop(void)
 		sql_free(pool.worker[i].db);
 		queue_fini(&pool.worker[i].q);
 	}
-	for (unsigned i = 0; i < pool.ncpu; i++)
-		pthread_join(pool.cpu_thread[i], NULL);
-	queue_fini(&pool.cpu);
+	stop_side(&pool.cpu);
+	stop_side(&pool.disk);
 	free(pool.worker);
 	pool.worker = NULL;
-	pool.nworkers = pool.ncpu = 0;
+	pool.nworkers = 0;
 	atomic_store(&pool.connected, 0);
 	atomic_store(&pool.up, false);
 }
@@ -440,9 +458,9 @@ job_new(size_t size)
 	return j;
 }
 
-/* NULL, or why not. */
+/* NULL, or why not. `side` NULL: a worker's, by the key. */
 static const char *
-enqueue(struct job *j, bool cpu, uint64_t key)
+enqueue(struct job *j, struct side *side, uint64_t key)
 {
 	const char *why = NULL;
 	unsigned n;
@@ -455,14 +473,14 @@ enqueue(struct job *j, bool cpu, uint64_t key)
 		why = "too many jobs wait for the database";
 	if (!why) {
 		metric_set(METRIC_JOBS_WAITING, (int64_t)atomic_fetch_add(&pool.waiting, 1) + 1);
-		queue_push(cpu ? &pool.cpu : &pool.worker[key % pool.nworkers].q, j);
+		queue_push(side ? &side->q : &pool.worker[key % pool.nworkers].q, j);
 	}
 	pthread_mutex_unlock(&pool.gate);
 	return why;
 }
 
 static void
-submit(struct job *j, bool cpu, uint64_t key)
+submit(struct job *j, struct side *side, uint64_t key)
 {
 	const char *why;
 
@@ -470,7 +488,7 @@ submit(struct job *j, bool cpu, uint64_t key)
 	if (!j->deadline_ms)
 		j->deadline_ms = clock_mono_ms() + pool.patience_ms;
 	/* The job may be done and gone as soon as it is in the queue. */
-	why = enqueue(j, cpu, key);
+	why = enqueue(j, side, key);
 	if (why) {
 		err_set(&j->err, 0, "%s", why);
 		finish(j, JOB_UNAVAILABLE);
@@ -480,13 +498,19 @@ submit(struct job *j, bool cpu, uint64_t key)
 void
 pool_submit(struct job *j, uint64_t key)
 {
-	submit(j, false, key);
+	submit(j, NULL, key);
 }
 
 void
 pool_submit_cpu(struct job *j)
 {
-	submit(j, true, 0);
+	submit(j, &pool.cpu, 0);
+}
+
+void
+pool_submit_disk(struct job *j)
+{
+	submit(j, &pool.disk, 0);
 }
 
 int

@@ -44,6 +44,8 @@ struct job *job_new(size_t size);
 void pool_submit(struct job *j, uint64_t key);
 /* CPU work without database (PBKDF2) on a thread of its own kind; `db` is NULL in work. */
 void pool_submit_cpu(struct job *j);
+/* The same for work that waits for disks: a few threads of their own, so that logins do not wait for files. */
+void pool_submit_disk(struct job *j);
 /* True while at least one worker is connected. */
 int pool_is_up(void);
 
