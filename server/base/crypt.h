@@ -19,6 +19,11 @@ bool crypt_equal(const void *a, const void *b, size_t n);
 /* Overwrites in a way the compiler keeps. */
 void crypt_wipe(void *p, size_t n);
 void crypt_sha256(const void *p, size_t n, uint8_t out[SHA256_SIZE]);
+/* The same of what comes in pieces. crypt_hasher_end gives the hash and frees it; with out NULL it only frees. NULL is fine. */
+struct crypt_hasher;
+struct crypt_hasher *crypt_hasher_new(void);
+void crypt_hasher_add(struct crypt_hasher *h, const void *p, size_t n);
+void crypt_hasher_end(struct crypt_hasher *h, uint8_t out[SHA256_SIZE]);
 /* A keyed 64-bit hash (SipHash-2-4) under a key drawn at process start. For tables and homes. */
 uint64_t crypt_hash(const void *p, size_t n);
 /* The same under a key of the caller. */
