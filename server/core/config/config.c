@@ -193,6 +193,7 @@ static const struct {
 	{"stream", "Connections of clients."},
 	{"components", "External services on domains of their own (XEP-0114): gateways, push services."},
 	{"federation", "Other servers: only those that an administrator has allowed."},
+	{"files", "Files on every path: scanned, kept, quarantined."},
 	{"push", "Notifications for clients that are away (XEP-0357)."},
 	{"web", "What browsers are served over `listen.https`."},
 	{"log", "Events, on standard error."},
