@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "core/component/component.h"
 #include "core/federation/federation.h"
+#include "core/file/scanner.h"
 #include "core/stream/auth.h"
 #include "core/stream/c2s.h"
 #include "core/stream/fast.h"
@@ -100,6 +101,7 @@ reload(struct err *e)
 		config_set(c);
 		home_reload_all();
 		home_call_each(reload_streams, NULL);
+		scanner_reload();
 		if (nweb)
 			web_reload();
 		log_info(NULL, "reloaded", "file=%s", settings_file);
@@ -317,6 +319,7 @@ start(struct config *c, struct err *e)
 	if (c->components.domains.n && listen_on(&c->listen.components, component_accept, NULL, e))
 		return -1;
 	sql_allow_unsafe(c->database.allow_unsafe);
+	scanner_prepare(c);
 	if (drop_privileges(c->process.user, e) || host_start(c, e) || component_load(c, e) || prepare_schema(c, e) || read_secret(c, e))
 		return -1;
 	c2s_start();
@@ -328,6 +331,8 @@ start(struct config *c, struct err *e)
 		return err_set(e, 0, "threads could not be started");
 	home_start_all();
 	home_call_each(start_streams, NULL);
+	if (scanner_start())
+		return err_set(e, 0, "the thread of the scanner could not be started");
 	if (start_store(c, e) || federation_start(c, e) || admin_start(&admin, e) || write_pid(c->process.pid_file, e))
 		return -1;
 	if (nweb && web_start())
@@ -441,6 +446,9 @@ stop(const struct config *c)
 	if (nweb)
 		web_quiet();
 	home_call_each(quiet_here, NULL);
+	drain();
+	/* Files that are still being scanned go back to their senders. */
+	scanner_stop();
 	drain();
 	take_confirmations();
 	home_call_each(places_here, NULL);

@@ -116,6 +116,19 @@ struct buf;
 	X(DNS_QUESTIONS, COUNTER, "chancery_dns_questions_total", "Names asked for on behalf of other servers' domains") \
 	X(DNS_FAILED, COUNTER, "chancery_dns_failed_total", "Of these, not answered, not in time, or too many at once") \
 	X(DNS_BOGUS, COUNTER, "chancery_dns_bogus_total", "Of these, with an answer that DNSSEC shows to be a lie") \
+	X(SCANS_CLEAN, COUNTER, "chancery_scans_clean_total", "Files scanned whole and found clean") \
+	X(SCANS_INFECTED, COUNTER, "chancery_scans_infected_total", "Files found infected") \
+	X(SCANS_UNSCANNABLE, COUNTER, "chancery_scans_unscannable_total", "Files that could not be scanned whole: encrypted, over a limit, damaged") \
+	X(SCANS_ERROR, COUNTER, "chancery_scans_error_total", "Files that were not scanned: no scanner, out of time, too many waiting") \
+	X(SCANS_WAITING, GAUGE, "chancery_scans_waiting", "Files waiting to be scanned") \
+	X(SCANS_UNDER_WAY, GAUGE, "chancery_scans_under_way", "Files with the scanner") \
+	X(SCAN_TIME, HISTOGRAM, "chancery_scan_microseconds", "Time from a file to its verdict, waiting included") \
+	X(SCANNER_CONDITION, GAUGE, "chancery_scanner_condition", "0 off, 1 down, 2 without signatures, 3 with old ones, 4 up") \
+	X(SCANNER_STARTS, COUNTER, "chancery_scanner_starts_total", "Times the scanner was started") \
+	X(SCANNER_BROKEN, COUNTER, "chancery_scanner_broken_total", "Times it ended by itself, fell silent or said what makes no sense") \
+	X(SCANNER_LOST, COUNTER, "chancery_scanner_workers_lost_total", "Workers of it that crashed, hung or ran out of memory") \
+	X(SIGNATURES, GAUGE, "chancery_signatures", "Virus signatures in force") \
+	X(SIGNATURES_AGE, GAUGE, "chancery_signatures_age_seconds", "Age of the newest of them") \
 	X(TURN, HISTOGRAM, "chancery_reactor_turn_microseconds", "Time of one reactor turn") \
 	X(TURNS_SLOW, COUNTER, "chancery_reactor_slow_callbacks_total", "Callbacks over 50 ms")
 
