@@ -33,7 +33,7 @@ struct command {
 	const char *more;  /* for --help; may be NULL */
 };
 
-extern const struct command command_user[], command_device[], command_invite[], command_room[], command_federation[], command_server[]; /* ended by a NULL noun */
+extern const struct command command_user[], command_device[], command_invite[], command_room[], command_federation[], command_files[], command_server[]; /* ended by a NULL noun */
 /* Options that `federation` takes and nobody else; ended by a NULL name. */
 extern const struct option federation_options[];
 

@@ -17,7 +17,7 @@
 
 #define DEFAULT_CONFIG "/etc/chancery/chancery.yaml"
 
-static const struct command *const tables[] = {command_user, command_device, command_invite, command_room, command_federation, command_server};
+static const struct command *const tables[] = {command_user, command_device, command_invite, command_room, command_federation, command_files, command_server};
 #define NTABLES (sizeof tables / sizeof *tables)
 
 int

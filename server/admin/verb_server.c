@@ -11,6 +11,7 @@
 #include "base/metric.h"
 #include "core/census.h"
 #include "core/config/config.h"
+#include "core/file/scanner.h"
 #include "store/pool.h"
 #include "store/record.h"
 #include "xmpp/jid.h"
@@ -133,6 +134,15 @@ describe_state(struct buf *out)
 }
 
 static json_t *
+signatures_age(void)
+{
+	struct scan_state st;
+
+	scanner_state(&st);
+	return st.generation ? json_integer(metric_get(METRIC_SIGNATURES_AGE) / 3600) : json_null();
+}
+
+static json_t *
 status_row(struct request *r, const struct config *c)
 {
 	struct census_totals t;
@@ -164,6 +174,8 @@ status_row(struct request *r, const struct config *c)
 					      (json_int_t)metric_get(METRIC_PARTNERS_EXPIRED), "s2s_streams_in",
 					      (json_int_t)metric_get(METRIC_S2S_STREAMS_IN), "s2s_streams_out",
 					      (json_int_t)metric_get(METRIC_S2S_STREAMS_OUT)));
+	json_object_update_new(row, json_pack("{s:s, s:o, s:I}", "scanner", scanner_condition_name(scanner_condition()), "signatures_age_hours",
+					      signatures_age(), "scans_waiting", (json_int_t)metric_get(METRIC_SCANS_WAITING)));
 	buf_fini(&state);
 	buf_fini(&restart);
 	return row;

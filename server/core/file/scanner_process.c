@@ -45,6 +45,7 @@ struct scanner_process {
 	unsigned handles;          /* libuv's, not closed yet */
 	struct timer grace;
 	bool silent;               /* its owner hears nothing more but `gone` */
+	bool ended;                /* and that is on its way */
 	bool writing;
 	char how[96];
 	char line[LINE_MAX_BYTES];
@@ -334,6 +335,7 @@ on_end(uv_poll_t *h, int status, int events)
 		say_line(p);
 		timer_clear(&p->grace);
 		stop_listening(p);
+		p->ended = true;
 		uv_close((uv_handle_t *)&p->on_end, on_closed);
 		uv_close((uv_handle_t *)&p->on_sock, on_closed);
 		uv_close((uv_handle_t *)&p->on_out, on_closed);
@@ -354,6 +356,8 @@ kill_all(struct timer *t)
 void
 scanner_process_end(struct scanner_process *p, bool at_once)
 {
+	if (p->ended)
+		return;
 	stop_listening(p);
 	/* Only shut down: libuv may still look at the descriptor. */
 	(void)shutdown(p->sock, SHUT_RDWR);
