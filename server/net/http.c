@@ -173,6 +173,10 @@ http_shut(struct http_conn *c)
 	c->state = HTTP_SHUT;
 	buf_fini(&c->in);
 	conn_shutdown(c->conn, LINGER_MS, true);
+	/* What a client still sends has to be taken, or it would not see the answer. */
+	if (c->waiting)
+		conn_resume(c->conn);
+	c->waiting = false;
 	timer_set(&c->timer, LINGER_MS * 10, on_timer);
 }
 
@@ -291,6 +295,15 @@ body_ended(struct http_conn *c, struct http_request *r)
 }
 
 static void
+body_may_come(struct http_conn *c, struct http_request *r)
+{
+	if (r->waits)
+		conn_write(c->conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+	r->waits = false;
+	timer_set(&c->timer, here.settings->head_ms, on_timer);
+}
+
+static void
 begin_body(struct http_conn *c, struct http_request *r)
 {
 	if (r->gone || r->answered || c->state == HTTP_SHUT)
@@ -299,12 +312,14 @@ begin_body(struct http_conn *c, struct http_request *r)
 		body_ended(c, r);
 		return;
 	}
-	if (r->head.proceed && c->requests.next == &r->link)
-		conn_write(c->conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
 	c->reading = r;
 	c->state = HTTP_READ_BODY;
 	c->body_since_ms = reactor_now_ms(reactor_current());
-	timer_set(&c->timer, here.settings->head_ms, on_timer);
+	r->waits = r->head.proceed && c->requests.next == &r->link;
+	if (r->paused)
+		timer_clear(&c->timer);
+	else
+		body_may_come(c, r);
 }
 
 static struct http_request *
@@ -477,9 +492,9 @@ on_data(struct conn *conn, void *owner, const char *p, size_t n)
 	}
 	if (!go || c->closed)
 		return;
-	if (c->state == HTTP_READ_BODY)
+	if (c->state == HTTP_READ_BODY && !c->reading->paused)
 		push_deadline(c);
-	else
+	else if (c->state != HTTP_READ_BODY)
 		set_idle(c);
 }
 
@@ -499,14 +514,27 @@ http_go_on(struct http_conn *c)
 void
 http_pause(struct http_request *r)
 {
+	if (r->paused)
+		return;
 	r->paused = true;
+	r->paused_ms = reactor_now_ms(reactor_current());
+	if (r->c->reading == r)
+		timer_clear(&r->c->timer);
 }
 
 void
 http_resume(struct http_request *r)
 {
+	struct http_conn *c = r->c;
+
+	if (!r->paused)
+		return;
 	r->paused = false;
-	http_go_on(r->c);
+	if (c->reading == r) {
+		c->body_since_ms += reactor_now_ms(reactor_current()) - r->paused_ms;
+		body_may_come(c, r);
+	}
+	http_go_on(c);
 }
 
 static void

@@ -67,7 +67,8 @@ const char *http_tls(const struct http_request *r, char out[96]);
 struct log *http_log(const struct http_request *r);
 /* More body than this is refused (413); from begin. The default is 0: no body. */
 void http_body_max(struct http_request *r, uint64_t bytes);
-/* Stops the body and lets it go on. */
+/* Stops the body and lets it go on; from begin on. Meanwhile its time does not run; a client that waits for "100 Continue" gets it when
+ * the body may come. */
 void http_pause(struct http_request *r);
 void http_resume(struct http_request *r);
 
@@ -82,7 +83,9 @@ void http_reply(struct http_request *r, int status, const char *type, const char
 void http_last(struct http_request *r);
 /* An error with a line for people. */
 void http_refuse(struct http_request *r, int status);
-/* A regular file, which is closed in the end; read piece by piece as the client takes it. */
+/* The same in these words. */
+void http_refuse_with(struct http_request *r, int status, const char *text);
+/* `size` bytes of a regular file from where it stands; it is closed in the end, and read piece by piece as the client takes it. */
 void http_reply_file(struct http_request *r, int status, const char *type, int fd, uint64_t size);
 /* 101 (RFC 9110 §15.2.2): `upgrade` is the protocol. The connection is the caller's, who sets its owner; it does not count
  * as one of the source any more. Only when it is the only request. NULL otherwise, and nothing has happened. */

@@ -38,12 +38,13 @@ struct http_request {
 	struct http_head head;
 	struct http_chunks chunks;
 	uint64_t received, body_max;
+	int64_t paused_ms;
 	char *address;        /* behind a proxy: as text, NUL, source; NULL */
 	struct buf out;       /* while it is not the oldest */
 	struct buf fields;    /* name NUL value NUL … */
 	int file;             /* -1: none */
 	uint64_t file_left;
-	bool paused, body_done, begun, answered, keep, gone;
+	bool paused, waits, body_done, begun, answered, keep, gone;
 };
 
 struct http_here {

@@ -25,13 +25,14 @@ static const struct {
 	int status;
 	const char *text;
 } texts[] = {
-	{ 101, "Switching Protocols" }, { 200, "OK" }, { 201, "Created" }, { 204, "No Content" },
+	{ 101, "Switching Protocols" }, { 200, "OK" }, { 201, "Created" }, { 204, "No Content" }, { 206, "Partial Content" },
 	{ 301, "Moved Permanently" }, { 304, "Not Modified" }, { 400, "Bad Request" }, { 401, "Unauthorized" },
 	{ 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" }, { 408, "Request Timeout" },
-	{ 411, "Length Required" }, { 413, "Content Too Large" }, { 415, "Unsupported Media Type" },
-	{ 417, "Expectation Failed" }, { 421, "Misdirected Request" }, { 426, "Upgrade Required" },
+	{ 409, "Conflict" }, { 410, "Gone" }, { 411, "Length Required" }, { 412, "Precondition Failed" },
+	{ 413, "Content Too Large" }, { 415, "Unsupported Media Type" }, { 416, "Range Not Satisfiable" }, { 417, "Expectation Failed" }, { 421, "Misdirected Request" }, { 426, "Upgrade Required" },
 	{ 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" }, { 500, "Internal Server Error" },
 	{ 501, "Not Implemented" }, { 503, "Service Unavailable" }, { 505, "HTTP Version Not Supported" },
+	{ 507, "Insufficient Storage" },
 };
 
 /* What every answer says unless told otherwise. Two years: what HSTS preload lists ask for. */
@@ -339,6 +340,16 @@ http_refuse(struct http_request *r, int status)
 	int n = snprintf(text, sizeof(text), "%d %s\n", status, http_status_text(status));
 
 	http_reply(r, status, "text/plain; charset=utf-8", text, (size_t)n);
+}
+
+void
+http_refuse_with(struct http_request *r, int status, const char *text)
+{
+	struct buf b = { 0 };
+
+	buf_addf(&b, "%s\n", text);
+	http_reply(r, status, "text/plain; charset=utf-8", buf_data(&b), buf_len(&b));
+	buf_fini(&b);
 }
 
 void
