@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define MEDIA_TYPE_MAX 127
+
 /* All of eight bytes are ASCII and none is NUL. */
 static inline bool
 ascii_word(const unsigned char *p)
@@ -282,4 +284,41 @@ text_equal_nocase(const char *a, const char *b)
 		b++;
 	}
 	return *a == *b;
+}
+
+void
+text_percent(struct buf *out, const char *s)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c))
+			buf_addc(out, *s);
+		else
+			buf_addf(out, "%%%02X", c);
+	}
+}
+
+/* RFC 9110 §5.6.2 */
+static size_t
+token_length(const char *s)
+{
+	return strspn(s, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+}
+
+bool
+text_is_media_type(const char *s)
+{
+	size_t n = token_length(s), m;
+
+	if (!n || s[n] != '/' || strlen(s) > MEDIA_TYPE_MAX)
+		return false;
+	m = token_length(s + n + 1);
+	s += n + 1 + m;
+	if (!m || (*s && *s != ';' && *s != ' '))
+		return false;
+	for (; *s; s++)
+		if ((unsigned char)*s < ' ' || (unsigned char)*s > '~')
+			return false;
+	return true;
 }

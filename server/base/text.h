@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
+
 /* Well-formed UTF-8 without surrogates and over-long forms (RFC 3629). NUL is not well-formed here. */
 bool text_is_utf8(const char *s, size_t n);
 /* Puts '?' for each byte that is not of well-formed UTF-8, or that XML cannot carry: for words that may have been cut, or that somebody else chose. */
@@ -28,6 +30,10 @@ ssize_t text_unhex(const char *s, size_t n, void *out);
 bool text_u64(const char *s, size_t n, uint64_t min, uint64_t max, uint64_t *out);
 /* Optional minus sign. */
 bool text_i64(const char *s, size_t n, int64_t min, int64_t max, int64_t *out);
+/* RFC 3986 §2.1: all that is not unreserved is percent-encoded. */
+void text_percent(struct buf *out, const char *s);
+/* RFC 9110 §8.3.1: type/subtype of at most 127 bytes, parameters perhaps; nothing that could be more than one field. */
+bool text_is_media_type(const char *s);
 /* ASCII only. */
 bool text_equal_nocase(const char *a, const char *b);
 

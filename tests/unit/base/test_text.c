@@ -247,6 +247,42 @@ equal_nocase(void **state)
 	assert_false(text_equal_nocase("\xc3\x89", "\xc3\xa9"));
 }
 
+static void
+percent(void **state)
+{
+	struct buf b = { 0 };
+
+	(void)state;
+	text_percent(&b, "tr\xc3\xa8s cool-1_2.~jpg");
+	assert_string_equal(buf_str(&b), "tr%C3%A8s%20cool-1_2.~jpg");
+	buf_clear(&b);
+	text_percent(&b, "/?#%&'\"\r\n\x7f");
+	assert_string_equal(buf_str(&b), "%2F%3F%23%25%26%27%22%0D%0A%7F");
+	buf_fini(&b);
+}
+
+static void
+media_types(void **state)
+{
+	static const char *const good[] = { "image/jpeg", "text/plain; charset=utf-8", "application/vnd.ms-excel.sheet.macroEnabled.12", "a/b ;c=\"d\"" };
+	static const char *const bad[] = { "", "image", "image/", "/jpeg", "image/jpeg\r\nX: y", "image/jp eg/x\n", "im age/jpeg", "image/\xc3\xa8", "a/b;\x7f",
+		"a/b/c", "<a>/b" };
+	char many[200];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(text_is_media_type(good[i]));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(text_is_media_type(bad[i]));
+	memset(many, 'a', sizeof(many));
+	many[5] = '/';
+	many[127] = '\0';
+	assert_true(text_is_media_type(many));
+	many[127] = 'a';
+	many[128] = '\0';
+	assert_false(text_is_media_type(many));
+}
+
 int
 main(void)
 {
@@ -258,6 +294,8 @@ main(void)
 		cmocka_unit_test(utf8_refuses),     cmocka_unit_test(hex_both_ways),
 		cmocka_unit_test(unsigned_numbers), cmocka_unit_test(signed_numbers),
 		cmocka_unit_test(equal_nocase),
+		cmocka_unit_test(percent),
+		cmocka_unit_test(media_types),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
