@@ -112,6 +112,9 @@ int64_t module_run(void);
 /* Is this a domain of ours? The n-th of them; NULL behind the last. Any thread. */
 bool module_is_local(const struct jid *j);
 const char *module_domain(unsigned n);
+/* Where listen.https is reached by clients of this domain of ours, "https://example.org:5280"; web.url where that is set. False: nothing
+ * listens. */
+bool module_web_base(const char *domain, struct buf *out);
 
 /* The newest record that may be shown to anybody: what is later may still go back to its sender. Any thread. */
 uint64_t module_record_settled(void);

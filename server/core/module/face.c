@@ -1,6 +1,7 @@
 /*
  * face: what modules ask of accounts and sessions, and how they send (module.h).
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@
 #include "core/session.h"
 #include "core/stream/auth.h"
 #include "core/user.h"
+#include "xmpp/domain.h"
 
 /* Settings and domains */
 
@@ -42,6 +44,28 @@ module_domain(unsigned n)
 	const struct host *h = host_at(n);
 
 	return h ? h->domain : NULL;
+}
+
+bool
+module_web_base(const char *domain, struct buf *out)
+{
+	const struct config *c = home_config();
+	const char *port;
+	char ascii[1024];
+
+	if (!c->listen.https.n)
+		return false;
+	if (*c->web.url) {
+		buf_adds(out, c->web.url);
+		return true;
+	}
+	if (domain_to_ascii(domain, ascii, sizeof(ascii)) < 0)
+		snprintf(ascii, sizeof(ascii), "%s", domain);
+	buf_addf(out, "https://%s", ascii);
+	port = strrchr(c->listen.https.item[0], ':');
+	if (port && strcmp(port, ":443") != 0)
+		buf_adds(out, port);
+	return true;
 }
 
 /* The account */
