@@ -23,6 +23,13 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path
 DEMO = os.path.join(SOURCE, 'deploy', 'demo')
 
 
+# The test file of all scanners (https://www.eicar.org/): never in one piece in this tree.
+EICAR = b'X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-' + b'STANDARD-ANTIVIRUS-TEST-FILE!$H+H*'
+# The one of the package clamav-testfiles, in all its containers.
+TESTFILE_HDB = 'aa15bcf478d165efd2065190eb473bcb:544:ClamAV-Test-File\n'
+SCANNER_DOUBLE = os.path.join(SOURCE, 'tests', 'lib', 'scanner_double.py')
+SCANNER_OFF, SCANNER_DOWN, SCANNER_EMPTY, SCANNER_OLD, SCANNER_UP = range(5)    # chancery_scanner_condition
+
 COMPONENTS = 40     # domains for components that scenarios bring
 
 
@@ -68,6 +75,15 @@ class Server:
         self.dns = Dns()
         self.settings.setdefault('federation.dns', '127.0.0.1@%d' % self.dns.port)
         os.chmod(self.dir, 0o755)
+        # Virus signatures of our own, and the program that scans where it can be exchanged (put_scanner).
+        self.virus = self.settings.setdefault('files.signatures', self.path('virus'))
+        os.makedirs(self.virus, exist_ok=True)
+        self.add_signature('Eicar-Test-Signature', EICAR)
+        self.write_signatures('test.hdb', TESTFILE_HDB)
+        self.own_scanner = self.settings.get('files.scanner') == 'own'
+        if self.own_scanner:
+            self.settings['files.scanner'] = self.path('scanner')
+            self.put_scanner()
         self.base, self.reservation = take_ports()
         self.lock, self.users = threading.Lock(), []
         self.made, self.batch = 0, batch    # accounts made, and how many at a time
@@ -101,6 +117,8 @@ class Server:
         self.port, self.port_tls = int(self.env['CHANCERY_PORT_C2S']), int(self.env['CHANCERY_PORT_C2S_TLS'])
         self.port_s2s, self.port_s2s_tls = int(self.env['CHANCERY_PORT_S2S']), int(self.env['CHANCERY_PORT_S2S_TLS'])
         self.ca, self.pid = self.env['CHANCERY_CA'], int(self.env['CHANCERY_PID'])
+        if self.settings.get('files.on') != 'false' and 'files.scanner' not in self.settings and self.has_scanner():
+            self.wait_scanner()
         return self
 
     def stop(self):
@@ -222,6 +240,59 @@ class Server:
         with open(self.env['CHANCERY_COMPONENT_SECRET']) as f:
             return f.read().strip()
 
+    # -- the scanner of files ------------------------------------------------------------------------------
+
+    def has_scanner(self):
+        return os.path.exists(os.path.join(self.build, 'bin', 'chancery-scan'))
+
+    def write_signatures(self, name, text):
+        """A file in the folder of signatures, there all at once."""
+        path = os.path.join(self.virus, name)
+        with open(path + '.new', 'w') as f:
+            f.write(text)
+        os.rename(path + '.new', path)
+
+    def add_signature(self, name, content):
+        """What contains these bytes is infected, as soon as files_status()['generation'] has risen."""
+        self.write_signatures(name + '.ndb', '%s:0:*:%s\n' % (name, content.hex()))
+
+    def put_scanner(self, program=None):
+        """The program that is started the next time; with @alone(files__scanner='own'). Default: chancery-scan of this build."""
+        program = program or os.path.join(self.build, 'bin', 'chancery-scan')
+        shutil.copy(program, self.path('scanner.new'))
+        os.chmod(self.path('scanner.new'), 0o755)
+        os.rename(self.path('scanner.new'), self.path('scanner'))
+
+    def scanner_condition(self):
+        return int(self.metric('chancery_scanner_condition'))
+
+    def wait_scanner(self, condition=SCANNER_UP):
+        self.wait(lambda: self.scanner_condition() == condition, 'the scanner in condition %d' % condition, max(PATIENCE, 60))
+
+    def files_status(self):
+        """What `chancery files status` says."""
+        code, out, err = self.cli('--json', 'files', 'status')
+        assert out, (code, err)
+        return json.loads(out)
+
+    def scanner_pid(self):
+        """Of the master; 0: there is none."""
+        return ([p for p in children(self.pid) if self.is_scanner(p)] or [0])[0]
+
+    def is_scanner(self, pid):
+        """Not while it still is a copy of the server."""
+        try:
+            return os.readlink('/proc/%d/exe' % pid) != os.readlink('/proc/%d/exe' % self.pid)
+        except OSError:
+            return False
+
+    def scanner_pids(self):
+        """The master and all below it."""
+        found = [self.scanner_pid()] if self.scanner_pid() else []
+        for p in found:
+            found += children(p)
+        return found
+
     # -- accounts ------------------------------------------------------------------------------------------
 
     def new_user(self):
@@ -249,6 +320,10 @@ def _state(pid):
             return fields[0], int(fields[1])
     except OSError:
         return None
+
+
+def children(parent):
+    return [p for p in map(int, filter(str.isdigit, os.listdir('/proc'))) if (_state(p) or ('', 0))[1] == parent]
 
 
 @contextlib.contextmanager
