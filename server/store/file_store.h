@@ -26,26 +26,33 @@ struct file_row {
 	enum file_state state;
 	const char *found;      /* signature, or why it is unscannable; "" */
 	int64_t scanned_us;
-	int64_t signatures_s;   /* when the newest signatures of that scan were made */
+	int64_t signatures_s;   /* when the newest signatures of that scan were made, and how many there were: the same two numbers are the */
+	uint64_t signatures_n;  /* same signatures. 0: not known */
 	bool kept, quarantined; /* where the content is */
 };
 
 /* NULL in *out: not known. */
 enum sql_status file_find(struct sql *db, struct arena *a, const uint8_t sha256[SHA256_SIZE], struct file_row **out, struct err *e);
-/* Adds or updates. */
-enum sql_status file_put(struct sql *db, const struct file_row *f, struct err *e);
+/* Adds, or updates when what is there was scanned earlier. What people have released stays so. `kept`, `quarantined`: since now, it is; a
+ * content that is not clean is not kept any more, and WITHDRAWN where it was. Locks the row; *state: what is true now. */
+enum sql_status file_put(struct sql *db, const struct file_row *f, enum file_state *state, struct err *e);
+/* It was judged again without a scan; `keep`: it is kept since now, if its state allows. The same lock, and *state (0: not known). */
+enum sql_status file_seen(struct sql *db, const uint8_t sha256[SHA256_SIZE], bool keep, enum file_state *state, struct err *e);
 
 struct file_event {
 	int64_t id;             /* out */
-	int64_t at_us;
-	const char *path;       /* "upload", "ibb", …; "download" */
+	const char *path;       /* "upload", "ibb", …: it was judged; "link": its address was sent; "download"; "rescan"; "quarantine" */
 	const uint8_t *sha256;
-	const char *from, *to;  /* bare addresses; to NULL */
+	const char *from, *to;  /* bare addresses; to NULL. Of a download, from: who has fetched it, as far as that is known */
 	const char *name, *declared; /* NULL when none */
-	const char *verdict, *text;
-	uint64_t record_id;
+	const char *verdict, *text;  /* text NULL: none */
+	uint64_t record_id;     /* 0: none */
 };
 
 enum sql_status file_event_add(struct sql *db, struct file_event *v, struct err *e);
+
+/* Hex behind "\\x": a SHA-256 as a parameter of a statement. */
+#define FILE_HASH_SIZE (2 * SHA256_SIZE + 3)
+const char *file_hash(const uint8_t sha256[SHA256_SIZE], char out[FILE_HASH_SIZE]);
 
 #endif

@@ -1,0 +1,129 @@
+/*
+ * file_store: the SQL of files. Two judgements of one content at a time meet at its row.
+ */
+#include "store/file_store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+#define NUMBER 24
+#define EPOCH(column) "extract(epoch FROM " column ")"
+#define TIMESTAMP_US(us) "(timestamptz 'epoch' + " us "::bigint * interval '1 microsecond')"
+#define TIMESTAMP_S(s) "(timestamptz 'epoch' + " s "::bigint * interval '1 second')"
+/* Its content may be read: found clean, or released by people. */
+#define PASSES "IN (1, 5)"
+
+static const char *
+number(char out[NUMBER], int64_t n)
+{
+	snprintf(out, NUMBER, "%" PRId64, n);
+	return out;
+}
+
+static const char *
+truth(bool b)
+{
+	return b ? "true" : "false";
+}
+
+const char *
+file_hash(const uint8_t sha256[SHA256_SIZE], char out[FILE_HASH_SIZE])
+{
+	memcpy(out, "\\x", 2);
+	text_hex(sha256, SHA256_SIZE, out + 2);
+	return out;
+}
+
+enum sql_status
+file_find(struct sql *db, struct arena *a, const uint8_t sha256[SHA256_SIZE], struct file_row **out, struct err *e)
+{
+	char hash[FILE_HASH_SIZE];
+	PGresult *r;
+	enum sql_status st = sql_query(db, e, &r,
+		"SELECT size, type, state, found, (" EPOCH("scanned_at") " * 1000000)::bigint, " EPOCH("signatures_at") "::bigint, signatures_n,"
+		" kept, quarantined FROM chancery.file WHERE sha256 = $1::bytea", 1, file_hash(sha256, hash));
+
+	*out = NULL;
+	if (st != SQL_OK)
+		return st;
+	if (PQntuples(r) > 0) {
+		*out = arena_zalloc(a, sizeof(**out));
+		memcpy((*out)->sha256, sha256, SHA256_SIZE);
+		(*out)->size = (uint64_t)sql_i64(r, 0, 0);
+		(*out)->type = arena_strdup(a, sql_text(r, 0, 1));
+		(*out)->state = (enum file_state)sql_i64(r, 0, 2);
+		(*out)->found = arena_strdup(a, sql_text(r, 0, 3));
+		(*out)->scanned_us = sql_i64(r, 0, 4);
+		(*out)->signatures_s = sql_i64(r, 0, 5);
+		(*out)->signatures_n = (uint64_t)sql_i64(r, 0, 6);
+		(*out)->kept = sql_bool(r, 0, 7);
+		(*out)->quarantined = sql_bool(r, 0, 8);
+	}
+	PQclear(r);
+	return SQL_OK;
+}
+
+static enum sql_status
+read_state(enum sql_status st, PGresult *r, enum file_state *state)
+{
+	*state = st == SQL_OK && PQntuples(r) > 0 ? (enum file_state)sql_i64(r, 0, 0) : 0;
+	PQclear(r);
+	return st;
+}
+
+enum sql_status
+file_put(struct sql *db, const struct file_row *f, enum file_state *state, struct err *e)
+{
+	char hash[FILE_HASH_SIZE], size[NUMBER], code[NUMBER], scanned[NUMBER], made[NUMBER], n[NUMBER];
+	PGresult *r = NULL;
+	enum sql_status st = sql_query(db, e, &r,
+		"INSERT INTO chancery.file AS f (sha256, size, type, state, found, scanned_at, signatures_at, signatures_n, kept, quarantined)"
+		" VALUES ($1::bytea, $2::bigint, $3, $4::smallint, $5, " TIMESTAMP_US("$6") ", " TIMESTAMP_S("$7") ", $8::bigint,"
+		"  $9::boolean AND $4::smallint " PASSES ", $10::boolean)"
+		" ON CONFLICT (sha256) DO UPDATE SET seen_at = now(), quarantined = f.quarantined OR excluded.quarantined,"
+		"  (type, state, found, scanned_at, signatures_at, signatures_n, kept) = (SELECT"
+		"   CASE WHEN newer THEN excluded.type ELSE f.type END, s, CASE WHEN newer THEN excluded.found ELSE f.found END,"
+		"   greatest(f.scanned_at, excluded.scanned_at),"
+		"   CASE WHEN newer THEN excluded.signatures_at ELSE f.signatures_at END,"
+		"   CASE WHEN newer THEN excluded.signatures_n ELSE f.signatures_n END,"
+		"   (f.kept OR excluded.kept) AND s " PASSES
+		"   FROM (SELECT *, CASE WHEN NOT newer THEN f.state WHEN excluded.state IN (2, 3) AND (f.kept OR f.state = 4) THEN 4"
+		"     ELSE excluded.state END AS s FROM (SELECT f.state <> 5 AND excluded.scanned_at >= f.scanned_at AS newer) AS a) AS b)"
+		" RETURNING state", 10, file_hash(f->sha256, hash), number(size, (int64_t)f->size), f->type, number(code, f->state), f->found,
+		number(scanned, f->scanned_us), number(made, f->signatures_s), number(n, (int64_t)f->signatures_n), truth(f->kept),
+		truth(f->quarantined));
+
+	return read_state(st, r, state);
+}
+
+enum sql_status
+file_seen(struct sql *db, const uint8_t sha256[SHA256_SIZE], bool keep, enum file_state *state, struct err *e)
+{
+	char hash[FILE_HASH_SIZE];
+	PGresult *r = NULL;
+	enum sql_status st = sql_query(db, e, &r,
+		"UPDATE chancery.file SET seen_at = now(), kept = (kept OR $2::boolean) AND state " PASSES " WHERE sha256 = $1::bytea RETURNING state",
+		2, file_hash(sha256, hash), truth(keep));
+
+	return read_state(st, r, state);
+}
+
+enum sql_status
+file_event_add(struct sql *db, struct file_event *v, struct err *e)
+{
+	char hash[FILE_HASH_SIZE], record[NUMBER];
+	PGresult *r;
+	enum sql_status st = sql_query(db, e, &r,
+		"INSERT INTO chancery.file_event (path, sha256, from_bare, to_bare, name, declared, verdict, text, record)"
+		" VALUES ($1, $2::bytea, $3, $4, $5, $6, $7, $8, nullif($9::bigint, 0)) RETURNING id", 9, v->path, file_hash(v->sha256, hash),
+		v->from, v->to, v->name, v->declared, v->verdict, v->text ? v->text : "", number(record, (int64_t)v->record_id));
+
+	if (st != SQL_OK)
+		return st;
+	v->id = sql_i64(r, 0, 0);
+	PQclear(r);
+	return SQL_OK;
+}
