@@ -26,6 +26,7 @@
 #include "core/component/component.h"
 #include "core/federation/federation.h"
 #include "core/file/scanner.h"
+#include "core/file/vault.h"
 #include "core/stream/auth.h"
 #include "core/stream/c2s.h"
 #include "core/stream/fast.h"
@@ -322,6 +323,8 @@ start(struct config *c, struct err *e)
 	scanner_prepare(c);
 	if (drop_privileges(c->process.user, e) || host_start(c, e) || component_load(c, e) || prepare_schema(c, e) || read_secret(c, e))
 		return -1;
+	if (c->modules.files.on && vault_start(e))
+		return -1;
 	c2s_start();
 	roster_start();
 	if (modules_start())
@@ -575,6 +578,7 @@ main(int argc, char **argv)
 	sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write */
 	raise_limits();
 	apply(c);
 	config_set(config_ref(c));

@@ -52,10 +52,21 @@ static struct cell cells[METRIC_COUNT] = {
 #define METRIC_CELL(id, kind, name, help) METRIC_HISTOGRAM_##kind(id)
 	METRIC_TABLE(METRIC_CELL)};
 
-/* Errors by condition. A row is written under the lock and then never changes; `errors_n` tells
+/* What is counted by two labels. */
+enum family { FAMILY_ERRORS, FAMILY_FILES, FAMILIES };
+
+static const struct {
+	const char *name, *first, *second, *help;
+} families[FAMILIES] = {
+	[FAMILY_ERRORS] = {"chancery_errors_total", "scope", "condition", "Errors sent by us, by scope and condition"},
+	[FAMILY_FILES] = {"chancery_files_total", "path", "verdict", "Files judged, by the way they came and the verdict"},
+};
+
+/* Errors by condition, and the like. A row is written under the lock and then never changes; `errors_n` tells
  * readers which rows are complete. Rows of equal text in different static strings share a
  * counter, as a name may appear once only in the output. */
 struct error_row {
+	enum family family;
 	const char *scope, *condition;
 	size_t cell; /* the row whose counter counts; itself, as a rule */
 	_Atomic uint64_t count;
@@ -107,19 +118,19 @@ metric_get(enum metric m)
 }
 
 static struct error_row *
-error_find(const char *scope, const char *condition)
+error_find(enum family f, const char *scope, const char *condition)
 {
 	size_t n = atomic_load_explicit(&errors_n, memory_order_acquire);
 
 	for (size_t i = 0; i < n; i++)
-		if (errors[i].scope == scope && errors[i].condition == condition)
+		if (errors[i].family == f && errors[i].scope == scope && errors[i].condition == condition)
 			return &errors[errors[i].cell];
 	return NULL;
 }
 
 /* With the lock held. NULL when the table is full. */
 static struct error_row *
-error_insert(const char *scope, const char *condition)
+error_insert(enum family f, const char *scope, const char *condition)
 {
 	size_t n = atomic_load_explicit(&errors_n, memory_order_relaxed);
 	size_t i;
@@ -127,8 +138,9 @@ error_insert(const char *scope, const char *condition)
 	if (n == ERRORS)
 		return NULL;
 	for (i = 0; i < n; i++)
-		if (!strcmp(errors[i].scope, scope) && !strcmp(errors[i].condition, condition))
+		if (errors[i].family == f && !strcmp(errors[i].scope, scope) && !strcmp(errors[i].condition, condition))
 			break;
+	errors[n].family = f;
 	errors[n].scope = scope;
 	errors[n].condition = condition;
 	errors[n].cell = i < n ? errors[i].cell : n;
@@ -136,19 +148,31 @@ error_insert(const char *scope, const char *condition)
 	return &errors[errors[n].cell];
 }
 
-void
-metric_error(const char *scope, const char *condition)
+static void
+count(enum family f, const char *scope, const char *condition)
 {
-	struct error_row *row = error_find(scope, condition);
+	struct error_row *row = error_find(f, scope, condition);
 
 	if (!row) {
 		pthread_mutex_lock(&errors_lock);
-		row = error_find(scope, condition);
+		row = error_find(f, scope, condition);
 		if (!row)
-			row = error_insert(scope, condition);
+			row = error_insert(f, scope, condition);
 		pthread_mutex_unlock(&errors_lock);
 	}
 	atomic_fetch_add_explicit(row ? &row->count : &errors_other, 1, memory_order_relaxed);
+}
+
+void
+metric_error(const char *scope, const char *condition)
+{
+	count(FAMILY_ERRORS, scope, condition);
+}
+
+void
+metric_file(const char *path, const char *verdict)
+{
+	count(FAMILY_FILES, path, verdict);
 }
 
 static void
@@ -169,24 +193,18 @@ print_histogram(enum metric m, struct buf *out)
 }
 
 static void
-print_errors(struct buf *out)
+print_family(enum family f, struct buf *out)
 {
 	size_t n = atomic_load_explicit(&errors_n, memory_order_acquire);
 	uint64_t other = atomic_load_explicit(&errors_other, memory_order_relaxed);
 
-	buf_adds(out, "# HELP chancery_errors_total Errors sent by us, by scope and condition\n"
-		      "# TYPE chancery_errors_total counter\n");
+	buf_addf(out, "# HELP %s %s\n# TYPE %s counter\n", families[f].name, families[f].help, families[f].name);
 	for (size_t i = 0; i < n; i++)
-		if (errors[i].cell == i)
-			buf_addf(out,
-				 "chancery_errors_total{scope=\"%s\",condition=\"%s\"} %" PRIu64
-				 "\n",
-				 errors[i].scope, errors[i].condition,
-				 atomic_load_explicit(&errors[i].count, memory_order_relaxed));
-	if (other)
-		buf_addf(out,
-			 "chancery_errors_total{scope=\"other\",condition=\"other\"} %" PRIu64 "\n",
-			 other);
+		if (errors[i].family == f && errors[i].cell == i)
+			buf_addf(out, "%s{%s=\"%s\",%s=\"%s\"} %" PRIu64 "\n", families[f].name, families[f].first, errors[i].scope,
+				 families[f].second, errors[i].condition, atomic_load_explicit(&errors[i].count, memory_order_relaxed));
+	if (f == FAMILY_ERRORS && other)
+		buf_addf(out, "%s{%s=\"other\",%s=\"other\"} %" PRIu64 "\n", families[f].name, families[f].first, families[f].second, other);
 }
 
 void
@@ -202,5 +220,6 @@ metric_print(struct buf *out)
 		else
 			buf_addf(out, "%s %" PRId64 "\n", table[m].name, metric_get(m));
 	}
-	print_errors(out);
+	for (enum family f = 0; f < FAMILIES; f++)
+		print_family(f, out);
 }

@@ -129,6 +129,7 @@ struct buf;
 	X(SCANNER_LOST, COUNTER, "chancery_scanner_workers_lost_total", "Workers of it that crashed, hung or ran out of memory") \
 	X(SIGNATURES, GAUGE, "chancery_signatures", "Virus signatures in force") \
 	X(SIGNATURES_AGE, GAUGE, "chancery_signatures_age_seconds", "Age of the newest of them") \
+	X(FILES_DISK_FAILED, COUNTER, "chancery_files_disk_failed_total", "Files that could not be put into the vault or the quarantine") \
 	X(TURN, HISTOGRAM, "chancery_reactor_turn_microseconds", "Time of one reactor turn") \
 	X(TURNS_SLOW, COUNTER, "chancery_reactor_slow_callbacks_total", "Callbacks over 50 ms")
 
@@ -148,6 +149,8 @@ int64_t metric_get(enum metric m);
 /* A stream or stanza error by condition, so that each kind of trouble has a counter of its own:
  * chancery_errors_total{scope="stream",condition="…"}. Both are static text. */
 void metric_error(const char *scope, const char *condition);
+/* A file that was judged, by the way it came and the verdict: chancery_files_total{path="…",verdict="…"}. Static text. */
+void metric_file(const char *path, const char *verdict);
 /* All of them in Prometheus text format 0.0.4. */
 void metric_print(struct buf *out);
 

@@ -1,0 +1,27 @@
+/*
+ * file_policy: what the settings say of a file: before a byte of it is taken, and when its true type is known. And the words in which people
+ * are told. No state, no I/O; any thread.
+ */
+#ifndef CORE_FILE_POLICY_H
+#define CORE_FILE_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "core/config/config.h"
+
+/* By size, declared type and the sender's groups (a line each). NULL: allowed; else why not, whole sentences, static or in `a`. */
+const char *file_policy_ahead(struct arena *a, const struct config *c, const char *groups, uint64_t size, const char *type);
+/* By what it is: types that nobody may send, and content that pretends to be something else. `name`, `declared`: NULL when not known. */
+const char *file_policy_content(struct arena *a, const struct config *c, const char *name, const char *declared, const char *true_type);
+
+/* A name as it is kept: of valid text, without what is above FILE_NAME_MAX bytes. NULL stays NULL. */
+#define FILE_NAME_MAX 1024
+const char *file_name_kept(struct arena *a, const char *name);
+/* As it is shown to people: one line, without control characters and direction marks, shortened; "The file" when there is none. */
+const char *file_name_shown(struct arena *a, const char *name);
+/* "12 bytes", "3.4 MB" */
+const char *file_size_shown(struct arena *a, uint64_t size);
+
+#endif
