@@ -1,0 +1,35 @@
+/*
+ * engine: libclamav. Loaded once in a nursery, used by the workers forked from it.
+ *
+ * libclamav calls clean what it has not looked at in more than one case (shared/dependencies of the project, README.md here): its
+ * limits are never below those of walk.c, its cache (by MD5, which can be made to collide) is off, and whatever it answers but
+ * CL_CLEAN and a name is not clean.
+ */
+#ifndef SCAN_ENGINE_H
+#define SCAN_ENGINE_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "scan/finding.h"
+#include "scan/options.h"
+
+struct engine {
+	struct cl_engine *cl;
+	uint64_t signatures;
+	int64_t newest_s;
+};
+
+/* Once in the program, before the sandbox: libclamav's own libraries. 0 or -1. */
+int engine_init(struct err *e) MUST_CHECK;
+const char *engine_version(void);
+/* All signatures of the folder, compiled; `tmp` is where databases are unpacked. 0 or -1 with why. */
+int engine_load(struct engine *g, const struct scan_options *o, const char *tmp, struct err *e) MUST_CHECK;
+/* In a worker: its own folder, as forked workers would choose the same names. */
+int engine_set_tmp(struct engine *g, const char *tmp);
+/* All of the file `fd`, within so many milliseconds. 0: clean; -1 with what was found, or why nothing is known. */
+int engine_scan(struct engine *g, int fd, int64_t ms, struct finding *f);
+/* Is this a name of something that signatures are read from? */
+int engine_reads(const char *name);
+
+#endif

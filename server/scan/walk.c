@@ -1,0 +1,402 @@
+/*
+ * walk: archives in archives as a stack of levels, the innermost on top. See walk.h.
+ *
+ * A level reads its bytes from the file that was sent, or from what its parent unpacked; it unpacks one member at a time into a file
+ * of its own, which is read by the level above it, or by the engine.
+ */
+#include "scan/walk.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "scan/kind.h"
+#include "scan/office.h"
+#include "scan/zip.h"
+
+#define BLOCK 65536
+#define RATIO_FROM ((uint64_t)1 << 20) /* below, no ratio is a bomb */
+#define WORK_FACTOR 4                  /* of archive_bytes: leaves and what they came out of */
+#define WORDS 120
+
+struct level {
+	struct archive *a;
+	const struct kind *kind;
+	struct source src;
+	uint64_t pos;      /* of libarchive in src */
+	uint64_t out;      /* bytes that came out of it */
+	bool engine_sees;  /* libclamav comes here by itself, from the whole file or from one that was given to it */
+	bool led;
+	bool has_tail;     /* a ZIP at its end, to be walked after it */
+	struct source tail;
+	int member;        /* what is unpacked here; -1: not open yet */
+	unsigned char block[BLOCK];
+};
+
+struct walk {
+	const struct scan_options *options;
+	struct engine *engine;
+	int tmp;
+	struct level **levels; /* archive_depth + 1; made when they are first needed */
+	unsigned depth, made;
+	/* Of this file: */
+	struct finding *f;
+	int64_t due_ms;
+	uint64_t root_size, leaves, work;
+	unsigned members;
+	unsigned char head[KIND_HEAD];
+};
+
+struct walk *
+walk_new(const struct scan_options *o, struct engine *g, int tmp)
+{
+	struct walk *w = NEW(struct walk);
+
+	w->options = o;
+	w->engine = g;
+	w->tmp = tmp;
+	w->levels = mem_zalloc((o->archive_depth + 1) * sizeof(struct level *));
+	return w;
+}
+
+static void
+level_close(struct level *l)
+{
+	if (l->a)
+		archive_read_free(l->a);
+	l->a = NULL;
+	l->has_tail = false;
+}
+
+void
+walk_free(struct walk *w)
+{
+	if (!w)
+		return;
+	for (unsigned i = 0; i < w->made; i++) {
+		level_close(w->levels[i]);
+		if (w->levels[i]->member >= 0)
+			close(w->levels[i]->member);
+		free(w->levels[i]);
+	}
+	free(w->levels);
+	free(w);
+}
+
+/* libarchive reads */
+
+static la_ssize_t
+on_read(struct archive *a, void *arg, const void **out)
+{
+	struct level *l = arg;
+	long n = source_read(&l->src, l->pos, l->block, sizeof(l->block));
+
+	if (n < 0) {
+		archive_set_error(a, EIO, "the file cannot be read");
+		return -1;
+	}
+	l->pos += (uint64_t)n;
+	*out = l->block;
+	return n;
+}
+
+static la_int64_t
+on_skip(struct archive *a, void *arg, la_int64_t n)
+{
+	struct level *l = arg;
+	uint64_t left = l->src.size - l->pos;
+
+	(void)a;
+	if (n <= 0)
+		return 0;
+	if ((uint64_t)n > left)
+		n = (la_int64_t)left;
+	l->pos += (uint64_t)n;
+	return n;
+}
+
+static la_int64_t
+on_seek(struct archive *a, void *arg, la_int64_t to, int whence)
+{
+	struct level *l = arg;
+	la_int64_t from = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? (la_int64_t)l->pos : (la_int64_t)l->src.size, at;
+
+	(void)a;
+	if (__builtin_add_overflow(from, to, &at) || at < 0 || (uint64_t)at > l->src.size)
+		return ARCHIVE_FATAL;
+	l->pos = (uint64_t)at;
+	return at;
+}
+
+static int
+libarchive_says(struct walk *w, struct level *l)
+{
+	const char *words = archive_error_string(l->a);
+
+	words = words ? words : "unknown";
+	if (strcasestr(words, "encrypt") || strcasestr(words, "password") || strcasestr(words, "passphrase") ||
+	    archive_read_has_encrypted_entries(l->a) > 0)
+		return finding_encrypted(w->f, "the archive");
+	if (archive_errno(l->a) == ENOMEM)
+		return finding_error(w->f, "out of memory");
+	return finding_damaged(w->f, "the archive (%s) is damaged, or packed in an unknown way: %.*s", l->kind->name, WORDS, words);
+}
+
+/* Levels */
+
+/* NULL: too deep, or no file for it. */
+static struct level *
+level_at(struct walk *w, unsigned depth)
+{
+	char name[32];
+	struct level *l;
+
+	if (depth < w->made)
+		return w->levels[depth];
+	l = NEW(struct level);
+	snprintf(name, sizeof(name), "level-%u", depth);
+	l->member = openat(w->tmp, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (l->member < 0 || unlinkat(w->tmp, name, 0)) {
+		if (l->member >= 0)
+			close(l->member);
+		free(l);
+		return NULL;
+	}
+	w->levels[depth] = l;
+	w->made = depth + 1;
+	return l;
+}
+
+static int
+level_open(struct walk *w, const struct kind *kind, const struct source *s, bool engine_sees, bool led)
+{
+	struct level *l;
+
+	if (w->depth >= w->options->archive_depth)
+		return finding_limit(w->f, "archives in archives, more than %u deep", w->options->archive_depth);
+	l = level_at(w, w->depth);
+	if (!l)
+		return finding_error(w->f, "no temporary file: %s", strerror(errno));
+	l->kind = kind;
+	l->src = *s;
+	l->pos = l->out = 0;
+	l->engine_sees = engine_sees;
+	if (kind->is_zip && zip_check(s, w->options->archive_members, led, w->f))
+		return -1;
+	l->a = archive_read_new();
+	if (!l->a)
+		return finding_error(w->f, "out of memory");
+	w->depth++;
+	archive_read_set_read_callback(l->a, on_read);
+	archive_read_set_skip_callback(l->a, on_skip);
+	archive_read_set_seek_callback(l->a, on_seek);
+	archive_read_set_callback_data(l->a, l);
+	if (kind->format(l->a) != ARCHIVE_OK || (kind->filter && kind->filter(l->a) != ARCHIVE_OK))
+		return libarchive_says(w, l);
+	/* What follows the end of a tar is read by some: another tar. */
+	if (strcmp(kind->name, "tar") == 0)
+		(void)archive_read_set_option(l->a, "tar", "read_concatenated_archives", "1");
+	if (archive_read_open1(l->a) < ARCHIVE_WARN)
+		return libarchive_says(w, l);
+	return 0;
+}
+
+/* What has been unpacked */
+
+static int
+scan_leaf(struct walk *w, const struct source *s)
+{
+	return engine_scan(w->engine, s->fd, w->due_ms - clock_mono_ms(), w->f);
+}
+
+/* Not an archive by its beginning; one may lie behind it. -1, 0, or 1 when a level was opened for it. */
+static int
+look_behind(struct walk *w, const struct source *s, size_t n)
+{
+	bool program = kind_is_program(w->head, n);
+	const struct kind *kind = NULL;
+	struct source inner = *s;
+	uint64_t at = 0;
+
+	if (zip_at_tail(s, &at))
+		kind = kind_zip();
+	else
+		kind = kind_embedded(s, &at);
+	if (!kind)
+		return 0;
+	if (!program)
+		return finding_damaged(w->f, "an archive (%s) is hidden behind something else", kind->name);
+	inner.off += at;
+	inner.size -= at;
+	return level_open(w, kind, &inner, false, true) ? -1 : 1;
+}
+
+/* A file, or a member that lies unpacked in a file: 0: done with; 1: it is an archive, its level is on top. */
+static int
+look_at(struct walk *w, const struct source *s, bool engine_sees, bool is_root)
+{
+	const struct kind *kind;
+	uint64_t at;
+	long n = source_read(s, 0, w->head, sizeof(w->head));
+
+	if (!s->size)
+		return 0;
+	if (n < 0)
+		return finding_error(w->f, "the file cannot be read");
+	kind = kind_of(w->head, (size_t)n);
+	if (!kind) {
+		if (office_is_encrypted(s))
+			return finding_encrypted(w->f, "the document");
+		if (!is_root) {
+			w->leaves += s->size;
+			if (scan_leaf(w, s))
+				return -1;
+		}
+		return look_behind(w, s, (size_t)n);
+	}
+	if (!kind->format)
+		return finding_damaged(w->f, "archives of this kind (%s) cannot be opened", kind->name);
+	if (!is_root && !engine_sees && scan_leaf(w, s))
+		return -1;
+	/* The engine has it: as a part of the whole file, or because it was just given it. */
+	if (level_open(w, kind, s, kind->engine_opens, false))
+		return -1;
+	if (!kind->is_zip && zip_at_tail(s, &at)) {
+		struct level *l = w->levels[w->depth - 1];
+
+		l->has_tail = true;
+		l->tail = (struct source){ .fd = s->fd, .off = s->off + at, .size = s->size - at };
+	}
+	return 1;
+}
+
+/* Unpacking */
+
+static int
+grown(struct walk *w, struct level *l, uint64_t end, uint64_t more)
+{
+	const struct scan_options *o = w->options;
+
+	l->out += more;
+	w->work += more;
+	if (end > scan_options_largest(o))
+		return finding_limit(w->f, "a member of the archive is larger than %llu bytes", (unsigned long long)scan_options_largest(o));
+	if (w->leaves + end > o->archive_bytes || w->work > WORK_FACTOR * o->archive_bytes)
+		return finding_limit(w->f, "the archive has more than %llu bytes unpacked", (unsigned long long)o->archive_bytes);
+	if ((l->out > RATIO_FROM && l->out / o->archive_ratio >= l->src.size) ||
+	    (w->leaves + end > RATIO_FROM && (w->leaves + end) / o->archive_ratio >= w->root_size))
+		return finding_limit(w->f, "the archive unpacks to more than %u times its size", o->archive_ratio);
+	return 0;
+}
+
+static int
+write_at(struct walk *w, int fd, const void *p, size_t n, uint64_t at)
+{
+	while (n > 0) {
+		ssize_t put = pwrite(fd, p, n, (off_t)at);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return finding_error(w->f, "no room for a member of the archive: %s", strerror(errno));
+		p = (const char *)p + put;
+		n -= (size_t)put;
+		at += (uint64_t)put;
+	}
+	return 0;
+}
+
+/* All of the current member into l->member, holes too; *size is its length. */
+static int
+unpack(struct walk *w, struct level *l, struct archive_entry *entry, uint64_t *size)
+{
+	const void *p;
+	size_t n;
+	la_int64_t at;
+	uint64_t end = 0, told;
+	int r;
+
+	if (ftruncate(l->member, 0))
+		return finding_error(w->f, "no temporary file: %s", strerror(errno));
+	while ((r = archive_read_data_block(l->a, &p, &n, &at)) == ARCHIVE_OK) {
+		if (at < 0 || (uint64_t)at < end || (uint64_t)at > INT64_MAX - n)
+			return finding_damaged(w->f, "a member of the archive overlaps itself");
+		if (grown(w, l, (uint64_t)at + n, (uint64_t)at + n - end) || write_at(w, l->member, p, n, (uint64_t)at))
+			return -1;
+		end = (uint64_t)at + n;
+		if (clock_mono_ms() > w->due_ms)
+			return finding_error(w->f, "out of time");
+	}
+	if (r != ARCHIVE_EOF)
+		return libarchive_says(w, l);
+	/* A hole at the end of a sparse file. */
+	told = archive_entry_size_is_set(entry) && archive_entry_size(entry) > 0 ? (uint64_t)archive_entry_size(entry) : 0;
+	if (end && told > end) {
+		if (grown(w, l, told, told - end))
+			return -1;
+		end = told;
+	}
+	if (ftruncate(l->member, (off_t)end))
+		return finding_error(w->f, "no room for a member of the archive: %s", strerror(errno));
+	*size = end;
+	return 0;
+}
+
+/* The next member of the innermost archive. */
+static int
+step(struct walk *w)
+{
+	struct level *l = w->levels[w->depth - 1];
+	struct archive_entry *entry;
+	struct source member = { .fd = l->member };
+	int r = archive_read_next_header(l->a, &entry);
+
+	if (r == ARCHIVE_EOF) {
+		bool has_tail = l->has_tail, encrypted = archive_read_has_encrypted_entries(l->a) > 0;
+		struct source tail = l->tail;
+
+		level_close(l);
+		w->depth--;
+		if (encrypted)
+			return finding_encrypted(w->f, "the archive");
+		return has_tail ? level_open(w, kind_zip(), &tail, false, true) : 0;
+	}
+	/* Names that cannot be converted are a warning; they are of no interest here. */
+	if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
+		return libarchive_says(w, l);
+	if (++w->members > w->options->archive_members)
+		return finding_limit(w->f, "the archive has more than %u members", w->options->archive_members);
+	if (archive_entry_is_encrypted(entry))
+		return finding_encrypted(w->f, "a member of the archive");
+	if (unpack(w, l, entry, &member.size))
+		return -1;
+	return look_at(w, &member, l->engine_sees, false) < 0 ? -1 : 0;
+}
+
+int
+walk_file(struct walk *w, const struct source *s, int64_t due_ms, struct finding *f)
+{
+	int rc;
+
+	w->f = f;
+	w->due_ms = due_ms;
+	w->root_size = s->size;
+	w->leaves = w->work = 0;
+	w->members = 0;
+	w->depth = 0;
+	rc = look_at(w, s, true, true);
+	while (rc >= 0 && w->depth > 0)
+		rc = step(w);
+	for (unsigned i = 0; i < w->made; i++) {
+		level_close(w->levels[i]);
+		(void)!ftruncate(w->levels[i]->member, 0);
+	}
+	return rc < 0 ? -1 : 0;
+}

@@ -1,0 +1,23 @@
+/*
+ * zip: is this ZIP one and the same archive for everyone who reads it?
+ *
+ * There are three descriptions of each member (the central directory, its local header, sometimes a descriptor behind it), and programs
+ * believe different ones. An archive where they disagree, where members overlap, or where one lies in a gap that no directory
+ * names, can show the scanner something else than its recipient: it is not scanned, it is refused. (docx, xlsx, jar, apk,
+ * epub, odt are ZIPs.) Sizes, ratio and contents are walk.c's.
+ */
+#ifndef SCAN_ZIP_H
+#define SCAN_ZIP_H
+
+#include <stdbool.h>
+
+#include "scan/finding.h"
+#include "scan/source.h"
+
+/* 0, or -1 with why. `members`: how many there may be. `led`: something else may lie before the first member (a
+ * self-extracting archive). */
+int zip_check(const struct source *s, unsigned members, bool led, struct finding *f);
+/* Does a ZIP end here, whatever the source begins with? *start: where it begins. */
+bool zip_at_tail(const struct source *s, uint64_t *start);
+
+#endif
