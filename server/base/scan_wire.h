@@ -66,7 +66,7 @@ struct scan_state {
 	uint32_t workers, busy, waiting;
 	uint32_t lost;        /* workers that crashed, hung or ran out of memory, since the start */
 	char engine[64];      /* libclamav's version */
-	char trouble[SCAN_TEXT_MAX]; /* why the newest signatures could not be loaded; "" */
+	char trouble[SCAN_TEXT_MAX]; /* why the newest signatures could not be loaded; "", also while they are being loaded */
 };
 
 /* Sends one packet; `fd` goes along when it is not -1 and stays the caller's. 0, or -1 with errno (EAGAIN too). */

@@ -293,6 +293,11 @@ class Server:
             found += children(p)
         return found
 
+    def scanner_workers(self):
+        """Those who open files: master, nursery, worker (server/scan)."""
+        master = self.scanner_pid()
+        return [w for nursery in children(master) for w in children(nursery)] if master else []
+
     # -- accounts ------------------------------------------------------------------------------------------
 
     def new_user(self):
