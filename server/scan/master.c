@@ -121,7 +121,7 @@ tell_state(struct master *m)
 		s.workers = c->force->workers;
 	}
 	snprintf(s.engine, sizeof(s.engine), "%s", engine_version());
-	snprintf(s.trouble, sizeof(s.trouble), "%s", c->trouble[0] || s.generation ? c->trouble : "the signatures are being loaded");
+	snprintf(s.trouble, sizeof(s.trouble), "%s", c->trouble);
 	(void)scan_wire_send(m->options->sock, &s, sizeof(s), -1);
 	m->tell = false;
 	m->state_ms = clock_mono_ms() + STATE_MS;

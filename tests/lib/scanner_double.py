@@ -134,7 +134,7 @@ def announce(now):
     if now == 'broken':
         return sock.send(state(trouble='main.ndb: not a signature'))
     generation += 1
-    newest = int(time.time()) - (10 * 86400 if now == 'old' else 60)
+    newest = int(os.stat(os.path.join(ARGS['--signatures'], 'mode')).st_mtime) - (10 * 86400 if now == 'old' else 0)
     return sock.send(state())
 
 

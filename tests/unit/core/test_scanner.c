@@ -534,7 +534,7 @@ real_program(void **unused)
 	ask(&a, "plain words", 11);
 	expect(&a, SCAN_CLEAN, "");
 	assert_true(a.s.signatures_s > 0);
-	ask(&a, eicar, sizeof(eicar) - 1);
+	ask(&a, eicar, sizeof(eicar));
 	expect(&a, SCAN_INFECTED, "Eicar-Test-Signature");
 	scanner_state(&st);
 	assert_true(st.signatures >= 1 && st.workers == 2);
