@@ -112,25 +112,37 @@ host_names(const struct config *c)
 	return out;
 }
 
+static void
+add_trouble(struct buf *out, const char *what)
+{
+	buf_adds(out, buf_len(out) > 0 ? "; " : "degraded: ");
+	buf_adds(out, what);
+}
+
+static void
+describe_scanner(struct buf *out)
+{
+	const char *why;
+
+	if (scanner_condition() == SCANNER_OFF)
+		return;
+	if (!scanner_is_open(&why))
+		add_trouble(out, "no file passes (chancery files status)");
+	else if (scanner_condition() == SCANNER_OLD)
+		add_trouble(out, "files are scanned with old signatures (chancery files status)");
+}
+
 /* "ok", or what does not work, in words. */
 static void
 describe_state(struct buf *out)
 {
-	bool archive = record_is_up(), database = pool_is_up();
-
-	if (archive && database) {
+	if (!record_is_up())
+		add_trouble(out, "the archive cannot be written; messages wait, then go back to their senders");
+	if (!pool_is_up())
+		add_trouble(out, "the database does not answer; nobody can log in");
+	describe_scanner(out);
+	if (buf_len(out) == 0)
 		buf_adds(out, "ok");
-		return;
-	}
-	buf_adds(out, "degraded: ");
-	if (!archive)
-		buf_adds(
-			out,
-			"the archive cannot be written; messages wait, then go back to their senders");
-	if (!archive && !database)
-		buf_adds(out, "; ");
-	if (!database)
-		buf_adds(out, "the database does not answer; nobody can log in");
 }
 
 static json_t *

@@ -141,7 +141,7 @@ def announce(now):
 if __name__ == '__main__':
     sock = socket.socket(fileno=int(ARGS['--socket']))
     generation, newest, lost, engine = 0, 0, 0, 'double ' + ARGS['--archive-depth']
-    last = None
+    last, said = None, time.monotonic()
     with open(os.path.join(ARGS['--tmp'], 'left-behind'), 'x'):
         pass
     while True:
@@ -150,6 +150,9 @@ if __name__ == '__main__':
             sys.exit('the mode says so')
         if now != last and now != 'silent':
             announce(now)
+        elif now in ('good', 'old') and time.monotonic() - said > 5:
+            said = time.monotonic()
+            sock.send(state())
         last = now
         if select.select([sock], [], [], 0.02)[0]:
             take()
