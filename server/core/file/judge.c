@@ -407,15 +407,6 @@ judge_content(struct judging *g)
 	settle(g);
 }
 
-static uint64_t
-signatures_of(const struct scan *s)
-{
-	struct scan_state state;
-
-	scanner_state(&state);
-	return state.generation == s->signatures ? state.signatures : 0;
-}
-
 static void
 scanned(struct mail *m)
 {
@@ -434,8 +425,8 @@ scanned(struct mail *m)
 	g->row.type = g->scan.type;
 	g->row.found = g->scan.verdict == SCAN_CLEAN ? "" : g->scan.text;
 	g->row.scanned_us = clock_wall_us();
-	g->row.signatures_n = signatures_of(&g->scan);
-	g->row.signatures_s = g->row.signatures_n ? g->scan.signatures_s : 0;
+	g->row.signatures_n = g->scan.signatures_n;
+	g->row.signatures_s = g->scan.signatures_s;
 	judge_content(g);
 }
 

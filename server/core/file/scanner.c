@@ -59,7 +59,7 @@ answer_error(struct scan *s, const char *why)
 	s->why = SCAN_WHY_NONE;
 	snprintf(s->text, sizeof(s->text), "%s", why);
 	s->type[0] = '\0';
-	s->signatures = 0;
+	s->signatures = s->signatures_n = 0;
 	s->signatures_s = 0;
 	answer(s);
 }
@@ -123,12 +123,15 @@ scanner_look_at_queue(struct scanner *sc)
 		fail_queued(sc, why);
 }
 
-static int64_t
-signatures_of(const struct scanner *sc, uint64_t generation)
+/* A worker may still have the signatures before those in force. */
+static void
+note_signatures(const struct scanner *sc, struct scan *s, uint64_t generation)
 {
-	if (generation == sc->state.generation)
-		return sc->state.newest_s;
-	return generation == sc->before.generation ? sc->before.newest_s : 0;
+	const struct scan_state *st = generation == sc->state.generation ? &sc->state : generation == sc->before.generation ? &sc->before : NULL;
+
+	s->signatures = generation;
+	s->signatures_s = generation && st ? st->newest_s : 0;
+	s->signatures_n = generation && st ? st->signatures : 0;
 }
 
 static struct list *
@@ -153,8 +156,7 @@ scanner_take_answer(struct scanner *sc, const struct scan_answer *a)
 	s->why = (enum scan_why)a->why;
 	memcpy(s->text, a->text, sizeof(s->text));
 	memcpy(s->type, a->type, sizeof(s->type));
-	s->signatures = a->signatures;
-	s->signatures_s = signatures_of(sc, a->signatures);
+	note_signatures(sc, s, a->signatures);
 	log_debug(NULL, "scanned", "id=%" PRIu64 " size=%" PRIu64 " verdict=%d why=%d text=%s type=%s ms=%u", s->id, s->size, (int)s->verdict,
 		(int)s->why, s->text, s->type, (unsigned)a->took_ms);
 	answer(s);

@@ -31,7 +31,8 @@ struct scan {
 	char text[SCAN_TEXT_MAX];
 	char type[SCAN_TYPE_MAX];
 	uint64_t signatures;     /* the generation it was scanned with, of the program's run at that time; 0: none */
-	int64_t signatures_s;    /* when the newest of these were made (scan_state.newest_s); 0: not known */
+	int64_t signatures_s;    /* when the newest of these were made (scan_state.newest_s); 0: not known, nor is the next */
+	uint64_t signatures_n;   /* how many these are */
 	/* The scanner's */
 	void (*run)(struct mail *m);
 	int64_t since_us;
