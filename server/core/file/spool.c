@@ -99,6 +99,23 @@ spool_new(uint64_t max, struct err *e)
 	return NULL;
 }
 
+int
+spool_extend(struct spool *s, uint64_t max, struct err *e)
+{
+	struct config *c = config_get();
+	uint64_t limit = c->limits.spool_bytes, more = max - s->max;
+
+	config_unref(c);
+	if (!reserve(more, limit))
+		return err_set(e, EAGAIN, "too many files are being received at the moment (limits.spool_bytes)");
+	if (!disk_has_room()) {
+		atomic_fetch_sub(&reserved, more);
+		return err_set(e, ENOSPC, "the disk for files is full");
+	}
+	s->max = max;
+	return 0;
+}
+
 static void
 give_early(struct spool *s)
 {

@@ -19,6 +19,8 @@ struct spool;
 
 /* For at most `max` bytes. NULL: the disk, or all spools together (limits.spool_bytes), have no room for so many: `e` says why. Any thread. */
 struct spool *spool_new(uint64_t max, struct err *e) MUST_CHECK;
+/* From now on for at most `max` bytes, which is more than before. -1: there is no room for so many; it stays as it was. */
+int spool_extend(struct spool *s, uint64_t max, struct err *e) MUST_CHECK;
 /* Appends. -1: more than `max`, or the disk is full: it is of no use any more but to be freed. */
 int spool_write(struct spool *s, const void *p, size_t n, struct err *e) MUST_CHECK;
 uint64_t spool_size(const struct spool *s);
