@@ -143,6 +143,8 @@ int64_t module_account_created_us(const struct hook *h); /* what is older belong
 /* Is the account an administrator's; is it in this group of the organisation (`chancery user set`)? */
 bool module_account_is_admin(const struct hook *h);
 bool module_account_in_group(const struct hook *h, const char *group);
+/* All its groups, a line each; "": none. */
+const char *module_account_groups(const struct hook *h);
 /* Is the sender of h->stanza, a local session on this reactor, an administrator? For MODULE_SERVER handlers. */
 bool module_sender_is_admin(const struct hook *h);
 /* The session that sent h->stanza; NULL when it is not one of this reactor's, or has ended. For MODULE_SERVER handlers. */

@@ -7,8 +7,8 @@
 #include "core/file/judge.h"
 #include "module.h"
 
-/* Judges the file and goes on: f->verdict says how. `f`, its spool and its texts live in hook_memory(h), or as long. f->home, f->owner,
- * f->arena and f->groups (of h's account; "" when there is none) are set here. `ok` is always true: f->verdict says what went wrong. */
+/* Judges the file and goes on: f->verdict says how. `f`, its spool and its texts live in hook_memory(h), or as long. f->home, f->owner
+ * and f->arena are set here, and f->groups when it is NULL (to those of h's account; "" when there is none). `ok` is always true: f->verdict says what went wrong. */
 enum hook_verdict hook_judge(struct hook *h, struct judgement *f, void *data, hook_then_fn then);
 
 #endif

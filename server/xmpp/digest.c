@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 
 static struct algorithm {
 	const char *name;
@@ -74,24 +75,87 @@ scram_hash_size(enum scram_hash h)
 	return algorithms[h].size;
 }
 
+static const struct named {
+	const char *name, *openssl;
+	size_t size;
+} names[] = {
+	{ "sha-1", "SHA1", 20 },
+	{ "sha-256", "SHA256", 32 },
+	{ "sha-512", "SHA512", 64 },
+	{ "sha3-256", "SHA3-256", 32 },
+	{ "sha3-512", "SHA3-512", 64 },
+	{ "md5", "MD5", 16 }, /* what SI announces (XEP-0096); the last: not a name of XEP-0300 that anything is believed by */
+};
+
+static const struct named *
+find_named(const char *name)
+{
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(names[i].name, name))
+			return &names[i];
+	return NULL;
+}
+
 size_t
 digest_named(const char *name, const void *p, size_t n, uint8_t out[DIGEST_MAX])
 {
-	static const struct {
-		const char *name, *openssl;
-	} names[] = {
-		{ "sha-1", "SHA1" },
-		{ "sha-256", "SHA256" },
-		{ "sha-512", "SHA512" },
-		{ "sha3-256", "SHA3-256" },
-		{ "sha3-512", "SHA3-512" },
-	};
+	const struct named *d = find_named(name);
 	size_t size = 0;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(names[i].name, name))
-			must(EVP_Q_digest(NULL, names[i].openssl, NULL, p, n, out, &size), "EVP_Q_digest");
+	if (d && strcmp(d->name, "md5"))
+		must(EVP_Q_digest(NULL, d->openssl, NULL, p, n, out, &size), "EVP_Q_digest");
 	return size;
+}
+
+/* In pieces */
+
+struct digest_sum {
+	EVP_MD_CTX *ctx;
+	EVP_MD *md;
+};
+
+size_t
+digest_sum_size(const char *name)
+{
+	const struct named *d = find_named(name);
+
+	return d ? d->size : 0;
+}
+
+struct digest_sum *
+digest_sum_new(const char *name)
+{
+	const struct named *d = find_named(name);
+	struct digest_sum *s;
+
+	if (!d)
+		return NULL;
+	s = NEW(struct digest_sum);
+	s->md = EVP_MD_fetch(NULL, d->openssl, NULL);
+	s->ctx = EVP_MD_CTX_new();
+	must(s->md && s->ctx && EVP_DigestInit_ex2(s->ctx, s->md, NULL), "EVP_DigestInit");
+	return s;
+}
+
+void
+digest_sum_add(struct digest_sum *s, const void *p, size_t n)
+{
+	must(EVP_DigestUpdate(s->ctx, p, n), "EVP_DigestUpdate");
+}
+
+size_t
+digest_sum_end(struct digest_sum *s, uint8_t out[DIGEST_MAX])
+{
+	unsigned n = 0;
+
+	if (!s)
+		return 0;
+	if (out)
+		must(EVP_DigestFinal_ex(s->ctx, out, &n), "EVP_DigestFinal");
+	EVP_MD_CTX_free(s->ctx);
+	EVP_MD_free(s->md);
+	free(s);
+	return n;
 }
 
 void

@@ -17,6 +17,13 @@ struct digest_part {
 #define DIGEST_MAX 64
 size_t digest_named(const char *name, const void *p, size_t n, uint8_t out[DIGEST_MAX]);
 
+/* The same and "md5", of what comes in pieces. Size 0 and NULL: unknown name. digest_sum_end frees it; `out` NULL: only that. NULL is fine. */
+struct digest_sum;
+size_t digest_sum_size(const char *name);
+struct digest_sum *digest_sum_new(const char *name);
+void digest_sum_add(struct digest_sum *s, const void *p, size_t n);
+size_t digest_sum_end(struct digest_sum *s, uint8_t out[DIGEST_MAX]);
+
 void digest_hash(enum scram_hash h, const void *p, size_t n, uint8_t out[SCRAM_MAX]);
 /* Of the parts one after another. The key is scram_hash_size() or any other length. */
 void digest_hmac(enum scram_hash h, const void *key, size_t key_len,

@@ -25,7 +25,8 @@ begin(struct hook_chain *c, void *arg)
 	f->mail.run = judged;
 	f->home = reactor_current();
 	f->arena = chain_memory(c);
-	f->groups = u && u->groups ? arena_strdup(f->arena, u->groups) : "";
+	if (!f->groups)
+		f->groups = u && u->groups ? arena_strdup(f->arena, u->groups) : "";
 	judge_submit(f);
 }
 

@@ -21,6 +21,12 @@ module_account_in_group(const struct hook *h, const char *group)
 	return h->user && h->user->state == USER_READY && user_in_group(h->user, group);
 }
 
+const char *
+module_account_groups(const struct hook *h)
+{
+	return h->user && h->user->state == USER_READY && h->user->groups ? h->user->groups : "";
+}
+
 /* Where a handler of the server runs, there the sender lives; what comes from elsewhere names nobody of ours. */
 static struct user *
 sender_of(const struct hook *h)
