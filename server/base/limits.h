@@ -72,6 +72,8 @@
 	X(file_slots, 50, 1, 10000, "Upload slots of an account that nothing has been put into yet") \
 	X(file_slot_seconds, 300, 10, 86400, "How long such a slot waits for its PUT, from the first byte to the last as well, longer for large files") \
 	X(file_transfers, 10, 1, 1000, "In-band transfers of an account at a time") \
+	X(file_idle_seconds, 120, 1, 86400, "An in-band transfer in which nothing moves") \
+	X(file_offer_seconds, 900, 1, 86400, "An offered file that nobody takes or sends") \
 	X(spool_bytes, 4294967296, 1048576, 1099511627776, "Files being collected, all together, by what was announced") \
 	X(scans_waiting, 1000, 1, 100000, "Files waiting to be scanned") \
 	X(scans_at_once, 16, 1, 256, "Files with the scanner at a time; it has files.workers of them at work") \

@@ -130,6 +130,10 @@ struct buf;
 	X(SIGNATURES, GAUGE, "chancery_signatures", "Virus signatures in force") \
 	X(SIGNATURES_AGE, GAUGE, "chancery_signatures_age_seconds", "Age of the newest of them") \
 	X(FILES_DISK_FAILED, COUNTER, "chancery_files_disk_failed_total", "Files that could not be put into the vault or the quarantine") \
+	X(TRANSFERS, GAUGE, "chancery_transfers", "In-band transfers offered or under way, at each end that is ours") \
+	X(TRANSFERS_GIVEN, COUNTER, "chancery_transfers_given_total", "In-band transfers that were scanned and have reached their recipient") \
+	X(TRANSFERS_REFUSED, COUNTER, "chancery_transfers_refused_total", "Offers of in-band transfers refused: by policy, or for a way past the server") \
+	X(TRANSFERS_BROKEN, COUNTER, "chancery_transfers_broken_total", "In-band transfers that broke the rules, were cut short or stood still") \
 	X(TURN, HISTOGRAM, "chancery_reactor_turn_microseconds", "Time of one reactor turn") \
 	X(TURNS_SLOW, COUNTER, "chancery_reactor_slow_callbacks_total", "Callbacks over 50 ms")
 

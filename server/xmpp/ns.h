@@ -69,6 +69,7 @@
 	X(NS_ADDRESS, "http://jabber.org/protocol/address") \
 	X(NS_MUC_USER, "http://jabber.org/protocol/muc#user") \
 	X(NS_CONFERENCE, "jabber:x:conference") \
+	X(NS_JINGLE, "urn:xmpp:jingle:1") \
 	X(NS_JINGLE_MESSAGE, "urn:xmpp:jingle-message:0") \
 	X(NS_COMMANDS, "http://jabber.org/protocol/commands") \
 	X(NS_VCARD, "vcard-temp") \

@@ -44,6 +44,8 @@
 	X(contactinfo) \
 	X(datapolicy) \
 	X(external) \
+	/* RECV_CHECK: takes files over, so behind block lists. SEND_CHECK: before whoever counts messages, as their pieces are none. */ \
+	X(transfer) \
 	/* SEND_CHECK: takes out what pretends to be a copy, before others look at the message. */ \
 	X(carbons) \
 	X(csi) \

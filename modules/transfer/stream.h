@@ -1,0 +1,129 @@
+/*
+ * stream: an in-band bytestream (XEP-0047) between a session of ours and somebody else, from its offer to its end; and what has been collected
+ * of it. Kept with the account whose session it is.
+ *
+ * A stream has two directions, a flow each. A flow is collected, judged and given at the home of the account it is for; when that is not an
+ * account of ours, at the home of its sender. So where both ends are ours each home has a record of the stream, and its own flow to mind.
+ */
+#ifndef TRANSFER_STREAM_H
+#define TRANSFER_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "module_file.h"
+#include "xmpp/digest.h"
+
+/* Whose the other end is, seen from the account. */
+enum side { PEER, OWN };
+
+static inline enum side
+other_side(enum side s)
+{
+	return s == PEER ? OWN : PEER;
+}
+
+/* Ids of what we send in somebody's name: this and random digits. An answer with such an id is ours. */
+#define TRANSFER_ID "transfer-"
+#define TRANSFER_ID_SIZE (sizeof(TRANSFER_ID) + 24)
+
+enum flow_state {
+	FLOW_COLLECT, /* its sender sends */
+	FLOW_JUDGE,   /* it is whole: a judgement is on its way */
+	FLOW_GIVE,    /* it passed, and is given to whom it is for */
+	FLOW_GIVEN,
+};
+
+struct flow {
+	enum flow_state state;
+	struct spool *spool;         /* NULL: nothing has come yet */
+	uint64_t room;               /* the spool was made for so many bytes */
+	uint16_t seq;                /* of what comes next */
+	uint16_t give_seq;           /* of what is given next */
+	uint64_t given;
+	size_t under_way;            /* of these, what the answer to `id` is about */
+	char id[TRANSFER_ID_SIZE];   /* waits for the answer to this; "": for none */
+};
+
+/* What was said of the file before (SI, Jingle). */
+struct announced {
+	bool known;                  /* there was an offer */
+	enum side sender;
+	char *name, *type;           /* NULL: not said */
+	bool sized;
+	uint64_t size;
+	char *algorithm;             /* of XEP-0300, or "md5"; NULL: no hash that we know */
+	uint8_t hash[DIGEST_MAX];
+	size_t hash_size;            /* 0: it comes later, or never */
+	struct digest_sum *sum;      /* of what has come */
+	char *jingle;                /* its session; NULL: none */
+	char *content;               /* its name there */
+	bool by_responder;           /* who added it (XEP-0166, creator) */
+};
+
+enum stream_state {
+	STREAM_OFFERED, /* by SI or Jingle, or refused by its <open/> with a hope for another */
+	STREAM_OPENING, /* <open/> has not been answered */
+	STREAM_OPEN,
+};
+
+struct stream {
+	struct list link;            /* struct transfers.streams */
+	struct transfers *of;
+	struct jid *own, *peer;      /* own is a full address */
+	char *sid;
+	bool far;                    /* the peer has no home here: its flow is ours, too */
+	enum stream_state state;
+	enum side opener;
+	char *question;              /* id of the offer or the <open/> that waits for its answer; NULL: none */
+	uint16_t block_size;
+	bool by_message;
+	struct flow flow[2];         /* by who sends */
+	bool closed[2];              /* who has sent <close/> */
+	char *close_id;              /* of one that has not been answered; NULL: none */
+	struct announced file;
+	bool gone;                   /* our session has ended */
+	unsigned judging;            /* judgements that have not come back */
+	bool over;                   /* out of the list; freed when they have */
+	int64_t active_ms;
+};
+
+/* With the account. */
+struct transfers {
+	struct list streams;         /* oldest first */
+	unsigned n;
+	struct list sessions;        /* Jingle sessions about files (jingle.h) */
+	unsigned nsessions;
+	bool ticking;
+};
+
+struct transfers *transfers_new(void);
+void transfers_free(void *data);
+
+struct stream *stream_find(const struct transfers *t, const struct jid *own, const struct jid *peer, const char *sid);
+/* NULL, and h->error set: too many, of this sender or in all. */
+struct stream *stream_new(struct hook *h, struct transfers *t, const struct jid *own, const struct jid *peer, const char *sid, enum side opener);
+/* Out of the list, and freed now or after its judgements. */
+void stream_end(struct stream *s);
+/* After a judgement has come back. False: the stream is over, and has gone. */
+bool stream_judged(struct stream *s);
+
+/* Is the flow that this side sends minded here? */
+static inline bool
+stream_minds(const struct stream *s, enum side sender)
+{
+	return sender == PEER || s->far;
+}
+
+/* Saying something in the other's name. Takes the stanza. */
+void stream_say(struct hook *h, const struct stream *s, enum side to, struct stanza *st);
+void stream_result(struct hook *h, const struct stream *s, enum side to, const char *id);
+void stream_error(struct hook *h, const struct stream *s, enum side to, const char *id, enum xerror e, const char *type, const char *text);
+void transfer_id(char id[TRANSFER_ID_SIZE]);
+/* An IQ of type set with an id of ours, which is written to `id` when that is not NULL. */
+struct stanza *stream_question(char id[TRANSFER_ID_SIZE]);
+/* <close/>, whose answer goes to nobody. */
+void stream_close(struct hook *h, const struct stream *s, enum side to, char id[TRANSFER_ID_SIZE]);
+
+#endif
