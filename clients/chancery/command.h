@@ -33,9 +33,15 @@ struct command {
 	const char *more;  /* for --help; may be NULL */
 };
 
-extern const struct command command_user[], command_device[], command_invite[], command_room[], command_federation[], command_files[], command_server[]; /* ended by a NULL noun */
-/* Options that `federation` takes and nobody else; ended by a NULL name. */
+extern const struct command command_user[], command_device[], command_invite[], command_room[], command_federation[], command_files[],
+	command_quarantine[], command_server[]; /* ended by a NULL noun */
+/* Options that `federation` takes, `quarantine` some of them, and nobody else; ended by a NULL name. */
 extern const struct option federation_options[];
+bool options_has(const struct options *o, const char *name);
+/* The last one given; NULL. */
+const char *options_value(const struct options *o, const char *name);
+/* Were none given but those that the command takes (names with spaces between)? Others would be forgotten in silence. -1: said so. */
+int options_only(const struct options *o, const char *names);
 
 /* Says why on standard error; returns EXIT_REFUSED. */
 int command_fail(const struct err *e);

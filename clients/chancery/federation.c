@@ -28,43 +28,6 @@ static const char *const passes[] = {"messages", "presence", "rooms", "files", "
 
 /* Options */
 
-static bool
-has(const struct options *o, const char *name)
-{
-	return json_object_get(o->given, name) != NULL;
-}
-
-/* The last one given. */
-static const char *
-value(const struct options *o, const char *name)
-{
-	const json_t *list = json_object_get(o->given, name);
-
-	return json_string_value(json_array_get(list, json_array_size(list) - 1));
-}
-
-/* Those that the command does not take would be forgotten in silence. */
-static int
-only(const struct options *o, const char *names)
-{
-	const char *name;
-	json_t *v;
-
-	json_object_foreach(o->given, name, v) {
-		size_t n = strlen(name);
-		bool found = false;
-
-		(void)v;
-		for (const char *s = names; (s = strstr(s, name)) != NULL && !found; s += n)
-			found = (s == names || s[-1] == ' ') && (s[n] == ' ' || s[n] == '\0');
-		if (!found) {
-			fprintf(stderr, "chancery: --%s is not for this command\n", name);
-			return -1;
-		}
-	}
-	return 0;
-}
-
 static int
 usage_error(const char *text)
 {
@@ -99,21 +62,21 @@ read_ca(const char *file)
 static int
 add_trust(const struct options *o, json_t *args)
 {
-	int kinds = has(o, "pin") + has(o, "ca") + has(o, "public-ca") + has(o, "dane");
+	int kinds = options_has(o, "pin") + options_has(o, "ca") + options_has(o, "public-ca") + options_has(o, "dane");
 	json_t *ca;
 
 	if (kinds > 1)
 		return usage_error("--pin, --ca, --public-ca and --dane: one of them");
-	if (has(o, "pin")) {
+	if (options_has(o, "pin")) {
 		json_object_set_new(args, "trust", json_string("pins"));
 		json_object_set(args, "pins", json_object_get(o->given, "pin"));
-	} else if (has(o, "dane")) {
+	} else if (options_has(o, "dane")) {
 		json_object_set_new(args, "trust", json_string("dane"));
 	} else if (kinds == 1) {
 		json_object_set_new(args, "trust", json_string("ca"));
 	}
-	if (has(o, "ca")) {
-		ca = read_ca(value(o, "ca"));
+	if (options_has(o, "ca")) {
+		ca = read_ca(options_value(o, "ca"));
 		if (ca == NULL)
 			return EXIT_REFUSED;
 		json_object_set_new(args, "ca", ca);
@@ -128,9 +91,9 @@ read_switch(const struct options *o, const char *name, bool *given, bool *on)
 	char no[32];
 
 	snprintf(no, sizeof no, "no-%s", name);
-	*on = has(o, name);
-	*given = *on || has(o, no);
-	if (!*on || !has(o, no))
+	*on = options_has(o, name);
+	*given = *on || options_has(o, no);
+	if (!*on || !options_has(o, no))
 		return 0;
 	fprintf(stderr, "chancery: --%s and --%s: one of them\n", name, no);
 	return -1;
@@ -163,7 +126,7 @@ add_switches(const struct options *o, json_t *args)
 static int
 add_rate(const struct options *o, json_t *args, const char *option, const char *key)
 {
-	const char *text = value(o, option);
+	const char *text = options_value(o, option);
 	uint64_t n;
 
 	if (text == NULL)
@@ -184,15 +147,15 @@ add_arguments(const struct options *o, json_t *args)
 	int rc;
 
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-		if (has(o, texts[i]))
-			json_object_set_new(args, texts[i], json_string(value(o, texts[i])));
+		if (options_has(o, texts[i]))
+			json_object_set_new(args, texts[i], json_string(options_value(o, texts[i])));
 	if (o->owner != NULL)
 		json_object_set_new(args, "owner", json_string(o->owner));
-	if (has(o, "who") && has(o, "everybody"))
+	if (options_has(o, "who") && options_has(o, "everybody"))
 		return usage_error("--who and --everybody: one of them");
-	if (has(o, "who"))
+	if (options_has(o, "who"))
 		json_object_set(args, "who", json_object_get(o->given, "who"));
-	else if (has(o, "everybody"))
+	else if (options_has(o, "everybody"))
 		json_object_set_new(args, "who", json_array());
 	if ((rc = add_trust(o, args)) != 0 || (rc = add_switches(o, args)) != 0 ||
 	    (rc = add_rate(o, args, "per-minute", "per_minute")) != 0)
@@ -278,7 +241,7 @@ federation_allow(const struct options *o, int argc, char **argv)
 	int rc = add_arguments(o, args);
 
 	(void)argc;
-	if (rc == 0 && has(o, "since"))
+	if (rc == 0 && options_has(o, "since"))
 		rc = usage_error("--since is not for this command");
 	if (rc != 0) {
 		json_decref(args);
@@ -291,11 +254,11 @@ static int
 federation_deny(const struct options *o, int argc, char **argv)
 {
 	(void)argc;
-	if (only(o, "reason") != 0)
+	if (options_only(o, "reason") != 0)
 		return EXIT_USAGE;
-	if (!has(o, "reason"))
+	if (!options_has(o, "reason"))
 		return usage_error("a reason is needed: --reason TEXT");
-	return say(o, command_ask(o, "federation", "deny", json_pack("{s:s, s:s}", "domain", argv[0], "reason", value(o, "reason"))),
+	return say(o, command_ask(o, "federation", "deny", json_pack("{s:s, s:s}", "domain", argv[0], "reason", options_value(o, "reason"))),
 		   "no longer allowed; its streams are closed");
 }
 
@@ -308,7 +271,7 @@ federation_list(const struct options *o, int argc, char **argv)
 	json_t *rows;
 
 	(void)argc, (void)argv;
-	if (only(o, "") != 0)
+	if (options_only(o, "") != 0)
 		return EXIT_USAGE;
 	rows = command_ask(o, "federation", "list", NULL);
 	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
@@ -330,7 +293,7 @@ federation_show(const struct options *o, int argc, char **argv)
 	json_t *rows, *row;
 
 	(void)argc;
-	if (only(o, "") != 0)
+	if (options_only(o, "") != 0)
 		return EXIT_USAGE;
 	rows = command_ask(o, "federation", "show", json_pack("{s:s}", "domain", argv[0]));
 	if (rows == NULL)
@@ -372,9 +335,9 @@ federation_report(const struct options *o, int argc, char **argv)
 	struct buf out = {0};
 
 	(void)argc, (void)argv;
-	if (only(o, "since") != 0)
+	if (options_only(o, "since") != 0)
 		return EXIT_USAGE;
-	rows = command_ask(o, "federation", "report", json_pack("{s:s*}", "since", value(o, "since")));
+	rows = command_ask(o, "federation", "report", json_pack("{s:s*}", "since", options_value(o, "since")));
 	if (rows == NULL)
 		return EXIT_REFUSED;
 	if (o->json) {
@@ -402,7 +365,7 @@ federation_proposals(const struct options *o, int argc, char **argv)
 	json_t *rows;
 
 	(void)argc, (void)argv;
-	if (only(o, "") != 0)
+	if (options_only(o, "") != 0)
 		return EXIT_USAGE;
 	rows = command_ask(o, "federation", "proposals", NULL);
 	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
@@ -414,7 +377,7 @@ read_id(const struct options *o, const char *text)
 {
 	int64_t id;
 
-	if (only(o, "") != 0)
+	if (options_only(o, "") != 0)
 		return -1;
 	if (text_i64(text, strlen(text), 1, INT64_MAX, &id))
 		return id;
@@ -457,7 +420,7 @@ federation_test(const struct options *o, int argc, char **argv)
 	size_t i;
 
 	(void)argc;
-	if (only(o, "") != 0)
+	if (options_only(o, "") != 0)
 		return EXIT_USAGE;
 	rows = command_ask(o, "federation", "test", json_pack("{s:s}", "domain", argv[0]));
 	if (rows == NULL)
@@ -491,10 +454,10 @@ federation_pin(const struct options *o, int argc, char **argv)
 	json_t *rows;
 
 	(void)argc;
-	if (only(o, "reason") != 0)
+	if (options_only(o, "reason") != 0)
 		return EXIT_USAGE;
 	rows = command_ask(o, "federation", "pin", json_pack("{s:s, s:s*, s:s*}", "domain", argv[0], "owner", o->owner, "reason",
-								 value(o, "reason")));
+								 options_value(o, "reason")));
 	if (rows == NULL)
 		return EXIT_REFUSED;
 	proposal = json_object_get(json_array_get(rows, 0), "proposal");

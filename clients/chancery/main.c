@@ -17,7 +17,8 @@
 
 #define DEFAULT_CONFIG "/etc/chancery/chancery.yaml"
 
-static const struct command *const tables[] = {command_user, command_device, command_invite, command_room, command_federation, command_files, command_server};
+static const struct command *const tables[] = {command_user, command_device, command_invite, command_room, command_federation, command_files,
+	command_quarantine, command_server};
 #define NTABLES (sizeof tables / sizeof *tables)
 
 int
@@ -305,7 +306,7 @@ perform(struct options *o, int argc, char **argv)
 		return show_help(noun, c);
 	if (c == NULL)
 		return wrong_usage(noun, verb);
-	if (json_object_size(o->given) > 0 && strcmp(c->noun, "federation") != 0) {
+	if (json_object_size(o->given) > 0 && strcmp(c->noun, "federation") != 0 && strcmp(c->noun, "quarantine") != 0) {
 		fprintf(stderr, "chancery: --%s is not for this command\n", json_object_iter_key(json_object_iter(o->given)));
 		return EXIT_USAGE;
 	}

@@ -118,7 +118,7 @@ find_verb(const char *noun, const char *verb)
 							    request_server_verbs, request_announce_verbs,
 							    request_invite_verbs, request_room_verbs,
 							    request_federation_verbs, request_federation_look_verbs,
-							    request_federation_test_verbs, request_scanner_verbs};
+							    request_federation_test_verbs, request_scanner_verbs, request_files_verbs};
 
 	for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
 		for (const struct request_verb *v = tables[t]; v->noun != NULL; v++)

@@ -6,7 +6,7 @@
 
 #include "xmpp/jid.h"
 
-/* Tells the account (an account of one of our hosts; for any other address it does nothing). From a reactor. What the archive does not take is
+/* Tells the account (an account of one of our hosts; for any other address it does nothing). Any thread. What the archive does not take is
  * logged and forgotten. */
 void notice_send(const struct jid *to, const char *text);
 /* The same about what somebody else did: said once a minute at most for the two of them. */
