@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "core/component/component.h"
 #include "core/federation/federation.h"
+#include "core/file/aftercare.h"
 #include "core/file/scanner.h"
 #include "core/file/vault.h"
 #include "core/stream/auth.h"
@@ -285,6 +286,7 @@ start_streams(void *arg)
 	c2s_home_start();
 	component_home_start();
 	federation_home_start();
+	aftercare_home_start();
 }
 
 static int
@@ -334,6 +336,7 @@ start(struct config *c, struct err *e)
 		return err_set(e, 0, "threads could not be started");
 	home_start_all();
 	home_call_each(start_streams, NULL);
+	aftercare_prepare();
 	if (scanner_start())
 		return err_set(e, 0, "the thread of the scanner could not be started");
 	if (start_store(c, e) || federation_start(c, e) || admin_start(&admin, e) || write_pid(c->process.pid_file, e))
@@ -393,6 +396,7 @@ stop_streams(void *arg)
 	c2s_home_stop();
 	component_home_stop();
 	federation_home_stop();
+	aftercare_home_stop();
 }
 
 static void

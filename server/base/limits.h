@@ -79,6 +79,7 @@
 	X(scans_at_once, 16, 1, 256, "Files with the scanner at a time; it has files.workers of them at work") \
 	X(scan_seconds, 120, 1, 3600, "From the end of a file to its verdict") \
 	X(scan_memory, 4294967296, 268435456, 1099511627776, "Memory that a worker of the scanner may take above the signatures, all of them share these") \
+	X(rescans_per_minute, 600, 1, 100000, "Kept files that are scanned again in a minute after signatures have changed") \
 	X(archive_bytes, 1073741824, 1048576, 17179869184, "What an archive has in all, unpacked; more cannot be scanned") \
 	X(archive_members, 10000, 1, 1000000, "Files in an archive, those of archives in it included") \
 	X(archive_depth, 16, 1, 64, "Archives in archives") \

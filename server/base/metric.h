@@ -129,6 +129,9 @@ struct buf;
 	X(SCANNER_LOST, COUNTER, "chancery_scanner_workers_lost_total", "Workers of it that crashed, hung or ran out of memory") \
 	X(SIGNATURES, GAUGE, "chancery_signatures", "Virus signatures in force") \
 	X(SIGNATURES_AGE, GAUGE, "chancery_signatures_age_seconds", "Age of the newest of them") \
+	X(FILES_RESCANNED, COUNTER, "chancery_files_rescanned_total", "Kept files that were scanned again with newer signatures") \
+	X(FILES_WITHDRAWN, COUNTER, "chancery_files_withdrawn_total", "Of all kept files, those that newer signatures found infected: people had them") \
+	X(FILES_SWEPT, COUNTER, "chancery_files_swept_total", "Files of the vault that nothing referred to any more, removed") \
 	X(FILES_DISK_FAILED, COUNTER, "chancery_files_disk_failed_total", "Files that could not be put into the vault or the quarantine") \
 	X(TRANSFERS, GAUGE, "chancery_transfers", "In-band transfers offered or under way, at each end that is ours") \
 	X(TRANSFERS_GIVEN, COUNTER, "chancery_transfers_given_total", "In-band transfers that were scanned and have reached their recipient") \

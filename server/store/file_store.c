@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/text.h"
 
 #define NUMBER 24
@@ -37,31 +38,80 @@ file_hash(const uint8_t sha256[SHA256_SIZE], char out[FILE_HASH_SIZE])
 	return out;
 }
 
+#define ROW "size, type, state, found, (" EPOCH("scanned_at") " * 1000000)::bigint, " EPOCH("signatures_at") "::bigint, signatures_n, kept, quarantined," \
+	" encode(sha256, 'hex')"
+
+/* The first row of ROW, if there is one. Clears r. */
+static struct file_row *
+read_row(PGresult *r, struct arena *a)
+{
+	struct file_row *f = NULL;
+
+	if (PQntuples(r) > 0) {
+		f = arena_zalloc(a, sizeof(*f));
+		f->size = (uint64_t)sql_i64(r, 0, 0);
+		f->type = arena_strdup(a, sql_text(r, 0, 1));
+		f->state = (enum file_state)sql_i64(r, 0, 2);
+		f->found = arena_strdup(a, sql_text(r, 0, 3));
+		f->scanned_us = sql_i64(r, 0, 4);
+		f->signatures_s = sql_i64(r, 0, 5);
+		f->signatures_n = (uint64_t)sql_i64(r, 0, 6);
+		f->kept = sql_bool(r, 0, 7);
+		f->quarantined = sql_bool(r, 0, 8);
+		(void)text_unhex(sql_text(r, 0, 9), 2 * SHA256_SIZE, f->sha256);
+	}
+	PQclear(r);
+	return f;
+}
+
 enum sql_status
 file_find(struct sql *db, struct arena *a, const uint8_t sha256[SHA256_SIZE], struct file_row **out, struct err *e)
 {
 	char hash[FILE_HASH_SIZE];
 	PGresult *r;
-	enum sql_status st = sql_query(db, e, &r,
-		"SELECT size, type, state, found, (" EPOCH("scanned_at") " * 1000000)::bigint, " EPOCH("signatures_at") "::bigint, signatures_n,"
-		" kept, quarantined FROM chancery.file WHERE sha256 = $1::bytea", 1, file_hash(sha256, hash));
+	enum sql_status st = sql_query(db, e, &r, "SELECT " ROW " FROM chancery.file WHERE sha256 = $1::bytea", 1, file_hash(sha256, hash));
 
-	*out = NULL;
+	*out = st == SQL_OK ? read_row(r, a) : NULL;
+	return st;
+}
+
+enum sql_status
+file_to_rescan(struct sql *db, struct arena *a, int64_t signatures_s, uint64_t signatures_n, const struct file_place *after,
+	struct file_row **out, struct err *e)
+{
+	char made[NUMBER], n[NUMBER], at[NUMBER], hash[FILE_HASH_SIZE];
+	PGresult *r;
+	/* Microseconds in, microseconds out: the place is exact. */
+	enum sql_status st = sql_query(db, e, &r,
+		"SELECT " ROW " FROM chancery.file WHERE kept AND state = 1 AND (signatures_at, signatures_n) <> (" TIMESTAMP_S("$1") ", $2::bigint)"
+		" AND (scanned_at, sha256) > (" TIMESTAMP_US("$3") ", $4::bytea) ORDER BY scanned_at, sha256 LIMIT 1", 4,
+		number(made, signatures_s), number(n, (int64_t)signatures_n), number(at, after->scanned_us), file_hash(after->sha256, hash));
+
+	*out = st == SQL_OK ? read_row(r, a) : NULL;
+	return st;
+}
+
+enum sql_status
+file_known(struct sql *db, bool quarantined, const uint8_t (*sha256)[SHA256_SIZE], size_t n, bool *known, struct err *e)
+{
+	struct buf hashes = { 0 };
+	char hash[FILE_HASH_SIZE];
+	PGresult *r;
+	enum sql_status st;
+
+	/* An element of an array as PostgreSQL reads it: the backslash twice. */
+	for (size_t i = 0; i < n; i++)
+		buf_addf(&hashes, "%c\"\\%s\"", i ? ',' : '{', file_hash(sha256[i], hash));
+	buf_adds(&hashes, n ? "}" : "{}");
+	st = sql_query(db, e, &r,
+		"SELECT coalesce(CASE WHEN $2::boolean THEN f.quarantined ELSE f.kept END, false)"
+		" FROM unnest($1::bytea[]) WITH ORDINALITY AS g (sha256, place) LEFT JOIN chancery.file f ON f.sha256 = g.sha256 ORDER BY g.place",
+		2, buf_str(&hashes), truth(quarantined));
+	buf_fini(&hashes);
 	if (st != SQL_OK)
 		return st;
-	if (PQntuples(r) > 0) {
-		*out = arena_zalloc(a, sizeof(**out));
-		memcpy((*out)->sha256, sha256, SHA256_SIZE);
-		(*out)->size = (uint64_t)sql_i64(r, 0, 0);
-		(*out)->type = arena_strdup(a, sql_text(r, 0, 1));
-		(*out)->state = (enum file_state)sql_i64(r, 0, 2);
-		(*out)->found = arena_strdup(a, sql_text(r, 0, 3));
-		(*out)->scanned_us = sql_i64(r, 0, 4);
-		(*out)->signatures_s = sql_i64(r, 0, 5);
-		(*out)->signatures_n = (uint64_t)sql_i64(r, 0, 6);
-		(*out)->kept = sql_bool(r, 0, 7);
-		(*out)->quarantined = sql_bool(r, 0, 8);
-	}
+	for (size_t i = 0; i < n && (int)i < PQntuples(r); i++)
+		known[i] = sql_bool(r, (int)i, 0);
 	PQclear(r);
 	return SQL_OK;
 }

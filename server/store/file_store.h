@@ -39,6 +39,17 @@ enum sql_status file_put(struct sql *db, const struct file_row *f, enum file_sta
 /* It was judged again without a scan; `keep`: it is kept since now, if its state allows. The same lock, and *state (0: not known). */
 enum sql_status file_seen(struct sql *db, const uint8_t sha256[SHA256_SIZE], bool keep, enum file_state *state, struct err *e);
 
+/* The next one that is kept and has not been scanned with these signatures: the one that was scanned longest ago, behind the place `after`
+ * (that of the last one; zeros at first). NULL: there is none. */
+struct file_place {
+	int64_t scanned_us;
+	uint8_t sha256[SHA256_SIZE];
+};
+enum sql_status file_to_rescan(struct sql *db, struct arena *a, int64_t signatures_s, uint64_t signatures_n, const struct file_place *after,
+	struct file_row **out, struct err *e);
+/* Of these (n), those that are (quarantined false) kept, or else in the quarantine: known[i]. */
+enum sql_status file_known(struct sql *db, bool quarantined, const uint8_t (*sha256)[SHA256_SIZE], size_t n, bool *known, struct err *e);
+
 struct file_event {
 	int64_t id;             /* out */
 	const char *path;       /* "upload", "ibb", …: it was judged; "link": its address was sent; "download"; "rescan"; "quarantine" */

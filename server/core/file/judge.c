@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "core/config/config.h"
 #include "core/federation/federation.h"
+#include "core/file/aftercare.h"
 #include "core/file/file_policy.h"
 #include "core/file/notice.h"
 #include "core/file/vault.h"
@@ -105,6 +106,8 @@ finish(struct judging *g)
 			j->verdict == JUDGE_CLOSED ? j->text : g->row.found);
 	if (j->verdict == JUDGE_INFECTED)
 		tell_people(j);
+	if (j->verdict == JUDGE_INFECTED && g->was_kept)
+		aftercare_withdrawn(g->row.sha256, g->row.found);
 	jid_unref(g->server);
 	reactor_post(j->home, &j->mail);
 }

@@ -4,9 +4,11 @@
  */
 #include "core/file/vault.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +21,8 @@
 #define NAME_SIZE (2 * SHA256_SIZE + 2) /* "AB/CDEF…" and the NUL */
 
 static int folder[VAULT_FOLDERS] = { -1, -1, -1 };
+/* By the first byte of the hash: between asking how old a file is and removing it nobody finds it. */
+static pthread_mutex_t name_lock[256] = { [0 ... 255] = PTHREAD_MUTEX_INITIALIZER };
 
 int
 vault_folder(enum vault_folder f)
@@ -212,7 +216,11 @@ vault_link(enum vault_folder f, int fd, const uint8_t sha256[SHA256_SIZE], struc
 	bin = open_bin(f, name, true, e);
 	if (bin < 0)
 		return -1;
-	if ((linkat(AT_FDCWD, self, bin, name + 3, AT_SYMLINK_FOLLOW) && errno != EEXIST) || fsync(bin))
+	pthread_mutex_lock(&name_lock[sha256[0]]);
+	if (linkat(AT_FDCWD, self, bin, name + 3, AT_SYMLINK_FOLLOW) && (errno != EEXIST || fchmodat(bin, name + 3, 0400, 0)))
+		rc = err_set(e, errno, "%s", strerror(errno));
+	pthread_mutex_unlock(&name_lock[sha256[0]]);
+	if (!rc && fsync(bin))
 		rc = err_set(e, errno, "%s", strerror(errno));
 	(void)close(bin);
 	return rc;
@@ -231,7 +239,11 @@ vault_has(enum vault_folder f, const uint8_t sha256[SHA256_SIZE])
 	bin = folder[f] < 0 ? -1 : open_bin(f, name, false, &e);
 	if (bin < 0)
 		return false;
-	has = !fstatat(bin, name + 3, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode) && !fsync(bin);
+	pthread_mutex_lock(&name_lock[sha256[0]]);
+	/* Touched: whoever asks is about to refer to it (vault_sweep). */
+	has = !fstatat(bin, name + 3, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode) && !fchmodat(bin, name + 3, 0400, 0);
+	pthread_mutex_unlock(&name_lock[sha256[0]]);
+	has = has && !fsync(bin);
 	(void)close(bin);
 	return has;
 }
@@ -297,4 +309,61 @@ int
 vault_remove(const uint8_t sha256[SHA256_SIZE], struct err *e)
 {
 	return vault_unlink(VAULT_CONTENT, sha256, e);
+}
+
+/* What nobody refers to */
+
+static bool
+is_old(int bin, const char *name, int64_t before_s)
+{
+	struct stat st;
+
+	return !fstatat(bin, name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode) && st.st_ctime < before_s;
+}
+
+size_t
+vault_list(bool quarantine, uint8_t first, int64_t before_s, uint8_t (*out)[SHA256_SIZE], size_t max, struct err *e)
+{
+	char name[NAME_SIZE];
+	uint8_t sha256[SHA256_SIZE] = { first };
+	struct dirent *entry;
+	size_t n = 0;
+	DIR *d;
+	int bin;
+
+	name_of(sha256, name);
+	bin = open_bin(quarantine ? VAULT_QUARANTINE : VAULT_CONTENT, name, true, e);
+	d = bin < 0 ? NULL : fdopendir(bin);
+	if (!d) {
+		if (bin >= 0)
+			(void)close(bin);
+		return 0;
+	}
+	while (n < max && (entry = readdir(d))) {
+		if (strlen(entry->d_name) != NAME_SIZE - 4 || text_unhex(entry->d_name, NAME_SIZE - 4, sha256 + 1) != SHA256_SIZE - 1)
+			continue;
+		if (is_old(bin, entry->d_name, before_s))
+			memcpy(out[n++], sha256, SHA256_SIZE);
+	}
+	(void)closedir(d);
+	return n;
+}
+
+bool
+vault_sweep(bool quarantine, const uint8_t sha256[SHA256_SIZE], int64_t before_s)
+{
+	char name[NAME_SIZE];
+	struct err e;
+	bool gone;
+	int bin;
+
+	name_of(sha256, name);
+	bin = open_bin(quarantine ? VAULT_QUARANTINE : VAULT_CONTENT, name, false, &e);
+	if (bin < 0)
+		return false;
+	pthread_mutex_lock(&name_lock[sha256[0]]);
+	gone = is_old(bin, name + 3, before_s) && !unlinkat(bin, name + 3, 0);
+	pthread_mutex_unlock(&name_lock[sha256[0]]);
+	(void)close(bin);
+	return gone;
 }

@@ -12,6 +12,8 @@
 #ifndef CORE_VAULT_H
 #define CORE_VAULT_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -32,5 +34,11 @@ int quarantine_withdraw(const uint8_t sha256[SHA256_SIZE], struct err *e) MUST_C
 /* Out of it, back among those that are kept; the content is checked against its hash. */
 int quarantine_release(const uint8_t sha256[SHA256_SIZE], struct err *e) MUST_CHECK;
 int quarantine_remove(const uint8_t sha256[SHA256_SIZE], struct err *e) MUST_CHECK;
+
+/* Of those whose hash begins with `first` and that nobody has touched since `before_s` (vault_keep, quarantine_put touch what is there
+ * already): at most `max`. */
+size_t vault_list(bool quarantine, uint8_t first, int64_t before_s, uint8_t (*out)[SHA256_SIZE], size_t max, struct err *e) MUST_CHECK;
+/* Removes one that nobody refers to, unless it has been touched since then. False: it is there. */
+bool vault_sweep(bool quarantine, const uint8_t sha256[SHA256_SIZE], int64_t before_s);
 
 #endif

@@ -52,6 +52,13 @@ scanner_condition(void)
 }
 
 void
+scanner_on_new_signatures(void (*fn)(void *arg, uint64_t generation), void *arg)
+{
+	(void)fn;
+	(void)arg;
+}
+
+void
 scanner_submit(struct scan *s)
 {
 	scans++;
@@ -343,6 +350,12 @@ test_kept_content_turns_out_infected(void **state)
 	assert_false(is_kept("not known yet"));
 	assert_true(is_quarantined("not known yet"));
 	assert_int_equal(pg_number(pg, "SELECT count(*) FROM chancery.file WHERE state = 4 AND NOT kept AND quarantined AND found = 'New'"), 1);
+	/* Whoever had to do with it is told. */
+	for (int i = 0; i < 500 && !pg_number(pg, "SELECT count(*) FROM archive.record WHERE kind = 12 AND body LIKE '%turned out%'"); i++)
+		usleep(10000);
+	assert_int_equal(pg_number(pg, "SELECT count(*) FROM archive.record WHERE kind = 12 AND to_bare = 'romeo@capulet.lit'"
+		" AND body LIKE 'a, which you have sent, has turned out to contain a virus (New)%'"), 1);
+	assert_int_equal(metric_get(METRIC_FILES_WITHDRAWN), 1);
 	trial_end(&a);
 	trial_end(&b);
 }

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -584,6 +585,35 @@ test_folder_must_be_ours(void **state)
 	start_vault();
 }
 
+static void
+test_sweep_leaves_what_was_touched(void **state)
+{
+	struct spool *s = spool_of("nobody's", 8);
+	uint8_t sha256[SHA256_SIZE], found[4][SHA256_SIZE];
+	struct err e = { 0 };
+	struct stat st;
+
+	(void)state;
+	memcpy(sha256, spool_sha256(s), SHA256_SIZE);
+	assert_int_equal(vault_keep(s, &e), 0);
+	assert_int_equal(stat(path_of("content", sha256), &st), 0);
+	assert_int_equal(vault_list(false, sha256[0], st.st_ctime, found, 4, &e), 0);
+	assert_int_equal(vault_list(true, sha256[0], st.st_ctime + 1, found, 4, &e), 0);
+	assert_int_equal(vault_list(false, (uint8_t)(sha256[0] + 1), st.st_ctime + 1, found, 4, &e), 0);
+	assert_int_equal(vault_list(false, sha256[0], st.st_ctime + 1, found, 4, &e), 1);
+	assert_memory_equal(found[0], sha256, SHA256_SIZE);
+	assert_false(vault_sweep(false, sha256, st.st_ctime));
+	assert_kept(sha256, (const uint8_t *)"nobody's", 8);
+	/* Kept once more is touched. */
+	while (time(NULL) <= st.st_ctime)
+		usleep(10000);
+	assert_int_equal(vault_keep(s, &e), 0);
+	assert_false(vault_sweep(false, sha256, st.st_ctime + 1));
+	assert_true(vault_sweep(false, sha256, st.st_ctime + 60));
+	assert_false(is_in("content", sha256));
+	spool_free(s);
+}
+
 /* Crashes */
 
 enum act { KEEP, PUT, WITHDRAW, RELEASE };
@@ -706,6 +736,7 @@ main(void)
 		cmocka_unit_test(test_file_under_another_name_is_seen),
 		cmocka_unit_test(test_key_is_kept),
 		cmocka_unit_test(test_folder_must_be_ours),
+		cmocka_unit_test(test_sweep_leaves_what_was_touched),
 		cmocka_unit_test(test_crash_while_keeping),
 		cmocka_unit_test(test_crash_while_quarantining),
 		cmocka_unit_test(test_crash_while_withdrawing),
