@@ -18,6 +18,14 @@ struct buf;
 	X(HTTP_REQUESTS, COUNTER, "chancery_http_requests_total", "HTTP requests") \
 	X(HTTP_REFUSED, COUNTER, "chancery_http_refused_total", "HTTP requests refused: malformed, too big, too slow") \
 	X(WEB_ORIGIN_REFUSED, COUNTER, "chancery_web_origin_refused_total", "Requests refused as a foreign page made them") \
+	X(UPLOAD_SLOTS, COUNTER, "chancery_upload_slots_total", "Slots for uploads given (XEP-0363)") \
+	X(UPLOADS, COUNTER, "chancery_uploads_total", "Files uploaded, scanned and kept") \
+	X(UPLOADS_REFUSED, COUNTER, "chancery_uploads_refused_total", "Slots and uploads refused") \
+	X(UPLOADS_OPEN, GAUGE, "chancery_uploads_open", "Uploads under way: being received or judged") \
+	X(UPLOAD_BYTES, COUNTER, "chancery_upload_bytes_total", "Bytes received by uploads") \
+	X(DOWNLOADS, COUNTER, "chancery_downloads_total", "Files and parts of files fetched") \
+	X(DOWNLOAD_BYTES, COUNTER, "chancery_download_bytes_total", "Bytes that these are, by their heads") \
+	X(DOWNLOADS_REFUSED, COUNTER, "chancery_downloads_refused_total", "Requests for files that are not there, not any more, or not now") \
 	X(BOSH_SESSIONS, GAUGE, "chancery_bosh_sessions", "BOSH sessions open now (XEP-0124)") \
 	X(BOSH_REFUSED, COUNTER, "chancery_bosh_refused_total", "BOSH requests that broke the rules") \
 	X(BOSH_UNKNOWN, COUNTER, "chancery_bosh_unknown_total", "Of these, for sessions that do not exist") \

@@ -315,7 +315,8 @@ text_is_media_type(const char *s)
 		return false;
 	m = token_length(s + n + 1);
 	s += n + 1 + m;
-	if (!m || (*s && *s != ';' && *s != ' '))
+	s += strspn(s, " ");
+	if (!m || (*s && *s != ';'))
 		return false;
 	for (; *s; s++)
 		if ((unsigned char)*s < ' ' || (unsigned char)*s > '~')

@@ -64,6 +64,7 @@
 	X(adhoc) \
 	X(administration) \
 	X(pubsub) \
+	X(upload) \
 	/* RECV_DELIVER: takes events over; whoever acts on them comes before. */ \
 	X(pep)
 

@@ -12,6 +12,7 @@
 #include "base/metric.h"
 #include "core/host.h"
 #include "core/web/bosh.h"
+#include "core/web/upload.h"
 #include "core/web/web_priv.h"
 #include "xmpp/domain.h"
 #include "xmpp/parser.h"
@@ -32,6 +33,7 @@ static const struct http_route routes[] = {
 	{ "/chat", GET, chat_redirect, NULL, NULL, NULL },
 	{ "/chat/", GET, chat_file, NULL, NULL, NULL },
 	{ "/http-bind", 1U << HTTP_POST | 1U << HTTP_OPTIONS, bosh_begin, bosh_body, bosh_complete, bosh_gone },
+	{ "/upload/", UPLOAD_METHODS, upload_begin, upload_body, upload_complete, upload_gone },
 	{ "/ws", GET, websocket_begin, NULL, NULL, NULL },
 };
 
@@ -166,6 +168,7 @@ start_here(void *arg)
 	http_start(routes, sizeof(routes) / sizeof(routes[0]), &settings);
 	take_settings(arg);
 	bosh_start();
+	upload_start();
 }
 
 static void
@@ -173,6 +176,7 @@ quiet_here(void *arg)
 {
 	(void)arg;
 	(void)http_quiet();
+	upload_quiet();
 }
 
 static void
@@ -180,6 +184,7 @@ stop_here(void *arg)
 {
 	(void)arg;
 	http_stop();
+	upload_stop();
 	bosh_stop();
 	parser_pool_clear();
 	config_unref(mine);

@@ -265,7 +265,7 @@ static void
 media_types(void **state)
 {
 	static const char *const good[] = { "image/jpeg", "text/plain; charset=utf-8", "application/vnd.ms-excel.sheet.macroEnabled.12", "a/b ;c=\"d\"" };
-	static const char *const bad[] = { "", "image", "image/", "/jpeg", "image/jpeg\r\nX: y", "image/jp eg/x\n", "im age/jpeg", "image/\xc3\xa8", "a/b;\x7f",
+	static const char *const bad[] = { "", "image", "image/", "/jpeg", "image/jpeg\r\nX: y", "image/jpeg  X: y", "image/jp eg/x\n", "im age/jpeg", "image/\xc3\xa8", "a/b;\x7f",
 		"a/b/c", "<a>/b" };
 	char many[200];
 

@@ -1,0 +1,331 @@
+/*
+ * upload: HTTP File Upload (XEP-0363): a service at upload.HOST that gives slots to users of this server. What is put into them and
+ * fetched goes over HTTPS (core/web/upload*.c).
+ *
+ * A slot is a row with two tokens: one in the address that the file is put to, once, and one in the address that it is fetched from, so
+ * whoever is sent the latter cannot put anything.
+ */
+#include "upload.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/crypt.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "base/text.h"
+#include "module_file.h"
+#include "module_service.h"
+#include "upload_name.h"
+#include "upload_store.h"
+#include "xmpp/form.h"
+#include "xmpp/ns.h"
+
+#define NS_PURPOSE "urn:xmpp:http:upload:purpose:0"
+#define BYTES_PER_SECOND 65536 /* a slot for a large file lives longer by so much */
+
+struct asking {
+	struct upload_slot slot; /* first: it is what the job is given */
+	struct hook_who who;
+};
+
+/* The largest file that there can be a slot for. */
+static uint64_t
+file_max(void)
+{
+	const struct limits *l = module_limits();
+
+	return l->file_bytes < l->file_quota_bytes ? l->file_bytes : l->file_quota_bytes;
+}
+
+/* Discovery */
+
+static enum hook_verdict
+on_info(struct hook *h)
+{
+	static const char *const features[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PING, NS_UPLOAD, NS_PURPOSE "#message", NS_PURPOSE "#ephemeral" };
+	struct stanza *st;
+	struct elem *query, *e, *x;
+	char max[24];
+
+	if (elem_get(h->payload, "node") && *elem_get(h->payload, "node"))
+		return hook_reject(h, XERROR_ITEM_NOT_FOUND, NULL);
+	st = hook_result(h);
+	query = elem_add(st, st->root, NS_DISCO_INFO, "query");
+	e = elem_add(st, query, NULL, "identity");
+	elem_set(st, e, "category", "store");
+	elem_set(st, e, "type", "file");
+	elem_set(st, e, "name", "HTTP File Upload");
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
+		elem_set(st, elem_add(st, query, NULL, "feature"), "var", features[i]);
+	snprintf(max, sizeof(max), "%" PRIu64, file_max());
+	x = form_new(st, query, "result", NS_UPLOAD);
+	form_add(st, x, NULL, "max-file-size", NULL, max);
+	hook_reply(h, st);
+	return HOOK_HANDLED;
+}
+
+static enum hook_verdict
+on_items(struct hook *h)
+{
+	struct stanza *st;
+
+	if (elem_get(h->payload, "node") && *elem_get(h->payload, "node"))
+		return hook_reject(h, XERROR_ITEM_NOT_FOUND, NULL);
+	st = hook_result(h);
+	elem_add(st, st->root, NS_DISCO_ITEMS, "query");
+	hook_reply(h, st);
+	return HOOK_HANDLED;
+}
+
+/* Refusals (§6): with the request, and with what the XEP has to say. */
+
+static struct elem *
+begin_refusal(struct hook *h, struct stanza **st, enum xerror e, const char *type, const char *text)
+{
+	struct elem *error;
+
+	metric_add(METRIC_UPLOADS_REFUSED, 1);
+	log_info(NULL, "slot-refused", "jid=%s why=%s", jid_bare(h->from), text);
+	*st = xerror_reply(h->stanza, e, type, text);
+	error = elem_child((*st)->root, NULL, "error");
+	elem_remove(error);
+	elem_add_copy(*st, (*st)->root, h->payload);
+	elem_append((*st)->root, error);
+	return error;
+}
+
+static enum hook_verdict
+refuse(struct hook *h, enum xerror e, const char *type, const char *text)
+{
+	struct stanza *st;
+
+	begin_refusal(h, &st, e, type, text);
+	hook_reply(h, st);
+	return HOOK_HANDLED;
+}
+
+static enum hook_verdict
+refuse_too_large(struct hook *h)
+{
+	char max[24];
+	struct stanza *st;
+	struct elem *e;
+
+	snprintf(max, sizeof(max), "%" PRIu64, file_max());
+	e = begin_refusal(h, &st, XERROR_NOT_ACCEPTABLE, "modify",
+		arena_printf(h->arena, "File too large. The maximum file size is %s bytes", max));
+	e = elem_add(st, elem_add(st, e, NS_UPLOAD, "file-too-large"), NULL, "max-file-size");
+	elem_add_text(st, e, max, strlen(max));
+	hook_reply(h, st);
+	return HOOK_HANDLED;
+}
+
+static enum hook_verdict
+refuse_for_now(struct hook *h, const struct upload_slot *s)
+{
+	struct stanza *st;
+	struct elem *e = begin_refusal(h, &st, XERROR_RESOURCE_CONSTRAINT, "wait", s->outcome == UPLOAD_TOO_MANY ?
+		arena_printf(h->arena, "Too many of your uploads have not been finished; %" PRIu64 " at a time may wait", s->most) :
+		arena_printf(h->arena, "Quota reached. Your uploads may take up %" PRIu64 " bytes in all", s->quota));
+	char stamp[32];
+
+	metric_add(METRIC_QUOTA_REFUSED, 1);
+	if (s->retry_us)
+		elem_set(st, elem_add(st, e, NS_UPLOAD, "retry"), "stamp", clock_format(s->retry_us, stamp));
+	hook_reply(h, st);
+	return HOOK_HANDLED;
+}
+
+/* A slot (§5) */
+
+static void
+add_address(struct stanza *st, struct elem *slot, const char *kind, const char *base, const char *token, const char *name)
+{
+	struct buf url = { 0 };
+
+	buf_addf(&url, "%s/upload/%s/", base, token);
+	text_percent(&url, name);
+	elem_set(st, elem_add(st, slot, NULL, kind), "url", buf_str(&url));
+	buf_fini(&url);
+}
+
+static enum hook_verdict
+on_made(struct hook *h, void *data, bool ok)
+{
+	struct asking *q = data;
+	struct buf base = { 0 };
+	struct stanza *st;
+	struct elem *slot;
+
+	if (!ok)
+		return hook_unavailable(h);
+	if (q->slot.outcome == UPLOAD_NO_ACCOUNT)
+		return refuse(h, XERROR_FORBIDDEN, NULL, "Only users of this server may upload files");
+	if (q->slot.outcome != UPLOAD_MADE)
+		return refuse_for_now(h, &q->slot);
+	metric_add(METRIC_UPLOAD_SLOTS, 1);
+	log_info(NULL, "slot", "jid=%s bytes=%" PRIu64 " type=%s", q->slot.owner, q->slot.size, q->slot.type);
+	(void)module_web_base(q->slot.domain, &base);
+	st = hook_result(h);
+	slot = elem_add(st, st->root, NS_UPLOAD, "slot");
+	add_address(st, slot, "put", buf_str(&base), q->slot.put, q->slot.name);
+	add_address(st, slot, "get", buf_str(&base), q->slot.token, q->slot.name);
+	buf_fini(&base);
+	hook_reply(h, st);
+	return HOOK_HANDLED;
+}
+
+static enum hook_verdict
+on_who(struct hook *h, void *data, bool ok)
+{
+	struct asking *q = data;
+	const char *why = NULL;
+
+	if (!ok)
+		return hook_unavailable(h);
+	if (!q->who.exists)
+		return refuse(h, XERROR_FORBIDDEN, NULL, "Only users of this server may upload files");
+	q->slot.groups = q->who.groups;
+	switch (judge_ahead(h->arena, h->from, q->who.groups, NULL, q->slot.size, q->slot.type, &why)) {
+	case JUDGE_PASS:
+		break;
+	case JUDGE_CLOSED:
+		return refuse(h, XERROR_RESOURCE_CONSTRAINT, "wait", why);
+	default:
+		return refuse(h, XERROR_FORBIDDEN, NULL, why);
+	}
+	crypt_random_hex(q->slot.put, UPLOAD_TOKEN / 2);
+	crypt_random_hex(q->slot.token, UPLOAD_TOKEN / 2);
+	return hook_job(h, q, upload_store_slot, on_made);
+}
+
+/* §5.1: NULL, or what is wrong with it. */
+static const char *
+read_purpose(const struct hook *h, struct upload_slot *s, bool *unknown)
+{
+	for (const struct elem *e = elem_first(h->payload); e; e = elem_next(e, NULL, NULL)) {
+		const char *before = elem_get(e, "expire-before");
+
+		if (!elem_is(e, NS_PURPOSE, NULL) || !strcmp(e->name, "message"))
+			continue;
+		*unknown = strcmp(e->name, "ephemeral") != 0;
+		if (*unknown)
+			return "Files are kept for this purpose no longer than others";
+		if (!before || clock_parse(before, &s->expire_before_us) || s->expire_before_us <= clock_wall_us())
+			return "expire-before is a moment to come";
+	}
+	return NULL;
+}
+
+static enum hook_verdict
+on_request(struct hook *h)
+{
+	const char *name = elem_get(h->payload, "filename"), *size = elem_get(h->payload, "size"), *type = elem_get(h->payload, "content-type"), *wrong;
+	struct arena *a = hook_memory(h);
+	struct asking *q = arena_zalloc(a, sizeof(*q));
+	const struct limits *l = module_limits();
+	struct buf base = { 0 };
+	bool unknown = false;
+
+	if (!module_is_local(h->from) || !jid_local(h->from))
+		return refuse(h, XERROR_FORBIDDEN, NULL, "Only users of this server may upload files");
+	if (!name || !*name)
+		return refuse(h, XERROR_BAD_REQUEST, NULL, "filename is missing");
+	if (!size || !text_u64(size, strlen(size), 1, INT64_MAX, &q->slot.size))
+		return refuse(h, XERROR_BAD_REQUEST, NULL, "size is a number of bytes, one at least");
+	if (type && !text_is_media_type(type))
+		return refuse(h, XERROR_BAD_REQUEST, NULL, "content-type is not a media type");
+	wrong = read_purpose(h, &q->slot, &unknown);
+	if (wrong)
+		return refuse(h, unknown ? XERROR_FEATURE_NOT_IMPLEMENTED : XERROR_BAD_REQUEST, NULL, wrong);
+	if (q->slot.size > file_max())
+		return refuse_too_large(h);
+	if (!module_web_base(jid_domain(h->from), &base))
+		return refuse(h, XERROR_SERVICE_UNAVAILABLE, NULL, "Nobody listens for uploads here");
+	buf_fini(&base);
+	q->slot.owner = arena_strdup(a, jid_bare(h->from));
+	q->slot.domain = arena_strdup(a, jid_domain(h->from));
+	q->slot.name = upload_name_clean(a, name);
+	q->slot.type = type ? arena_strdup(a, type) : NULL;
+	q->slot.seconds = l->file_slot_seconds + q->slot.size / BYTES_PER_SECOND;
+	q->slot.most = l->file_slots;
+	q->slot.quota = l->file_quota_bytes;
+	q->who.who = h->from;
+	return hook_who(h, &q->who, q, on_who);
+}
+
+/* What arrives. The service is at its domain; below it, and at resources of it, there is nothing. */
+
+static enum hook_verdict
+arrived(struct hook *h)
+{
+	const char *name = h->stanza->root->name, *type = elem_get(h->stanza->root, "type");
+	const struct elem *e = h->payload;
+
+	if (!strcmp(name, "presence"))
+		return HOOK_HANDLED;
+	if (!h->from || !jid_is_domain(h->to) || !jid_is_bare(h->to) || strcmp(name, "iq") != 0)
+		return HOOK_NEXT;
+	if (!type || (strcmp(type, "get") != 0 && strcmp(type, "set") != 0))
+		return HOOK_HANDLED;
+	if (!e || *type != 'g')
+		return HOOK_NEXT;
+	if (elem_is(e, NS_UPLOAD, "request"))
+		return on_request(h);
+	if (elem_is(e, NS_DISCO_INFO, "query"))
+		return on_info(h);
+	if (elem_is(e, NS_DISCO_ITEMS, "query"))
+		return on_items(h);
+	return elem_is(e, NS_PING, "ping") ? hook_done(h) : HOOK_NEXT;
+}
+
+/* The service itself stays in memory: it is asked all the time. It keeps nothing there. */
+struct place {
+	bool is_service;
+};
+
+static void *
+make(const struct jid *bare, const void *rows)
+{
+	struct place *p = NEW(struct place);
+
+	(void)rows;
+	p->is_service = jid_is_domain(bare);
+	return p;
+}
+
+static bool
+is_needed(const void *place)
+{
+	return ((const struct place *)place)->is_service;
+}
+
+static const struct module_service service = {
+	.label = "upload",
+	.name = "HTTP File Upload",
+	.setting = "files.on",
+	.load = upload_store_nothing,
+	.make = make,
+	.free = free,
+	.is_needed = is_needed,
+	.arrived = arrived,
+};
+
+static int
+attach(struct module *m)
+{
+	module_serve(m, &service);
+	module_command(m, &upload_delete_command);
+	return module_on(m, HOOK_SEND_COPY, upload_on_sent);
+}
+
+const struct module_def upload_module = {
+	.name = "upload",
+	.about = "HTTP File Upload (XEP-0363)",
+	.attach = attach,
+};

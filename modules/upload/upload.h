@@ -1,0 +1,12 @@
+/* upload: what the files of this module share (upload.c). */
+#ifndef UPLOAD_H
+#define UPLOAD_H
+
+#include "module.h"
+
+/* upload_link.c: HOOK_SEND_COPY, messages with addresses of ours in them. */
+enum hook_verdict upload_on_sent(struct hook *h);
+/* upload_list.c: the command by which people delete what they have uploaded. */
+extern const struct module_command upload_delete_command;
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * upload_store: slots, what their owner sees of them, and who was sent an address. On workers. (What is put and fetched is store/upload.h's.)
+ */
+#ifndef UPLOAD_STORE_H
+#define UPLOAD_STORE_H
+
+#include "store/upload.h"
+
+/* Of module_service: the service has nothing of its own in the database. */
+enum sql_status upload_store_nothing(struct sql *db, struct arena *a, const char *bare, void **rows, struct err *e);
+
+struct upload_slot {
+	const char *owner, *domain, *groups, *name, *type; /* type NULL: not said */
+	uint64_t size, seconds;                            /* the slot's */
+	int64_t expire_before_us;                          /* 0: as files.keep says */
+	char put[UPLOAD_TOKEN + 1], token[UPLOAD_TOKEN + 1];
+	uint64_t most, quota;
+	/* Out */
+	enum { UPLOAD_MADE, UPLOAD_NO_ACCOUNT, UPLOAD_TOO_MANY, UPLOAD_OVER_QUOTA } outcome;
+	int64_t retry_us;                                  /* the last two: when there will be room; 0: never by itself */
+};
+enum sql_status upload_store_slot(struct sql *db, struct arena *a, void *slot, struct err *e);
+
+/* What an account has uploaded and not deleted, the newest first. */
+struct upload_list {
+	int64_t account;
+	unsigned most;
+	struct upload_listed {
+		int64_t id, kept_us;
+		const char *name;
+		uint64_t size;
+	} *item;
+	unsigned n;
+};
+enum sql_status upload_store_list(struct sql *db, struct arena *a, void *list, struct err *e);
+
+/* Its owner deletes these: nobody can fetch them any more. */
+struct upload_hiding {
+	int64_t account;
+	const char *ids;   /* "{1,2,3}" */
+	unsigned done;     /* out */
+};
+enum sql_status upload_store_hide(struct sql *db, struct arena *a, void *hiding, struct err *e);
+
+/* A message with addresses of ours has left. */
+#define UPLOAD_LINKS_MAX 8
+struct upload_sent {
+	char token[UPLOAD_LINKS_MAX][UPLOAD_TOKEN + 1];
+	unsigned n;
+	const char *from, *to;
+	uint64_t record_id;
+};
+enum sql_status upload_store_sent(struct sql *db, struct arena *a, void *sent, struct err *e);
+
+#endif

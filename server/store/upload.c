@@ -1,0 +1,151 @@
+/* upload: see upload.h. */
+#include "store/upload.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+#define IDLE_SLOTS "1 day" /* so long who comes late is told that */
+
+void
+upload_hash(const char *token, char out[2 * SHA256_SIZE + 1])
+{
+	uint8_t sum[SHA256_SIZE];
+
+	crypt_sha256(token, strlen(token), sum);
+	text_hex(sum, sizeof(sum), out);
+}
+
+bool
+upload_is_token(const char *s)
+{
+	return strlen(s) == UPLOAD_TOKEN && strspn(s, "0123456789abcdef") == UPLOAD_TOKEN;
+}
+
+/* Nobody's, and not about to be somebody's. What people have released stays. */
+#define UNUSED \
+	"f.kept AND f.state = 1 AND f.seen_at < now() - interval '1 minute'" \
+	" AND NOT EXISTS (SELECT FROM chancery.upload u WHERE u.sha256 = f.sha256 AND u.state = 2)"
+
+#define COLUMNS \
+	"SELECT u.id, u.owner, u.groups, u.domain, u.name, u.type, u.size, u.state," \
+	" (extract(epoch FROM u.until - now()) * 1000000)::bigint, (extract(epoch FROM u.expires_at - now()) * 1000000)::bigint," \
+	" u.hidden_at IS NOT NULL, u.expires_at IS NOT NULL, encode(u.sha256, 'hex'), u.record," \
+	" f.state, f.kept, f.type FROM chancery.upload u LEFT JOIN chancery.file f ON f.sha256 = u.sha256 WHERE "
+
+static struct upload *
+read_row(const PGresult *r, struct arena *a)
+{
+	struct upload *u = arena_zalloc(a, sizeof(*u));
+
+	u->id = sql_i64(r, 0, 0);
+	u->owner = arena_strdup(a, sql_text(r, 0, 1));
+	u->groups = arena_strdup(a, sql_text(r, 0, 2));
+	u->domain = arena_strdup(a, sql_text(r, 0, 3));
+	u->name = arena_strdup(a, sql_text(r, 0, 4));
+	u->type = sql_is_null(r, 0, 5) ? NULL : arena_strdup(a, sql_text(r, 0, 5));
+	u->size = (uint64_t)sql_i64(r, 0, 6);
+	u->state = (enum upload_state)sql_i64(r, 0, 7);
+	u->left_us = sql_i64(r, 0, 8);
+	u->expires_us = sql_i64(r, 0, 9);
+	u->hidden = sql_bool(r, 0, 10);
+	u->expires = sql_bool(r, 0, 11);
+	if (!sql_is_null(r, 0, 12))
+		(void)text_unhex(sql_text(r, 0, 12), 2 * SHA256_SIZE, u->sha256);
+	u->record = (uint64_t)sql_i64(r, 0, 13);
+	u->content = (enum file_state)sql_i64(r, 0, 14);
+	u->content_kept = sql_bool(r, 0, 15);
+	u->true_type = arena_strdup(a, sql_text(r, 0, 16));
+	return u;
+}
+
+enum sql_status
+upload_find(struct sql *db, struct arena *a, const char *token, bool put, struct upload **out, struct err *e)
+{
+	char hash[2 * SHA256_SIZE + 1];
+	enum sql_status st;
+	PGresult *r;
+
+	*out = NULL;
+	upload_hash(token, hash);
+	st = put ? sql_query(db, e, &r, COLUMNS "u.put = decode($1, 'hex')", 1, hash) :
+		   sql_query(db, e, &r, COLUMNS "u.token = decode($1, 'hex')", 1, hash);
+	if (st != SQL_OK)
+		return st;
+	if (PQntuples(r))
+		*out = read_row(r, a);
+	PQclear(r);
+	return SQL_OK;
+}
+
+enum sql_status
+upload_finish(struct sql *db, struct upload_end *u, struct err *e)
+{
+	char id[24], sha[2 * SHA256_SIZE + 1], event[24], record[24], keep[24];
+
+	snprintf(id, sizeof(id), "%" PRId64, u->id);
+	snprintf(event, sizeof(event), "%" PRId64, u->event);
+	snprintf(record, sizeof(record), "%" PRIu64, u->record);
+	snprintf(keep, sizeof(keep), "%" PRIu64, u->keep_ms);
+	text_hex(u->sha256, SHA256_SIZE, sha);
+	if (!u->kept)
+		return sql_query_bool(db, e, &u->done, "UPDATE chancery.upload SET state = 3, sha256 = decode($2, 'hex'), type = coalesce(type, $3),"
+			" event = nullif($4::bigint, 0), record = nullif($5::bigint, 0) WHERE id = $1 AND state = 1 RETURNING true",
+			5, id, sha, u->type, event, record);
+	/* The row of the content is held, so that it is not swept away meanwhile. */
+	return sql_query_bool(db, e, &u->done, "WITH f AS (SELECT 1 FROM chancery.file WHERE sha256 = decode($2, 'hex') AND kept FOR SHARE)"
+		" UPDATE chancery.upload u SET state = 2, sha256 = decode($2, 'hex'), type = coalesce(u.type, $3),"
+		" event = nullif($4::bigint, 0), record = nullif($5::bigint, 0), kept_at = now(),"
+		" expires_at = least(expire_before, CASE WHEN $6::bigint > 0 THEN now() + $6::bigint * interval '1 millisecond' END)"
+		" FROM f WHERE u.id = $1 AND u.state = 1 RETURNING true", 6, id, sha, u->type, event, record, keep);
+}
+
+enum sql_status
+upload_fetched(struct sql *db, struct upload_fetch *f, struct err *e)
+{
+	char id[24];
+	enum sql_status st;
+
+	snprintf(id, sizeof(id), "%" PRId64, f->id);
+	st = sql_do(db, e, "UPDATE chancery.upload SET fetched = fetched + 1, fetched_at = now() WHERE id = $1", 1, id);
+	return st == SQL_OK ? file_event_add(db, &f->event, e) : st;
+}
+
+enum sql_status
+upload_sweep(struct sql *db, struct arena *a, unsigned most, uint8_t (**sha256)[SHA256_SIZE], unsigned *n, struct err *e)
+{
+	char limit[16];
+	enum sql_status st;
+	PGresult *r;
+
+	*n = 0;
+	snprintf(limit, sizeof(limit), "%u", most);
+	st = sql_do(db, e, "UPDATE chancery.upload SET state = 4 WHERE id IN"
+		" (SELECT id FROM chancery.upload WHERE state = 2 AND expires_at <= now() ORDER BY expires_at LIMIT $1)", 1, limit);
+	if (st == SQL_OK)
+		st = sql_do(db, e, "DELETE FROM chancery.upload WHERE id IN (SELECT id FROM chancery.upload"
+			" WHERE state = 1 AND until < now() - interval '" IDLE_SLOTS "' LIMIT $1)", 1, limit);
+	/* Also what was kept when the server died before it was anybody's. */
+	if (st == SQL_OK)
+		st = sql_query(db, e, &r, "SELECT encode(f.sha256, 'hex') FROM chancery.file f WHERE " UNUSED " LIMIT $1", 1, limit);
+	if (st != SQL_OK)
+		return st;
+	*sha256 = arena_alloc(a, (size_t)PQntuples(r) * SHA256_SIZE + 1);
+	for (int i = 0; i < PQntuples(r); i++)
+		if (text_unhex(sql_text(r, i, 0), 2 * SHA256_SIZE, (*sha256)[*n]) == SHA256_SIZE)
+			++*n;
+	PQclear(r);
+	return SQL_OK;
+}
+
+enum sql_status
+upload_unkeep(struct sql *db, const uint8_t sha256[SHA256_SIZE], bool *done, struct err *e)
+{
+	char sha[2 * SHA256_SIZE + 1];
+
+	text_hex(sha256, SHA256_SIZE, sha);
+	return sql_query_bool(db, e, done, "UPDATE chancery.file f SET kept = false WHERE f.sha256 = decode($1, 'hex') AND " UNUSED
+		" RETURNING true", 1, sha);
+}

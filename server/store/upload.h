@@ -1,0 +1,72 @@
+/*
+ * upload: slots and uploads (XEP-0363) as HTTPS needs them: looked up by their tokens, finished, fetched, over. Statements only; on workers.
+ *
+ * A slot is OPEN until what was put into it has been judged: then it is KEPT or REFUSED, for ever. When a kept one expires it is OVER; its
+ * row stays. Who knows the database does not know the tokens.
+ */
+#ifndef STORE_UPLOAD_H
+#define STORE_UPLOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/crypt.h"
+#include "base/err.h"
+#include "store/file_store.h"
+#include "store/sql.h"
+
+#define UPLOAD_TOKEN 40 /* hex digits: 160 bits */
+
+enum upload_state { UPLOAD_OPEN = 1, UPLOAD_KEPT, UPLOAD_REFUSED, UPLOAD_OVER };
+
+struct upload {
+	int64_t id;
+	const char *owner, *groups, *domain, *name, *type; /* type NULL: not declared */
+	uint64_t size;
+	enum upload_state state;
+	int64_t left_us;              /* an open one may be used for so long */
+	bool hidden, expires;
+	int64_t expires_us;           /* in so much time, when it does */
+	uint8_t sha256[SHA256_SIZE];  /* of a kept one */
+	uint64_t record;
+	/* Of its content, as far as it is known */
+	enum file_state content;      /* 0: it is not */
+	bool content_kept;
+	const char *true_type;
+};
+
+/* Hex of a token as it is in the database. */
+void upload_hash(const char *token, char out[2 * SHA256_SIZE + 1]);
+/* Is this what a token looks like? */
+bool upload_is_token(const char *s);
+
+/* By the token that it is put by, or fetched by. NULL in *out: there is none. */
+enum sql_status upload_find(struct sql *db, struct arena *a, const char *token, bool put, struct upload **out, struct err *e);
+
+struct upload_end {
+	int64_t id;
+	bool kept;             /* else refused */
+	const uint8_t *sha256;
+	const char *type;      /* as declared by the PUT where the slot has none; NULL */
+	int64_t event;
+	uint64_t record;
+	uint64_t keep_ms;      /* 0: for ever */
+	/* Out */
+	bool done;             /* false: it was not open any more, or (kept) its content is not there: nothing has been changed */
+};
+enum sql_status upload_finish(struct sql *db, struct upload_end *u, struct err *e);
+
+/* Fetched once more, and noted with the content. */
+struct upload_fetch {
+	int64_t id;
+	struct file_event event;
+};
+enum sql_status upload_fetched(struct sql *db, struct upload_fetch *f, struct err *e);
+
+/* What is over becomes so, slots that nobody used are forgotten; *sha256 (n of them, at most `most`): contents that no upload refers to any more. */
+enum sql_status upload_sweep(struct sql *db, struct arena *a, unsigned most, uint8_t (**sha256)[SHA256_SIZE], unsigned *n, struct err *e);
+/* In a transaction of the caller's: the content is not kept any more, unless something has come to refer to it: *done. */
+enum sql_status upload_unkeep(struct sql *db, const uint8_t sha256[SHA256_SIZE], bool *done, struct err *e);
+
+#endif
