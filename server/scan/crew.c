@@ -27,7 +27,8 @@
 #define PAUSE_MS 100             /* after a worker that ended before it did anything; doubles */
 #define PAUSE_MOST_MS 5000
 #define END_MOST_MS 3000
-#define AGAIN_MS 10000           /* a set that was in force for as long is loaded again at once */
+#define LOSSES 3                 /* nurseries lost in LOSSES_MS are replaced at once; then only after a pause (master.c) */
+#define LOSSES_MS 60000
 
 #define NURSERY_OF(l) LIST_ENTRY(l, struct nursery_seat, link)
 #define WORKER_OF(l) LIST_ENTRY(l, struct worker_seat, link)
@@ -163,12 +164,11 @@ worker_lose(struct crew *c, struct worker_seat *w, const char *why)
 	c->lost++;
 	end_process(w->pidfd);
 	say("a worker is lost: %s", why);
+	/* One that could not even begin will not do better at once. A file that ends workers must not make others wait. */
 	if (w->job) {
 		snprintf(a.text, sizeof(a.text), "%s", why);
 		worker_answer(c, w, &a);
-	}
-	/* One that could do nothing will not do better at once. */
-	if (!w->files) {
+	} else if (!w->files) {
 		c->pause_until_ms = clock_mono_ms() + c->pause_ms;
 		c->pause_ms = c->pause_ms * 2 < PAUSE_MOST_MS ? c->pause_ms * 2 : PAUSE_MOST_MS;
 	}
@@ -284,10 +284,23 @@ change_over(struct crew *c, struct nursery_seat *y)
 	c->on_changed(c->arg);
 }
 
+/* Is what was in force to be loaded again at once? Not when it is lost over and over. */
+static bool
+may_load_again(struct crew *c)
+{
+	int64_t now = clock_mono_ms();
+
+	if (now - c->losses_since_ms > LOSSES_MS) {
+		c->losses_since_ms = now;
+		c->losses = 0;
+	}
+	return ++c->losses <= LOSSES;
+}
+
 static void
 nursery_lose(struct crew *c, struct nursery_seat *y, const char *why)
 {
-	bool again = y == c->force && clock_mono_ms() - y->since_ms > AGAIN_MS;
+	bool again = y == c->force && may_load_again(c);
 
 	if (y == c->loading || y == c->force)
 		snprintf(c->trouble, sizeof(c->trouble), "%s", why);

@@ -51,6 +51,8 @@ struct crew {
 	uint32_t worker_numbers;
 	int64_t pause_until_ms;       /* no new worker before */
 	unsigned pause_ms;
+	unsigned losses;               /* of nurseries in force, since then: */
+	int64_t losses_since_ms;
 	uint32_t lost, busy;
 	char trouble[SCAN_TEXT_MAX];
 	/* The master's: */

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "scan/say.h"
+
 /* What the engine counts, it counts for every layer anew: room above our own limits, which are exact. */
 #define ROOM 8
 #define RECURSION_MAX 100
@@ -72,8 +74,9 @@ on_message(enum cl_msg severity, const char *full, const char *msg, void *arg)
 	(void)arg;
 	if (severity < CL_MSG_ERROR)
 		return;
-	finding_copy(line, sizeof(line), msg);
-	dprintf(2, "libclamav: %s\n", line);
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(msg, "\n"), msg);
+	finding_copy(line, sizeof(line), line);
+	say("libclamav: %s", line);
 }
 
 static int

@@ -24,7 +24,7 @@ finding_copy(char *to, size_t size, const char *from)
 	size_t n = strlen(from);
 
 	n = n < size ? n : size - 1;
-	memcpy(to, from, n);
+	memmove(to, from, n);
 	to[n] = '\0';
 	make_printable(to);
 }

@@ -44,7 +44,7 @@ static const int calls[] = {
 	/* its socket, which it was forked with */
 	SCMP_SYS(sendmsg), SCMP_SYS(recvmsg),
 	/* itself */
-	SCMP_SYS(futex), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getrandom),
+	SCMP_SYS(futex), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getrandom), SCMP_SYS(sysinfo),
 	SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(times), SCMP_SYS(getrusage), SCMP_SYS(exit), SCMP_SYS(exit_group),
 };
 #if SANITIZED
@@ -56,7 +56,7 @@ static const int calls_nursery[] = { SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS
 	SCMP_SYS(ppoll), SCMP_SYS(pidfd_open), SCMP_SYS(prctl), SCMP_SYS(seccomp), SCMP_SYS(landlock_create_ruleset), SCMP_SYS(landlock_add_rule),
 	SCMP_SYS(landlock_restrict_self), SCMP_SYS(getppid), SCMP_SYS(rt_sigaction), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sigaltstack),
 	SCMP_SYS(prlimit64), SCMP_SYS(setrlimit), SCMP_SYS(getrlimit), SCMP_SYS(chmod), SCMP_SYS(fchmod), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
-	SCMP_SYS(getegid), SCMP_SYS(uname), SCMP_SYS(sysinfo), SCMP_SYS(fstatfs), SCMP_SYS(statfs), SCMP_SYS(getcwd), SCMP_SYS(readlink), SCMP_SYS(set_tid_address),
+	SCMP_SYS(getegid), SCMP_SYS(uname), SCMP_SYS(fstatfs), SCMP_SYS(statfs), SCMP_SYS(getcwd), SCMP_SYS(readlink), SCMP_SYS(set_tid_address),
 	SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep), SCMP_SYS(tgkill), SCMP_SYS(flock), SCMP_SYS(ioctl) };
 /* Of the master besides. */
 static const int calls_master[] = { SCMP_SYS(socketpair), SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(close_range), SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch),

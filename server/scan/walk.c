@@ -33,7 +33,7 @@ struct level {
 	uint64_t pos;      /* of libarchive in src */
 	uint64_t out;      /* bytes that came out of it */
 	bool engine_sees;  /* libclamav comes here by itself, from the whole file or from one that was given to it */
-	bool led;
+	bool open;         /* libarchive knows what it is: before, it must not be asked about encryption */
 	bool has_tail;     /* a ZIP at its end, to be walked after it */
 	struct source tail;
 	int member;        /* what is unpacked here; -1: not open yet */
@@ -72,7 +72,7 @@ level_close(struct level *l)
 	if (l->a)
 		archive_read_free(l->a);
 	l->a = NULL;
-	l->has_tail = false;
+	l->open = l->has_tail = false;
 }
 
 void
@@ -142,7 +142,7 @@ libarchive_says(struct walk *w, struct level *l)
 
 	words = words ? words : "unknown";
 	if (strcasestr(words, "encrypt") || strcasestr(words, "password") || strcasestr(words, "passphrase") ||
-	    archive_read_has_encrypted_entries(l->a) > 0)
+	    (l->open && archive_read_has_encrypted_entries(l->a) > 0))
 		return finding_encrypted(w->f, "the archive");
 	if (archive_errno(l->a) == ENOMEM)
 		return finding_error(w->f, "out of memory");
@@ -177,6 +177,7 @@ level_at(struct walk *w, unsigned depth)
 static int
 level_open(struct walk *w, const struct kind *kind, const struct source *s, bool engine_sees, bool led)
 {
+	uint64_t members = 1;
 	struct level *l;
 
 	if (w->depth >= w->options->archive_depth)
@@ -188,8 +189,11 @@ level_open(struct walk *w, const struct kind *kind, const struct source *s, bool
 	l->src = *s;
 	l->pos = l->out = 0;
 	l->engine_sees = engine_sees;
-	if (kind->is_zip && zip_check(s, w->options->archive_members, led, w->f))
+	if (kind->is_zip && zip_check(s, w->options->archive_members, led, &members, w->f))
 		return -1;
+	/* libarchive takes an empty one for something else. */
+	if (!members)
+		return 0;
 	l->a = archive_read_new();
 	if (!l->a)
 		return finding_error(w->f, "out of memory");
@@ -205,6 +209,7 @@ level_open(struct walk *w, const struct kind *kind, const struct source *s, bool
 		(void)archive_read_set_option(l->a, "tar", "read_concatenated_archives", "1");
 	if (archive_read_open1(l->a) < ARCHIVE_WARN)
 		return libarchive_says(w, l);
+	l->open = true;
 	return 0;
 }
 
@@ -223,9 +228,9 @@ look_behind(struct walk *w, const struct source *s, size_t n)
 	bool program = kind_is_program(w->head, n);
 	const struct kind *kind = NULL;
 	struct source inner = *s;
-	uint64_t at = 0;
+	uint64_t at = 0, end = s->size;
 
-	if (zip_at_tail(s, &at))
+	if (zip_at_tail(s, &at, &end))
 		kind = kind_zip();
 	else
 		kind = kind_embedded(s, &at);
@@ -234,7 +239,7 @@ look_behind(struct walk *w, const struct source *s, size_t n)
 	if (!program)
 		return finding_damaged(w->f, "an archive (%s) is hidden behind something else", kind->name);
 	inner.off += at;
-	inner.size -= at;
+	inner.size = end - at;
 	return level_open(w, kind, &inner, false, true) ? -1 : 1;
 }
 
@@ -243,7 +248,7 @@ static int
 look_at(struct walk *w, const struct source *s, bool engine_sees, bool is_root)
 {
 	const struct kind *kind;
-	uint64_t at;
+	uint64_t at, end;
 	long n = source_read(s, 0, w->head, sizeof(w->head));
 
 	if (!s->size)
@@ -268,11 +273,11 @@ look_at(struct walk *w, const struct source *s, bool engine_sees, bool is_root)
 	/* The engine has it: as a part of the whole file, or because it was just given it. */
 	if (level_open(w, kind, s, kind->engine_opens, false))
 		return -1;
-	if (!kind->is_zip && zip_at_tail(s, &at)) {
+	if (!kind->is_zip && zip_at_tail(s, &at, &end)) {
 		struct level *l = w->levels[w->depth - 1];
 
 		l->has_tail = true;
-		l->tail = (struct source){ .fd = s->fd, .off = s->off + at, .size = s->size - at };
+		l->tail = (struct source){ .fd = s->fd, .off = s->off + at, .size = end - at };
 	}
 	return 1;
 }

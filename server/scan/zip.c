@@ -147,7 +147,7 @@ end_read(const struct source *s, struct end *e, struct finding *f)
 }
 
 bool
-zip_at_tail(const struct source *s, uint64_t *start)
+zip_at_tail(const struct source *s, uint64_t *start, uint64_t *end)
 {
 	size_t n = s->size < TAIL ? (size_t)s->size : TAIL;
 	unsigned char *tail = mem_alloc(TAIL), mark[4];
@@ -163,6 +163,9 @@ zip_at_tail(const struct source *s, uint64_t *start)
 		at = s->size - n + i;
 		size = le32(tail + i + 12);
 		off = le32(tail + i + 16);
+		*end = at + END_SIZE + le16(tail + i + 20);
+		if (*end > s->size)
+			*end = s->size;
 		/* 64-bit records in between: where the directory is is of no interest when it is that large a polyglot. */
 		if (i >= LOCATOR_SIZE && !memcmp(tail + i - LOCATOR_SIZE, locator_mark, 4)) {
 			*start = 0;
@@ -388,7 +391,7 @@ directory_check(const struct source *s, const struct end *e, const unsigned char
 }
 
 int
-zip_check(const struct source *s, unsigned members, bool led, struct finding *f)
+zip_check(const struct source *s, unsigned most, bool led, uint64_t *members, struct finding *f)
 {
 	struct end e = { 0 };
 	unsigned char *directory;
@@ -396,8 +399,9 @@ zip_check(const struct source *s, unsigned members, bool led, struct finding *f)
 
 	if (end_read(s, &e, f))
 		return -1;
-	if (e.entries > members)
-		return finding_limit(f, "the archive has more than %u members", members);
+	if (e.entries > most)
+		return finding_limit(f, "the archive has more than %u members", most);
+	*members = e.entries;
 	if (e.size > DIRECTORY_MAX)
 		return finding_limit(f, "the directory of the archive is too large");
 	if (e.size > e.at || e.off != e.at - e.size)

@@ -14,10 +14,10 @@
 #include "scan/finding.h"
 #include "scan/source.h"
 
-/* 0, or -1 with why. `members`: how many there may be. `led`: something else may lie before the first member (a
- * self-extracting archive). */
-int zip_check(const struct source *s, unsigned members, bool led, struct finding *f);
-/* Does a ZIP end here, whatever the source begins with? *start: where it begins. */
-bool zip_at_tail(const struct source *s, uint64_t *start);
+/* 0, or -1 with why. `most`: how many members there may be; *members: how many there are. `led`: something else may lie before the
+ * first (a self-extracting archive). */
+int zip_check(const struct source *s, unsigned most, bool led, uint64_t *members, struct finding *f);
+/* Does a ZIP end here, whatever the source begins with, and whatever little follows it? *start, *end: where it lies. */
+bool zip_at_tail(const struct source *s, uint64_t *start, uint64_t *end);
 
 #endif
