@@ -185,12 +185,10 @@ static void
 note_result(struct file_row *f)
 {
 	const struct scan *s = &here->scan;
-	struct scan_state state;
 
-	scanner_state(&state);
 	f->scanned_us = clock_wall_us();
-	f->signatures_n = state.generation == s->signatures ? state.signatures : 0;
-	f->signatures_s = f->signatures_n ? s->signatures_s : 0;
+	f->signatures_s = s->signatures_s;
+	f->signatures_n = s->signatures_n;
 	if (s->type[0])
 		f->type = s->type;
 	f->kept = f->quarantined = false; /* as it is in the database */

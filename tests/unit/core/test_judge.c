@@ -67,6 +67,7 @@ scanner_submit(struct scan *s)
 	snprintf(s->type, sizeof(s->type), "%s", finds_type);
 	s->signatures = signatures.generation;
 	s->signatures_s = signatures.newest_s;
+	s->signatures_n = signatures.signatures;
 	reactor_post(s->home, &s->mail);
 }
 
