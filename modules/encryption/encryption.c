@@ -82,13 +82,11 @@ begins(const char *s, const char *with)
 	return !strncmp(s, with, strlen(with));
 }
 
-/* OTR (XEP-0364 §3) and the addresses of encrypted files (XEP-0454) are texts. */
+/* OTR (XEP-0364 §3) is text. Addresses of encrypted files are, too (XEP-0454): about files modules/filecheck decides. */
 static const char *
 in_body(const char *text)
 {
-	if (begins(text, "?OTR"))
-		return "OTR";
-	return begins(text, "aesgcm://") ? "an encrypted file" : NULL;
+	return begins(text, "?OTR") ? "OTR" : NULL;
 }
 
 static const char *
@@ -102,8 +100,6 @@ in_message(const struct hook *h)
 				return payloads[i].what;
 		if (elem_is(e, NS_CLIENT, "body"))
 			what = in_body(elem_text(e, h->arena));
-		else if (elem_is(e, NS_OOB, "x") && elem_child(e, NS_OOB, "url"))
-			what = in_body(elem_text(elem_child(e, NS_OOB, "url"), h->arena));
 		if (what)
 			return what;
 	}

@@ -113,6 +113,8 @@ struct buf;
 	X(ROOM_COPIES, COUNTER, "chancery_room_copies_total", "Copies of these for those inside") \
 	X(ENCRYPTION_REFUSED, COUNTER, "chancery_encryption_refused_total", "Encrypted messages and keys refused by policy") \
 	X(ENCRYPTION_NOTED, COUNTER, "chancery_encryption_noted_total", "Encrypted messages and keys that passed and were noted") \
+	X(FILECHECK_REFUSED, COUNTER, "chancery_filecheck_refused_total", "Stanzas refused for a file inside them, or for an address of one") \
+	X(FILECHECK_STRIPPED, COUNTER, "chancery_filecheck_stripped_total", "Stanzas that addresses of files on other servers were taken out of") \
 	X(S2S_RESUMED, COUNTER, "chancery_s2s_resumed_total", "Streams with other servers resumed (XEP-0198)") \
 	X(S2S_OUTBOX, GAUGE, "chancery_s2s_outbox", "Recorded messages on their way to other servers, neither taken nor returned yet") \
 	X(PARTNERS, GAUGE, "chancery_partners", "Domains that are allowed, expired ones included") \

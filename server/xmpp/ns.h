@@ -99,6 +99,10 @@
 	X(NS_BYTESTREAMS, "http://jabber.org/protocol/bytestreams") \
 	X(NS_URL_DATA, "http://jabber.org/protocol/url-data") \
 	X(NS_XHTML, "http://www.w3.org/1999/xhtml") \
+	X(NS_REFERENCE, "urn:xmpp:reference:0") \
+	X(NS_THUMBS, "urn:xmpp:thumbs:1") \
+	X(NS_IQ_AVATAR, "jabber:iq:avatar") \
+	X(NS_STORAGE_AVATAR, "storage:client:avatar") \
 	X(NS_LABEL, "urn:xmpp:sec-label:0") \
 	X(NS_EXTERNAL, "urn:chancery:external:0") \
 	X(NS_PRIVATE, "jabber:iq:private") \

@@ -178,12 +178,12 @@ def test_external_only(t):
 
 
 def test_wrong_hash(t):
-    """XEP-0398 §3.1: data that has not the hash of the metadata, or is no base64, is not taken over"""
+    """XEP-0398 §3.1: data that has not the hash of the metadata is not taken over; what is no base64 is not even published"""
     a, b = t.friends()
     one, two = picture(1), picture(2)
     put_data(a, one, id='0' * 40)
     put_metadata(a, info('0' * 40, one[2]))
-    publish(a, DATA, '1' * 40, "<data xmlns='%s'>not base64!</data>" % DATA, 'open')
+    assert a.iq('set', request(DATA, '1' * 40, "<data xmlns='%s'>not base64!</data>" % DATA, 'open')).condition() == 'bad-request'
     put_metadata(a, info('1' * 40, 3))
     put_metadata(a, info('2' * 40, 3))     # no such data
     put_metadata(a, info('short', 3))

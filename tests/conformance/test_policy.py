@@ -5,9 +5,7 @@ from chancerytest.scenario import alone
 OMEMO = "<encrypted xmlns='eu.siacs.conversations.axolotl'><header sid='1'><iv>aaaa</iv></header><payload>bbbb</payload></encrypted>"
 ENCRYPTED = (OMEMO, "<encrypted xmlns='urn:xmpp:omemo:2'><header sid='1'/></encrypted>", "<x xmlns='jabber:x:encrypted'>hQ==</x>",
              "<openpgp xmlns='urn:xmpp:openpgp:0'>BASE64</openpgp>",
-             "<encryption xmlns='urn:xmpp:eme:0' namespace='urn:xmpp:otr:0'/>", '<body>?OTRv23?</body>',
-             '<body>aesgcm://upload.chancery.test/x#00</body>',
-             "<body>x</body><x xmlns='jabber:x:oob'><url>aesgcm://upload.chancery.test/x#00</url></x>")
+             "<encryption xmlns='urn:xmpp:eme:0' namespace='urn:xmpp:otr:0'/>", '<body>?OTRv23?</body>')
 KEYS = ('eu.siacs.conversations.axolotl.devicelist', 'eu.siacs.conversations.axolotl.bundles:7', 'urn:xmpp:omemo:2:devices',
         'urn:xmpp:omemo:2:bundles', 'urn:xmpp:openpgp:0:public-keys', 'urn:xmpp:openpgp:0:public-keys:1357B01865B2503C')
 

@@ -55,6 +55,8 @@
 	X(offline) \
 	/* SEND_CHECK: before whatever would note or alter what is refused here. */ \
 	X(encryption) \
+	/* SEND_CHECK: behind whatever refuses at less cost, as it waits for the scanner. */ \
+	X(filecheck) \
 	/* RECV_DELIVER: before whoever takes the account's own events over. */ \
 	X(vcard) \
 	X(avatar) \

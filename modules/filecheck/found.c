@@ -1,0 +1,277 @@
+/*
+ * found: one walk. Elements are told apart by pointers to their namespaces; texts and attributes are looked at where they have a colon.
+ */
+#include "found.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "xmpp/ns.h"
+
+/* Base64 in an element. */
+static const struct {
+	const char *ns, *name;
+	enum judge_path path;
+} contents[] = {
+	{ NS_VCARD, "BINVAL", JUDGE_VCARD },       /* XEP-0054: PHOTO, LOGO, SOUND */
+	{ NS_AVATAR_DATA, "data", JUDGE_AVATAR },  /* XEP-0084 */
+	{ NS_BOB, "data", JUDGE_BOB },             /* XEP-0231 */
+	{ NS_IQ_AVATAR, "data", JUDGE_AVATAR },    /* XEP-0008 */
+	{ NS_STORAGE_AVATAR, "data", JUDGE_AVATAR },
+};
+
+/* Addresses in an attribute, or (NULL) in the text. */
+static const struct {
+	const char *ns, *name, *attr;
+	bool alone;
+} links[] = {
+	{ NS_OOB, "url", NULL, false },             /* XEP-0066 */
+	{ NS_IQ_OOB, "url", NULL, false },
+	{ NS_URL_DATA, "url-data", "target", false }, /* XEP-0103, in XEP-0447 */
+	{ NS_REFERENCE, "reference", "uri", false }, /* XEP-0372, in XEP-0385 */
+	{ NS_MEDIA, "uri", NULL, true },            /* XEP-0221 */
+	{ NS_XHTML, "img", "src", true },           /* XEP-0071 */
+	{ NS_AVATAR_METADATA, "info", "url", true }, /* XEP-0084 */
+	{ NS_VCARD, "EXTVAL", NULL, true },
+	{ NS_THUMBS, "thumbnail", "uri", true },    /* XEP-0264 */
+	{ NS_VCARD4, "uri", NULL, true },           /* XEP-0292: of a photo, logo, sound */
+};
+
+struct search {
+	struct arena *arena;
+	struct found *first, **last;
+};
+
+static struct found *
+add(struct search *s, enum found_kind kind, const struct elem *e, const char *text, size_t n)
+{
+	struct found *f = arena_zalloc(s->arena, sizeof(*f));
+
+	f->kind = kind;
+	f->path = JUDGE_LINK;
+	f->e = e;
+	f->text = text;
+	f->n = n;
+	*s->last = f;
+	s->last = &f->next;
+	return f;
+}
+
+/* Addresses */
+
+static bool
+is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* Is what ends here this scheme, and not a part of a longer word or address? */
+static bool
+is_scheme(const char *text, const char *colon, const char *scheme)
+{
+	size_t n = strlen(scheme);
+	char before;
+
+	if ((size_t)(colon - text) < n || strncasecmp(colon - n, scheme, n))
+		return false;
+	if ((size_t)(colon - text) == n)
+		return true;
+	before = colon[-(ptrdiff_t)n - 1];
+	return !((before >= '0' && before <= '9') || ((before | 32) >= 'a' && (before | 32) <= 'z') || strchr("/.-+_@", before));
+}
+
+static enum judge_path
+path_of(const struct elem *e)
+{
+	return e->ns == NS_VCARD4 || e->ns == NS_VCARD ? JUDGE_VCARD : JUDGE_DATA_URI;
+}
+
+static void
+add_uri(struct search *s, const struct elem *e, const char *behind, const char *end, bool prose, bool guess)
+{
+	struct found *f = add(s, FOUND_URI, e, behind, (size_t)(end - behind));
+
+	f->path = path_of(e);
+	f->prose = prose;
+	f->guess = guess;
+}
+
+static void
+look_at_words(struct search *s, const struct elem *e, const char *text, const char *end)
+{
+	for (const char *c = memchr(text, ':', (size_t)(end - text)); c; c = memchr(c, ':', (size_t)(end - c))) {
+		if (end - c > 1 && !is_space(c[1]) && is_scheme(text, c, "data"))
+			add_uri(s, e, c + 1, end, true, false);
+		else if (is_scheme(text, c, "aesgcm") && end - c > 3 && c[1] == '/' && c[2] == '/' && !is_space(c[3]))
+			add(s, FOUND_ENCRYPTED, e, text, (size_t)(end - text));
+		c++;
+	}
+}
+
+/* As browsers read an address: tabs and ends of lines are not there. */
+static const char *
+without_lines(struct arena *a, const char *text, size_t *n)
+{
+	char *out;
+	size_t o = 0;
+
+	if (!memchr(text, '\n', *n) && !memchr(text, '\r', *n) && !memchr(text, '\t', *n))
+		return text;
+	out = arena_alloc(a, *n + 1);
+	for (size_t i = 0; i < *n; i++)
+		if (text[i] != '\n' && text[i] != '\r' && text[i] != '\t')
+			out[o++] = text[i];
+	out[o] = '\0';
+	*n = o;
+	return out;
+}
+
+static bool
+has_space(const char *s, const char *end)
+{
+	while (s < end && !is_space(*s))
+		s++;
+	return s < end;
+}
+
+/* `words`: what people write, with addresses in it; else it is one address, or something with addresses in it. */
+static void
+look_at_text(struct search *s, const struct elem *e, const char *text, size_t n, bool words)
+{
+	const char *line, *end;
+
+	if (!memchr(text, ':', n))
+		return;
+	if (!words)
+		text = without_lines(s->arena, text, &n);
+	end = text + n;
+	for (line = text; line < end && is_space(*line); line++)
+		;
+	if (end - line > 5 && !strncasecmp(line, "data:", 5) && (!words || has_space(line, end))) {
+		/* Base64 in lines, or an address and words behind it? Both are looked at. */
+		add_uri(s, e, line + 5, end, false, words);
+		if (!words)
+			return;
+	}
+	look_at_words(s, e, text, end);
+}
+
+/* Elements */
+
+static bool
+has_text(const struct elem *e)
+{
+	for (const struct elem *i = e->first; i; i = i->next)
+		if (!i->name)
+			return true;
+	return false;
+}
+
+/* Text that is interrupted by elements is one text for who reads it. */
+static const char *
+text_of(struct search *s, const struct elem *e, size_t *n)
+{
+	const char *text;
+
+	if (e->first && !e->first->name && !e->first->next) {
+		*n = e->first->text_len;
+		return e->first->text;
+	}
+	text = has_text(e) ? elem_text(e, s->arena) : "";
+	*n = strlen(text);
+	return text;
+}
+
+static const char *
+declared_type(struct search *s, const struct elem *e)
+{
+	const struct elem *type;
+
+	if (e->ns != NS_VCARD)
+		return elem_get(e, e->ns == NS_BOB ? "type" : "mimetype");
+	type = e->parent ? elem_child(e->parent, NS_VCARD, "TYPE") : NULL;
+	return type ? elem_text(type, s->arena) : NULL;
+}
+
+static bool
+is_content(struct search *s, const struct elem *e, const char *text, size_t n)
+{
+	struct found *f;
+
+	for (size_t i = 0; i < sizeof(contents) / sizeof(contents[0]); i++) {
+		if (e->ns != contents[i].ns || strcmp(e->name, contents[i].name))
+			continue;
+		f = add(s, FOUND_BASE64, e, text, n);
+		f->path = contents[i].path;
+		f->type = declared_type(s, e);
+		return true;
+	}
+	return false;
+}
+
+/* What a reference or an address is of: mentions are of people, and a vCard's addresses are not all of files. */
+static bool
+is_of_file(const struct elem *e)
+{
+	const char *type;
+
+	if (e->ns == NS_REFERENCE) {
+		type = elem_get(e, "type");
+		return !type || strcmp(type, "mention") != 0;
+	}
+	if (e->ns == NS_VCARD4)
+		return e->parent && (elem_is(e->parent, NS_VCARD4, "photo") || elem_is(e->parent, NS_VCARD4, "logo") ||
+			elem_is(e->parent, NS_VCARD4, "sound"));
+	return true;
+}
+
+static void
+look_for_link(struct search *s, const struct elem *e, const char *text, size_t n)
+{
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		const char *where = text;
+
+		if (e->ns != links[i].ns || strcmp(e->name, links[i].name) || !is_of_file(e))
+			continue;
+		if (links[i].attr) {
+			where = elem_get(e, links[i].attr);
+			n = where ? strlen(where) : 0;
+		}
+		if (n)
+			add(s, FOUND_LINK, e, where, n)->alone = links[i].alone;
+		return;
+	}
+}
+
+static void
+look_at(struct search *s, const struct elem *e, bool root)
+{
+	size_t n = 0;
+	const char *text = e->first ? text_of(s, e, &n) : "";
+
+	for (const struct attr *at = root ? NULL : e->attrs; at; at = at->next)
+		look_at_text(s, e, at->value, strlen(at->value), false);
+	if (e->ns == NS_CLIENT) {
+		look_at_text(s, e, text, n, true);
+		return;
+	}
+	if (n && is_content(s, e, text, n))
+		return;
+	if (n)
+		look_at_text(s, e, text, n, e->ns == NS_XHTML);
+	if (e->ns == NS_ESFS && !strcmp(e->name, "encrypted"))
+		add(s, FOUND_ENCRYPTED, e, "", 0); /* XEP-0448 */
+	look_for_link(s, e, text, n);
+}
+
+struct found *
+found_in(const struct elem *root, struct arena *a)
+{
+	struct search s = { .arena = a, .last = &s.first };
+
+	look_at(&s, root, true);
+	for (const struct elem *e = elem_walk(root, root); e; e = elem_walk(root, e))
+		if (e->name)
+			look_at(&s, e, false);
+	return s.first;
+}
