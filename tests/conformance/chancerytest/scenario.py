@@ -17,7 +17,7 @@ import traceback
 from .client import Client
 from .component import Component
 from .s2s import Partner, Stream
-from .server import Server
+from .server import Server, Template
 
 
 class Skip(Exception):
@@ -138,6 +138,7 @@ class Runner:
     def __init__(self, build, reactors, threads, keep, quiet=False):
         self.build, self.reactors, self.threads, self.keep = build, reactors, threads, keep
         self.quiet = quiet      # no line for what passes
+        self.template = Template(build)
         self.lock = threading.Lock()
         self.passed = self.failed = self.skipped = 0
         self.troubles = []      # what was printed about failures: said again at the end, where it is looked for
@@ -179,7 +180,7 @@ class Runner:
         return verdict
 
     def run_alone(self, name, f):
-        server = Server(self.build, f.alone, reactors=self.reactors)
+        server = Server(self.build, f.alone, reactors=self.reactors, template=self.template)
         try:
             server.start()
         except Exception:
