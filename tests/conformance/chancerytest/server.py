@@ -76,10 +76,10 @@ class Template:
 
 
 class Server:
-    def __init__(self, build, settings=None, domain='chancery.test', reactors=1, batch=8, template=None):
+    def __init__(self, build, settings=None, domain='chancery.test', reactors=1, batch=8, template=None, folder=None):
         self.build, self.domain, self.template = os.path.abspath(build), domain, template
         self.settings = {'process.reactors': reactors, **(settings or {})}
-        self.dir = tempfile.mkdtemp(prefix='chancery-test-')
+        self.dir = tempfile.mkdtemp(prefix='chancery-test-', dir=folder)
         # For components that scenarios bring, one each: all with the demo's secret, seen from the folder of the settings.
         self.components = ['push.' + domain] + ['c%d.%s' % (i, domain) for i in range(COMPONENTS)]
         self.settings.setdefault('components.domains', json.dumps(['%s=tls/component.secret' % d for d in self.components]))
