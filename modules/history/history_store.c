@@ -51,12 +51,12 @@
 #define OTHERS(more) \
 	"SELECT * FROM (SELECT * FROM (" NEXT("s.from_hash = $10 AND s.from_bare = $1 AND s.shown", TO_CONTACT) more \
 	" UNION ALL " NEXT("s.to_hash = $10 AND s.to_bare = $1", FROM_CONTACT) more ") y ORDER BY y.id LIMIT w.others) x"
-/* Span after span, in the order in which they are given: PostgreSQL reads no further than the limit. */
-#define WITH(order) \
+/* The others, span after span, in the order in which they are given: PostgreSQL reads no further than the limit. */
+#define WITH_OTHERS(order) \
 	"(SELECT c.* FROM unnest($2::bigint[], $11::bigint[], $12::int[]) w(id, until, others) CROSS JOIN LATERAL" \
-	" (SELECT * FROM (" OPENER("archive.record") " UNION ALL " OTHERS("") ") z ORDER BY z.id " order ") c LIMIT $6::bigint)"
-/* The same where there are no others. */
-#define WITH_ALONE \
+	" (SELECT * FROM (" OTHERS("") ") z ORDER BY z.id " order ") c LIMIT $6::bigint)"
+/* The records that opened them. */
+#define WITH_OPENERS \
 	"(SELECT c.* FROM unnest($2::bigint[]) w(id) CROSS JOIN LATERAL (" OPENER("archive.record") ") c" \
 	" WHERE $10::bigint IS NOT NULL LIMIT $6::bigint)"
 
@@ -66,10 +66,12 @@
 	PAGE_SELECT(rows, order, ", p.to_me, t.record IS NOT NULL, t.by_record, t.by_id", \
 		" LEFT JOIN chancery.history_retracted t ON t.record = p.id")
 
+enum part { PART_ALL, PART_OPENERS, PART_OTHERS };
+
 static const char *const pages[3][2] = {
-	{ PAGE(ALL(""), ""), PAGE(ALL("DESC"), "DESC") },
-	{ PAGE(WITH_ALONE, ""), PAGE(WITH_ALONE, "DESC") },
-	{ PAGE(WITH(""), ""), PAGE(WITH("DESC"), "DESC") },
+	[PART_ALL] = { PAGE(ALL(""), ""), PAGE(ALL("DESC"), "DESC") },
+	[PART_OPENERS] = { PAGE(WITH_OPENERS, ""), PAGE(WITH_OPENERS, "DESC") },
+	[PART_OTHERS] = { PAGE(WITH_OTHERS(""), ""), PAGE(WITH_OTHERS("DESC"), "DESC") },
 };
 static const char page_by_ids[] = PAGE(BRANCH(BY_IDS, ""), "");
 #define NOT_RETURNED " AND NOT " PAGE_RETURNED("r.id")
@@ -169,6 +171,7 @@ struct reading {
 		int others, before; /* in it and in the one before; -1: not known */
 	} *span;
 	size_t n;
+	enum part part;
 	int above;                          /* backwards: others of the next one, as the last one read says */
 };
 
@@ -196,14 +199,12 @@ list(struct arena *a, const struct reading *g, char what)
 static enum sql_status
 read_spans(struct sql *db, struct arena *a, const struct reading *g, const char *v[VALUES], PGresult **r, struct err *e)
 {
-	bool alone = true;
-
-	for (size_t i = 0; i < g->n; i++)
-		alone = alone && g->span[i].others == 0;
 	v[1] = list(a, g, 'i');
-	v[10] = list(a, g, 'u');
-	v[11] = list(a, g, 'n');
-	return sql_query_v(db, e, r, pages[alone ? 1 : 2][g->q->backwards], alone ? 10 : 12, v);
+	if (g->part == PART_OTHERS) {
+		v[10] = list(a, g, 'u');
+		v[11] = list(a, g, 'n');
+	}
+	return sql_query_v(db, e, r, pages[g->part][g->q->backwards], g->part == PART_OTHERS ? 12 : 10, v);
 }
 
 static enum sql_status
@@ -216,7 +217,7 @@ read_window(struct sql *db, struct arena *a, const void *arg, const struct page_
 
 	if (q->by_ids)
 		return sql_query_v(db, e, r, page_by_ids, n, v);
-	return q->with_bare ? read_spans(db, a, g, v, r, e) : sql_query_v(db, e, r, pages[0][q->backwards], n, v);
+	return q->with_bare ? read_spans(db, a, g, v, r, e) : sql_query_v(db, e, r, pages[PART_ALL][q->backwards], n, v);
 }
 
 static enum sql_status
@@ -330,44 +331,33 @@ find_spans(struct sql *db, struct arena *a, struct reading *g, size_t rows, uint
 	return SQL_OK;
 }
 
-/* What has been read so far; backwards, from the end of q->row. */
-static void
-add_rows(struct history_query *q, const struct page *p)
-{
-	for (size_t i = 0; i < p->n; i++) {
-		const struct history_row *row = p->row[i];
-
-		q->row[(q->backwards ? q->max - q->n - p->n : q->n) + i] = p->row[i];
-		q->max_bytes -= row->len < q->max_bytes ? row->len : q->max_bytes;
-	}
-	q->n += p->n;
-}
-
 #define WHOLE 1000 /* months: in one window */
 
-/* How many of the spans from `i` on one statement reads: any number without others; else those that lie in few partitions, as
- * looking for others costs more for each partition. */
-static size_t
-run(const struct reading *all, size_t i)
-{
-	const struct span *s = &all->span[i];
-	bool alone = true;
-	size_t n = 0;
+/* Rows in the order of the page, as far as they have been read. */
+struct rows {
+	struct history_row **row;
+	size_t n, max;
+	uint64_t bytes; /* that may still be added */
+	bool complete;
+};
 
-	for (; i + n < all->n; n++) {
-		alone = alone && s[n].others == 0;
-		if (n && !alone && (s[n].id > s->id ? s[n].id - s->id : s->id - s[n].id) > PAGE_MONTH_US)
-			break;
-	}
-	return n;
+static struct rows
+rows_new(struct arena *a, const struct history_query *q)
+{
+	struct rows w = { .max = q->max - q->n, .bytes = q->max_bytes, .complete = true };
+
+	w.row = arena_alloc(a, (w.max + 1) * sizeof(*w.row));
+	return w;
 }
 
+/* Adds one part of some spans, which are in the order of the page. */
 static enum sql_status
-read_run(struct sql *db, struct arena *a, struct history_query *q, const struct reading *g, struct err *e)
+read_part(struct sql *db, struct arena *a, const struct reading *g, struct rows *w, struct err *e)
 {
 	static const struct page_source source = { .read = read_window, .row = read_row };
+	const struct history_query *q = g->q;
 	const struct span *low = &g->span[q->backwards ? g->n - 1 : 0], *high = &g->span[q->backwards ? 0 : g->n - 1];
-	struct page p = { .backwards = q->backwards, .months = WHOLE, .max = (unsigned)(q->max - q->n), .max_bytes = q->max_bytes };
+	struct page p = { .backwards = q->backwards, .months = WHOLE, .max = (unsigned)(w->max - w->n), .max_bytes = w->bytes };
 	enum sql_status st;
 
 	p.first = low->id > q->first ? low->id : q->first;
@@ -375,11 +365,77 @@ read_run(struct sql *db, struct arena *a, struct history_query *q, const struct 
 	if (p.first > p.last)
 		return SQL_OK;
 	st = page_read(db, a, &p, &source, g, e);
-	if (st != SQL_OK)
-		return st;
-	add_rows(q, &p);
-	q->complete = p.complete && (q->max_bytes || !p.n);
-	return SQL_OK;
+	for (size_t i = 0; st == SQL_OK && i < p.n; i++) {
+		struct history_row *row = p.row[q->backwards ? p.n - 1 - i : i];
+
+		w->row[w->n++] = row;
+		w->bytes -= row->len < w->bytes ? row->len : w->bytes;
+	}
+	w->complete = p.complete && (w->bytes || !w->n);
+	return st;
+}
+
+/* The others of these spans. One statement reads those that lie in few partitions, as looking for others costs more for each. */
+static enum sql_status
+read_others(struct sql *db, struct arena *a, const struct reading *all, struct rows *w, struct err *e)
+{
+	struct reading g = *all;
+	enum sql_status st = SQL_OK;
+	size_t n = 0, i, k;
+
+	g.part = PART_OTHERS;
+	g.span = arena_alloc(a, all->n * sizeof(*g.span));
+	for (i = 0; i < all->n; i++)
+		if (all->span[i].others)
+			g.span[n++] = all->span[i];
+	for (i = 0; st == SQL_OK && w->complete && i < n; i += k) {
+		for (k = 1; i + k < n; k++)
+			if ((g.span[k].id > g.span->id ? g.span[k].id - g.span->id : g.span->id - g.span[k].id) > PAGE_MONTH_US)
+				break;
+		g.n = k;
+		st = read_part(db, a, &g, w, e);
+		g.span += k;
+	}
+	return st;
+}
+
+/* Each of the two is complete, or has by itself as much as the page may still have: what is behind its end is not reached. Backwards the
+ * page is filled from its end. */
+static void
+merge(struct history_query *q, const struct rows *x, const struct rows *y)
+{
+	size_t i = 0, k = 0;
+
+	q->complete = x->complete && y->complete;
+	while (i < x->n || k < y->n) {
+		bool first = k == y->n || (i < x->n && (x->row[i]->id < y->row[k]->id) != q->backwards);
+		struct history_row *row = first ? x->row[i++] : y->row[k++];
+
+		if (q->n == q->max || !q->max_bytes) {
+			q->complete = false;
+			return;
+		}
+		q->row[q->backwards ? q->max - 1 - q->n : q->n] = row;
+		q->n++;
+		q->max_bytes -= row->len < q->max_bytes ? row->len : q->max_bytes;
+	}
+}
+
+static enum sql_status
+read_found(struct sql *db, struct arena *a, struct history_query *q, struct reading *g, struct err *e)
+{
+	struct rows openers = rows_new(a, q), rest = rows_new(a, q);
+	enum sql_status st;
+
+	if (!g->n)
+		return SQL_OK;
+	g->part = PART_OPENERS;
+	st = read_part(db, a, g, &openers, e);
+	if (st == SQL_OK)
+		st = read_others(db, a, g, &rest, e);
+	if (st == SQL_OK)
+		merge(q, &openers, &rest);
+	return st;
 }
 
 static enum sql_status
@@ -396,13 +452,8 @@ read_with(struct sql *db, struct arena *a, struct history_query *q, struct err *
 		low = q->first;
 		high = q->last;
 		st = find_spans(db, a, &g, q->max - q->n + 1, &low, &high, e);
-		for (size_t i = 0, n; st == SQL_OK && i < g.n && q->complete; i += n) {
-			struct reading some = g;
-
-			some.span += i;
-			some.n = n = run(&g, i);
-			st = read_run(db, a, q, &some, e);
-		}
+		if (st == SQL_OK)
+			st = read_found(db, a, q, &g, e);
 		if (q->backwards)
 			q->last = low - 1;
 		else

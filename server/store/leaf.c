@@ -24,8 +24,8 @@ const char leaf_copy_sql[] =
 	" from_bare, from_resource, to_bare, to_resource, type, client_id, refers_to, body, stanza,"
 	" salt, leaf_hash, shown, from_hash, to_hash, pair_hash, span_before) FROM STDIN BINARY";
 
-#define KNOWN 16384 /* addresses; a power of two */
-#define SPANS 32768 /* conversations; a power of two */
+#define KNOWN 65536  /* addresses; a power of two */
+#define SPANS 262144 /* conversations; a power of two. Two of the same place are both kept, the older goes for a third */
 
 /* An address seen lately. */
 struct known {
@@ -188,13 +188,26 @@ is_within(const struct span *s, int end, const struct known *k)
 
 enum { IN_SPAN = -2, UNKNOWN = -1 };
 
+/* Where the conversation of these two is, or may be put. */
+static struct span *
+place(struct leaf_hasher *h, int64_t pair, const struct known *lower, const struct known *upper)
+{
+	struct span *s = &h->span[(uint64_t)pair % SPANS & ~UINT64_C(1)], *other = s + 1;
+
+	if (s->id && s->since[0] == lower->since && s->since[1] == upper->since)
+		return s;
+	if (other->id && other->since[0] == lower->since && other->since[1] == upper->since)
+		return other;
+	return s->id <= other->id ? s : other;
+}
+
 /* IN_SPAN, or the record opens a span, and the next ones of the conversation are in it: then how many others the span before has, or
  * UNKNOWN when that has been forgotten (another conversation had the place, an address was not heard of for long). */
 static int
 open_span(struct leaf_hasher *h, int64_t pair, uint64_t id, const struct known *a, const struct known *b)
 {
 	const struct known *lower = a->number < b->number ? a : b, *upper = lower == a ? b : a;
-	struct span *s = &h->span[(uint64_t)pair % SPANS];
+	struct span *s = place(h, pair, lower, upper);
 	int before = UNKNOWN;
 
 	if (s->id && s->since[0] == lower->since && s->since[1] == upper->since) {

@@ -20,10 +20,11 @@
 /* Of a statement that reads a page $4 and $5 are the ids of the window (inclusive), $6 is the limit of rows, $7 that of bytes. */
 
 /* A record that its sender was told did not arrive is not part of what was said. What says so (`id` lies between $4 and $5) follows
- * within the time that a database was away. */
+ * within the time that a database was away. The bounds that are known at the start leave partitions out of the statement, those of the row out
+ * of what is looked at for it. */
 #define PAGE_RETURNED(id) \
 	"EXISTS (SELECT FROM archive.record x WHERE x.refers_record = " id " AND x.kind = 7" \
-	" AND x.id > $4 AND x.id < $5 + 2678400000000)"
+	" AND x.id > $4 AND x.id < $5 + 2678400000000 AND x.id > " id " AND x.id < " id " + 2678400000000)"
 /* As many of `rows` (which have an id and a stanza) as fit into the bytes; how many there were; and `more` columns (", p.x …") of them
  * or of what `joins` adds. The first four columns are for page_read. */
 #define PAGE_SELECT(rows, order, more, joins) \

@@ -177,15 +177,3 @@ digest_hmac(enum scram_hash h, const void *key, size_t key_len, const struct dig
 	must(EVP_MAC_final(ctx, out, &len, SCRAM_MAX), "EVP_MAC_final");
 	EVP_MAC_CTX_free(ctx);
 }
-
-void
-digest_pbkdf2(enum scram_hash h, const char *password, size_t n, const uint8_t *salt,
-	      size_t salt_len, uint32_t iterations, uint8_t out[SCRAM_MAX])
-{
-	const struct algorithm *a = find(h);
-
-	assert(n <= INT32_MAX && salt_len <= INT32_MAX && iterations <= INT32_MAX);
-	must(PKCS5_PBKDF2_HMAC(password, (int)n, salt, (int)salt_len, (int)iterations, a->md,
-			       (int)a->size, out),
-	     "PKCS5_PBKDF2_HMAC");
-}

@@ -28,7 +28,7 @@ void digest_hash(enum scram_hash h, const void *p, size_t n, uint8_t out[SCRAM_M
 /* Of the parts one after another. The key is scram_hash_size() or any other length. */
 void digest_hmac(enum scram_hash h, const void *key, size_t key_len,
 		 const struct digest_part *parts, size_t count, uint8_t out[SCRAM_MAX]);
-/* SaltedPassword, RFC 5802 §2.2: PBKDF2 with this HMAC. CPU-heavy. */
+/* SaltedPassword, RFC 5802 §2.2: PBKDF2 with this HMAC (pbkdf2.c). CPU-heavy. */
 void digest_pbkdf2(enum scram_hash h, const char *password, size_t n, const uint8_t *salt,
 		   size_t salt_len, uint32_t iterations, uint8_t out[SCRAM_MAX]);
 

@@ -17,7 +17,7 @@ import traceback
 from .client import Client
 from .component import Component
 from .s2s import Partner, Stream
-from .server import Server
+from .server import Server, Template
 
 
 class Skip(Exception):
@@ -134,10 +134,20 @@ def discover(folder, pattern):
     return found
 
 
+def memory():
+    """Where a server's files are when it lives for one scenario: in memory, where there is room for some."""
+    try:
+        fs = os.statvfs('/dev/shm')
+    except OSError:
+        return None
+    return '/dev/shm' if fs.f_bavail * fs.f_frsize > 2 << 30 and os.access('/dev/shm', os.W_OK) else None
+
+
 class Runner:
     def __init__(self, build, reactors, threads, keep, quiet=False):
         self.build, self.reactors, self.threads, self.keep = build, reactors, threads, keep
         self.quiet = quiet      # no line for what passes
+        self.template = Template(build)
         self.lock = threading.Lock()
         self.passed = self.failed = self.skipped = 0
         self.troubles = []      # what was printed about failures: said again at the end, where it is looked for
@@ -179,7 +189,7 @@ class Runner:
         return verdict
 
     def run_alone(self, name, f):
-        server = Server(self.build, f.alone, reactors=self.reactors)
+        server = Server(self.build, f.alone, reactors=self.reactors, template=self.template, folder=memory())
         try:
             server.start()
         except Exception:

@@ -62,11 +62,31 @@ def remove_all():
         _all.pop().remove()
 
 
+class Template:
+    """What a first start makes: database, tables, certificates, accounts. Made once, by a server that has been stopped; others begin
+    with a copy. It costs as much as most scenarios, and is tried for itself by each server that has no template."""
+
+    def __init__(self, build):
+        self.build, self.lock, self.dir = build, threading.Lock(), None
+
+    def copy_to(self, server):
+        with self.lock:
+            self.dir = self.dir or self._make(server.domain)
+        for name in ('pg', 'tls', 'ca.pem', 'ca.key', 'accounts') if self.dir else ():
+            subprocess.run(['cp', '-a', os.path.join(self.dir, name), server.path(name)], check=True)
+
+    def _make(self, domain):
+        made = Server(self.build, domain=domain)
+        made.start().stop()
+        # Where the folder could not be entered by those who run things, it has only links.
+        return made.dir if not os.path.islink(made.path('pg')) else None
+
+
 class Server:
-    def __init__(self, build, settings=None, domain='chancery.test', reactors=1, batch=8):
-        self.build, self.domain = os.path.abspath(build), domain
+    def __init__(self, build, settings=None, domain='chancery.test', reactors=1, batch=8, template=None, folder=None):
+        self.build, self.domain, self.template = os.path.abspath(build), domain, template
         self.settings = {'process.reactors': reactors, **(settings or {})}
-        self.dir = tempfile.mkdtemp(prefix='chancery-test-')
+        self.dir = tempfile.mkdtemp(prefix='chancery-test-', dir=folder)
         # For components that scenarios bring, one each: all with the demo's secret, seen from the folder of the settings.
         self.components = ['push.' + domain] + ['c%d.%s' % (i, domain) for i in range(COMPONENTS)]
         self.settings.setdefault('components.domains', json.dumps(['%s=tls/component.secret' % d for d in self.components]))
@@ -105,6 +125,8 @@ class Server:
             raise RuntimeError('interrupted')
         args = ['--detach', '--build-dir', self.build]
         if not os.path.exists(self.path('demo.conf')):
+            if self.template:
+                self.template.copy_to(self)
             args += ['--domain', self.domain, '--port-base', str(self.base)]
         if not getattr(self, 'edited', False):
             for k, v in self.settings.items():

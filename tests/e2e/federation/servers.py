@@ -4,6 +4,7 @@ test authority and its ports on loopback, with a real name server that has their
 Whatever kind a server is, scenarios get the same of it: domain, rooms (its group chat domain), ca, port, port_tls, new_user(), start(),
 stop(), kill(). So chancerytest's clients work with all.
 """
+import contextlib
 import os
 import pwd
 import re
@@ -296,6 +297,27 @@ class Us(Server):
     def deny(self, *domains):
         for d in domains:
             self.federation('deny', d, '--reason', 'a test')
+
+    @contextlib.contextmanager
+    def patient(self, how_long):
+        """federation.patience is another meanwhile."""
+        name, before = self.env['CHANCERY_CONFIG'], self.settings['federation.patience']
+        self.edited = True      # deploy/demo keeps what was edited
+        self.replace(name, 'patience: ' + before, 'patience: ' + how_long)
+        try:
+            yield
+        finally:
+            self.replace(name, 'patience: ' + how_long, 'patience: ' + before)
+            self.edited = False
+
+    def replace(self, name, old, new):
+        with open(name) as f:
+            text = f.read()
+        assert text.count(old) == 1, (old, text)
+        with open(name, 'w') as f:
+            f.write(text.replace(old, new))
+        code, out, err = self.cli('config', 'reload')
+        assert code == 0, out + err
 
 
 class Foreign(Program):

@@ -77,7 +77,10 @@ def names(test, table):
 
 
 def trust_store(server):
+    """Made once: a second import of the same name is refused."""
     store = server.path('trust.p12')
+    if os.path.exists(store):
+        return store
     subprocess.run(['keytool', '-importcert', '-noprompt', '-file', server.ca, '-keystore', store, '-storepass', 'changeit'],
                    check=True, stdin=subprocess.DEVNULL, capture_output=True)
     return store
