@@ -193,7 +193,7 @@ attach(struct module *m)
 	static const struct module_account kept = { NULL, NULL, forget };
 
 	module_keep(m, &kept);
-	return module_on(m, HOOK_SEND_CHECK, on_send);
+	return module_on_stanza(m, HOOK_SEND_CHECK, MODULE_MESSAGE | MODULE_PRESENCE, NULL, on_send);
 }
 
 const struct module_def limits_module = {
