@@ -40,6 +40,11 @@ void module_offers_when(struct module *m, const char *var, unsigned targets, con
 /* An identity in disco#info; all static, name may be NULL. */
 void module_identity(struct module *m, const char *category, const char *type, const char *name, unsigned targets);
 int module_on(struct module *m, enum hook_stage stage, hook_fn fn);
+/* The same, called only for stanzas of these kinds and, unless `ns` is NULL, only when a child element of theirs is in this
+ * namespace (of ns.h; not jabber:client). For stages that all stanzas pass (HOOK_SEND_*, HOOK_RECV_*): what is not the module's
+ * costs it no call. What h->stanza has become by another module's hook_replace counts. */
+enum module_stanza { MODULE_MESSAGE = 1, MODULE_PRESENCE = 2, MODULE_IQ = 4, MODULE_STANZA = 7 };
+int module_on_stanza(struct module *m, enum hook_stage stage, unsigned kinds, const char *ns, hook_fn fn);
 /* An IQ handler; `ns` from ns.h. HOOK_HANDLED with hook_reply, HOOK_REJECT, or HOOK_WAIT. Handlers for MODULE_ACCOUNT are asked
  * by the owner and by others (module_relation), for accounts that exist and for names that do not (account_id 0). */
 int module_on_iq(struct module *m, enum module_iq type, const char *ns, const char *name, unsigned targets, hook_fn fn);

@@ -311,8 +311,7 @@ on_event(struct hook *h)
 {
 	const char *node;
 
-	if (!elem_is(h->stanza->root, NS_CLIENT, "message") || !h->account_id || !jid_is_bare(h->from) ||
-		!jid_equal(h->from, h->account))
+	if (!h->account_id || !jid_is_bare(h->from) || !jid_equal(h->from, h->account))
 		return HOOK_NEXT;
 	node = pubsub_event_node(h->stanza);
 	if (node && !strcmp(node, NS_AVATAR_METADATA))
@@ -336,7 +335,7 @@ attach(struct module *m)
 	if (module_on_iq(m, MODULE_IQ_SET, NS_PHOTO, "avatar", MODULE_ACCOUNT, on_avatar) ||
 		module_on_iq(m, MODULE_IQ_SET, NS_PHOTO, "metadata", MODULE_ACCOUNT, on_again))
 		return -1;
-	return module_on(m, HOOK_RECV_DELIVER, on_event);
+	return module_on_stanza(m, HOOK_RECV_DELIVER, MODULE_MESSAGE, NS_PUBSUB_EVENT, on_event);
 }
 
 const struct module_def avatar_module = {

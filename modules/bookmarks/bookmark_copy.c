@@ -373,8 +373,7 @@ on_event(struct hook *h)
 	struct memory *m;
 	const char *node;
 
-	if (!elem_is(h->stanza->root, NS_CLIENT, "message") || !h->account_id || !h->from || !jid_is_bare(h->from) ||
-		!jid_equal(h->from, h->account))
+	if (!h->account_id || !h->from || !jid_is_bare(h->from) || !jid_equal(h->from, h->account))
 		return HOOK_NEXT;
 	node = pubsub_event_node(h->stanza);
 	if (!node || (strcmp(node, NS_BOOKMARKS) && strcmp(node, NS_STORAGE)))
@@ -415,5 +414,5 @@ bookmark_copy_attach(struct module *m)
 	module_keep(m, &account);
 	module_offers(m, COMPAT_PEP, MODULE_ACCOUNT);
 	module_offers(m, CONVERSION, MODULE_ACCOUNT);
-	return module_on(m, HOOK_RECV_DELIVER, on_event) || module_on(m, HOOK_CAPS_KNOWN, on_caps) ? -1 : 0;
+	return module_on_stanza(m, HOOK_RECV_DELIVER, MODULE_MESSAGE, NS_PUBSUB_EVENT, on_event) || module_on(m, HOOK_CAPS_KNOWN, on_caps) ? -1 : 0;
 }

@@ -275,7 +275,7 @@ attach(struct module *m)
 	return module_on_iq(m, MODULE_IQ_SET, NS_CARBONS, "enable", MODULE_ACCOUNT, on_enable) ||
 		module_on_iq(m, MODULE_IQ_SET, NS_CARBONS, "disable", MODULE_ACCOUNT, on_disable) ||
 		module_on(m, HOOK_BIND_INLINE, on_bind) || module_on(m, HOOK_BIND_FEATURES, on_bind_features) ||
-		module_on(m, HOOK_SEND_CHECK, on_send) || module_on(m, HOOK_SEND_COPY, on_sent) ||
+		module_on_stanza(m, HOOK_SEND_CHECK, MODULE_STANZA, NS_CARBONS, on_send) || module_on(m, HOOK_SEND_COPY, on_sent) ||
 		module_on(m, HOOK_RECV_GIVEN, on_received) || module_on(m, HOOK_RECV_MISSED, on_received) ? -1 : 0;
 }
 

@@ -23,10 +23,9 @@ passed_done(struct hook *h, void *data, bool ok)
 static bool
 is_conversation(const struct hook *h)
 {
-	const char *type = elem_get(h->stanza->root, "type");
+	const char *type = h->record_id ? elem_get(h->stanza->root, "type") : NULL;
 
-	return h->record_id && elem_is(h->stanza->root, NS_CLIENT, "message") &&
-		(!type || !strcmp(type, "chat") || !strcmp(type, "normal"));
+	return h->record_id && (!type || !strcmp(type, "chat") || !strcmp(type, "normal"));
 }
 
 /* As the serializer writes it: which quotes it takes depends on the value. */
@@ -51,12 +50,13 @@ static const struct history_retract *
 retraction(struct hook *h)
 {
 	const struct elem *e = elem_child(h->stanza->root, NS_RETRACT, "retract");
-	const char *id = e ? elem_get(e, "id") : NULL, *by_id = elem_get(h->stanza->root, "id");
+	const char *id = e ? elem_get(e, "id") : NULL, *by_id;
 	struct arena *a;
 	struct history_retract *t;
 
 	if (!id || !*id)
 		return NULL;
+	by_id = elem_get(h->stanza->root, "id");
 	a = hook_memory(h);
 	t = arena_zalloc(a, sizeof(*t));
 	t->from = arena_strdup(a, jid_bare(h->from));
@@ -95,7 +95,8 @@ static enum hook_verdict
 on_received(struct hook *h)
 {
 	if (is_conversation(h) && h->from && h->account_id && !h->delayed)
-		pass(h, !history_wanted(h, h->from), module_is_local(h->from) ? NULL : retraction(h));
+		pass(h, !history_wanted(h, h->from), elem_child(h->stanza->root, NS_RETRACT, "retract") && !module_is_local(h->from) ?
+			retraction(h) : NULL);
 	return HOOK_NEXT;
 }
 
@@ -139,8 +140,9 @@ attach(struct module *m)
 		module_on_iq(m, MODULE_IQ_GET, NS_MAM, "prefs", MODULE_ACCOUNT, history_on_get_prefs) ||
 		module_on_iq(m, MODULE_IQ_SET, NS_MAM, "prefs", MODULE_ACCOUNT, history_on_set_prefs))
 		return -1;
-	return module_on(m, HOOK_SEND_COPY, on_sent) || module_on(m, HOOK_RECV_DELIVER, on_received) ||
-		module_on(m, HOOK_RECV_REFUSED, on_refused) || module_on(m, HOOK_RECV_MISSED, on_missed) ? -1 : 0;
+	return module_on_stanza(m, HOOK_SEND_COPY, MODULE_MESSAGE, NULL, on_sent) ||
+		module_on_stanza(m, HOOK_RECV_DELIVER, MODULE_MESSAGE, NULL, on_received) ||
+		module_on_stanza(m, HOOK_RECV_REFUSED, MODULE_MESSAGE, NULL, on_refused) || module_on_stanza(m, HOOK_RECV_MISSED, MODULE_MESSAGE, NS_HINTS, on_missed) ? -1 : 0;
 }
 
 const struct module_def history_module = {

@@ -193,7 +193,7 @@ on_arrival(struct hook *h)
 {
 	const char *type = elem_get(h->stanza->root, "type");
 
-	if (!type || strcmp(type, "subscribe") != 0 || strcmp(h->stanza->root->name, "presence") != 0)
+	if (!type || strcmp(type, "subscribe") != 0)
 		return HOOK_NEXT;
 	if (!h->account_id || !h->from || !module_settings()->invite.on || !token_of(h))
 		return HOOK_NEXT;
@@ -227,7 +227,7 @@ attach(struct module *m)
 {
 	module_command(m, &contact_command);
 	module_command(m, &account_command);
-	return module_on(m, HOOK_RECV_CHECK, on_arrival);
+	return module_on_stanza(m, HOOK_RECV_CHECK, MODULE_PRESENCE, NULL, on_arrival);
 }
 
 const struct module_def invite_module = {

@@ -47,14 +47,13 @@ on_account(struct hook *h)
 	return answer(h, clock_wall_us() - module_account_last_seen_us(h), module_account_last_status(h));
 }
 
-/* On every stanza's way: first what excludes nearly all of them. */
 static enum hook_verdict
 on_check(struct hook *h)
 {
 	const struct elem *root = h->stanza->root;
 	const char *type;
 
-	if (!jid_resource(h->to) || !elem_is(root, NS_CLIENT, "iq") || !elem_is(elem_first(root), NS_LAST, "query"))
+	if (!jid_resource(h->to) || !elem_is(elem_first(root), NS_LAST, "query"))
 		return HOOK_NEXT;
 	type = elem_get(root, "type");
 	if (type && !strcmp(type, "get") && module_relation(h) == MODULE_STRANGER)
@@ -69,7 +68,7 @@ attach(struct module *m)
 	if (module_on_iq(m, MODULE_IQ_GET, NS_LAST, "query", MODULE_SERVER, on_server) ||
 		module_on_iq(m, MODULE_IQ_GET, NS_LAST, "query", MODULE_ACCOUNT, on_account))
 		return -1;
-	return module_on(m, HOOK_RECV_CHECK, on_check);
+	return module_on_stanza(m, HOOK_RECV_CHECK, MODULE_IQ, NS_LAST, on_check);
 }
 
 const struct module_def lastactivity_module = {

@@ -107,7 +107,8 @@ pair_for(struct account *a, const struct jid *to, int64_t now)
 	struct pair *p, *old;
 	int64_t allowance = most();
 
-	HASH_FIND(hh, a->pairs, jid_bare(to), jid_bare_len(to), p);
+	/* The hash of an address is that of the table (base/map.h), and is known. */
+	HASH_FIND_BYHASHVALUE(hh, a->pairs, jid_bare(to), jid_bare_len(to), (unsigned)jid_hash(to), p);
 	if (p) {
 		refill(p, now);
 		list_remove(&p->recent);
@@ -192,7 +193,7 @@ attach(struct module *m)
 	static const struct module_account kept = { NULL, NULL, forget };
 
 	module_keep(m, &kept);
-	return module_on(m, HOOK_SEND_CHECK, on_send);
+	return module_on_stanza(m, HOOK_SEND_CHECK, MODULE_MESSAGE | MODULE_PRESENCE, NULL, on_send);
 }
 
 const struct module_def limits_module = {

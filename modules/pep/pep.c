@@ -60,17 +60,16 @@ on_owner_request(struct hook *h)
 	return module_relation(h) == MODULE_SELF ? node_request(h, &pep_kind) : hook_reject(h, XERROR_FORBIDDEN, NULL);
 }
 
-/* Events for the account's sessions; its owner's decisions on subscriptions. */
+/* Its owner's decisions on subscriptions. */
 static enum hook_verdict
-on_deliver(struct hook *h)
+on_decision(struct hook *h)
 {
-	if (h->from && jid_is_bare(h->to) && jid_equal_bare(h->from, h->account) && !jid_is_bare(h->from) && !h->delayed) {
-		enum hook_verdict v = node_decision(h, &pep_kind);
+	enum hook_verdict v;
 
-		if (v != HOOK_NEXT)
-			return v == HOOK_WAIT ? HOOK_HANDLED : v;
-	}
-	return pep_on_deliver(h);
+	if (!h->from || !jid_is_bare(h->to) || !jid_equal_bare(h->from, h->account) || jid_is_bare(h->from) || h->delayed)
+		return HOOK_NEXT;
+	v = node_decision(h, &pep_kind);
+	return v == HOOK_WAIT ? HOOK_HANDLED : v;
 }
 
 static int
@@ -83,7 +82,8 @@ attach(struct module *m)
 		module_on_iq(m, MODULE_IQ_GET, NS_PUBSUB_OWNER, "pubsub", MODULE_ACCOUNT, on_owner_request) ||
 		module_on_iq(m, MODULE_IQ_SET, NS_PUBSUB_OWNER, "pubsub", MODULE_ACCOUNT, on_owner_request))
 		return -1;
-	if (module_on(m, HOOK_RECV_DELIVER, on_deliver) || module_on(m, HOOK_CAPS_KNOWN, pep_on_caps) ||
+	if (module_on_stanza(m, HOOK_RECV_DELIVER, MODULE_MESSAGE, NS_DATA, on_decision) ||
+		module_on_stanza(m, HOOK_RECV_DELIVER, MODULE_MESSAGE, NS_PUBSUB_EVENT, pep_on_deliver) || module_on(m, HOOK_CAPS_KNOWN, pep_on_caps) ||
 		module_on(m, HOOK_ELSEWHERE_CAPS, pep_on_elsewhere) || module_on(m, HOOK_PRESENCE_CHANGED, pep_on_presence) ||
 		module_on(m, HOOK_CONTACT_CHANGED, pep_on_contact))
 		return -1;

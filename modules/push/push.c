@@ -542,7 +542,7 @@ attach(struct module *m)
 	module_offers(m, NS_PUSH, MODULE_ACCOUNT);
 	return module_on_iq(m, MODULE_IQ_SET, NS_PUSH, "enable", MODULE_ACCOUNT, on_enable) ||
 		module_on_iq(m, MODULE_IQ_SET, NS_PUSH, "disable", MODULE_ACCOUNT, on_disable) ||
-		module_on(m, HOOK_RECV_DELIVER, on_deliver) || module_on(m, HOOK_RECV_GIVEN, on_message) ||
+		module_on_stanza(m, HOOK_RECV_DELIVER, MODULE_MESSAGE, NS_PUBSUB, on_deliver) || module_on(m, HOOK_RECV_GIVEN, on_message) ||
 		module_on(m, HOOK_RECV_MISSED, on_message) || module_on(m, HOOK_SESSION_BOUND, on_here) ||
 		module_on(m, HOOK_SESSION_RESUMED, on_here) || module_on(m, HOOK_RECV_AWAY, on_away) || module_on(m, HOOK_SESSION_DETACHED, on_detached) ? -1 : 0;
 }

@@ -468,7 +468,8 @@ attach(struct module *m)
 		module_on_iq(m, MODULE_IQ_SET, NS_PHOTO, "photo", MODULE_ACCOUNT, on_photo) ||
 		module_on_iq(m, MODULE_IQ_SET, NS_PHOTO, "vcard4", MODULE_ACCOUNT, vcard_sync_iq))
 		return -1;
-	return module_on(m, HOOK_SEND_CHECK, vcard_presence_check) || module_on(m, HOOK_RECV_DELIVER, vcard_sync_event) ? -1 : 0;
+	return module_on_stanza(m, HOOK_SEND_CHECK, MODULE_PRESENCE, NULL, vcard_presence_check) ||
+		module_on_stanza(m, HOOK_RECV_DELIVER, MODULE_MESSAGE, NS_PUBSUB_EVENT, vcard_sync_event) ? -1 : 0;
 }
 
 const struct module_def vcard_module = {

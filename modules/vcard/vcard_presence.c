@@ -51,7 +51,7 @@ vcard_presence_check(struct hook *h)
 	struct vcard_session *s;
 	const char *hash;
 
-	if (!m || !elem_is(root, NS_CLIENT, "presence") || elem_get(root, "type"))
+	if (!m || elem_get(root, "type"))
 		return HOOK_NEXT;
 	hash = said(root, h->arena);
 	s = h->bound ? module_session_data(h->module, h->bound) : NULL;

@@ -147,7 +147,7 @@ vcard_sync_event(struct hook *h)
 	struct vcard_memory *m;
 	const char *node;
 
-	if (!elem_is(h->stanza->root, NS_CLIENT, "message") || !jid_is_bare(h->from) || !jid_equal(h->from, h->account))
+	if (!jid_is_bare(h->from) || !jid_equal(h->from, h->account))
 		return HOOK_NEXT;
 	node = pubsub_event_node(h->stanza);
 	m = node && !strcmp(node, NODE_VCARD4) ? module_data(h) : NULL;

@@ -42,7 +42,7 @@ bool jid_equal_bare(const struct jid *a, const struct jid *b);
 /* Does `pattern` mean j? By what it names (XEP-0191 §5): user@domain/resource, user@domain, domain/resource exactly or with
  * any resource; a domain means all of it. */
 bool jid_covers(const struct jid *pattern, const struct jid *j);
-/* Keyed hash of the bare JID, computed once. home = jid_hash(j) % reactors. */
+/* Keyed hash of the bare JID, computed once: crypt_hash(jid_bare(j), jid_bare_len(j)). home = jid_hash(j) % reactors. */
 uint64_t jid_hash(const struct jid *j);
 
 /* Single parts, as tests and account tools need them. out holds 1024 bytes. 0 or -1. */

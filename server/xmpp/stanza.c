@@ -205,11 +205,11 @@ elem_add_copy(struct stanza *st, struct elem *parent, const struct elem *src)
 	return e;
 }
 
-/* Names are compared many times for each stanza, and mostly differ in their first letter. */
+/* Names are compared many times for each stanza, and mostly differ in their first two letters ("to" and "type", too). */
 static inline bool
 is_same(const char *a, const char *b)
 {
-	return a == b || (*a == *b && strcmp(a, b) == 0);
+	return a == b || (a[0] == b[0] && (a[0] == '\0' || (a[1] == b[1] && strcmp(a, b) == 0)));
 }
 
 static bool
@@ -286,7 +286,7 @@ elem_is(const struct elem *e, const char *ns, const char *name)
 		return false;
 	if (name != NULL && !is_same(e->name, name))
 		return false;
-	return ns == NULL || e->ns == ns || strcmp(e->ns, ns) == 0;
+	return ns == NULL || is_same(e->ns, ns);
 }
 
 static struct elem *

@@ -25,6 +25,7 @@
 #include "core/route/router.h"
 #include "core/service/service.h"
 #include "core/user.h"
+#include "xmpp/ns.h"
 
 /* The modules. Order inside a stage is the order here; the reason stands beside the line where it matters. */
 #define MODULES_TABLE(X) \
@@ -110,15 +111,37 @@ struct module {
 	int account_number, session_number; /* core/module/keep; -1: none */
 };
 
+#define OTHER 8U  /* no stanza */
+#define ANYTHING (MODULE_STANZA | OTHER)
+#define LOOKED 1U /* its namespaces are known */
+
+/* What a listener wants to be called for. */
+struct wants {
+	unsigned kinds;      /* MODULE_MESSAGE, …; OTHER */
+	unsigned namespaces; /* of child elements: bits of watch(); 0: any or none */
+};
+
+/* What is known of the stanza that it would be called for. */
+struct traits {
+	const struct stanza *of;
+	unsigned kinds, namespaces; /* LOOKED, or not yet */
+};
+
 struct listener {
 	struct module *module;
 	hook_fn fn;
+	struct wants wants;
 };
 
 static struct stage {
 	struct listener *list;
 	size_t n;
+	bool picks; /* some of them do not want everything */
 } stages[HOOK_STAGES];
+
+/* Namespaces that listeners want: interned. */
+static const char *watched[sizeof(unsigned) * 8 - 1];
+static unsigned nwatched;
 
 static struct module *modules;
 static size_t nmodules;
@@ -175,6 +198,7 @@ modules_stop(void)
 	for (int i = 0; i < HOOK_STAGES; i++)
 		free(stages[i].list);
 	memset(stages, 0, sizeof(stages));
+	nwatched = 0;
 	command_stop();
 	service_stop();
 	while (nmodules)
@@ -204,13 +228,50 @@ modules_session_number(struct module *m)
 
 /* What attach calls */
 
-int
-module_on(struct module *m, enum hook_stage stage, hook_fn fn)
+static void
+listen_to(enum hook_stage stage, struct listener l)
 {
 	struct stage *s = &stages[stage];
 
 	s->list = mem_realloc(s->list, (s->n + 1) * sizeof(*s->list));
-	s->list[s->n++] = (struct listener){ m, fn };
+	s->list[s->n++] = l;
+	s->picks |= l.wants.kinds != ANYTHING || l.wants.namespaces;
+}
+
+int
+module_on(struct module *m, enum hook_stage stage, hook_fn fn)
+{
+	listen_to(stage, (struct listener){ m, fn, { ANYTHING, 0 } });
+	return 0;
+}
+
+/* Its bit; 0: there are too many. */
+static unsigned
+watch(const char *ns)
+{
+	unsigned i = 0;
+
+	assert(ns_intern(ns) == ns && ns != NS_CLIENT);
+	while (i < nwatched && watched[i] != ns)
+		i++;
+	if (i == sizeof(watched) / sizeof(watched[0]))
+		return 0;
+	if (i == nwatched)
+		watched[nwatched++] = ns;
+	return 2U << i;
+}
+
+int
+module_on_stanza(struct module *m, enum hook_stage stage, unsigned kinds, const char *ns, hook_fn fn)
+{
+	unsigned namespaces = ns ? watch(ns) : 0;
+
+	assert(stage <= HOOK_SESSION_SEND);
+	if (ns && !namespaces) {
+		log_error(NULL, "too-many-namespaces", "module=%s ns=%s", m->def->name, ns);
+		return -1;
+	}
+	listen_to(stage, (struct listener){ m, fn, { kinds, namespaces } });
 	return 0;
 }
 
@@ -267,16 +328,54 @@ may_wait(enum hook_stage stage)
 		stage == HOOK_DISCO_ITEMS;
 }
 
+/* It is one of the three: nothing else is a stanza. */
+static unsigned
+kind_of(const struct elem *root)
+{
+	if (root->ns != NS_CLIENT)
+		return OTHER;
+	return *root->name == 'm' ? MODULE_MESSAGE : *root->name == 'p' ? MODULE_PRESENCE : MODULE_IQ;
+}
+
+/* By pointers: the namespaces of a stanza are interned as those here are. Most children are the core protocol's own, as <body/> is. */
+static unsigned
+namespaces_of(const struct elem *root)
+{
+	unsigned found = 0;
+
+	for (const struct elem *e = root->first; e; e = e->next)
+		for (unsigned i = 0; e->name && e->ns != NS_CLIENT && i < nwatched; i++)
+			if (e->ns == watched[i])
+				found |= 2U << i;
+	return found;
+}
+
+/* Looks at a stanza (NULL: there is none) no further than a listener asks, and again when it has become another. */
+static bool
+is_wanted(struct traits *t, const struct stanza *st, struct wants wants)
+{
+	if (st != t->of)
+		*t = (struct traits){ .of = st, .kinds = kind_of(st->root) };
+	if (!(wants.kinds & t->kinds) || !wants.namespaces)
+		return wants.kinds & t->kinds;
+	if (!t->namespaces)
+		t->namespaces = namespaces_of(st->root) | LOOKED;
+	return wants.namespaces & t->namespaces;
+}
+
 enum hook_verdict
 modules_run(struct hook *h, struct user *u)
 {
 	const struct stage *s = &stages[h->stage];
+	struct traits t = { .kinds = OTHER };
 	enum hook_verdict v = HOOK_NEXT;
 
 	h->arena = reactor_scratch(reactor_current());
 	h->user = u;
 	h->account_id = u && u->state == USER_READY ? u->account : 0;
 	for (size_t i = 0; i < s->n && v == HOOK_NEXT; i++) {
+		if (s->picks && !is_wanted(&t, h->stanza, s->list[i].wants))
+			continue;
 		h->module = s->list[i].module;
 		v = s->list[i].fn(h);
 		if (v == HOOK_WAIT && !may_wait(h->stage))

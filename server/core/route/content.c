@@ -41,7 +41,7 @@ static bool
 is_weightless(const struct elem *e)
 {
 	for (size_t i = 0; i < sizeof(weightless) / sizeof(weightless[0]); i++)
-		if (elem_is(e, weightless[i].ns, weightless[i].name))
+		if (e->ns == weightless[i].ns && elem_is(e, NULL, weightless[i].name))
 			return !elem_first(e) && text_bytes(e) <= weightless[i].text &&
 				(weightless[i].attributes || !e->attrs);
 	return false;
@@ -125,6 +125,16 @@ static const struct {
 	{ "urn:xmpp:sims:1", "media-sharing" },
 };
 
+/* Most messages have nothing else than what RFC 6121 names. */
+static bool
+is_extended(const struct elem *root)
+{
+	for (const struct elem *e = elem_first(root); e; e = elem_next(e, NULL, NULL))
+		if (e->ns != NS_CLIENT)
+			return true;
+	return false;
+}
+
 static bool
 is_worth_showing(const struct elem *root)
 {
@@ -139,6 +149,8 @@ is_worth_showing(const struct elem *root)
 static bool
 is_shown(const struct elem *root)
 {
+	if (!is_extended(root))
+		return elem_child(root, NS_CLIENT, "body") || elem_child(root, NS_CLIENT, "subject");
 	if (elem_child(root, NS_HINTS, "no-store") || elem_child(root, NS_HINTS, "no-permanent-store"))
 		return false;
 	return elem_child(root, NS_HINTS, "store") || is_worth_showing(root);
@@ -161,6 +173,8 @@ content_describe(const struct stanza *st, enum packet_type type, struct arena *a
 	e->body = body ? elem_text(body, a) : NULL;
 	e->refers_to = NULL;
 	e->shown = is_shown(root);
+	if (!is_extended(root))
+		return;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		x = elem_child(root, kinds[i].ns, kinds[i].name);
 		if (!x || (kinds[i].only_without_body && body))

@@ -50,11 +50,9 @@ iq_is_right(const struct packet *p)
 static bool
 pretends(const struct packet *p)
 {
-	if (p->to && federation_is_remote(p->to))
-		return false;
 	for (const struct elem *e = p->st->root; e; e = elem_walk(p->st->root, e))
 		if (e->ns == NS_SERVER)
-			return true;
+			return !p->to || !federation_is_remote(p->to);
 	return false;
 }
 

@@ -281,9 +281,10 @@ describe_way(struct entry *e, const struct jid *to)
 {
 	const struct packet *p = e->p;
 	bool chat = p->type == TYPE_NORMAL || p->type == TYPE_CHAT;
+	bool local = host_is_local(to);
 	uint64_t peer = e->lane->of.peer;
 
-	if (!peer && federation_is_remote(to)) {
+	if (!peer && !local && federation_is_remote(to)) {
 		e->rec.direction = RECORD_OUT;
 		e->rec.about = federation_peer_record(p->from, to);
 		e->rec.deliverable = chat || p->type == TYPE_GROUPCHAT;
@@ -291,7 +292,7 @@ describe_way(struct entry *e, const struct jid *to)
 	}
 	e->rec.direction = peer ? RECORD_IN : RECORD_LOCAL;
 	e->rec.about = peer;
-	e->rec.deliverable = chat && jid_local(to) && host_is_local(to);
+	e->rec.deliverable = chat && local && jid_local(to);
 }
 
 static void

@@ -81,6 +81,76 @@ c_attach(struct module *m)
 	return module_on(m, HOOK_SEND_CHECK, c_hears);
 }
 
+/* d wants some stanzas only, and in front of it e makes of a receipt a correction. */
+
+static enum hook_verdict
+d_hears_message(struct hook *h)
+{
+	(void)h;
+	strcat(trace, "m");
+	return HOOK_NEXT;
+}
+
+static enum hook_verdict
+d_hears_receipt(struct hook *h)
+{
+	assert_non_null(elem_child(h->stanza->root, NS_RECEIPTS, NULL));
+	strcat(trace, "r");
+	return HOOK_NEXT;
+}
+
+static enum hook_verdict
+d_hears_correction(struct hook *h)
+{
+	assert_non_null(elem_child(h->stanza->root, NS_CORRECT, NULL));
+	strcat(trace, "c");
+	return HOOK_NEXT;
+}
+
+static enum hook_verdict
+d_hears_all(struct hook *h)
+{
+	(void)h;
+	strcat(trace, ".");
+	return HOOK_NEXT;
+}
+
+static enum hook_verdict
+e_hears_receipt(struct hook *h)
+{
+	struct stanza *st = stanza_copy(h->stanza);
+	struct elem *e = elem_child(st->root, NS_RECEIPTS, "alter");
+
+	strcat(trace, "e");
+	if (e) {
+		elem_remove(e);
+		elem_add(st, st->root, NS_CORRECT, "replace");
+		hook_replace(h, st);
+	} else {
+		stanza_unref(st);
+	}
+	return HOOK_NEXT;
+}
+
+static int
+e_attach(struct module *m)
+{
+	return module_on_stanza(m, HOOK_SEND_CHECK, MODULE_STANZA, NS_RECEIPTS, e_hears_receipt);
+}
+
+static int
+d_attach(struct module *m)
+{
+	return module_on_stanza(m, HOOK_SEND_CHECK, MODULE_MESSAGE, NULL, d_hears_message) ||
+		module_on_stanza(m, HOOK_SEND_CHECK, MODULE_MESSAGE | MODULE_PRESENCE, NS_RECEIPTS, d_hears_receipt) ||
+		module_on_stanza(m, HOOK_SEND_CHECK, MODULE_MESSAGE, NS_CORRECT, d_hears_correction) ||
+		module_on(m, HOOK_SEND_CHECK, d_hears_all);
+}
+
+static const struct module_def d = { .name = "d", .about = "test", .attach = d_attach };
+static const struct module_def e = { .name = "e", .about = "test", .attach = e_attach };
+static const struct module_def *const choosy[] = { &e, &d, NULL };
+
 static const struct module_def a = { .name = "a", .about = "test", .attach = a_attach };
 static const struct module_def b = { .name = "b", .about = "test", .attach = b_attach };
 static const struct module_def c = { .name = "c", .about = "test", .attach = c_attach };
@@ -102,17 +172,67 @@ run_here(void *arg)
 }
 
 static struct stage_run
-run_stage(enum hook_verdict of_a)
+run_for(const struct stanza *st)
 {
-	struct stage_run r = { .h.stage = HOOK_SEND_CHECK };
+	struct stage_run r = { .h.stage = HOOK_SEND_CHECK, .h.stanza = st };
 
-	verdict_of_a = of_a;
 	trace[0] = 0;
 	sem_init(&r.done, 0, 0);
 	reactor_call(reactor_at(0), run_here, &r);
 	sem_wait(&r.done);
 	sem_destroy(&r.done);
 	return r;
+}
+
+static struct stage_run
+run_stage(enum hook_verdict of_a)
+{
+	verdict_of_a = of_a;
+	return run_for(NULL);
+}
+
+/* Whom a stanza with these children is shown to. The namespaces end in NULL. */
+static const char *
+heard(const char *name, const char *const *ns, const char *child)
+{
+	struct stanza *st = stanza_new(NS_CLIENT, name);
+	struct stage_run r;
+
+	elem_add(st, st->root, NULL, "body");
+	elem_add_text(st, st->root, " ", 1);
+	for (; *ns; ns++)
+		elem_add(st, st->root, *ns, child);
+	r = run_for(stanza_seal(st));
+	assert_int_equal(r.v, HOOK_NEXT);
+	stanza_unref(r.h.replacement);
+	stanza_unref(st);
+	return trace;
+}
+
+static void
+a_module_is_called_for_the_stanzas_it_wants(void **state)
+{
+	static const char *const none[] = { NULL }, *const receipt[] = { "urn:other", "urn:xmpp:receipts", NULL },
+		*const both[] = { "urn:xmpp:message-correct:0", "urn:xmpp:receipts", NULL }, *const other[] = { "urn:other", NULL };
+
+	(void)state;
+	assert_string_equal(heard("message", none, "x"), "m.");
+	assert_string_equal(heard("message", other, "x"), "m.");
+	assert_string_equal(heard("presence", none, "x"), ".");
+	assert_string_equal(heard("iq", none, "x"), ".");
+	assert_string_equal(heard("message", receipt, "x"), "emr.");
+	assert_string_equal(heard("presence", receipt, "x"), "er.");
+	assert_string_equal(heard("iq", receipt, "x"), "e.");
+	assert_string_equal(heard("message", both, "x"), "emrc.");
+}
+
+static void
+what_a_stanza_has_become_counts(void **state)
+{
+	static const char *const receipt[] = { "urn:xmpp:receipts", NULL };
+
+	(void)state;
+	assert_string_equal(heard("message", receipt, "alter"), "emc.");
 }
 
 static void
@@ -237,6 +357,14 @@ start(void **state)
 }
 
 static int
+start_choosy(void **state)
+{
+	(void)state;
+	ask_start(choosy);
+	return 0;
+}
+
+static int
 stop(void **state)
 {
 	(void)state;
@@ -255,9 +383,14 @@ main(void)
 		cmocka_unit_test(features_are_told_by_target),
 		cmocka_unit_test(a_feature_is_said_once),
 	};
+	const struct CMUnitTest picking[] = {
+		cmocka_unit_test(a_module_is_called_for_the_stanzas_it_wants),
+		cmocka_unit_test(what_a_stanza_has_become_counts),
+	};
 	const struct CMUnitTest alone[] = {
 		cmocka_unit_test(a_module_that_fails_stops_the_start),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop) + cmocka_run_group_tests(alone, NULL, NULL);
+	return cmocka_run_group_tests(tests, start, stop) + cmocka_run_group_tests(picking, start_choosy, stop) +
+		cmocka_run_group_tests(alone, NULL, NULL);
 }
