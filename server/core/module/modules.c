@@ -392,6 +392,7 @@ static enum hook_verdict
 run_rest(struct hook *h)
 {
 	const struct stage *s = &stages[h->stage];
+	struct traits t = { .kinds = OTHER };
 	enum hook_verdict v = HOOK_NEXT;
 	size_t i = 0;
 
@@ -400,6 +401,8 @@ run_rest(struct hook *h)
 	while (i < s->n && s->list[i].module == h->module)
 		i++;
 	for (; i < s->n && v == HOOK_NEXT; i++) {
+		if (s->picks && !is_wanted(&t, h->stanza, s->list[i].wants))
+			continue;
 		h->module = s->list[i].module;
 		v = s->list[i].fn(h);
 	}
