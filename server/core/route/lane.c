@@ -481,6 +481,7 @@ lane_push(struct lane *l, struct packet *p)
 	struct entry *e = enter(l, p);
 	bool overtakes = may_overtake(l, p);
 
+	l->refs++; /* what a module says because of it may end the session */
 	if ((l->checking || l->unchecked) && !overtakes) {
 		e->state = ENTRY_UNCHECKED;
 		l->unchecked++;
@@ -493,6 +494,7 @@ lane_push(struct lane *l, struct packet *p)
 	}
 	set_barrier(e);
 	run(l);
+	unref(l);
 }
 
 void
