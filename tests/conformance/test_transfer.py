@@ -4,7 +4,7 @@ import base64
 import hashlib
 import os
 
-from chancerytest.client import unique
+from chancerytest.client import Closed, unique
 from chancerytest.element import escape
 from chancerytest.scenario import alone
 from chancerytest.server import EICAR
@@ -1008,6 +1008,49 @@ def test_jingle_several(t):
     id = close(romeo, juliet, b)
     assert received(juliet, romeo.jid, b) == b'good'
     result_of(romeo, id)
+
+
+def test_jingle_hidden(t):
+    """P5: a second transport, or a second description, hides nothing"""
+    romeo, juliet = t.online(), t.online()
+    rtp = "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/>"
+    for inner in (j_file(5) + j_ibb('h1') + ICE, j_file(5) + ICE + j_ibb('h2'), rtp + j_file(5) + ICE, j_file(5) + rtp + ICE):
+        j, reason = j_refused(romeo, juliet, jingle('session-initiate', unique('j'), j_content(inner)))
+        assert reason == 'unsupported-transports', j
+    sid = unique('j')
+    j = j_say(romeo, juliet, 'session-initiate', sid, j_content(j_file(5) + j_ibb('h3') + j_s5b('h4', 'direct') + j_s5b('h5', 'proxy')))
+    assert not [x for x in j.find('content').all('transport') if x.all()], j
+    quiet(t, juliet)
+
+
+def test_data_in_answers(t):
+    """P5: bytes do not travel in answers, whoever agreed on that"""
+    romeo, juliet = t.online(), t.online()
+    data = pay(IBB, 'data', base64.b64encode(EICAR).decode(), seq=0, sid='x')
+    for type in ('result', 'error'):
+        romeo.stanza("<iq type='%s' id='a1' to='%s'>%s</iq>" % (type, juliet.jid, data))
+    romeo.message(juliet.jid, type='error', inner=data)
+    romeo.sync(juliet)
+    assert not juliet.heard_any(lambda e: IBB in str(e)), juliet.heard
+
+
+@alone(limits__sm_queue_stanzas=10)
+def test_session_ends_while_given(t):
+    """A session that takes nothing more and ends in the middle of what it is given: the server goes on"""
+    romeo, juliet = t.online(), t.online(sm=True)
+    juliet.answer_r = False
+    sid = opened(romeo, juliet, block=50, stanza='message')
+    for i, p in enumerate(pieces(text_of(50 * 40), 50)):
+        romeo.message(juliet.jid, type=None, inner=pay(IBB, 'data', base64.b64encode(p).decode(), seq=i, sid=sid))
+    id = close(romeo, juliet, sid)
+    result_of(romeo, id)
+    try:
+        while True:
+            answer(juliet, request(juliet, 'urn:xmpp:ping', 'ping', type='get'))
+    except (Closed, OSError):
+        pass
+    t.server.wait(lambda: int(t.server.metric('chancery_transfers')) == 0, 'the end of the bytestream')
+    through(romeo, t.online(), b'next')
 
 
 # -- other servers, components, rooms ----------------------------------------------------------------------------
