@@ -57,8 +57,8 @@ class Talk(threading.Thread):
 
 
 class World:
-    def __init__(self, build, reactors):
-        settings = {'files.scanner': 'own', 'limits.scan_seconds': max(3, int(3 * SLOW)), 'limits.scans_at_once': 8}
+    def __init__(self, build, reactors, scan_seconds=max(3, int(3 * SLOW))):
+        settings = {'files.scanner': 'own', 'limits.scan_seconds': scan_seconds, 'limits.scans_at_once': 8}
         # A small disk for files, so that it can be filled.
         self.disk = tempfile.mkdtemp(prefix='chancery-disk-')
         os.chmod(self.disk, 0o755)
