@@ -48,6 +48,9 @@ class Talk(threading.Thread):
             self.trouble = e
 
     def end(self):
+        deadline = time.monotonic() + PATIENCE
+        while not self.count and not self.trouble and time.monotonic() < deadline:
+            time.sleep(0.01)
         self.over.set()
         self.join(PATIENCE)
         assert not self.trouble, 'the conversation: %r' % self.trouble
