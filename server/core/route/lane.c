@@ -335,6 +335,7 @@ take_replacement(struct packet *p, struct hook *h)
 		return;
 	stanza_unref(p->st);
 	p->st = stanza_seal(h->replacement);
+	p->type = packet_type_parse(p->kind, elem_get(p->st->root, "type"));
 	h->replacement = NULL;
 }
 
