@@ -31,7 +31,7 @@ FILES, UNPACKED = 60, 12 << 20
 def archives():
     """Small to send, long to scan, each different."""
     words = ['%x' % random.getrandbits(random.randrange(4, 40)) for _ in range(5000)]
-    text = ' '.join(random.choice(words) for _ in range(100000)).encode()[:256 << 10]
+    text = ' '.join(random.choice(words) for _ in range(5000)).encode()[:16 << 10] * 16
     out = []
     for i in range(FILES):
         b = io.BytesIO()
@@ -98,11 +98,12 @@ def main():
     o = a.parse_args()
     program = os.path.join(tempfile.mkdtemp(), 'bench')
     subprocess.run(['cc', '-std=gnu11', '-D_GNU_SOURCE', '-O2', '-o', program, *glob.glob(os.path.join(HERE, '*.c')), '-lssl', '-lcrypto', '-lm'], check=True)
-    world = World(o.build_dir, o.reactors, scan_seconds=60)
+    world = World(o.build_dir, o.reactors, scan_seconds=60, disk_mb=2048)
     s = world.server
     try:
         world.taken, world.refused, world.lock = [], [], threading.Lock()
         s.add_users([('u%d' % i, 'pw') for i in range(200)])
+        s.made = 200    # those that senders get come behind them
         s.wait_scanner()
         files = archives()
         print('%d archives of about %d KB, %d MB unpacked' % (FILES, len(files[0]) >> 10, UNPACKED >> 20))

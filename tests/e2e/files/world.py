@@ -58,12 +58,12 @@ class Talk(threading.Thread):
 
 
 class World:
-    def __init__(self, build, reactors, scan_seconds=max(3, int(3 * SLOW))):
+    def __init__(self, build, reactors, scan_seconds=max(3, int(3 * SLOW)), disk_mb=64):
         settings = {'files.scanner': 'own', 'limits.scan_seconds': scan_seconds, 'limits.scans_at_once': 8}
         # A small disk for files, so that it can be filled.
         self.disk = tempfile.mkdtemp(prefix='chancery-disk-')
         os.chmod(self.disk, 0o755)
-        self.mounted = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64m,mode=1777', 'tmpfs', self.disk], stderr=subprocess.DEVNULL).returncode == 0
+        self.mounted = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=%dm,mode=1777' % disk_mb, 'tmpfs', self.disk], stderr=subprocess.DEVNULL).returncode == 0
         if self.mounted:
             settings['files.dir'] = os.path.join(self.disk, 'files')
         self.server = Server(build, settings, reactors=reactors)
