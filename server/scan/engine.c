@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "scan/say.h"
 
@@ -149,6 +150,22 @@ newest(const char *dir)
 	return official ? official : own;
 }
 
+static cl_error_t
+on_layer(int fd, const char *type, const char **ancestors, size_t parent_size, const char *name, size_t size, const char *data,
+	uint32_t depth, uint32_t attributes, void *arg)
+{
+	const struct engine_witness *w = arg;
+
+	(void)fd;
+	(void)type;
+	(void)ancestors;
+	(void)parent_size;
+	(void)name;
+	if (w && depth && data && !(attributes & LAYER_ATTRIBUTES_NORMALIZED))
+		w->seen(w->arg, data, size, depth);
+	return CL_CLEAN;
+}
+
 int
 engine_load(struct engine *g, const struct scan_options *o, const char *tmp, struct err *e)
 {
@@ -168,6 +185,7 @@ engine_load(struct engine *g, const struct scan_options *o, const char *tmp, str
 			return err_set(e, 0, "no signatures in %s", o->signatures);
 		return err_set(e, 0, "the signatures in %s cannot be loaded: %s", o->signatures, cl_strerror(r));
 	}
+	cl_engine_set_clcb_file_inspection(g->cl, on_layer);
 	r = cl_engine_compile(g->cl);
 	if (r != CL_SUCCESS)
 		return err_set(e, 0, "the signatures in %s cannot be compiled: %s", o->signatures, cl_strerror(r));
@@ -198,17 +216,22 @@ judge_name(const char *name, struct finding *f)
 }
 
 int
-engine_scan(struct engine *g, int fd, int64_t ms, struct finding *f)
+engine_scan(struct engine *g, int fd, int64_t ms, const struct engine_witness *witness, struct finding *f)
 {
 	struct cl_scan_options how = { .general = CL_SCAN_GENERAL_HEURISTICS, .parse = ~CL_SCAN_PARSE_IMAGE_FUZZY_HASH,
 		.heuristic = CL_SCAN_HEURISTIC_EXCEEDS_MAX | CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE | CL_SCAN_HEURISTIC_ENCRYPTED_DOC };
 	unsigned long scanned = 0;
 	const char *name = NULL;
 	cl_error_t r;
+	off_t at;
 
 	if (ms < 1 || cl_engine_set_num(g->cl, CL_ENGINE_MAX_SCANTIME, ms) != CL_SUCCESS)
 		return finding_error(f, "out of time");
-	r = cl_scandesc(fd, NULL, &name, &scanned, g->cl, &how);
+	/* The place in the file may be shared with others; the engine moves it. */
+	at = lseek(fd, 0, SEEK_CUR);
+	r = cl_scandesc_callback(fd, NULL, &name, &scanned, g->cl, &how, (void *)witness);
+	if (at >= 0)
+		(void)lseek(fd, at, SEEK_SET);
 	switch (r) {
 	case CL_CLEAN:
 		return 0;

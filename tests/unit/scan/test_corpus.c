@@ -215,12 +215,15 @@ place_is_kept(void **state)
 	struct source s = { .fd = fd, .size = strlen(fixture_eicar()) };
 	struct finding f;
 	char type[SCAN_TYPE_MAX];
+	bool whole;
 
 	(void)state;
 	type_of(&s, type, sizeof(type));
 	assert_string_equal(type, "text/plain");
 	finding_clear(&f);
-	assert_int_equal(walk_file(walk, &s, clock_mono_ms() + 1000, &f), 0);
+	assert_int_equal(walk_file(walk, &s, clock_mono_ms() + 10000, &whole, &f), -1);
+	assert_true(whole);
+	assert_int_equal(f.verdict, SCAN_INFECTED);
 	assert_int_equal(lseek(fd, 0, SEEK_CUR), before);
 	close(fd);
 }
