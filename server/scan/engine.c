@@ -49,9 +49,10 @@ load_charsets(void)
 	static const char *const charsets[] = { "ISO-8859-1", "ISO-8859-2", "ISO-8859-5", "ISO-8859-15", "WINDOWS-1250", "WINDOWS-1251",
 		"WINDOWS-1252", "WINDOWS-1253", "WINDOWS-1254", "WINDOWS-1255", "WINDOWS-1256", "KOI8-R", "IBM437", "IBM850", "IBM866", "UTF-16",
 		"UTF-16LE", "UTF-16BE", "UTF-32", "UTF-7", "SHIFT_JIS", "EUC-JP", "ISO-2022-JP", "GB18030", "GBK", "BIG5", "EUC-KR" };
+	static iconv_t kept[sizeof(charsets) / sizeof(charsets[0])] __attribute__((used));
 
 	for (size_t i = 0; i < sizeof(charsets) / sizeof(charsets[0]); i++)
-		(void)iconv_open("UTF-8", charsets[i]);
+		kept[i] = iconv_open("UTF-8", charsets[i]);
 }
 
 int
@@ -166,6 +167,14 @@ on_layer(int fd, const char *type, const char **ancestors, size_t parent_size, c
 	return CL_CLEAN;
 }
 
+void
+engine_unload(struct engine *g)
+{
+	if (g->cl)
+		cl_engine_free(g->cl);
+	g->cl = NULL;
+}
+
 int
 engine_load(struct engine *g, const struct scan_options *o, const char *tmp, struct err *e)
 {
@@ -179,16 +188,17 @@ engine_load(struct engine *g, const struct scan_options *o, const char *tmp, str
 		return err_set(e, 0, "libclamav does not take its settings");
 	r = cl_load(o->signatures, g->cl, &signatures, CL_DB_STDOPT);
 	if (r != CL_SUCCESS || !signatures) {
-		cl_engine_free(g->cl);
-		g->cl = NULL;
+		engine_unload(g);
 		if (r == CL_SUCCESS || r == CL_EOPEN)
 			return err_set(e, 0, "no signatures in %s", o->signatures);
 		return err_set(e, 0, "the signatures in %s cannot be loaded: %s", o->signatures, cl_strerror(r));
 	}
 	cl_engine_set_clcb_file_inspection(g->cl, on_layer);
 	r = cl_engine_compile(g->cl);
-	if (r != CL_SUCCESS)
+	if (r != CL_SUCCESS) {
+		engine_unload(g);
 		return err_set(e, 0, "the signatures in %s cannot be compiled: %s", o->signatures, cl_strerror(r));
+	}
 	g->signatures = signatures;
 	g->newest_s = newest(o->signatures);
 	return 0;

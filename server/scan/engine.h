@@ -25,6 +25,7 @@ int engine_init(struct err *e) MUST_CHECK;
 const char *engine_version(void);
 /* All signatures of the folder, compiled; `tmp` is where databases are unpacked. 0 or -1 with why. */
 int engine_load(struct engine *g, const struct scan_options *o, const char *tmp, struct err *e) MUST_CHECK;
+void engine_unload(struct engine *g);
 /* In a worker: its own folder, as forked workers would choose the same names. */
 int engine_set_tmp(struct engine *g, const char *tmp);
 /* Who is shown what the engine has taken out of a file (attachments of a mail, streams of an old document): it looks into what it finds

@@ -43,6 +43,7 @@ teardown(void **state)
 	/* Nothing is left in the temporary folder: rmdir takes only an empty one. */
 	assert_int_equal(rmdir(fixture_tmp), 0);
 	walk_free(walk);
+	engine_unload(&engine);
 	fixture_remove();
 	return 0;
 }
@@ -178,6 +179,7 @@ zip_trap(void **state)
 		worker_scan(&large, &g, w, fd, (uint64_t)st.st_size, clock_mono_ms() + 120000, &a);
 		assert_string_equal(word(&a), i ? "limit" : "infected");
 		walk_free(w);
+		engine_unload(&g);
 	}
 	close(fd);
 }
