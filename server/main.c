@@ -75,6 +75,18 @@ apply(const struct config *c)
 	source_set_limits(&sources);
 }
 
+/* At the start, or when files are switched on later. files.dir stays what it is. */
+static int
+start_vault(const struct config *c, struct err *e)
+{
+	static bool started;
+
+	if (!c->modules.files.on || started)
+		return 0;
+	started = !vault_start(e);
+	return started ? 0 : -1;
+}
+
 static void
 reload_streams(void *arg)
 {
@@ -93,7 +105,7 @@ reload(struct err *e)
 
 	pthread_mutex_lock(&reloading);
 	c = config_load(settings_file, e);
-	if (c && !component_load(c, e) && !host_reload_tls(c, e) && !federation_reload(c, e)) {
+	if (c && !start_vault(c, e) && !component_load(c, e) && !host_reload_tls(c, e) && !federation_reload(c, e)) {
 		old = config_get();
 		if (config_needs_restart(old, c, &late))
 			log_warning(NULL, "restart-needed", "settings=%s", buf_str(&late));
@@ -325,7 +337,7 @@ start(struct config *c, struct err *e)
 	scanner_prepare(c);
 	if (drop_privileges(c->process.user, e) || host_start(c, e) || component_load(c, e) || prepare_schema(c, e) || read_secret(c, e))
 		return -1;
-	if (c->modules.files.on && vault_start(e))
+	if (start_vault(c, e))
 		return -1;
 	c2s_start();
 	roster_start();

@@ -6,21 +6,18 @@
 
 #include "base/text.h"
 
-#define HEAD_MAX 256 /* bytes of media type and parameters */
-
 static bool
 is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
 }
 
-/* Where a word of people's ends that is an address (RFC 3986 appendix C). */
 static size_t
 word(const char *s, size_t n)
 {
 	size_t i = 0;
 
-	while (i < n && !is_space(s[i]) && s[i] != '"' && s[i] != '<' && s[i] != '>')
+	while (i < n && !datauri_ends(s[i]))
 		i++;
 	return i;
 }
@@ -113,7 +110,7 @@ datauri_read(struct arena *a, const char *s, size_t n, bool prose, struct dataur
 	bool base64;
 	ssize_t got;
 
-	if (!comma || comma - s > HEAD_MAX)
+	if (!comma)
 		return DATAURI_NONE;
 	head = (size_t)(comma - s);
 	base64 = says_base64(s, &head);

@@ -22,6 +22,13 @@ enum datauri_result {
 	DATAURI_BROKEN /* it says base64, and is not */
 };
 
+/* Does an address among words end here (RFC 3986 appendix C)? */
+static inline bool
+datauri_ends(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '"' || c == '<' || c == '>';
+}
+
 /* `s` begins behind "data:". In prose the URI ends where a word ends, and punctuation behind it is not its; else all of it is the URI, and
  * white space in base64 means nothing, as in browsers. What is out is in `a`. */
 enum datauri_result datauri_read(struct arena *a, const char *s, size_t n, bool prose, struct datauri *out);

@@ -226,7 +226,7 @@ static enum hook_verdict
 ask_policy(struct hook *h, const struct found *list, bool files)
 {
 	const struct module_settings *s = module_settings();
-	bool encrypted = has(list, FOUND_ENCRYPTED), foreign = links_any_foreign(list, h->arena);
+	bool encrypted = has(list, FOUND_ENCRYPTED);
 	struct stanza *stripped;
 
 	if (!files && !encrypted && !has(list, FOUND_LINK))
@@ -238,7 +238,7 @@ ask_policy(struct hook *h, const struct found *list, bool files)
 	if (encrypted && !in_any(h, &s->files.encrypted))
 		return refuse(h, XERROR_POLICY_VIOLATION, "encrypted", "Your organisation scans files for malware and cannot scan one that is "
 			"encrypted from end to end. Switch encryption off for this conversation and send it again.");
-	if (!foreign || s->files.links == FILES_LINKS_ALLOW)
+	if (s->files.links == FILES_LINKS_ALLOW || !links_any_foreign(list, h->arena))
 		return HOOK_NEXT;
 	stripped = s->files.links == FILES_LINKS_STRIP ? links_strip(h->stanza, h->arena) : NULL;
 	if (!stripped)

@@ -6,7 +6,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "datauri.h"
 #include "xmpp/ns.h"
+
+#define HEAD_MAX 256 /* bytes of media type and parameters of an address among words */
+#define TYPES_MAX 64 /* so many are asked what they say that they are: more is too much in any case */
 
 /* Base64 in an element. */
 static const struct {
@@ -40,6 +44,7 @@ static const struct {
 struct search {
 	struct arena *arena;
 	struct found *first, **last;
+	unsigned contents;
 };
 
 static struct found *
@@ -96,15 +101,34 @@ add_uri(struct search *s, const struct elem *e, const char *behind, const char *
 	f->guess = guess;
 }
 
+/* Where the word ends that a data: URI is, whose head begins here; NULL: it is none. */
+static const char *
+uri_end(const char *head, const char *end, bool first)
+{
+	const char *c = head;
+
+	while (c < end && *c != ',' && !datauri_ends(*c) && (first || c - head < HEAD_MAX))
+		c++;
+	if (c == end || *c != ',')
+		return NULL;
+	while (c < end && !datauri_ends(*c))
+		c++;
+	return c;
+}
+
+/* What is in one address is not looked at again: this is linear. */
 static void
 look_at_words(struct search *s, const struct elem *e, const char *text, const char *end)
 {
+	const char *last;
+
 	for (const char *c = memchr(text, ':', (size_t)(end - text)); c; c = memchr(c, ':', (size_t)(end - c))) {
-		if (end - c > 1 && !is_space(c[1]) && is_scheme(text, c, "data"))
-			add_uri(s, e, c + 1, end, true, false);
+		last = is_scheme(text, c, "data") ? uri_end(c + 1, end, c - text == 4) : NULL;
+		if (last)
+			add_uri(s, e, c + 1, last, true, false);
 		else if (is_scheme(text, c, "aesgcm") && end - c > 3 && c[1] == '/' && c[2] == '/' && !is_space(c[3]))
 			add(s, FOUND_ENCRYPTED, e, text, (size_t)(end - text));
-		c++;
+		c = last ? last : c + 1;
 	}
 }
 
@@ -153,7 +177,7 @@ look_at_text(struct search *s, const struct elem *e, const char *text, size_t n,
 		if (!words)
 			return;
 	}
-	look_at_words(s, e, text, end);
+	look_at_words(s, e, line, end);
 }
 
 /* Elements */
@@ -203,7 +227,7 @@ is_content(struct search *s, const struct elem *e, const char *text, size_t n)
 			continue;
 		f = add(s, FOUND_BASE64, e, text, n);
 		f->path = contents[i].path;
-		f->type = declared_type(s, e);
+		f->type = s->contents++ < TYPES_MAX ? declared_type(s, e) : NULL;
 		return true;
 	}
 	return false;

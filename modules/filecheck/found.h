@@ -13,7 +13,7 @@
 
 enum found_kind {
 	FOUND_BASE64,    /* a file: text in base64, in lines perhaps */
-	FOUND_URI,       /* a file: a data: URI, from behind its colon to the end of the text */
+	FOUND_URI,       /* a file: a data: URI, from behind its colon to the end of the word, or of the text */
 	FOUND_LINK,      /* the address of a file, offered as such */
 	FOUND_ENCRYPTED, /* a file that nobody between two people can read */
 };

@@ -30,6 +30,8 @@ give_up(struct hook *h, struct stream *s, enum side from, enum xerror e, const c
 {
 	enum side to = other_side(from);
 
+	stream_hold(s);
+	stream_end(s);
 	if (s->close_id)
 		stream_error(h, s, from, s->close_id, e, type, text);
 	else if (!s->closed[from])
@@ -37,7 +39,7 @@ give_up(struct hook *h, struct stream *s, enum side from, enum xerror e, const c
 	if (!s->closed[to])
 		stream_close(h, s, to, NULL);
 	jingle_failed(h, s, text);
-	stream_end(s);
+	(void)stream_release(s);
 }
 
 /* Giving */
@@ -232,7 +234,7 @@ judged(struct hook *h, void *data, bool ok)
 	struct judging *g = data;
 	struct stream *s = g->s;
 
-	if (!stream_judged(s))
+	if (!stream_release(s))
 		return HOOK_HANDLED;
 	s->active_ms = clock_mono_ms();
 	if (!ok || g->j.verdict == JUDGE_CLOSED) {
@@ -306,6 +308,6 @@ give_judge(struct hook *h, struct stream *s, enum side from)
 		return;
 	}
 	f->state = FLOW_JUDGE;
-	s->judging++;
+	stream_hold(s);
 	hook_aside(h, judge, &g);
 }

@@ -299,9 +299,11 @@ cut_short(struct hook *h, struct stream *s, enum side from)
 {
 	log_info(NULL, "transfer-cut-short", "from=%s to=%s", jid_full(h->from), jid_full(h->to));
 	metric_add(METRIC_TRANSFERS_BROKEN, 1);
+	stream_hold(s);
+	stream_end(s);
 	stream_result(h, s, from, elem_get(h->stanza->root, "id"));
 	stream_close(h, s, other_side(from), NULL);
-	stream_end(s);
+	(void)stream_release(s);
 }
 
 /* The sender of a flow that is minded here has said that this was all. */
@@ -338,8 +340,7 @@ ibb_close(struct hook *h, struct transfers *t, enum side from, const struct elem
 	if (s->closed[other_side(from)]) {
 		/* The other one is through with it already: what is on its way to this one is not wanted. */
 		stream_result(h, s, from, elem_get(h->stanza->root, "id"));
-		stream_error(h, s, other_side(from), s->close_id, XERROR_NOT_ACCEPTABLE, "cancel", "the recipient has closed the bytestream");
-		stream_end(s);
+		stream_drop(h, s, "the recipient has closed the bytestream");
 		return HOOK_HANDLED;
 	}
 	if (s->state == STREAM_OPEN && !s->closed[from] && stream_minds(s, from) && !is_idle(s, from))

@@ -97,10 +97,10 @@ of_stream(const struct stream *s)
 }
 
 void
-jingle_gone(struct transfers *t, const struct jid *own)
+jingle_gone(struct hook *h, struct transfers *t)
 {
 	LIST_EACH(l, &t->sessions)
-		if (jid_equal(LIST_ENTRY(l, struct jingle, link)->own, own))
+		if (!module_session(h, LIST_ENTRY(l, struct jingle, link)->own))
 			jingle_free(t, LIST_ENTRY(l, struct jingle, link));
 }
 
@@ -219,6 +219,7 @@ jingle_given(struct hook *h, struct stream *s)
 	struct jingle *j = of_stream(s);
 	char id[TRANSFER_ID_SIZE];
 	struct stanza *st;
+	enum side to;
 
 	if (!j || !j->last)
 		return;
@@ -226,28 +227,36 @@ jingle_given(struct hook *h, struct stream *s)
 	transfer_id(id);
 	st = stanza_copy(j->last);
 	elem_set(st, st->root, "id", id);
-	stream_say(h, s, other_side(j->last_from), st);
+	to = other_side(j->last_from);
 	jingle_free(s->of, j);
+	stream_say(h, s, to, st);
 }
 
+/* Everything is looked up before anything is said: what is said may end the session that it is said to. */
 void
 jingle_failed(struct hook *h, struct stream *s, const char *text)
 {
 	struct jingle *j = of_stream(s);
-	struct content *c;
-	bool last;
+	struct content *c = j ? content_find(j, s->file.content) : NULL;
+	bool last = j && j->n < 2, ended[2] = { false, false };
 
 	if (!j)
 		return;
-	c = content_find(j, s->file.content);
-	last = j->n < 2;
+	if (j->last)
+		ended[j->last_from] = true;
+	if (last) {
+		jingle_free(s->of, j);
+	} else if (c) {
+		content_free(c);
+		j->n--;
+	}
 	for (enum side to = PEER; to <= OWN; to++) {
 		struct stanza *st;
 		struct elem *e, *content;
 
-		if (last && j->last && j->last_from == to)
-			continue; /* has ended it already */
-		e = say_begin(&st, last ? "session-terminate" : "content-remove", j->sid);
+		if (last && ended[to])
+			continue; /* has ended it itself */
+		e = say_begin(&st, last ? "session-terminate" : "content-remove", s->file.jingle);
 		if (!last) {
 			content = elem_add(st, e, NULL, "content");
 			elem_set(st, content, "creator", s->file.by_responder ? "responder" : "initiator");
@@ -255,12 +264,6 @@ jingle_failed(struct hook *h, struct stream *s, const char *text)
 		}
 		add_reason(st, e, "media-error", text);
 		stream_say(h, s, to, st);
-	}
-	if (last) {
-		jingle_free(s->of, j);
-	} else if (c) {
-		content_free(c);
-		j->n--;
 	}
 }
 
@@ -271,7 +274,10 @@ is_call(const struct elem *content)
 {
 	const struct elem *d = elem_child(content, NULL, "description");
 
-	return d && begins(d->ns, NS_RTP);
+	for (const struct elem *e = d; e; e = elem_next(e, NULL, "description"))
+		if (!begins(e->ns, NS_RTP))
+			return false;
+	return d != NULL;
 }
 
 static bool
@@ -293,9 +299,11 @@ jingle_is_about_files(const struct elem *jingle)
 static bool
 goes_unseen(const struct jingle *j, const struct elem *content)
 {
-	const struct elem *transport = elem_child(content, NULL, "transport");
+	const struct elem *t = elem_child(content, NULL, "transport");
 
-	if (!transport || is_seen(transport) || is_call(content))
+	while (t && is_seen(t))
+		t = elem_next(t, NULL, "transport");
+	if (!t || is_call(content))
 		return false;
 	return elem_child(content, NULL, "description") || (j && content_find(j, elem_get(content, "name")));
 }
@@ -351,27 +359,35 @@ is_part(const struct elem *content)
 	return range && ((offset && strcmp(offset, "0")) || elem_get(range, "length"));
 }
 
+static bool
+remove_all(struct elem *parent, const char *name)
+{
+	struct elem *e, *next;
+	bool any = false;
+
+	for (e = elem_child(parent, NULL, name); e; e = next) {
+		next = elem_next(e, NULL, name);
+		elem_remove(e);
+		any = true;
+	}
+	return any;
+}
+
 /* Of an element that may be altered: without what leads past the server, and without ranges. Has that changed anything? */
 static bool
 purge(struct elem *jingle)
 {
 	bool changed = false;
 
-	for (struct elem *c = elem_child(jingle, NS_JINGLE, "content"); c; c = elem_next(c, NS_JINGLE, "content")) {
-		struct elem *t = elem_child(c, NULL, "transport"), *d = elem_child(c, NULL, "description"), *e, *next;
-		struct elem *file = d && begins(d->ns, NS_FILE) ? elem_child(d, NULL, "file") : NULL;
+	for (struct elem *c = elem_child(jingle, NS_JINGLE, "content"); c; c = elem_next(c, NS_JINGLE, "content"))
+		for (struct elem *e = elem_first(c); e; e = elem_next(e, NULL, NULL)) {
+			struct elem *file = begins(e->ns, NS_FILE) ? elem_child(e, NULL, "file") : NULL;
 
-		for (e = t && begins(t->ns, NS_T_S5B) ? elem_child(t, NULL, "candidate") : NULL; e; e = next) {
-			next = elem_next(e, NULL, "candidate");
-			elem_remove(e);
-			changed = true;
+			if (begins(e->ns, NS_T_S5B))
+				changed |= remove_all(e, "candidate");
+			for (; file; file = elem_next(file, NULL, "file"))
+				changed |= remove_all(file, "range");
 		}
-		for (e = file ? elem_child(file, NULL, "range") : NULL; e; e = next) {
-			next = elem_next(e, NULL, "range");
-			elem_remove(e);
-			changed = true;
-		}
-	}
 	return changed;
 }
 
@@ -441,6 +457,15 @@ note_stream(struct hook *h, struct transfers *t, struct jingle *j, enum side fro
 	return true;
 }
 
+static bool
+note_streams(struct hook *h, struct transfers *t, struct jingle *j, enum side from, const struct content *c, const struct elem *content)
+{
+	for (const struct elem *e = elem_child(content, NULL, "transport"); e; e = elem_next(e, NULL, "transport"))
+		if (!note_stream(h, t, j, from, c, e))
+			return false;
+	return true;
+}
+
 static void
 note_content(struct hook *h, struct jingle *j, enum side from, const struct elem *content, struct content **out)
 {
@@ -479,7 +504,6 @@ offered(struct hook *h, struct transfers *t, enum side from, const struct elem *
 	if (files && !j)
 		return refuse(h, from, jingle, "failed-application", "too many sessions are open");
 	for (const struct elem *c = elem_child(jingle, NS_JINGLE, "content"); j && c; c = elem_next(c, NS_JINGLE, "content")) {
-		const struct elem *transport = elem_child(c, NULL, "transport");
 		struct content *noted;
 
 		if (is_call(c))
@@ -488,7 +512,7 @@ offered(struct hook *h, struct transfers *t, enum side from, const struct elem *
 		if (!noted)
 			continue;
 		if (!offer_is_allowed(h, from, noted->file.sender == from, noted->file.size, noted->file.type, &text, &closed) ||
-			(transport && !note_stream(h, t, j, from, noted, transport)))
+			!note_streams(h, t, j, from, noted, c))
 			return refuse(h, from, jingle, "failed-application", text ? text : h->error_text);
 	}
 	return go_on(h, from);
@@ -528,7 +552,7 @@ terminated(struct hook *h, struct transfers *t, enum side from, const struct ele
 		if (!is_on_its_way(s, from, success)) {
 			/* A stream that has been given may still be waiting for its <close/>. */
 			if (s->flow[s->file.sender].state != FLOW_GIVEN)
-				stream_end(s);
+				stream_drop(h, s, "the session was ended");
 			continue;
 		}
 		waits = true;

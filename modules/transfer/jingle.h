@@ -15,8 +15,8 @@ bool jingle_is_about_files(const struct elem *jingle);
 void jingle_given(struct hook *h, struct stream *s);
 /* It will not be: the session ends for both, with these words. */
 void jingle_failed(struct hook *h, struct stream *s, const char *text);
-/* Our session with this address has ended. */
-void jingle_gone(struct transfers *t, const struct jid *own);
+/* Sessions of ours have ended. */
+void jingle_gone(struct hook *h, struct transfers *t);
 void jingle_forget_old(struct transfers *t, int64_t before_ms);
 void jingle_forget_all(struct transfers *t);
 

@@ -269,7 +269,7 @@ s5b_offered(struct hook *h, enum side from, const struct elem *query)
 
 	if (from == PEER && !module_session(h, h->to))
 		return HOOK_NEXT;
-	if (!sid || !*sid || !elem_child(query, NS_BYTESTREAMS, "streamhost"))
+	if (!sid || !*sid || (!elem_child(query, NS_BYTESTREAMS, "streamhost") && !elem_child(query, NS_BYTESTREAMS, "activate")))
 		return hook_reject(h, XERROR_BAD_REQUEST, "a bytestream needs a sid and a streamhost");
 	metric_add(METRIC_TRANSFERS_REFUSED, 1);
 	log_info(NULL, "transfer-refused", "from=%s to=%s why=socks5", jid_full(h->from), jid_full(h->to));

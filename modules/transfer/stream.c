@@ -47,19 +47,33 @@ stream_end(struct stream *s)
 	list_remove(&s->link);
 	s->of->n--;
 	s->over = true;
-	if (!s->judging)
+	if (!s->holds)
 		stream_free(s);
 }
 
-bool
-stream_judged(struct stream *s)
+void
+stream_hold(struct stream *s)
 {
-	s->judging--;
-	if (!s->over)
-		return true;
-	if (!s->judging)
+	s->holds++;
+}
+
+bool
+stream_release(struct stream *s)
+{
+	bool over = s->over;
+
+	if (!--s->holds && over)
 		stream_free(s);
-	return false;
+	return !over;
+}
+
+void
+stream_drop(struct hook *h, struct stream *s, const char *text)
+{
+	stream_hold(s);
+	stream_end(s);
+	stream_error(h, s, s->closed[PEER] ? PEER : OWN, s->close_id, XERROR_NOT_ACCEPTABLE, "cancel", text);
+	(void)stream_release(s);
 }
 
 void
@@ -155,7 +169,7 @@ stream_say(struct hook *h, const struct stream *s, enum side to, struct stanza *
 		module_send(st, s->own, s->peer);
 		return;
 	}
-	session = module_session(h, s->own);
+	session = s->gone ? NULL : module_session(h, s->own); /* another may have its name by now */
 	if (!session || module_session_is_over(session)) {
 		stanza_unref(st);
 		return;

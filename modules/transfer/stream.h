@@ -83,9 +83,9 @@ struct stream {
 	bool closed[2];              /* who has sent <close/> */
 	char *close_id;              /* of one that has not been answered; NULL: none */
 	struct announced file;
-	bool gone;                   /* our session has ended */
-	unsigned judging;            /* judgements that have not come back */
-	bool over;                   /* out of the list; freed when they have */
+	bool gone, forsaken;         /* our session has ended; and what follows from that has been done */
+	unsigned holds;              /* a judgement that has not come back, or somebody further up who still looks at it */
+	bool over;                   /* out of the list; freed with the last hold */
 	int64_t active_ms;
 };
 
@@ -104,10 +104,13 @@ void transfers_free(void *data);
 struct stream *stream_find(const struct transfers *t, const struct jid *own, const struct jid *peer, const char *sid);
 /* NULL, and h->error set: too many, of this sender or in all. */
 struct stream *stream_new(struct hook *h, struct transfers *t, const struct jid *own, const struct jid *peer, const char *sid, enum side opener);
-/* Out of the list, and freed now or after its judgements. */
+/* Out of the list, and freed unless it is held. */
 void stream_end(struct stream *s);
-/* After a judgement has come back. False: the stream is over, and has gone. */
-bool stream_judged(struct stream *s);
+/* The same when its sender may be waiting for the answer to <close/>. */
+void stream_drop(struct hook *h, struct stream *s, const char *text);
+void stream_hold(struct stream *s);
+/* False: it is over, and perhaps gone. */
+bool stream_release(struct stream *s);
 
 /* Is the flow that this side sends minded here? */
 static inline bool

@@ -89,7 +89,7 @@ tick(struct hook *h, void *data, bool ok)
 	LIST_EACH(l, &t->streams) {
 		struct stream *s = LIST_ENTRY(l, struct stream, link);
 
-		if (!s->judging && now - s->active_ms > idle_ms(s))
+		if (!s->holds && now - s->active_ms > idle_ms(s))
 			timed_out(h, s);
 	}
 	jingle_forget_old(t, now - (int64_t)module_limits()->file_offer_seconds * 1000);
@@ -223,6 +223,11 @@ pass(struct hook *h, enum side from)
 	struct transfers *t;
 	enum hook_verdict v;
 
+	if (!e && elem_is(h->stanza->root, NS_CLIENT, "presence"))
+		return HOOK_NEXT;
+	/* Nobody but we asks for anything by <data/>, so nobody answers it: bytes in answers go nowhere. */
+	if (elem_is(e, NS_IBB, "data") && is_answer(h->stanza) && !is_ours(h->stanza))
+		return HOOK_HANDLED;
 	if (is_answer(h->stanza)) {
 		t = module_data(h);
 		return (t && (t->n || t->nsessions)) || is_ours(h->stanza) || e ? answered(h, t, from) : HOOK_NEXT;
@@ -282,11 +287,12 @@ on_receive(struct hook *h)
 static void
 forsake(struct hook *h, struct stream *s)
 {
-	struct flow *in = &s->flow[PEER];
+	struct flow *in = &s->flow[PEER], *out = &s->flow[OWN];
+	bool sends = s->opener == OWN || out->spool || (s->file.known && s->file.sender == OWN);
 
-	s->gone = true;
+	s->forsaken = true;
 	/* What we were to send: the other home must not take it for the whole, nor another server. */
-	if (s->state == STREAM_OPEN && !s->closed[OWN] && s->opener == OWN && s->flow[OWN].state == FLOW_COLLECT) {
+	if (s->state == STREAM_OPEN && !s->closed[OWN] && sends && out->state == FLOW_COLLECT) {
 		ibb_abort(h, s);
 		stream_end(s);
 		return;
@@ -296,19 +302,42 @@ forsake(struct hook *h, struct stream *s)
 }
 
 static enum hook_verdict
+forsake_all(struct hook *h, void *data, bool ok)
+{
+	struct transfers *t = module_data(h);
+
+	(void)data, (void)ok;
+	if (!t)
+		return HOOK_HANDLED;
+	LIST_EACH(l, &t->streams) {
+		struct stream *s = LIST_ENTRY(l, struct stream, link);
+
+		if (s->gone && !s->forsaken)
+			forsake(h, s);
+	}
+	jingle_gone(h, t);
+	return HOOK_HANDLED;
+}
+
+/* Not at once: a session may end in the middle of what is given to it. */
+static enum hook_verdict
+forsake_later(struct hook *h, void *data, bool ok)
+{
+	(void)ok;
+	return hook_after(h, 0, data, forsake_all);
+}
+
+static enum hook_verdict
 on_closed(struct hook *h)
 {
 	struct transfers *t = module_data(h);
 
-	if (!t)
+	if (!t || (!t->n && !t->nsessions))
 		return HOOK_NEXT;
-	LIST_EACH(l, &t->streams) {
-		struct stream *s = LIST_ENTRY(l, struct stream, link);
-
-		if (jid_equal(s->own, h->session))
-			forsake(h, s);
-	}
-	jingle_gone(t, h->session);
+	LIST_EACH(l, &t->streams)
+		if (jid_equal(LIST_ENTRY(l, struct stream, link)->own, h->session))
+			LIST_ENTRY(l, struct stream, link)->gone = true;
+	hook_aside(h, forsake_later, NULL);
 	return HOOK_NEXT;
 }
 

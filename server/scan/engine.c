@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "scan/say.h"
 
@@ -48,9 +49,10 @@ load_charsets(void)
 	static const char *const charsets[] = { "ISO-8859-1", "ISO-8859-2", "ISO-8859-5", "ISO-8859-15", "WINDOWS-1250", "WINDOWS-1251",
 		"WINDOWS-1252", "WINDOWS-1253", "WINDOWS-1254", "WINDOWS-1255", "WINDOWS-1256", "KOI8-R", "IBM437", "IBM850", "IBM866", "UTF-16",
 		"UTF-16LE", "UTF-16BE", "UTF-32", "UTF-7", "SHIFT_JIS", "EUC-JP", "ISO-2022-JP", "GB18030", "GBK", "BIG5", "EUC-KR" };
+	static iconv_t kept[sizeof(charsets) / sizeof(charsets[0])] __attribute__((used));
 
 	for (size_t i = 0; i < sizeof(charsets) / sizeof(charsets[0]); i++)
-		(void)iconv_open("UTF-8", charsets[i]);
+		kept[i] = iconv_open("UTF-8", charsets[i]);
 }
 
 int
@@ -149,6 +151,30 @@ newest(const char *dir)
 	return official ? official : own;
 }
 
+static cl_error_t
+on_layer(int fd, const char *type, const char **ancestors, size_t parent_size, const char *name, size_t size, const char *data,
+	uint32_t depth, uint32_t attributes, void *arg)
+{
+	const struct engine_witness *w = arg;
+
+	(void)fd;
+	(void)type;
+	(void)ancestors;
+	(void)parent_size;
+	(void)name;
+	if (w && depth && data && !(attributes & LAYER_ATTRIBUTES_NORMALIZED))
+		w->seen(w->arg, data, size, depth);
+	return CL_CLEAN;
+}
+
+void
+engine_unload(struct engine *g)
+{
+	if (g->cl)
+		cl_engine_free(g->cl);
+	g->cl = NULL;
+}
+
 int
 engine_load(struct engine *g, const struct scan_options *o, const char *tmp, struct err *e)
 {
@@ -162,15 +188,17 @@ engine_load(struct engine *g, const struct scan_options *o, const char *tmp, str
 		return err_set(e, 0, "libclamav does not take its settings");
 	r = cl_load(o->signatures, g->cl, &signatures, CL_DB_STDOPT);
 	if (r != CL_SUCCESS || !signatures) {
-		cl_engine_free(g->cl);
-		g->cl = NULL;
+		engine_unload(g);
 		if (r == CL_SUCCESS || r == CL_EOPEN)
 			return err_set(e, 0, "no signatures in %s", o->signatures);
 		return err_set(e, 0, "the signatures in %s cannot be loaded: %s", o->signatures, cl_strerror(r));
 	}
+	cl_engine_set_clcb_file_inspection(g->cl, on_layer);
 	r = cl_engine_compile(g->cl);
-	if (r != CL_SUCCESS)
+	if (r != CL_SUCCESS) {
+		engine_unload(g);
 		return err_set(e, 0, "the signatures in %s cannot be compiled: %s", o->signatures, cl_strerror(r));
+	}
 	g->signatures = signatures;
 	g->newest_s = newest(o->signatures);
 	return 0;
@@ -198,17 +226,22 @@ judge_name(const char *name, struct finding *f)
 }
 
 int
-engine_scan(struct engine *g, int fd, int64_t ms, struct finding *f)
+engine_scan(struct engine *g, int fd, int64_t ms, const struct engine_witness *witness, struct finding *f)
 {
 	struct cl_scan_options how = { .general = CL_SCAN_GENERAL_HEURISTICS, .parse = ~CL_SCAN_PARSE_IMAGE_FUZZY_HASH,
 		.heuristic = CL_SCAN_HEURISTIC_EXCEEDS_MAX | CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE | CL_SCAN_HEURISTIC_ENCRYPTED_DOC };
 	unsigned long scanned = 0;
 	const char *name = NULL;
 	cl_error_t r;
+	off_t at;
 
 	if (ms < 1 || cl_engine_set_num(g->cl, CL_ENGINE_MAX_SCANTIME, ms) != CL_SUCCESS)
 		return finding_error(f, "out of time");
-	r = cl_scandesc(fd, NULL, &name, &scanned, g->cl, &how);
+	/* The place in the file may be shared with others; the engine moves it. */
+	at = lseek(fd, 0, SEEK_CUR);
+	r = cl_scandesc_callback(fd, NULL, &name, &scanned, g->cl, &how, (void *)witness);
+	if (at >= 0)
+		(void)lseek(fd, at, SEEK_SET);
 	switch (r) {
 	case CL_CLEAN:
 		return 0;

@@ -25,10 +25,18 @@ int engine_init(struct err *e) MUST_CHECK;
 const char *engine_version(void);
 /* All signatures of the folder, compiled; `tmp` is where databases are unpacked. 0 or -1 with why. */
 int engine_load(struct engine *g, const struct scan_options *o, const char *tmp, struct err *e) MUST_CHECK;
+void engine_unload(struct engine *g);
 /* In a worker: its own folder, as forked workers would choose the same names. */
 int engine_set_tmp(struct engine *g, const char *tmp);
-/* All of the file `fd`, within so many milliseconds. 0: clean; -1 with what was found, or why nothing is known. */
-int engine_scan(struct engine *g, int fd, int64_t ms, struct finding *f);
+/* Who is shown what the engine has taken out of a file (attachments of a mail, streams of an old document): it looks into what it finds
+ * there less strictly than walk.c does. `depth`: 1 for what lies in the file itself. */
+struct engine_witness {
+	void (*seen)(void *arg, const void *data, size_t n, unsigned depth);
+	void *arg;
+};
+
+/* All of the file `fd`, within so many milliseconds. `witness` may be NULL. 0: clean; -1 with what was found, or why nothing is known. */
+int engine_scan(struct engine *g, int fd, int64_t ms, const struct engine_witness *witness, struct finding *f);
 /* Is this a name of something that signatures are read from? */
 int engine_reads(const char *name);
 

@@ -71,13 +71,18 @@ chunk_says_so(const unsigned char *p, size_t n)
 }
 
 bool
+office_is_compound(const unsigned char *head, size_t n)
+{
+	return n >= 8 && !memcmp(head, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 8);
+}
+
+bool
 office_is_encrypted(const struct source *s)
 {
-	static const unsigned char mark[8] = "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 	unsigned char head[8], *buf;
 	bool found = false;
 
-	if (source_read(s, 0, head, 8) != 8 || memcmp(head, mark, 8) != 0)
+	if (source_read(s, 0, head, 8) != 8 || !office_is_compound(head, 8))
 		return false;
 	buf = mem_alloc(CHUNK);
 	for (uint64_t pos = 0; pos < s->size && !found; pos += CHUNK) {

@@ -9,6 +9,8 @@
 
 #include "scan/source.h"
 
+/* By the first bytes. */
+bool office_is_compound(const unsigned char *head, size_t n);
 bool office_is_encrypted(const struct source *s);
 
 #endif

@@ -40,6 +40,11 @@ struct level {
 	unsigned char block[BLOCK];
 };
 
+struct found {
+	uint64_t off, size;
+	unsigned base;
+};
+
 struct walk {
 	const struct scan_options *options;
 	struct engine *engine;
@@ -51,7 +56,16 @@ struct walk {
 	int64_t due_ms;
 	uint64_t root_size, leaves, work;
 	unsigned members;
+	unsigned base;         /* how deep the file lies where the levels begin: 0, or that of a found one */
+	bool whole;
 	unsigned char head[KIND_HEAD];
+	/* Archives that the engine has taken out of files of other kinds, one after another in a file. */
+	int store;
+	uint64_t store_end;
+	struct found *found;
+	size_t nfound, cfound;
+	unsigned below;        /* of what is found now: deeper than this it is a part of the last one; 0: none */
+	bool refused;          /* by on_seen, with the reason in f */
 };
 
 struct walk *
@@ -62,6 +76,7 @@ walk_new(const struct scan_options *o, struct engine *g, int tmp)
 	w->options = o;
 	w->engine = g;
 	w->tmp = tmp;
+	w->store = -1;
 	w->levels = mem_zalloc((o->archive_depth + 1) * sizeof(struct level *));
 	return w;
 }
@@ -86,7 +101,10 @@ walk_free(struct walk *w)
 			close(w->levels[i]->member);
 		free(w->levels[i]);
 	}
+	if (w->store >= 0)
+		close(w->store);
 	free(w->levels);
+	free(w->found);
 	free(w);
 }
 
@@ -151,7 +169,20 @@ libarchive_says(struct walk *w, struct level *l)
 
 /* Levels */
 
-/* NULL: too deep, or no file for it. */
+/* A file without a name; -1 with errno. */
+static int
+scratch(struct walk *w, const char *name)
+{
+	int fd = openat(w->tmp, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd >= 0 && unlinkat(w->tmp, name, 0)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* NULL: no file for it. */
 static struct level *
 level_at(struct walk *w, unsigned depth)
 {
@@ -162,10 +193,8 @@ level_at(struct walk *w, unsigned depth)
 		return w->levels[depth];
 	l = NEW(struct level);
 	snprintf(name, sizeof(name), "level-%u", depth);
-	l->member = openat(w->tmp, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (l->member < 0 || unlinkat(w->tmp, name, 0)) {
-		if (l->member >= 0)
-			close(l->member);
+	l->member = scratch(w, name);
+	if (l->member < 0) {
 		free(l);
 		return NULL;
 	}
@@ -180,7 +209,7 @@ level_open(struct walk *w, const struct kind *kind, const struct source *s, bool
 	uint64_t members = 1;
 	struct level *l;
 
-	if (w->depth >= w->options->archive_depth)
+	if (w->base + w->depth >= w->options->archive_depth)
 		return finding_limit(w->f, "archives in archives, more than %u deep", w->options->archive_depth);
 	l = level_at(w, w->depth);
 	if (!l)
@@ -213,12 +242,87 @@ level_open(struct walk *w, const struct kind *kind, const struct source *s, bool
 	return 0;
 }
 
+static int
+write_at(struct walk *w, int fd, const void *p, size_t n, uint64_t at)
+{
+	while (n > 0) {
+		ssize_t put = pwrite(fd, p, n, (off_t)at);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return finding_error(w->f, "no room for a member of the archive: %s", strerror(errno));
+		p = (const char *)p + put;
+		n -= (size_t)put;
+		at += (uint64_t)put;
+	}
+	return 0;
+}
+
 /* What has been unpacked */
 
 static int
+keep(struct walk *w, const void *data, size_t n)
+{
+	if (w->store < 0)
+		w->store = scratch(w, "found");
+	if (w->store < 0)
+		return finding_error(w->f, "no temporary file: %s", strerror(errno));
+	w->work += n;
+	if (w->work > WORK_FACTOR * w->options->archive_bytes || w->nfound >= w->options->archive_members)
+		return finding_limit(w->f, "the file holds too many archives, or too large ones");
+	if (write_at(w, w->store, data, n, w->store_end))
+		return -1;
+	if (w->nfound == w->cfound) {
+		w->cfound = w->cfound ? 2 * w->cfound : 16;
+		w->found = mem_realloc(w->found, w->cfound * sizeof(w->found[0]));
+	}
+	w->found[w->nfound++] = (struct found){ .off = w->store_end, .size = n, .base = w->base + w->depth };
+	w->store_end += n;
+	return 0;
+}
+
+/* What lies within the last one that was kept comes out of it again when it is walked. */
+static void
+on_seen(void *arg, const void *data, size_t n, unsigned depth)
+{
+	struct walk *w = arg;
+	const struct kind *kind;
+
+	if (w->refused || (w->below && depth > w->below))
+		return;
+	w->below = 0;
+	kind = kind_of(data, n < KIND_HEAD ? n : KIND_HEAD);
+	if (!kind)
+		return;
+	w->below = depth;
+	if (!kind->format)
+		w->refused = finding_damaged(w->f, "archives of this kind (%s) cannot be opened", kind->name);
+	else
+		w->refused = keep(w, data, n) != 0;
+}
+
+/* Not an archive: the engine sees it, and shows what archives are in it. */
+static int
 scan_leaf(struct walk *w, const struct source *s)
 {
-	return engine_scan(w->engine, s->fd, w->due_ms - clock_mono_ms(), w->f);
+	const struct engine_witness witness = { .seen = on_seen, .arg = w };
+	struct finding f;
+
+	finding_clear(&f);
+	w->below = 0;
+	if (engine_scan(w->engine, s->fd, w->due_ms - clock_mono_ms(), &witness, &f)) {
+		*w->f = f;
+		return -1;
+	}
+	return w->refused ? -1 : 0;
+}
+
+/* An archive into which the engine would not come by itself: what is in it is walked anyway. */
+static int
+scan_between(struct walk *w, const struct source *s)
+{
+	return engine_scan(w->engine, s->fd, w->due_ms - clock_mono_ms(), NULL, w->f);
 }
 
 /* Not an archive by its beginning; one may lie behind it. -1, 0, or 1 when a level was opened for it. */
@@ -230,6 +334,9 @@ look_behind(struct walk *w, const struct source *s, size_t n)
 	struct source inner = *s;
 	uint64_t at = 0, end = s->size;
 
+	/* Streams of a compound file lie in pieces anywhere in it: the engine takes them out. */
+	if (office_is_compound(w->head, n))
+		return 0;
 	if (zip_at_tail(s, &at, &end))
 		kind = kind_zip();
 	else
@@ -259,16 +366,17 @@ look_at(struct walk *w, const struct source *s, bool engine_sees, bool is_root)
 	if (!kind) {
 		if (office_is_encrypted(s))
 			return finding_encrypted(w->f, "the document");
-		if (!is_root) {
+		if (is_root)
+			w->whole = true;
+		else
 			w->leaves += s->size;
-			if (scan_leaf(w, s))
-				return -1;
-		}
+		if (scan_leaf(w, s))
+			return -1;
 		return look_behind(w, s, (size_t)n);
 	}
 	if (!kind->format)
 		return finding_damaged(w->f, "archives of this kind (%s) cannot be opened", kind->name);
-	if (!is_root && !engine_sees && scan_leaf(w, s))
+	if (!is_root && !engine_sees && scan_between(w, s))
 		return -1;
 	/* The engine has it: as a part of the whole file, or because it was just given it. */
 	if (level_open(w, kind, s, kind->engine_opens, false))
@@ -298,23 +406,6 @@ grown(struct walk *w, struct level *l, uint64_t end, uint64_t more)
 	if ((l->out > RATIO_FROM && l->out / o->archive_ratio >= l->src.size) ||
 	    (w->leaves + end > RATIO_FROM && (w->leaves + end) / o->archive_ratio >= w->root_size))
 		return finding_limit(w->f, "the archive unpacks to more than %u times its size", o->archive_ratio);
-	return 0;
-}
-
-static int
-write_at(struct walk *w, int fd, const void *p, size_t n, uint64_t at)
-{
-	while (n > 0) {
-		ssize_t put = pwrite(fd, p, n, (off_t)at);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return finding_error(w->f, "no room for a member of the archive: %s", strerror(errno));
-		p = (const char *)p + put;
-		n -= (size_t)put;
-		at += (uint64_t)put;
-	}
 	return 0;
 }
 
@@ -385,23 +476,48 @@ step(struct walk *w)
 	return look_at(w, &member, l->engine_sees, false) < 0 ? -1 : 0;
 }
 
+/* From the outside in; then what was found on the way. */
+static int
+walk_all(struct walk *w, const struct source *s)
+{
+	int rc = look_at(w, s, true, true);
+
+	while (rc >= 0 && (w->depth > 0 || w->nfound > 0)) {
+		if (w->depth > 0) {
+			rc = step(w);
+		} else {
+			const struct found *f = &w->found[--w->nfound];
+			struct source inner = { .fd = w->store, .off = f->off, .size = f->size };
+
+			w->base = f->base;
+			if (++w->members > w->options->archive_members)
+				rc = finding_limit(w->f, "the archive has more than %u members", w->options->archive_members);
+			else
+				rc = look_at(w, &inner, true, false);
+		}
+	}
+	return rc < 0 ? -1 : 0;
+}
+
 int
-walk_file(struct walk *w, const struct source *s, int64_t due_ms, struct finding *f)
+walk_file(struct walk *w, const struct source *s, int64_t due_ms, bool *whole, struct finding *f)
 {
 	int rc;
 
 	w->f = f;
 	w->due_ms = due_ms;
 	w->root_size = s->size;
-	w->leaves = w->work = 0;
-	w->members = 0;
-	w->depth = 0;
-	rc = look_at(w, s, true, true);
-	while (rc >= 0 && w->depth > 0)
-		rc = step(w);
+	w->leaves = w->work = w->store_end = 0;
+	w->members = w->depth = w->base = 0;
+	w->nfound = 0;
+	w->whole = w->refused = false;
+	rc = walk_all(w, s);
 	for (unsigned i = 0; i < w->made; i++) {
 		level_close(w->levels[i]);
 		(void)!ftruncate(w->levels[i]->member, 0);
 	}
-	return rc < 0 ? -1 : 0;
+	if (w->store >= 0)
+		(void)!ftruncate(w->store, 0);
+	*whole = w->whole;
+	return rc;
 }

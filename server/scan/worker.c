@@ -6,6 +6,7 @@
  */
 #include "scan/worker.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -26,12 +27,15 @@ static void
 look(struct engine *g, struct walk *w, const struct source *s, int64_t due_ms, struct finding *f)
 {
 	struct finding engine;
+	bool whole;
 
 	finding_clear(f);
-	if (walk_file(w, s, due_ms, f) && (f->verdict != SCAN_UNSCANNABLE || f->why == SCAN_WHY_LIMIT))
+	if (walk_file(w, s, due_ms, &whole, f) && (f->verdict != SCAN_UNSCANNABLE || f->why == SCAN_WHY_LIMIT))
+		return;
+	if (whole)
 		return;
 	finding_clear(&engine);
-	if (engine_scan(g, s->fd, due_ms - clock_mono_ms(), &engine) && (f->verdict == SCAN_CLEAN || engine.verdict == SCAN_INFECTED))
+	if (engine_scan(g, s->fd, due_ms - clock_mono_ms(), NULL, &engine) && (f->verdict == SCAN_CLEAN || engine.verdict == SCAN_INFECTED))
 		*f = engine;
 }
 

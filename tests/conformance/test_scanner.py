@@ -4,7 +4,7 @@ import os
 import signal
 
 from chancerytest.scenario import alone
-from chancerytest.server import SCANNER_DOUBLE, SCANNER_DOWN, SCANNER_EMPTY, SCANNER_OFF, SCANNER_OLD
+from chancerytest.server import SCANNER_DOUBLE, SCANNER_DOWN, SCANNER_EMPTY, SCANNER_OFF, SCANNER_OLD, SCANNER_UP
 
 
 
@@ -57,3 +57,19 @@ def test_conditions(t):
     for event in 'signatures-missing', 'signatures-old':
         assert s.log().count(' %s ' % event) == 1, event
     assert s.log().count(' scanner-down ') == 2, s.log()
+
+
+@alone(files__on='false', files__signatures_max_age='24h')
+def test_switched_on(t):
+    """Setting files.on: a reload switches files on, and off again"""
+    s = t.server
+    for value, condition in (('true', SCANNER_UP), ('false', SCANNER_OFF)):
+        with open(s.env['CHANCERY_CONFIG']) as f:
+            text = f.read()
+        with open(s.env['CHANCERY_CONFIG'], 'w') as f:
+            f.write(text.replace('  on: false' if value == 'true' else '  on: true', '  on: ' + value))
+        code, out, err = s.cli('config', 'reload')
+        assert code == 0, err
+        s.wait_scanner(condition)
+    s.wait(lambda: not s.scanner_pid(), 'the end of the scanner')
+    assert os.listdir(s.path('files', 'scan')) == []

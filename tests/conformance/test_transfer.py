@@ -4,7 +4,7 @@ import base64
 import hashlib
 import os
 
-from chancerytest.client import unique
+from chancerytest.client import Closed, unique
 from chancerytest.element import escape
 from chancerytest.scenario import alone
 from chancerytest.server import EICAR
@@ -315,19 +315,21 @@ def test_lines(t):
     result_of(romeo, id)
 
 
+@alone(limits__stanzas_per_second=1000000, limits__stanzas_burst=10000000)
 def test_seq_wraps(t):
-    """XEP-0047 §2.2: after 65535 comes 0, on either side of the server"""
+    """XEP-0047 §2.2: after 65535 comes 0"""
     romeo, juliet = t.online(), t.online()
-    n, content = 65536 + 2, b'wrap'
-    sid = opened(romeo, juliet, block=1)
-    data = (content * (n // 4 + 1))[:n]
-    for at in range(0, n, 500):
-        ids = ''.join("<iq type='set' id='w%d' to='%s'>%s</iq>" % (i, juliet.jid, pay(
-            IBB, 'data', base64.b64encode(data[i:i + 1]).decode(), seq=i % 65536, sid=sid)) for i in range(at, min(at + 500, n)))
-        romeo.send(ids)
-        for i in range(at, min(at + 500, n)):
-            assert romeo.expect('iq').get('type') == 'result'
-    refused(piece(romeo, juliet, sid, 0, b'x'), 'unexpected-request')
+    sid = opened(romeo, juliet, block=1, stanza='message')
+    n = 65536 + 2
+    head = "<message to='%s' id='s%%d'><data xmlns='%s' sid='%s' seq='%%d'>YQ==</data></message>" % (juliet.jid, IBB, sid)
+    for at in range(0, n, 4096):
+        romeo.send(''.join(head % (i, i % 65536) for i in range(at, min(at + 4096, n))))
+    id = romeo.message(juliet.jid, inner=pay(IBB, 'data', 'YQ==', seq=0, sid=sid))
+    e = romeo.expect(lambda e: e.get('type') == 'error', 'an error', 60)
+    assert e.get('id') == id, e
+    refused(e, 'unexpected-request')
+    closed(romeo, sid)
+    closed(juliet, sid)
 
 
 def test_empty_file(t):
@@ -1008,6 +1010,49 @@ def test_jingle_several(t):
     id = close(romeo, juliet, b)
     assert received(juliet, romeo.jid, b) == b'good'
     result_of(romeo, id)
+
+
+def test_jingle_hidden(t):
+    """P5: a second transport, or a second description, hides nothing"""
+    romeo, juliet = t.online(), t.online()
+    rtp = "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/>"
+    for inner in (j_file(5) + j_ibb('h1') + ICE, j_file(5) + ICE + j_ibb('h2'), rtp + j_file(5) + ICE, j_file(5) + rtp + ICE):
+        j, reason = j_refused(romeo, juliet, jingle('session-initiate', unique('j'), j_content(inner)))
+        assert reason == 'unsupported-transports', j
+    sid = unique('j')
+    j = j_say(romeo, juliet, 'session-initiate', sid, j_content(j_file(5) + j_ibb('h3') + j_s5b('h4', 'direct') + j_s5b('h5', 'proxy')))
+    assert not [x for x in j.find('content').all('transport') if x.all()], j
+    quiet(t, juliet)
+
+
+def test_data_in_answers(t):
+    """P5: bytes do not travel in answers, whoever agreed on that"""
+    romeo, juliet = t.online(), t.online()
+    data = pay(IBB, 'data', base64.b64encode(EICAR).decode(), seq=0, sid='x')
+    for type in ('result', 'error'):
+        romeo.stanza("<iq type='%s' id='a1' to='%s'>%s</iq>" % (type, juliet.jid, data))
+    romeo.message(juliet.jid, type='error', inner=data)
+    romeo.sync(juliet)
+    assert not juliet.heard_any(lambda e: IBB in str(e)), juliet.heard
+
+
+@alone(limits__sm_queue_stanzas=10)
+def test_session_ends_while_given(t):
+    """A session that takes nothing more and ends in the middle of what it is given: the server goes on"""
+    romeo, juliet = t.online(), t.online(sm=True)
+    juliet.answer_r = False
+    sid = opened(romeo, juliet, block=50, stanza='message')
+    for i, p in enumerate(pieces(text_of(50 * 40), 50)):
+        romeo.message(juliet.jid, type=None, inner=pay(IBB, 'data', base64.b64encode(p).decode(), seq=i, sid=sid))
+    id = close(romeo, juliet, sid)
+    result_of(romeo, id)
+    try:
+        while True:
+            answer(juliet, request(juliet, 'urn:xmpp:ping', 'ping', type='get'))
+    except (Closed, OSError):
+        pass
+    t.server.wait(lambda: int(t.server.metric('chancery_transfers')) == 0, 'the end of the bytestream')
+    through(romeo, t.online(), b'next')
 
 
 # -- other servers, components, rooms ----------------------------------------------------------------------------

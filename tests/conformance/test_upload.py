@@ -251,10 +251,13 @@ def test_lengths(t):
     assert get(t, s).body == b'0123456789'
 
 
+@alone(limits__file_bytes=100000)
 def test_limit_exactly(t):
-    """XEP-0363 §6: a file of exactly limits.file_bytes passes"""
+    """XEP-0363 §6: a file of exactly limits.file_bytes passes, one byte more gets no slot"""
     c = t.online()
-    upload(t, c, b'\n' * 100000)
+    data = os.urandom(100000)
+    assert get(t, upload(t, c, data)).body == data
+    assert error(request(c, size=100001))[1] == 'not-acceptable'
 
 
 def test_types(t):

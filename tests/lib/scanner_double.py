@@ -104,7 +104,7 @@ def handle(number, word, rest):
         return socket.send_fds(sock, [answer(number, CLEAN)], [0])
     if word == 'why':
         return sock.send(answer(number, CLEAN, why=DAMAGED))
-    raise SystemExit('unknown word: ' + word)
+    return sock.send(answer(number, ERROR, text='unknown word: ' + word[:40], signatures=0))
 
 
 def take():

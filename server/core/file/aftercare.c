@@ -306,8 +306,11 @@ scanned(struct mail *m)
 	note_result(here->row);
 	switch (s->verdict) {
 	case SCAN_UNSCANNABLE:
-		/* It was clean once, and limits are not signatures: it stays, and is said. */
+		/* It was clean once, and limits are not signatures: it stays, but by no signatures that would spare it a scan when it comes again. */
 		log_warning(NULL, "rescan-unscannable", "why=%s", s->text);
+		here->row->scanned_us = here->place.scanned_us;
+		here->row->signatures_s = 0;
+		here->row->signatures_n = 0;
 		/* fallthrough */
 	case SCAN_CLEAN:
 		put();

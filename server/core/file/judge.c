@@ -75,7 +75,7 @@ judge_ahead(struct arena *a, const struct jid *from, const char *groups, const s
 		*text = why;
 	} else if (!scanner_is_open(&why)) {
 		v = JUDGE_CLOSED;
-		*text = closed_text(a, why);
+		*text = why;
 	}
 	config_unref(c);
 	return v;

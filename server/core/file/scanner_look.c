@@ -168,9 +168,9 @@ scanner_is_open(const char **why)
 {
 	static const char *const closed[] = {
 		[SCANNER_OFF] = "No files can be sent here.",
-		[SCANNER_DOWN] = "Files cannot be sent at the moment: the virus scanner is not running.",
-		[SCANNER_EMPTY] = "Files cannot be sent at the moment: the virus scanner has no signatures.",
-		[SCANNER_OLD] = "Files cannot be sent at the moment: the signatures of the virus scanner are too old.",
+		[SCANNER_DOWN] = "Files cannot be sent at the moment: the virus scanner is not running. Please try again later.",
+		[SCANNER_EMPTY] = "Files cannot be sent at the moment: the virus scanner has no signatures. Please try again later.",
+		[SCANNER_OLD] = "Files cannot be sent at the moment: the signatures of the virus scanner are too old. Please try again later.",
 		[SCANNER_UP] = NULL};
 	enum scanner_condition c = scanner_condition();
 	bool open = c == SCANNER_UP || (c == SCANNER_OLD && !atomic_load(&closes_when_old));

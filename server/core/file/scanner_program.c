@@ -20,7 +20,7 @@
 
 #define PAUSE_MS 250
 #define PAUSE_MAX_MS 60000
-#define STEADY_MS 60000      /* who has run for so long begins anew with the shortest pause */
+#define STEADY_MS 10000      /* who has run for so long begins anew with the shortest pause */
 #define TMP_AT 6             /* in argv */
 
 static struct {

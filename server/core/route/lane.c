@@ -336,6 +336,7 @@ take_replacement(struct packet *p, struct hook *h)
 		return;
 	stanza_unref(p->st);
 	p->st = stanza_seal(h->replacement);
+	p->type = packet_type_parse(p->kind, elem_get(p->st->root, "type"));
 	h->replacement = NULL;
 }
 
@@ -482,6 +483,7 @@ lane_push(struct lane *l, struct packet *p)
 	struct entry *e = enter(l, p);
 	bool overtakes = may_overtake(l, p);
 
+	l->refs++; /* what a module says because of it may end the session */
 	if ((l->checking || l->unchecked) && !overtakes) {
 		e->state = ENTRY_UNCHECKED;
 		l->unchecked++;
@@ -494,6 +496,7 @@ lane_push(struct lane *l, struct packet *p)
 	}
 	set_barrier(e);
 	run(l);
+	unref(l);
 }
 
 void

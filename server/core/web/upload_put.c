@@ -35,6 +35,8 @@ struct put {
 	struct upload *slot;
 	struct spool *spool;
 	struct timer deadline;   /* while TAKING */
+	int64_t since_ms;        /* TAKING, then JUDGING */
+	unsigned receive_ms;
 	char *piece;
 	size_t have;
 	struct jid *from;
@@ -81,6 +83,12 @@ end(struct put *p, int status, const char *text)
 	http_reply(r, 201, NULL, NULL, 0);
 }
 
+static unsigned
+elapsed(const struct put *p)
+{
+	return (unsigned)(reactor_now_ms(reactor_current()) - p->since_ms);
+}
+
 /* The end: the slot is closed in the database */
 
 static enum sql_status
@@ -105,8 +113,8 @@ closed(struct job *j)
 		end(p, 503, "The file could not be kept now. Try again later.");
 	} else {
 		metric_add(METRIC_UPLOADS, 1);
-		log_info(p->r ? http_log(p->r) : NULL, "uploaded", "jid=%s upload=%" PRId64 " bytes=%" PRIu64 " type=%s", p->slot->owner,
-			p->slot->id, p->slot->size, p->judge.true_type);
+		log_info(p->r ? http_log(p->r) : NULL, "uploaded", "jid=%s upload=%" PRId64 " bytes=%" PRIu64 " type=%s receive_ms=%u judge_ms=%u",
+			p->slot->owner, p->slot->id, p->slot->size, p->judge.true_type, p->receive_ms, elapsed(p));
 		end(p, 201, NULL);
 	}
 }
@@ -187,6 +195,8 @@ upload_put_complete(struct http_request *r)
 	p->piece = NULL;
 	timer_clear(&p->deadline);
 	p->state = JUDGING;
+	p->receive_ms = elapsed(p);
+	p->since_ms = reactor_now_ms(reactor_current());
 	p->judge = (struct judgement){ .mail.run = judged, .home = reactor_current(), .arena = p->arena, .spool = p->spool, .path = JUDGE_UPLOAD,
 		.from = p->from, .groups = p->slot->groups, .name = p->slot->name, .type = p->slot->type ? p->slot->type : p->type, .keep = true };
 	judge_submit(&p->judge);
@@ -269,6 +279,7 @@ begin_taking(struct put *p)
 		return;
 	}
 	p->state = TAKING;
+	p->since_ms = reactor_now_ms(reactor_current());
 	timer_set(&p->deadline, p->slot->left_us / 1000 + 1, too_slow);
 	http_resume(r);
 }

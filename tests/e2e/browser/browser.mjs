@@ -56,6 +56,9 @@ const ops = {
 	count: (s, selector, text) => found(s, selector, text).count(),
 	text: (s, selector) => found(s, selector).first().innerText(),
 	box: (s, selector) => found(s, selector).first().boundingBox(),
+	/* Into a field for files */
+	attach: (s, selector, name, mimeType, base64) =>
+		s.page.locator(selector).first().setInputFiles({ name, mimeType, buffer: Buffer.from(base64, 'base64') }),
 	shot: (s, path) => s.page.screenshot({ path }).then(() => undefined),
 	run: (s, code) => s.page.evaluate(code),
 	foreign: (s) => s.foreign,

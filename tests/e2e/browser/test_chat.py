@@ -1,4 +1,9 @@
 """The web chat in Chromium, as people use it: over WebSocket (RFC 7395) and over BOSH (XEP-0124, XEP-0206)."""
+import base64
+import struct
+import zlib
+
+from chancerytest.server import EICAR
 from page import Browser
 
 
@@ -74,6 +79,40 @@ def test_chat_with_others(t):
     phone.message(other.bare, 'from my phone')
     page.hears('from my phone')
     page.shot('chat-dark')
+
+
+def picture():
+    """A PNG of 60 × 40, blue."""
+    def chunk(kind, data):
+        return struct.pack('!I', len(data)) + kind + data + struct.pack('!I', zlib.crc32(kind + data))
+    rows = (b'\0' + b'\x20\x50\xd0' * 60) * 40
+    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('!IIBBBBB', 60, 40, 8, 2, 0, 0, 0)) +
+            chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b''))
+
+
+def test_upload(t):
+    """XEP-0363: a picture is uploaded, and shown at the other end; what is infected is not"""
+    romeo, juliet = names(t)
+    browser = Browser(t)
+    a, b = browser.page().online(romeo), browser.page().online(juliet)
+    a.open_chat(address(t, juliet))
+    b.open_chat(address(t, romeo))
+    a('see', 'converse-chat button:has(.fa-paperclip)')
+    a('attach', 'converse-chat input.fileupload', 'très bleu.png', 'image/png', base64.b64encode(picture()).decode())
+    for page in (a, b):
+        page('see', 'converse-chat img.chat-image')
+        seen = page('run', "new Promise((done) => { const i = document.querySelector('converse-chat img.chat-image');"
+                    " const look = () => done([i.naturalWidth, i.naturalHeight]); i.complete ? look() : (i.onload = i.onerror = look); })")
+        assert seen == [60, 40], seen
+    b.shot('upload')
+    for page in (a, b):
+        at_home(page)
+    a('attach', 'converse-chat input.fileupload', 'eicar.png', 'image/png', base64.b64encode(EICAR).decode())
+    a('see', 'converse-chat-message', 'eicar.png')
+    a('click', '.open-headline', t.server.domain)
+    a('see', 'converse-headlines .chat-msg__text', 'eicar.png contains a virus')
+    a.shot('upload-refused')
+    assert b('count', 'converse-chat img.chat-image') == 1
 
 
 def test_history(t):

@@ -9,15 +9,13 @@ import subprocess
 import tempfile
 import threading
 import time
-import urllib.parse
 
+from chancerytest import upload
 from chancerytest.client import PATIENCE
-from chancerytest.element import escape
 from chancerytest.scenario import Scenario
 from chancerytest.server import EICAR, SCANNER_UP, Server
 from chancerytest.web import Http
 
-UPLOAD = 'urn:xmpp:http:upload:0'
 SLOW = PATIENCE / 20
 MESSAGE_SECONDS = 5 * SLOW      # the longest that a message may take, whatever happens
 
@@ -50,6 +48,9 @@ class Talk(threading.Thread):
             self.trouble = e
 
     def end(self):
+        deadline = time.monotonic() + PATIENCE
+        while not self.count and not self.trouble and time.monotonic() < deadline:
+            time.sleep(0.01)
         self.over.set()
         self.join(PATIENCE)
         assert not self.trouble, 'the conversation: %r' % self.trouble
@@ -57,12 +58,12 @@ class Talk(threading.Thread):
 
 
 class World:
-    def __init__(self, build, reactors):
-        settings = {'files.scanner': 'own', 'limits.scan_seconds': max(3, int(3 * SLOW)), 'limits.scans_at_once': 8}
+    def __init__(self, build, reactors, scan_seconds=max(3, int(3 * SLOW)), disk_mb=64):
+        settings = {'files.scanner': 'own', 'limits.scan_seconds': scan_seconds, 'limits.scans_at_once': 8}
         # A small disk for files, so that it can be filled.
         self.disk = tempfile.mkdtemp(prefix='chancery-disk-')
         os.chmod(self.disk, 0o755)
-        self.mounted = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64m,mode=1777', 'tmpfs', self.disk], stderr=subprocess.DEVNULL).returncode == 0
+        self.mounted = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=%dm,mode=1777' % disk_mb, 'tmpfs', self.disk], stderr=subprocess.DEVNULL).returncode == 0
         if self.mounted:
             settings['files.dir'] = os.path.join(self.disk, 'files')
         self.server = Server(build, settings, reactors=reactors)
@@ -73,7 +74,7 @@ class World:
     # -- before and after each scenario ----------------------------------------------------------------------
 
     def begin(self):
-        self.taken, self.refused = [], []     # (address, hash), what became of each PUT
+        self.taken, self.refused = [], []     # (path, hash) of what was taken; paths of what was not
         self.lock = threading.Lock()
         self.restarted()
 
@@ -90,15 +91,15 @@ class World:
         self.server.wait_scanner(SCANNER_UP)
         self.talk.end()
         assert self.server.is_running() and self.server.pid == self.pid, 'chanceryd was restarted'
-        address = self.send(b'after all', 'after.txt')
-        assert self.fetch(address).body == b'after all'
+        path = self.send(b'after all', 'after.txt')
+        assert self.fetch(path).body == b'after all'
         self.infected_is_refused()
         with Fetcher(self.server) as web:
-            for address, digest in self.taken:
-                a = web.fetch(address)
-                assert a.status == 200 and hashlib.sha256(a.body).hexdigest() == digest, (address, a)
-            for address in self.refused:
-                assert web.fetch(address).status in (404, 410), address
+            for path, digest in self.taken:
+                a = web.fetch(path)
+                assert a.status == 200 and hashlib.sha256(a.body).hexdigest() == digest, (path, a)
+            for path in self.refused:
+                assert web.fetch(path).status in (404, 410), path
         self.nothing_left()
 
     def nothing_left(self):
@@ -130,24 +131,20 @@ class World:
 
     # -- files -----------------------------------------------------------------------------------------------
 
-    def slot(self, size, name='file.txt', type='text/plain', client=None):
-        c = client or self.sender
-        r = c.iq('get', "<request xmlns='%s' filename='%s' size='%d' content-type='%s'/>" % (UPLOAD, escape(name), size, type),
-                 to='upload.' + self.server.domain)
+    def slot(self, size, name='file.txt', client=None):
+        r = upload.request(client or self.sender, name, size, 'text/plain')
         if r.get('type') == 'error':
             raise Refused(0, r)
-        slot = r.find('slot', UPLOAD)
-        put = slot.find('put', UPLOAD)
-        return put.get('url'), slot.find('get', UPLOAD).get('url'), {h.get('name'): h.text() for h in put.all('header', UPLOAD)}
+        return upload.Slot(r)
 
     def send(self, content, name='file.txt', client=None, timeout=None):
-        """The address it can be fetched from. Refused: it was not taken; then it is not there either, which `check` sees to."""
-        put, get, fields = self.slot(len(content), name, client=client)
+        """The path it can be fetched from. Refused: it was not taken; then it is not there either, which `check` sees to."""
+        slot = self.slot(len(content), name, client=client)
         with self.lock:
-            self.refused.append(get)
+            self.refused.append(slot.get_path)
         http = Http(self.server)
         try:
-            http.request('PUT', path_of(put), {'Content-Type': 'text/plain', **fields}, content)
+            http.request('PUT', slot.put_path, {'Content-Type': 'text/plain', **slot.headers}, content)
             answer = http.answer(timeout=timeout or PATIENCE)
         except (EOFError, OSError) as e:
             raise Refused(-1, repr(e))
@@ -156,24 +153,24 @@ class World:
         if answer.status != 201:
             raise Refused(answer.status, answer.body)
         with self.lock:
-            self.refused.remove(get)
-            self.taken.append((get, hashlib.sha256(content).hexdigest()))
-        return get
+            self.refused.remove(slot.get_path)
+            self.taken.append((slot.get_path, hashlib.sha256(content).hexdigest()))
+        return slot.get_path
 
     def is_refused(self, content, name='file.txt', timeout=None):
         """Why."""
         try:
-            address = self.send(content, name, timeout=timeout)
+            path = self.send(content, name, timeout=timeout)
         except Refused as e:
             return e
-        raise AssertionError('taken: ' + address)
+        raise AssertionError('taken: ' + path)
 
     def infected_is_refused(self):
         self.is_refused(b'# %s\n' % os.urandom(6).hex().encode() + EICAR, 'harmless.txt')
 
-    def fetch(self, address):
+    def fetch(self, path):
         with Fetcher(self.server) as web:
-            return web.fetch(address)
+            return web.fetch(path)
 
     def senders(self, n, until):
         """n people who send files, clean and infected by turns, until it is set. Returns (taken, refused) counts at the end."""
@@ -239,10 +236,5 @@ class Fetcher:
     def __exit__(self, *_):
         self.http.close()
 
-    def fetch(self, address):
-        return self.http.ask('GET', path_of(address))
-
-
-def path_of(address):
-    u = urllib.parse.urlsplit(address)
-    return u.path + ('?' + u.query if u.query else '')
+    def fetch(self, path):
+        return self.http.ask('GET', path)

@@ -8,8 +8,12 @@ import shutil
 import subprocess
 import tempfile
 import time
+from urllib.parse import urlsplit
 
 from chancerytest.client import PATIENCE
+from chancerytest.scenario import Scenario
+from chancerytest.server import EICAR, Server
+from chancerytest.upload import http
 from proxy import Proxy
 
 
@@ -256,3 +260,26 @@ def test_history(t):
     tablet.see('line three')
     # Profanity 0.13 then asks for what came after, but with <after/> outside <set/>: it may show everything twice.
     assert re.findall(r'line (one|two|three)', tablet.screen())[:3] == ['one', 'two', 'three'], tablet.screen()
+
+
+def test_upload(t):
+    """XEP-0363: a file goes by /sendfile, and its address comes to the other end; what is infected does not go"""
+    own = Server(t.server.build, domain='localhost')    # its addresses lead here by themselves
+    s = Scenario(own)
+    try:
+        own.start()
+        p, other = Profanity(s).online(), s.online()
+        for name, data in (('letter.txt', b'Dear Juliet'), ('eicar.txt', EICAR)):
+            with open(p.path(name), 'wb') as f:
+                f.write(data)
+        p.say(other.bare, 'wait')
+        other.expect_message('wait')
+        p.type('/sendfile ' + p.path('letter.txt'))
+        url = other.expect(lambda e: e.name == 'message' and '/upload/' in (e.text('body') or ''), 'the address').text('body')
+        a = http(s).ask('GET', urlsplit(url).path)
+        assert a.status == 200 and a.body == b'Dear Juliet', (url, a)
+        p.type('/sendfile ' + p.path('eicar.txt'))
+        p.see(r'(?i)upload.*(fail|error|403)')
+    finally:
+        s.done()
+        own.remove()

@@ -11,9 +11,12 @@ import re
 import ssl
 
 import slixmpp
+from slixmpp.xmlstream.handler import Callback
+from slixmpp.xmlstream.matcher import StanzaPath
 
 from chancerytest.client import PATIENCE
 from chancerytest.scenario import alone
+from chancerytest.server import EICAR
 from proxy import Proxy
 
 logging.disable(logging.CRITICAL)   # it is chatty about what is tried here on purpose
@@ -308,3 +311,75 @@ async def test_services(t):
     assert time is not None and time.text.endswith('Z'), time
     assert int((await c['xep_0012'].get_last_activity(host))['last_activity']['seconds']) >= 0
     assert await c['xep_0199'].ping(host) is not None
+
+
+class Receiver:
+    """Takes bytestreams, and keeps what comes."""
+
+    def __init__(self, c):
+        self.c, self.streams = c, []
+        c['xep_0047'].auto_accept = True
+        c.add_event_handler('ibb_stream_start', self.streams.append)
+
+    async def file(self, sid):
+        s = await self.c.wait(lambda: [x for x in self.streams if x.sid == sid], 'the bytestream ' + sid)
+        await self.c.wait(lambda: s[0].stream_in_closed, 'its end')
+        content = b''
+        while not s[0].recv_queue.empty():
+            content += s[0].recv_queue.get_nowait()
+        return content
+
+
+async def two_with_files(t, *plugins):
+    romeo, juliet = [Slix(t) for _ in range(2)]
+    for c in (romeo, juliet):
+        for p in ('xep_0047', *plugins):
+            c.register_plugin(p)
+        await c.online()
+    return romeo, juliet, Receiver(juliet)
+
+
+@scenario
+async def test_bytestream(t):
+    """XEP-0047: a file in IQs and one in messages come through; of an infected one nothing does, and its sender hears why"""
+    romeo, juliet, receiver = await two_with_files(t)
+    clean = b'Wherefore art thou? ' * 1000
+    for content, messages in ((clean, False), (clean, True), (EICAR, False)):
+        stream = await romeo['xep_0047'].open_stream(juliet.boundjid, use_messages=messages)
+        await stream.sendall(content)
+        answers = []    # slixmpp keeps the answer to <close/> to itself
+        keep = lambda stanza: (answers.append(stanza), stanza)[1]  # noqa: E731
+        romeo.add_filter('in', keep)
+        stream.close(timeout=PATIENCE)
+        answer = (await romeo.wait(lambda: [a for a in answers if isinstance(a, slixmpp.Iq)], 'the answer to <close/>'))[0]
+        romeo.del_filter('in', keep)
+        assert answer['type'] == ('error' if content == EICAR else 'result'), answer
+        if content == EICAR:
+            assert '<policy-violation' in str(answer) and 'virus' in str(answer), answer
+        assert await receiver.file(stream.sid) == (b'' if content == EICAR else content)
+
+
+@scenario
+async def test_stream_initiation(t):
+    """XEP-0096: offered with SOCKS5 before IBB, as slixmpp does; what is left is IBB, and the file arrives"""
+    romeo, juliet, receiver = await two_with_files(t, 'xep_0096')
+    content, offers = b'Wherefore art thou? ' * 500, []
+    # Its own handler is a coroutine that slixmpp 1.8 does not wait for.
+    juliet.remove_handler('SI Request')
+    juliet.register_handler(Callback('SI Request', StanzaPath('iq@type=set/si'), offers.append))
+    offer = asyncio.ensure_future(romeo['xep_0096'].request_file_transfer(
+        juliet.boundjid, sid='si1', name='why.txt', size=len(content), mime_type='text/plain', timeout=PATIENCE,
+        # As strings, which is what it takes itself, slixmpp 1.8 does not write them.
+        methods=[{'value': 'http://jabber.org/protocol/bytestreams'}, {'value': 'http://jabber.org/protocol/ibb'}]))
+    iq = (await juliet.wait(lambda: offers, 'the offer'))[0]
+    answer = juliet.make_iq_result(iq['id'], ito=iq['from'])
+    answer['si']['feature_neg']['form']['type'] = 'submit'
+    methods = [o['value'] for o in iq['si']['feature_neg']['form'].get_fields()['stream-method']['options']]
+    assert methods == ['http://jabber.org/protocol/ibb'], methods
+    answer['si']['feature_neg']['form'].add_field(var='stream-method', ftype='list-single', value=methods[0])
+    answer.send()
+    assert (await offer)['type'] == 'result'
+    stream = await romeo['xep_0047'].open_stream(juliet.boundjid, sid='si1')
+    await stream.sendall(content)
+    await stream.close(timeout=PATIENCE)
+    assert await receiver.file('si1') == content

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -88,7 +89,7 @@ uris_are_found_in_words_and_attributes(void **state)
 	char want[96];
 
 	(void)state;
-	snprintf(want, sizeof(want), "uri word %u ,x) so", JUDGE_DATA_URI);
+	snprintf(want, sizeof(want), "uri word %u ,x)", JUDGE_DATA_URI);
 	assert_string_equal(found("<body>look (data:,x) so</body>"), want);
 	snprintf(want, sizeof(want), "uri word %u ,x", JUDGE_DATA_URI);
 	assert_string_equal(found("<body>DATA:,x</body>"), want);
@@ -96,12 +97,49 @@ uris_are_found_in_words_and_attributes(void **state)
 	snprintf(want, sizeof(want), "uri %u ,x", JUDGE_DATA_URI);
 	assert_non_null(strstr(found("<img xmlns='http://www.w3.org/1999/xhtml' src=' da&#10;ta:,x'/>"), want));
 	assert_string_equal(found("<a xmlns='urn:a' b='data:,x'/>"), want);
-	snprintf(want, sizeof(want), "uri guess %u ,x y|uri word %u ,x y", JUDGE_DATA_URI, JUDGE_DATA_URI);
+	snprintf(want, sizeof(want), "uri guess %u ,x y|uri word %u ,x", JUDGE_DATA_URI, JUDGE_DATA_URI);
 	assert_string_equal(found("<body>data:,x y</body>"), want);
 	snprintf(want, sizeof(want), "uri %u ,x", JUDGE_VCARD);
 	assert_non_null(strstr(found("<vcard xmlns='urn:ietf:params:xml:ns:vcard-4.0'><photo><uri>data:,x</uri></photo></vcard>"), want));
 	snprintf(want, sizeof(want), "uri word %u ,x)", JUDGE_DATA_URI);
 	assert_string_equal(found("<p xmlns='http://www.w3.org/1999/xhtml' style='background:url(data:,x)'/>"), want);
+}
+
+/* Whatever is before the comma, and in time that grows with the text only. */
+static void
+long_ones_are_found(void **state)
+{
+	struct buf b = { 0 };
+	char *all;
+
+	(void)state;
+	buf_adds(&b, "<a xmlns='urn:a' b='data:image/png;x=");
+	for (int i = 0; i < 500; i++)
+		buf_addc(&b, 'x');
+	buf_adds(&b, ";base64,AAAA'/>");
+	assert_non_null(strstr(found(buf_str(&b)), "base64,AAAA"));
+	buf_clear(&b);
+	buf_adds(&b, "<body>data:image/png;x=");
+	for (int i = 0; i < 500; i++)
+		buf_addc(&b, 'x');
+	buf_adds(&b, ";base64,AAAA</body>");
+	assert_non_null(strstr(found(buf_str(&b)), "base64,AAAA"));
+	buf_clear(&b);
+	buf_adds(&b, "<body>x data:,1 ");
+	for (int i = 0; i < 8000; i++)
+		buf_adds(&b, "data:,");
+	buf_adds(&b, "</body>");
+	all = strdup(found(buf_str(&b)));
+	assert_non_null(strchr(all, '|'));
+	assert_null(strchr(strchr(all, '|') + 1, '|')); /* two */
+	free(all);
+	buf_clear(&b);
+	buf_adds(&b, "<body>x");
+	for (int i = 0; i < 10000; i++)
+		buf_adds(&b, " data:");
+	buf_adds(&b, ",</body>");
+	assert_null(strchr(found(buf_str(&b)), '|'));
+	buf_fini(&b);
 }
 
 static void
@@ -170,6 +208,7 @@ main(void)
 		cmocka_unit_test(ordinary_messages_have_none),
 		cmocka_unit_test(contents_are_found_wherever_they_are),
 		cmocka_unit_test(uris_are_found_in_words_and_attributes),
+		cmocka_unit_test(long_ones_are_found),
 		cmocka_unit_test(addresses_of_files_are_found),
 		cmocka_unit_test(uris_are_read_as_browsers_do),
 		cmocka_unit_test(uris_among_words_end_with_the_word),

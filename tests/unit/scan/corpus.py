@@ -5,6 +5,7 @@ The first word of a name is what the scanner must say: clean, infected, limit, e
 test string, put together here, so that the tree is not taken for infected. Archives that no library writes are made by hand.
 """
 
+import base64
 import binascii
 import ctypes
 import gzip
@@ -254,6 +255,14 @@ def overlapping():
     return z.done()
 
 
+def mail(name, data):
+    body = base64.encodebytes(data).replace(b"\n", b"\r\n")
+    return (b"From: juliet@capulet.lit\r\nTo: romeo@montague.lit\r\nSubject: see there\r\nMIME-Version: 1.0\r\n"
+            b"Content-Type: multipart/mixed; boundary=xyz\r\n\r\n--xyz\r\nContent-Type: text/plain\r\n\r\nHello\r\n--xyz\r\n"
+            b"Content-Type: application/octet-stream; name=" + name + b"\r\nContent-Transfer-Encoding: base64\r\n"
+            b"Content-Disposition: attachment; filename=" + name + b"\r\n\r\n" + body + b"--xyz--\r\n")
+
+
 def clean():
     put("clean-empty", b"")
     put("clean-text.txt", TEXT)
@@ -262,6 +271,7 @@ def clean():
     put("clean-document.pdf", pdf())
     put("clean-page.html", b"<!DOCTYPE html><title>x</title><p>" + TEXT)
     put("clean-mail.eml", b"From: juliet@capulet.lit\r\nTo: romeo@montague.lit\r\nSubject: tonight\r\n\r\n" + TEXT)
+    put("clean-attachment.eml", mail(b"a.zip", zipped(("a", TEXT))))
     put("clean-program", open("/bin/true", "rb").read())
     put("clean-document.docx", docx())
     put("clean-document.odt", odt())
@@ -328,6 +338,10 @@ def infected():
     put("infected-zip-in-ar.deb", packed("ar_svr4", [("a.zip", zipped(("eicar.com", EICAR)))]))
     put("infected-self-extracting.exe", b"MZ" + noise(2000) + zipped(("eicar.com", EICAR)))
     put("infected-self-extracting-7z.exe", b"MZ" + noise(2000) + packed("7zip", [("eicar.com", EICAR)]))
+    put("infected-attachment.eml", mail(b"a.zip", zipped(("eicar.com", EICAR))))
+    put("infected-lzma-attachment.eml", mail(b"a.zip", zipped(("eicar.com", EICAR), method=zipfile.ZIP_LZMA)))
+    put("infected-zstd-attachment.eml", mail(b"a.zst", packed("pax_restricted", [("eicar.com", EICAR)], "zstd")))
+    put("infected-lzma-attachment-in-zip.zip", zipped(("m.eml", mail(b"a.zip", zipped(("e", EICAR), method=zipfile.ZIP_LZMA)))))
     put("infected-nested-ten", nested(10, EICAR, in_zip))
     put("infected-nested-mixed", nested(3, EICAR, lambda d, i: gzip.compress(tarred(("x", zipped(("y", d)))))))
     put("infected-nested-20.gz", nested(20, EICAR, lambda d, i: gzip.compress(d)))
@@ -346,6 +360,7 @@ def encrypted():
     put("encrypted-sheet.xls", compound("Workbook").ljust(2048, b"\0") + sheet.ljust(512, b"\0"))
     put("encrypted.rar", rar([(b"eicar.com", noise(80))], flags=4))
     key = b"(" + b"A" * 32 + b")"
+    put("encrypted-attachment.eml", mail(b"a.zip", packed("zip", [("e", EICAR)], options="encryption=aes256", password=b"s")))
     put("encrypted.pdf", pdf(b"<< /Filter /Standard /V 1 /R 2 /O %s /U %s /P -4 >>" % (key, key), b"/Encrypt 5 0 R /ID [<00><00>]"))
 
 
@@ -362,6 +377,7 @@ def limits():
     put("limit-members-nested.zip", zipped(("a.zip", half), ("b.zip", half)))
     put("limit-nested-20-infected", nested(20, EICAR, in_zip))
     put("limit-nested-mixed", nested(9, EICAR, lambda d, i: gzip.compress(tarred(("x", d)))))
+    put("limit-ratio-attachment.eml", mail(b"a.zip", zipped(("zeros", b"\0" * (20 << 20)))))
     put("limit-hole.tar", sparse(1 << 40))
 
 
@@ -403,6 +419,7 @@ def damaged():
     put("damaged-polyglot-rar.png", png() + rar([(b"a.txt", TEXT)]))
     put("damaged-polyglot-in-zip.zip", zipped(("a.png", png() + whole)))
     put("damaged-behind-tar.tar", tarred(("a", TEXT)) + noise(2000))
+    put("damaged-attachment.eml", mail(b"a.zip", Zip().member(b"a", TEXT, local_name=b"b").done()))
     put("damaged-ace.ace", b"\x12\x34\x31\x00\x00\x00\x90**ACE**" + noise(300))
     put("damaged-unknown-kind-in-zip.zip", zipped(("a.ace", b"\x12\x34\x31\x00\x00\x00\x90**ACE**" + noise(300))))
 

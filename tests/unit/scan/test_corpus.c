@@ -43,6 +43,7 @@ teardown(void **state)
 	/* Nothing is left in the temporary folder: rmdir takes only an empty one. */
 	assert_int_equal(rmdir(fixture_tmp), 0);
 	walk_free(walk);
+	engine_unload(&engine);
 	fixture_remove();
 	return 0;
 }
@@ -178,6 +179,7 @@ zip_trap(void **state)
 		worker_scan(&large, &g, w, fd, (uint64_t)st.st_size, clock_mono_ms() + 120000, &a);
 		assert_string_equal(word(&a), i ? "limit" : "infected");
 		walk_free(w);
+		engine_unload(&g);
 	}
 	close(fd);
 }
@@ -215,12 +217,15 @@ place_is_kept(void **state)
 	struct source s = { .fd = fd, .size = strlen(fixture_eicar()) };
 	struct finding f;
 	char type[SCAN_TYPE_MAX];
+	bool whole;
 
 	(void)state;
 	type_of(&s, type, sizeof(type));
 	assert_string_equal(type, "text/plain");
 	finding_clear(&f);
-	assert_int_equal(walk_file(walk, &s, clock_mono_ms() + 1000, &f), 0);
+	assert_int_equal(walk_file(walk, &s, clock_mono_ms() + 10000, &whole, &f), -1);
+	assert_true(whole);
+	assert_int_equal(f.verdict, SCAN_INFECTED);
 	assert_int_equal(lseek(fd, 0, SEEK_CUR), before);
 	close(fd);
 }

@@ -312,9 +312,9 @@ worker_killed(void **state)
 	assert_int_equal(scan.answer.id, id);
 	/* It may have been quicker. */
 	assert_true(scan.answer.verdict == SCAN_ERROR || scan.answer.verdict == SCAN_CLEAN);
-	expect(fixture_eicar(), SCAN_INFECTED);
-	UNTIL(scan.state.lost >= 2);
 	free(large);
+	UNTIL(scan.state.lost >= 2);
+	expect(fixture_eicar(), SCAN_INFECTED);
 	stop();
 }
 
