@@ -150,6 +150,24 @@ has_link_to_file(const char *text, size_t n)
 	return false;
 }
 
+/* A file written as words (RFC 2397). In a vCard it is a picture, as others are there, which pass with every partner. */
+static bool
+has_data_uri(const struct elem *text)
+{
+	const char *end = text->text + text->text_len, *at = text->text, *head, *comma;
+
+	while (text->parent->ns == NS_CLIENT && (at = memchr(at, ':', (size_t)(end - at)))) {
+		head = at + 1;
+		for (comma = head; comma < end && *comma != ',' && is_word(*comma); comma++)
+			;
+		if (is_scheme(text->text, at, "data") && comma < end && *comma == ',' &&
+			(comma == head || *head == ';' || memchr(head, '/', (size_t)(comma - head)) || memchr(head, ';', (size_t)(comma - head))))
+			return true;
+		at = head;
+	}
+	return false;
+}
+
 /* XEP-0071, XEP-0372, XEP-0084, …: whatever it is that points there. */
 static bool
 has_attribute_with_link(const struct elem *e)
@@ -167,7 +185,8 @@ static bool
 has_file(const struct elem *root)
 {
 	for (const struct elem *e = elem_walk(root, root); e; e = elem_walk(root, e))
-		if (e->name ? is_file(e) || (e->attrs && has_attribute_with_link(e)) : has_link_to_file(e->text, e->text_len))
+		if (e->name ? is_file(e) || (e->attrs && has_attribute_with_link(e)) : has_link_to_file(e->text, e->text_len) ||
+				has_data_uri(e))
 			return true;
 	return false;
 }

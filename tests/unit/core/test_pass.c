@@ -67,6 +67,8 @@ static const struct {
 	{ "<message><body>https://upload.verona.lit:5443/upload/d3b07384d113edec49eaa6238ad5ff00/photo.jpg</body></message>", M | F },
 	{ "<message><body>look (HTTPS://u.lit/file_share/019a2b7e-3f10-7c4a-9d52-aa/My%20plan.pdf?x=1) now</body></message>", M | F },
 	{ "<message><body>aesgcm://u.lit/a#00</body></message>", M | F },
+	{ "<message><body>look: data:image/png;base64,iVBORw0=</body></message>", M | F },
+	{ "<message><body>the data: yes,no and data:yes,no</body></message>", M },
 	{ "<message><subject>https://u.lit/d3b07384d113edec49eaa6238ad5ff00/a.pdf</subject></message>", M | F },
 	{ "<message>" BODY "<reference xmlns='urn:xmpp:reference:0' type='data' uri='https://u.lit/d3b07384d113edec49eaa6238ad5ff00/a.pdf'/></message>",
 		M | F },
