@@ -10,6 +10,7 @@
 #include "xmpp/ns.h"
 
 #define NS_FILE_TRANSFER "urn:xmpp:jingle:apps:file-transfer:" /* and a version */
+#define ADDRESS 2048 /* bytes of an address that are looked at: what people write may be full of them */
 #define SLOT 16 /* characters of a path's part that nobody has typed (XEP-0363 §6) */
 
 /* Whatever the element is in: a forwarded message, a reference, an item of a node. All of them are in ns.h: this is asked of each element
@@ -136,16 +137,19 @@ is_scheme(const char *text, const char *at, const char *scheme)
 static bool
 has_link_to_file(const char *text, size_t n)
 {
-	const char *end = text + n, *at = text, *rest;
+	const char *end = text + n, *at = text, *most, *rest;
 
 	while ((at = memmem(at, (size_t)(end - at), "://", 3))) {
-		rest = at + 3;
-		while (rest < end && is_word(*rest))
-			rest++;
-		if (is_scheme(text, at, "aesgcm") ||
-			((is_scheme(text, at, "https") || is_scheme(text, at, "http")) && is_upload(at + 3, (size_t)(rest - at) - 3)))
+		rest = at += 3;
+		if (is_scheme(text, at - 3, "aesgcm"))
 			return true;
-		at += 3;
+		if (!is_scheme(text, at - 3, "https") && !is_scheme(text, at - 3, "http"))
+			continue;
+		most = end - at > ADDRESS ? at + ADDRESS : end;
+		while (rest < most && is_word(*rest))
+			rest++;
+		if (is_upload(at, (size_t)(rest - at)))
+			return true;
 	}
 	return false;
 }
@@ -154,16 +158,19 @@ has_link_to_file(const char *text, size_t n)
 static bool
 has_data_uri(const struct elem *text)
 {
-	const char *end = text->text + text->text_len, *at = text->text, *head, *comma;
+	const char *end = text->text + text->text_len, *head, *comma;
 
-	while (text->parent->ns == NS_CLIENT && (at = memchr(at, ':', (size_t)(end - at)))) {
-		head = at + 1;
-		for (comma = head; comma < end && *comma != ',' && is_word(*comma); comma++)
-			;
-		if (is_scheme(text->text, at, "data") && comma < end && *comma == ',' &&
-			(comma == head || *head == ';' || memchr(head, '/', (size_t)(comma - head)) || memchr(head, ';', (size_t)(comma - head))))
+	if (text->parent->ns != NS_CLIENT)
+		return false;
+	for (const char *at = text->text; (at = memchr(at, ':', (size_t)(end - at))); at = head) {
+		head = comma = at + 1;
+		if (!is_scheme(text->text, at, "data"))
+			continue;
+		while (comma < end && *comma != ',' && is_word(*comma) && comma - head < ADDRESS)
+			comma++;
+		if (comma < end && *comma == ',' && (comma == head || memchr(head, '/', (size_t)(comma - head)) ||
+				memchr(head, ';', (size_t)(comma - head))))
 			return true;
-		at = head;
 	}
 	return false;
 }
