@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "base/arena.h"
-#include "core/file/judge.h"
+#include "module_file.h"
 #include "xmpp/stanza.h"
 
 enum found_kind {
