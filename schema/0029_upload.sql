@@ -12,7 +12,7 @@ CREATE TABLE chancery.upload (
 	name text NOT NULL,                             -- cleaned: as it stands in the address
 	type text,                                      -- declared
 	size bigint NOT NULL CHECK (size > 0),
-	state smallint NOT NULL DEFAULT 1,              -- enum upload_state: 1 open, 2 kept, 3 refused, 4 over
+	state smallint NOT NULL DEFAULT 1,              -- enum upload_state: 1 open, 2 kept, 3 refused, 4 over, 5 held back
 	made_at timestamptz NOT NULL DEFAULT now(),
 	until timestamptz NOT NULL,                     -- the PUT ends before
 	expire_before timestamptz,                      -- as its owner asked (ephemeral)
@@ -24,7 +24,7 @@ CREATE TABLE chancery.upload (
 	hidden_at timestamptz,                          -- its owner has deleted it
 	fetched int NOT NULL DEFAULT 0,
 	fetched_at timestamptz,
-	CHECK (state NOT IN (2, 4) OR sha256 IS NOT NULL)
+	CHECK (state NOT IN (2, 4, 5) OR sha256 IS NOT NULL)
 ) WITH (fillfactor = 80);
 
 -- What counts against an account's quota.
@@ -47,4 +47,5 @@ REVOKE ALL ON FUNCTION chancery.upload_stays() FROM PUBLIC;
 CREATE TRIGGER upload_stays BEFORE DELETE ON chancery.upload FOR EACH ROW
 	WHEN (OLD.state <> 1) EXECUTE FUNCTION chancery.upload_stays();
 CREATE TRIGGER upload_final BEFORE UPDATE OF state, sha256 ON chancery.upload FOR EACH ROW
-	WHEN (OLD.state IN (3, 4) OR (OLD.state = 2 AND (NEW.state <> 4 OR NEW.sha256 <> OLD.sha256))) EXECUTE FUNCTION chancery.upload_stays();
+	WHEN (OLD.state IN (3, 4) OR (OLD.state = 2 AND NEW.state <> 4) OR (OLD.state = 5 AND NEW.state <> 2)
+		OR (OLD.state <> 1 AND NEW.sha256 IS DISTINCT FROM OLD.sha256)) EXECUTE FUNCTION chancery.upload_stays();

@@ -303,9 +303,13 @@ tell_people(struct handling *h)
 static int
 release_now(struct handling *h, int64_t release)
 {
+	struct config *c = config_get();
+	uint64_t keep_ms = c->files.keep_ms;
 	struct request *r = h->r;
 
-	if (quarantine_release(h->file->sha256, &r->err) != 0 || quarantine_store_released(r->db, h->file->sha256, &r->err) != SQL_OK ||
+	config_unref(c);
+	if (quarantine_release(h->file->sha256, &r->err) != 0 ||
+	    quarantine_store_released(r->db, h->file->sha256, keep_ms, &r->err) != SQL_OK ||
 	    quarantine_store_close_of(r->db, h->file->sha256, h->who, &r->err) != SQL_OK ||
 	    finish(h, "quarantine.release", "released", release) != 0)
 		return -1;

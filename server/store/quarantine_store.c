@@ -135,12 +135,17 @@ quarantine_store_find(struct sql *db, const char *what, unsigned limit, PGresult
 }
 
 enum sql_status
-quarantine_store_released(struct sql *db, const uint8_t sha256[SHA256_SIZE], struct err *e)
+quarantine_store_released(struct sql *db, const uint8_t sha256[SHA256_SIZE], uint64_t keep_ms, struct err *e)
 {
-	char hash[FILE_HASH_SIZE];
+	char hash[FILE_HASH_SIZE], keep[NUMBER];
+	enum sql_status st = sql_do(db, e, "UPDATE chancery.file SET state = 5, kept = true, quarantined = false, seen_at = now()"
+		" WHERE sha256 = $1::bytea", 1, file_hash(sha256, hash));
 
-	return sql_do(db, e, "UPDATE chancery.file SET state = 5, kept = true, quarantined = false, seen_at = now() WHERE sha256 = $1::bytea", 1,
-		file_hash(sha256, hash));
+	if (st != SQL_OK)
+		return st;
+	return sql_do(db, e, "UPDATE chancery.upload SET state = 2, kept_at = now(), expires_at = least(expire_before,"
+		" CASE WHEN $2::bigint > 0 THEN now() + $2::bigint * interval '1 millisecond' END) WHERE sha256 = $1::bytea AND state = 5", 2,
+		hash, number(keep, (int64_t)keep_ms));
 }
 
 enum sql_status

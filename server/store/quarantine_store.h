@@ -21,8 +21,9 @@ enum sql_status quarantine_store_events(struct sql *db, const uint8_t sha256[SHA
 /* Events by name (* stands for anything; no case) or hash (as above), newest first: the same and hex, state, kept, quarantined. */
 enum sql_status quarantine_store_find(struct sql *db, const char *what, unsigned limit, PGresult **rows, struct err *e);
 
-/* It is among those that are kept, in spite of what was found; or nowhere any more. */
-enum sql_status quarantine_store_released(struct sql *db, const uint8_t sha256[SHA256_SIZE], struct err *e);
+/* It is among those that are kept, in spite of what was found, and uploads of it that were held back are kept, for so long (0: for ever); or
+ * nowhere any more. */
+enum sql_status quarantine_store_released(struct sql *db, const uint8_t sha256[SHA256_SIZE], uint64_t keep_ms, struct err *e);
 enum sql_status quarantine_store_deleted(struct sql *db, const uint8_t sha256[SHA256_SIZE], struct err *e);
 
 struct quarantine_release {

@@ -24,9 +24,9 @@ upload_is_token(const char *s)
 	return strlen(s) == UPLOAD_TOKEN && strspn(s, "0123456789abcdef") == UPLOAD_TOKEN;
 }
 
-/* Nobody's, and not about to be somebody's. What people have released stays. */
+/* Nobody's, and not about to be somebody's. What people have released and nobody has uploaded stays. */
 #define UNUSED \
-	"f.kept AND f.state = 1 AND f.seen_at < now() - interval '1 minute'" \
+	"f.kept AND (f.state = 1 OR (f.state = 5 AND EXISTS (SELECT FROM chancery.upload u WHERE u.sha256 = f.sha256 AND u.state = 4))) AND f.seen_at < now() - interval '1 minute'" \
 	" AND NOT EXISTS (SELECT FROM chancery.upload u WHERE u.sha256 = f.sha256 AND u.state = 2)"
 
 #define COLUMNS \
@@ -83,17 +83,18 @@ upload_find(struct sql *db, struct arena *a, const char *token, bool put, struct
 enum sql_status
 upload_finish(struct sql *db, struct upload_end *u, struct err *e)
 {
-	char id[24], sha[2 * SHA256_SIZE + 1], event[24], record[24], keep[24];
+	char id[24], sha[2 * SHA256_SIZE + 1], event[24], record[24], keep[24], state[24];
 
 	snprintf(id, sizeof(id), "%" PRId64, u->id);
 	snprintf(event, sizeof(event), "%" PRId64, u->event);
 	snprintf(record, sizeof(record), "%" PRIu64, u->record);
 	snprintf(keep, sizeof(keep), "%" PRIu64, u->keep_ms);
+	snprintf(state, sizeof(state), "%d", u->state);
 	text_hex(u->sha256, SHA256_SIZE, sha);
-	if (!u->kept)
-		return sql_query_bool(db, e, &u->done, "UPDATE chancery.upload SET state = 3, sha256 = decode($2, 'hex'), type = coalesce(type, $3),"
+	if (u->state != UPLOAD_KEPT)
+		return sql_query_bool(db, e, &u->done, "UPDATE chancery.upload SET state = $6::smallint, sha256 = decode($2, 'hex'), type = coalesce(type, $3),"
 			" event = nullif($4::bigint, 0), record = nullif($5::bigint, 0) WHERE id = $1 AND state = 1 RETURNING true",
-			5, id, sha, u->type, event, record);
+			6, id, sha, u->type, event, record, state);
 	/* The row of the content is held, so that it is not swept away meanwhile. */
 	return sql_query_bool(db, e, &u->done, "WITH f AS (SELECT 1 FROM chancery.file WHERE sha256 = decode($2, 'hex') AND kept FOR SHARE)"
 		" UPDATE chancery.upload u SET state = 2, sha256 = decode($2, 'hex'), type = coalesce(u.type, $3),"

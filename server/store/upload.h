@@ -1,8 +1,9 @@
 /*
  * upload: slots and uploads (XEP-0363) as HTTPS needs them: looked up by their tokens, finished, fetched, over. Statements only; on workers.
  *
- * A slot is OPEN until what was put into it has been judged: then it is KEPT or REFUSED, for ever. When a kept one expires it is OVER; its
- * row stays. Who knows the database does not know the tokens.
+ * A slot is OPEN until what was put into it has been judged: then it is KEPT, REFUSED by policy for ever, or HELD: infected, or not to be
+ * scanned. What administrators release of those that are held is KEPT from then on (quarantine_store_released). When a kept one expires it is
+ * OVER; its row stays. Who knows the database does not know the tokens.
  */
 #ifndef STORE_UPLOAD_H
 #define STORE_UPLOAD_H
@@ -18,7 +19,7 @@
 
 #define UPLOAD_TOKEN 40 /* hex digits: 160 bits */
 
-enum upload_state { UPLOAD_OPEN = 1, UPLOAD_KEPT, UPLOAD_REFUSED, UPLOAD_OVER };
+enum upload_state { UPLOAD_OPEN = 1, UPLOAD_KEPT, UPLOAD_REFUSED, UPLOAD_OVER, UPLOAD_HELD };
 
 struct upload {
 	int64_t id;
@@ -46,7 +47,7 @@ enum sql_status upload_find(struct sql *db, struct arena *a, const char *token, 
 
 struct upload_end {
 	int64_t id;
-	bool kept;             /* else refused */
+	enum upload_state state; /* KEPT, REFUSED or HELD */
 	const uint8_t *sha256;
 	const char *type;      /* as declared by the PUT where the slot has none; NULL */
 	int64_t event;

@@ -157,6 +157,26 @@ def test_damaged_content_is_not_released(t):
     ok(t, 'quarantine', 'delete', sha, *WHY)
 
 
+@alone(files__deny_types='["text/", "application/"]')
+def test_release_of_uploads(t):
+    """Issue 6: an upload that was held back can be fetched once it is released, and ends like others; one that policy refused never can"""
+    romeo = t.online()
+    data, sha = virus()
+    held, denied = slot(romeo, 'tool.bin', len(data)), slot(romeo, 'tool.bin', len(data))
+    assert put(t, held, data).status == 403 and get(t, held).status == 404
+    ok(t, 'quarantine', 'release', sha, *WHY)
+    a = put(t, denied, data)
+    assert a.status == 403 and b'virus' not in a.body, a
+    assert get(t, denied).status == 404 and get(t, held).body == data
+    state = "select state, kept_at is not null, expires_at is not null from chancery.upload where token = sha256('%s')"
+    assert t.server.psql(state % held.token) == [['2', 't', 't']] and t.server.psql(state % denied.token) == [['3', 'f', 'f']]
+    t.server.psql("update chancery.upload set expires_at = now() - interval '1 second' where token = sha256('%s')" % held.token)
+    assert get(t, held).status == 410
+    t.server.psql("update chancery.file set seen_at = now() - interval '1 hour'")
+    t.server.restart()  # looks at once
+    t.server.wait(lambda: not on_disk(t, 'content', sha), 'the content to go')
+
+
 @alone(files__two_persons='true')
 def test_two_persons(t):
     """Setting files.two_persons: a release waits until another administrator approves it; deleting does not wait"""

@@ -314,10 +314,9 @@ static int
 check(const struct get *g, const char **why)
 {
 	const struct upload *u = g->u;
-	bool released = u && u->content == FILE_RELEASED && u->content_kept;
 
 	*why = "There is no such file.";
-	if (!u || strcmp(u->name, g->name) != 0 || u->state == UPLOAD_OPEN || (u->state == UPLOAD_REFUSED && !released))
+	if (!u || strcmp(u->name, g->name) != 0 || (u->state != UPLOAD_KEPT && u->state != UPLOAD_OVER))
 		return 404;
 	*why = "The file has been deleted by its owner.";
 	if (u->hidden)
@@ -326,7 +325,7 @@ check(const struct get *g, const char **why)
 	if (u->state == UPLOAD_OVER || (u->expires && u->expires_us <= 0))
 		return 410;
 	*why = "The file has been withdrawn: it is not safe.";
-	if (u->content != FILE_CLEAN && !released)
+	if (u->content != FILE_CLEAN && !(u->content == FILE_RELEASED && u->content_kept))
 		return 410;
 	*why = "The file is not there.";
 	return u->content_kept ? 0 : 404;

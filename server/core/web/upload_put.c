@@ -106,7 +106,7 @@ closed(struct job *j)
 
 	if (j->status != JOB_OK) {
 		end(p, 503, "The file could not be noted now. Try again later.");
-	} else if (!p->end.kept) {
+	} else if (p->end.state != UPLOAD_KEPT) {
 		end(p, 403, p->judge.text);
 	} else if (!p->end.done) {
 		log_error(NULL, "upload-lost", "upload=%" PRId64, p->slot->id);
@@ -131,6 +131,14 @@ new_job(struct put *p, enum sql_status (*work)(struct job *, struct sql *), void
 	return j;
 }
 
+static enum upload_state
+state_of(enum judge_verdict v)
+{
+	if (v == JUDGE_PASS)
+		return UPLOAD_KEPT;
+	return v == JUDGE_INFECTED || v == JUDGE_UNSCANNABLE ? UPLOAD_HELD : UPLOAD_REFUSED;
+}
+
 static void
 judged(struct mail *m)
 {
@@ -141,7 +149,7 @@ judged(struct mail *m)
 		return;
 	}
 	p->state = ENDING;
-	p->end = (struct upload_end){ .id = p->slot->id, .kept = p->judge.verdict == JUDGE_PASS, .sha256 = spool_sha256(p->spool),
+	p->end = (struct upload_end){ .id = p->slot->id, .state = state_of(p->judge.verdict), .sha256 = spool_sha256(p->spool),
 		.type = p->type, .event = p->judge.event, .record = p->judge.record_id, .keep_ms = web_config()->files.keep_ms };
 	pool_submit(new_job(p, close_work, closed), crypt_hash(p->token, UPLOAD_TOKEN));
 }
