@@ -540,9 +540,10 @@ def test_recorded(t):
     get(t, s, h, If_None_Match='*')
     for i in range(5):
         get(t, s, h, Range='bytes=%d-%d' % (i, i))
-    t.server.wait(lambda: len(events(t, data, 'download')) == 2, 'the downloads')
+    get(t, s, h, Range='bytes=0-')      # all of it, which is no part
+    t.server.wait(lambda: len(events(t, data, 'download')) == 3, 'the downloads')
     rows = t.server.psql("SELECT body FROM archive.record WHERE kind = 23 AND to_bare = '%s' ORDER BY id" % c.bare)
-    assert len(rows) == 2 and all('plan.bin' in r[0] for r in rows), (n, rows)
+    assert len(rows) == 3 and all('plan.bin' in r[0] for r in rows), (n, rows)
 
 
 def test_delete(t):

@@ -240,6 +240,37 @@ answer(struct get *g)
 
 /* The record */
 
+/* Of this file and this address. */
+static uint64_t
+parts_key(const struct get *g)
+{
+	char text[128];
+	int n = snprintf(text, sizeof(text), "%" PRId64 " %s", g->u->id, http_address(g->r));
+
+	return crypt_hash(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+}
+
+/* Parts of it that this address has fetched are in the record not long ago. All of it at once is no part. */
+static bool
+is_going_on(const struct get *g)
+{
+	uint64_t key = parts_key(g);
+
+	return g->size < g->u->size && here.parts[key % PARTS_KNOWN].key == key &&
+		here.parts[key % PARTS_KNOWN].until_ms > reactor_now_ms(reactor_current());
+}
+
+static void
+note_part(const struct get *g)
+{
+	uint64_t key = parts_key(g);
+
+	if (g->size == g->u->size)
+		return;
+	here.parts[key % PARTS_KNOWN].key = key;
+	here.parts[key % PARTS_KNOWN].until_ms = reactor_now_ms(reactor_current()) + PARTS_MS;
+}
+
 static void
 recorded(struct mail *m)
 {
@@ -253,6 +284,7 @@ recorded(struct mail *m)
 		refuse(g, 503, "It could not be recorded that the file is fetched. Try again later.");
 	} else {
 		note(g);
+		note_part(g);
 		answer(g);
 	}
 }
@@ -287,24 +319,6 @@ record(struct get *g)
 		.accepted_ms = clock_mono_ms() };
 	g->rec.stanza_len = strlen(g->rec.stanza);
 	record_submit(&g->rec);
-}
-
-/* Has this address fetched parts of it not long ago? Notes that it does. */
-static bool
-is_going_on(const struct get *g)
-{
-	const char *address = http_address(g->r);
-	char text[128];
-	int n = snprintf(text, sizeof(text), "%" PRId64 " %s", g->u->id, address);
-	uint64_t key = crypt_hash(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
-	int64_t now = reactor_now_ms(reactor_current());
-	bool known = here.parts[key % PARTS_KNOWN].key == key && here.parts[key % PARTS_KNOWN].until_ms > now;
-
-	if (!known) {
-		here.parts[key % PARTS_KNOWN].key = key;
-		here.parts[key % PARTS_KNOWN].until_ms = now + PARTS_MS;
-	}
-	return known;
 }
 
 /* What is asked for */
@@ -373,7 +387,7 @@ serve(struct get *g)
 	case HTTP_RANGE_WHOLE:
 		g->first = 0;
 	}
-	if (head || (g->part && is_going_on(g)))
+	if (head || is_going_on(g))
 		answer(g);
 	else
 		record(g);
