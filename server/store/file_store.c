@@ -141,7 +141,8 @@ file_put(struct sql *db, const struct file_row *f, enum file_state *state, struc
 		"   CASE WHEN newer THEN excluded.signatures_n ELSE f.signatures_n END,"
 		"   (f.kept OR excluded.kept) AND s " PASSES
 		"   FROM (SELECT *, CASE WHEN NOT newer THEN f.state WHEN excluded.state IN (2, 3) AND (f.kept OR f.state = 4) THEN 4"
-		"     ELSE excluded.state END AS s FROM (SELECT f.state <> 5 AND excluded.scanned_at >= f.scanned_at AS newer) AS a) AS b)"
+		"     ELSE excluded.state END AS s FROM (SELECT f.state <> 5 AND excluded.scanned_at >= f.scanned_at"
+		"     AND NOT (excluded.state = 1 AND f.state IN (2, 4) AND excluded.signatures_at < f.signatures_at) AS newer) AS a) AS b)"
 		" RETURNING state", 10, file_hash(f->sha256, hash), number(size, (int64_t)f->size), f->type, number(code, f->state), f->found,
 		number(scanned, f->scanned_us), number(made, f->signatures_s), number(n, (int64_t)f->signatures_n), truth(f->kept),
 		truth(f->quarantined));

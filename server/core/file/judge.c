@@ -38,6 +38,7 @@ struct judging {
 	bool was_kept;
 	const char *name, *declared; /* as they are kept */
 	struct scan scan;
+	bool again;              /* scanned once more: signatures have changed during the first scan */
 	struct record_entry rec;
 	unsigned pending;        /* of record and disk */
 	bool disk_failed, kept, quarantined;
@@ -410,6 +411,18 @@ judge_content(struct judging *g)
 	settle(g);
 }
 
+static void scan(struct judging *g);
+
+/* Others are in force than those that have seen it. */
+static bool
+is_retired(const struct scan *s)
+{
+	struct scan_state now;
+
+	scanner_state(&now);
+	return now.generation && (s->signatures != now.generation || s->signatures_s != now.newest_s || s->signatures_n != now.signatures);
+}
+
 static void
 scanned(struct mail *m)
 {
@@ -417,6 +430,11 @@ scanned(struct mail *m)
 	static const enum file_state states[] = { [SCAN_CLEAN] = FILE_CLEAN, [SCAN_INFECTED] = FILE_INFECTED, [SCAN_UNSCANNABLE] = FILE_UNSCANNABLE };
 
 	g->known = false;
+	if (g->scan.verdict == SCAN_CLEAN && !g->again && is_retired(&g->scan)) {
+		g->again = true;
+		scan(g);
+		return;
+	}
 	if (g->scan.verdict != SCAN_CLEAN && g->scan.verdict != SCAN_INFECTED && g->scan.verdict != SCAN_UNSCANNABLE) {
 		g->row.state = 0;
 		g->j->verdict = JUDGE_CLOSED;
@@ -436,10 +454,7 @@ scanned(struct mail *m)
 static void
 scan(struct judging *g)
 {
-	g->scan.mail.run = scanned;
-	g->scan.home = reactor_current();
-	g->scan.fd = spool_fd(g->j->spool);
-	g->scan.size = spool_size(g->j->spool);
+	g->scan = (struct scan){ .mail.run = scanned, .home = reactor_current(), .fd = spool_fd(g->j->spool), .size = spool_size(g->j->spool) };
 	scanner_submit(&g->scan);
 }
 

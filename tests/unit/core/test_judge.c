@@ -31,6 +31,7 @@ static const char *finds_text, *finds_type;
 static bool is_open;
 static unsigned scans;
 static struct scan_state signatures;
+static bool changes; /* others come into force during the next scan */
 
 bool
 scanner_is_open(const char **why)
@@ -68,6 +69,9 @@ scanner_submit(struct scan *s)
 	s->signatures = signatures.generation;
 	s->signatures_s = signatures.newest_s;
 	s->signatures_n = signatures.signatures;
+	if (changes)
+		signatures.generation++, signatures.newest_s++;
+	changes = false;
 	reactor_post(s->home, &s->mail);
 }
 
@@ -148,6 +152,7 @@ begin(void **state)
 	finds_text = "";
 	finds_type = "image/png";
 	scans = 0;
+	changes = false;
 	signatures = (struct scan_state){ .generation = 1, .signatures = 100, .newest_s = 1700000000 };
 	buf_clear(&ask_sent);
 	ask_sent_n = 0;
@@ -362,6 +367,30 @@ test_kept_content_turns_out_infected(void **state)
 }
 
 static void
+test_signatures_change_during_the_scan(void **state)
+{
+	struct trial a = { .j = { .path = JUDGE_UPLOAD, .keep = true } }, b = a, c = a;
+
+	(void)state;
+	changes = true;
+	assert_int_equal(judge(&a, "in between", "a", NULL), JUDGE_PASS);
+	assert_int_equal(scans, 2);
+	assert_int_equal(pg_number(pg, "SELECT count(*) FROM chancery.file WHERE kept AND size = 10 AND signatures_at = to_timestamp(1700000001)"), 1);
+	/* What was found by newer signatures than have seen it now is not clean again. */
+	finds = SCAN_INFECTED;
+	finds_text = "Between";
+	assert_int_equal(judge(&b, "known to newer ones", "b", NULL), JUDGE_INFECTED);
+	pg_exec(pg, "UPDATE chancery.file SET quarantined = false WHERE found = 'Between'");
+	signatures.newest_s -= 10;
+	finds = SCAN_CLEAN;
+	assert_int_equal(judge(&c, "known to newer ones", "c", NULL), JUDGE_CLOSED);
+	assert_int_equal(pg_number(pg, "SELECT count(*) FROM chancery.file WHERE state = 2 AND NOT kept AND found = 'Between'"), 1);
+	trial_end(&a);
+	trial_end(&b);
+	trial_end(&c);
+}
+
+static void
 test_released_passes(void **state)
 {
 	struct trial a = { .j = { .path = JUDGE_IBB } }, b = { .j = { .path = JUDGE_UPLOAD, .keep = true } };
@@ -518,6 +547,7 @@ main(void)
 		cmocka_unit_test_setup(test_kept_later, begin),
 		cmocka_unit_test_setup(test_infected, begin),
 		cmocka_unit_test_setup(test_kept_content_turns_out_infected, begin),
+		cmocka_unit_test_setup(test_signatures_change_during_the_scan, begin),
 		cmocka_unit_test_setup(test_released_passes, begin),
 		cmocka_unit_test_setup(test_unscannable, begin),
 		cmocka_unit_test_setup(test_policy_by_content, begin),
