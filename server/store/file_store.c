@@ -133,16 +133,17 @@ file_put(struct sql *db, const struct file_row *f, enum file_state *state, struc
 		"INSERT INTO chancery.file AS f (sha256, size, type, state, found, scanned_at, signatures_at, signatures_n, kept, quarantined)"
 		" VALUES ($1::bytea, $2::bigint, $3, $4::smallint, $5, " TIMESTAMP_US("$6") ", " TIMESTAMP_S("$7") ", $8::bigint,"
 		"  $9::boolean AND $4::smallint " PASSES ", $10::boolean)"
-		" ON CONFLICT (sha256) DO UPDATE SET seen_at = now(), quarantined = f.quarantined OR excluded.quarantined,"
-		"  (type, state, found, scanned_at, signatures_at, signatures_n, kept) = (SELECT"
+		" ON CONFLICT (sha256) DO UPDATE SET seen_at = now(),"
+		"  (type, state, found, scanned_at, signatures_at, signatures_n, kept, quarantined) = (SELECT"
 		"   CASE WHEN newer THEN excluded.type ELSE f.type END, s, CASE WHEN newer THEN excluded.found ELSE f.found END,"
 		"   greatest(f.scanned_at, excluded.scanned_at),"
 		"   CASE WHEN newer THEN excluded.signatures_at ELSE f.signatures_at END,"
 		"   CASE WHEN newer THEN excluded.signatures_n ELSE f.signatures_n END,"
-		"   (f.kept OR excluded.kept) AND s " PASSES
+		"   (f.kept OR excluded.kept) AND s " PASSES ", f.quarantined OR (excluded.quarantined AND NOT s " PASSES ")"
 		"   FROM (SELECT *, CASE WHEN NOT newer THEN f.state WHEN excluded.state IN (2, 3) AND (f.kept OR f.state = 4) THEN 4"
 		"     ELSE excluded.state END AS s FROM (SELECT f.state <> 5 AND excluded.scanned_at >= f.scanned_at"
-		"     AND NOT (excluded.state = 1 AND f.state IN (2, 4) AND excluded.signatures_at < f.signatures_at) AS newer) AS a) AS b)"
+		"     AND NOT (excluded.state = 1 AND f.state IN (2, 4) AND excluded.signatures_at < f.signatures_at)"
+		"     AND NOT (excluded.state = 3 AND f.kept) AS newer) AS a) AS b)"
 		" RETURNING state", 10, file_hash(f->sha256, hash), number(size, (int64_t)f->size), f->type, number(code, f->state), f->found,
 		number(scanned, f->scanned_us), number(made, f->signatures_s), number(n, (int64_t)f->signatures_n), truth(f->kept),
 		truth(f->quarantined));

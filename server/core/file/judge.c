@@ -327,7 +327,7 @@ disk_work(struct job *job, struct sql *db)
 	(void)db;
 	if (g->j->verdict == JUDGE_PASS)
 		rc = vault_keep(g->j->spool, &job->err);
-	else if (g->was_kept)
+	else if (g->was_kept && g->j->verdict == JUDGE_INFECTED)
 		rc = quarantine_put(g->j->spool, &job->err) || vault_remove(g->row.sha256, &job->err);
 	else
 		rc = quarantine_put(g->j->spool, &job->err);

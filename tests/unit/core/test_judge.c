@@ -429,6 +429,26 @@ test_unscannable(void **state)
 }
 
 static void
+test_kept_content_cannot_be_scanned_any_more(void **state)
+{
+	struct trial a = { .j = { .path = JUDGE_UPLOAD, .keep = true } }, b = a;
+
+	(void)state;
+	assert_int_equal(judge(&a, "a box of boxes", "box", NULL), JUDGE_PASS);
+	settings("  quarantine_unscannable: true\n");
+	signatures.newest_s++;
+	finds = SCAN_UNSCANNABLE;
+	finds_text = "too deep";
+	assert_int_equal(judge(&b, "a box of boxes", "box", NULL), JUDGE_UNSCANNABLE);
+	/* Who has its address still fetches it. */
+	assert_true(is_kept("a box of boxes"));
+	assert_int_equal(pg_number(pg, "SELECT count(*) FROM chancery.file WHERE state = 1 AND kept AND NOT quarantined AND size = 14"
+		" AND found = '' AND signatures_at = to_timestamp(1700000000)"), 1);
+	trial_end(&a);
+	trial_end(&b);
+}
+
+static void
 test_policy_by_content(void **state)
 {
 	struct trial t = { .j = { .path = JUDGE_UPLOAD, .keep = true } };
@@ -550,6 +570,7 @@ main(void)
 		cmocka_unit_test_setup(test_signatures_change_during_the_scan, begin),
 		cmocka_unit_test_setup(test_released_passes, begin),
 		cmocka_unit_test_setup(test_unscannable, begin),
+		cmocka_unit_test_setup(test_kept_content_cannot_be_scanned_any_more, begin),
 		cmocka_unit_test_setup(test_policy_by_content, begin),
 		cmocka_unit_test_setup(test_policy_ahead, begin),
 		cmocka_unit_test_setup(test_scanner_closed_or_failing, begin),
