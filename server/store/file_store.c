@@ -124,8 +124,8 @@ read_state(enum sql_status st, PGresult *r, enum file_state *state)
 	return st;
 }
 
-enum sql_status
-file_put(struct sql *db, const struct file_row *f, enum file_state *state, struct err *e)
+static enum sql_status
+put(struct sql *db, const struct file_row *f, enum file_state *state, struct err *e)
 {
 	char hash[FILE_HASH_SIZE], size[NUMBER], code[NUMBER], scanned[NUMBER], made[NUMBER], n[NUMBER];
 	PGresult *r = NULL;
@@ -149,6 +149,24 @@ file_put(struct sql *db, const struct file_row *f, enum file_state *state, struc
 		truth(f->quarantined));
 
 	return read_state(st, r, state);
+}
+
+enum sql_status
+file_put(struct sql *db, const struct file_row *f, enum file_state *state, bool *was_kept, struct err *e)
+{
+	char hash[FILE_HASH_SIZE];
+	PGresult *r = NULL;
+	enum sql_status st = sql_query(db, e, &r, "SELECT kept FROM chancery.file WHERE sha256 = $1::bytea FOR UPDATE", 1, file_hash(f->sha256, hash));
+	bool known = st == SQL_OK && PQntuples(r) > 0;
+
+	*was_kept = known && sql_bool(r, 0, 0);
+	PQclear(r);
+	if (st == SQL_OK)
+		st = put(db, f, state, e);
+	/* Nothing to lock, and then it was there, kept: somebody was quicker. */
+	if (st == SQL_OK && !known && *state == FILE_WITHDRAWN)
+		*was_kept = true;
+	return st;
 }
 
 enum sql_status

@@ -202,10 +202,11 @@ put_work(struct job *job, struct sql *db)
 	struct file_event v = { .path = "rescan", .sha256 = a->row->sha256, .from = jid_bare(server), .verdict = "withdrawn", .text = a->row->found,
 		.record_id = a->rec.id };
 	enum file_state state;
+	bool was_kept;
 	enum sql_status st = sql_begin(db, &job->err);
 
 	if (st == SQL_OK)
-		st = file_put(db, a->row, &state, &job->err);
+		st = file_put(db, a->row, &state, &was_kept, &job->err);
 	if (st == SQL_OK && a->row->state == FILE_INFECTED)
 		st = file_event_add(db, &v, &job->err);
 	return st == SQL_OK ? sql_commit(db, &job->err) : st;

@@ -2,7 +2,7 @@
  * judge: one file through all that is asked of it, step by step, each answered at its home:
  *
  *   policy ahead → what the database knows of this content → scan, if that is not enough → policy by what it is
- *     → side by side: the vault (or the quarantine), and the record → the database → the mail
+ *     → side by side: the vault (or the quarantine), and the record → the database → out of the vault what is found now → the mail
  *
  * Nothing passes but by the last step. A step that fails (`closed`) ends in JUDGE_CLOSED: later perhaps.
  */
@@ -35,7 +35,7 @@ struct judging {
 	struct jid *server;      /* whom an upload is to, in the record */
 	struct file_row row;     /* what is known, or has been found out; state 0: not scanned */
 	bool known;              /* it is as the database has it */
-	bool was_kept;
+	bool was_kept;           /* until now; it is not any more */
 	const char *name, *declared; /* as they are kept */
 	struct scan scan;
 	bool again;              /* scanned once more: signatures have changed during the first scan */
@@ -107,7 +107,7 @@ finish(struct judging *g)
 			j->verdict == JUDGE_CLOSED ? j->text : g->row.found);
 	if (j->verdict == JUDGE_INFECTED)
 		tell_people(j);
-	if (j->verdict == JUDGE_INFECTED && g->was_kept)
+	if (g->was_kept)
 		aftercare_withdrawn(g->row.sha256, g->row.found);
 	jid_unref(g->server);
 	reactor_post(j->home, &j->mail);
@@ -127,6 +127,7 @@ closed(struct judging *g, const char *why)
 struct noting {
 	struct judging *g;
 	enum file_state state;
+	bool was_kept;
 	int64_t event;
 };
 
@@ -152,7 +153,7 @@ note_content(struct sql *db, struct noting *n, struct err *e)
 	if (g->known)
 		st = file_seen(db, g->row.sha256, g->kept, &n->state, e);
 	else
-		st = file_put(db, &g->row, &n->state, e);
+		st = file_put(db, &g->row, &n->state, &n->was_kept, e);
 	if (st == SQL_OK && g->kept && !is_still_kept(g, e))
 		return SQL_FAILED;
 	return st;
@@ -184,6 +185,38 @@ may_be_read(enum file_state s)
 	return s == FILE_CLEAN || s == FILE_RELEASED;
 }
 
+static enum sql_status
+withdraw_work(struct job *job, struct sql *db)
+{
+	struct judging *g = job->owner;
+
+	(void)db;
+	return vault_remove(g->row.sha256, &job->err) ? SQL_FAILED : SQL_OK;
+}
+
+static void
+withdrawn(struct job *job)
+{
+	struct judging *g = job->owner;
+
+	if (job->status != JOB_OK) /* tidy does it again */
+		log_error(NULL, "file-not-stored", "step=withdraw sha256=%s why=%s", g->hex, job->err.text);
+	finish(g);
+}
+
+/* The row says that it is in the quarantine; now it is there only. */
+static void
+withdraw(struct judging *g)
+{
+	struct job *job = job_new(0);
+
+	job->work = withdraw_work;
+	job->done = withdrawn;
+	job->owner = g;
+	job->deadline_ms = clock_mono_ms() + DISK_MS;
+	pool_submit_disk(job);
+}
+
 static void
 noted(struct job *job)
 {
@@ -196,9 +229,12 @@ noted(struct job *job)
 		return;
 	}
 	g->j->event = n->event;
+	g->was_kept = n->was_kept && !may_be_read(n->state);
 	/* Somebody has found more in it meanwhile. */
 	if (g->j->verdict == JUDGE_PASS && !may_be_read(n->state))
 		closed(g, "its content has just been judged anew");
+	else if (g->was_kept && g->quarantined)
+		withdraw(g);
 	else
 		finish(g);
 }
@@ -327,8 +363,6 @@ disk_work(struct job *job, struct sql *db)
 	(void)db;
 	if (g->j->verdict == JUDGE_PASS)
 		rc = vault_keep(g->j->spool, &job->err);
-	else if (g->was_kept && g->j->verdict == JUDGE_INFECTED)
-		rc = quarantine_put(g->j->spool, &job->err) || vault_remove(g->row.sha256, &job->err);
 	else
 		rc = quarantine_put(g->j->spool, &job->err);
 	return rc ? SQL_FAILED : SQL_OK;
@@ -496,7 +530,6 @@ looked(struct job *job)
 		closed(g, "the database is not available");
 		return;
 	}
-	g->was_kept = l->row && l->row->kept;
 	if (!l->row || !is_still_true(l->row)) {
 		scan(g);
 		return;
