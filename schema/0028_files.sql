@@ -43,9 +43,10 @@ CREATE TABLE chancery.file_release (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	at timestamptz NOT NULL DEFAULT now(),
 	sha256 bytea NOT NULL CHECK (octet_length(sha256) = 32),
-	by_uid int,                                     -- NULL: an administrator's client
+	by_uid int,                                     -- of who logged in, else of the process; NULL: an administrator's client
 	by_name text NOT NULL,
 	reason text NOT NULL,
+	found text NOT NULL DEFAULT '',                 -- in it, when that was said
 	closed_at timestamptz,                          -- NULL: it waits
 	closed_by text,
 	approved boolean,                               -- false: withdrawn
@@ -64,4 +65,4 @@ CREATE TRIGGER file_release_closed BEFORE UPDATE ON chancery.file_release FOR EA
 
 GRANT SELECT, INSERT, UPDATE ON chancery.file TO chancery_server;
 GRANT SELECT, INSERT (path, sha256, from_bare, to_bare, name, declared, verdict, text, record) ON chancery.file_event TO chancery_server;
-GRANT SELECT, INSERT (sha256, by_uid, by_name, reason), UPDATE (closed_at, closed_by, approved) ON chancery.file_release TO chancery_server;
+GRANT SELECT, INSERT (sha256, by_uid, by_name, reason, found), UPDATE (closed_at, closed_by, approved) ON chancery.file_release TO chancery_server;

@@ -14,6 +14,7 @@
 
 struct audit_who {
 	long uid;           /* of the process that asked; -1: an administrator's client */
+	long login;         /* of who logged in, as the kernel remembers whoever becomes root; -1: not known */
 	const char *name;   /* its account's name; of a client, its bare JID */
 	const char *origin; /* "control pid=…", "client FULL-JID" */
 };

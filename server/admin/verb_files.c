@@ -317,6 +317,13 @@ release_now(struct handling *h, int64_t release)
 	return request_row(r, done_row(h, "released"));
 }
 
+/* Who has become root is who has logged in. -1: an administrator's client. */
+static long
+person_of(const struct audit_who *who)
+{
+	return who->uid >= 0 && who->login >= 0 ? who->login : who->uid;
+}
+
 static int
 propose(struct handling *h)
 {
@@ -324,7 +331,7 @@ propose(struct handling *h)
 	int64_t id = 0;
 	json_t *row;
 
-	if (quarantine_store_propose(r->db, h->file->sha256, r->who->uid, r->who->name, h->reason, &id, &r->err) != SQL_OK)
+	if (quarantine_store_propose(r->db, h->file, person_of(r->who), r->who->name, h->reason, &id, &r->err) != SQL_OK)
 		return -1;
 	if (id == 0)
 		return err_set(&r->err, 0, "its release waits already: see chancery quarantine list");
@@ -374,8 +381,10 @@ read_proposal(struct handling *h, struct quarantine_release *p)
 static bool
 is_same_person(const struct audit_who *who, const struct quarantine_release *p)
 {
-	if (who->uid >= 0 || p->by_uid >= 0)
-		return who->uid == p->by_uid;
+	long person = person_of(who);
+
+	if (person >= 0 || p->by_uid >= 0)
+		return person == p->by_uid;
 	return strcmp(who->name, p->by_name) == 0;
 }
 
@@ -394,6 +403,9 @@ approve(struct handling *h)
 	config_unref(c);
 	if (two && is_same_person(r->who, &p))
 		return err_set(&r->err, 0, "%s has proposed it: another administrator has to approve it (files.two_persons)", p.by_name);
+	if (strcmp(p.found, h->file->found) != 0)
+		return err_set(&r->err, 0, "something else has been found in it since it was proposed (%s): look at it, withdraw this and propose "
+			"it again", h->file->found);
 	if (quarantine_store_close(r->db, p.id, h->who, true, &r->err) != SQL_OK)
 		return -1;
 	h->who = arena_printf(h->arena, "%s, proposed by %s", h->who, p.by_name);

@@ -159,14 +159,14 @@ quarantine_store_deleted(struct sql *db, const uint8_t sha256[SHA256_SIZE], stru
 /* Two persons */
 
 enum sql_status
-quarantine_store_propose(struct sql *db, const uint8_t sha256[SHA256_SIZE], long uid, const char *name, const char *reason, int64_t *id,
+quarantine_store_propose(struct sql *db, const struct file_row *file, long uid, const char *name, const char *reason, int64_t *id,
 	struct err *e)
 {
 	char hash[FILE_HASH_SIZE], by[NUMBER];
 	PGresult *r;
 	enum sql_status st = sql_query(db, e, &r,
-		"INSERT INTO chancery.file_release (sha256, by_uid, by_name, reason) VALUES ($1::bytea, nullif($2::int8, -1)::int, $3, $4)"
-		" ON CONFLICT (sha256) WHERE closed_at IS NULL DO NOTHING RETURNING id", 4, file_hash(sha256, hash), number(by, uid), name, reason);
+		"INSERT INTO chancery.file_release (sha256, by_uid, by_name, reason, found) VALUES ($1::bytea, nullif($2::int8, -1)::int, $3, $4, $5)"
+		" ON CONFLICT (sha256) WHERE closed_at IS NULL DO NOTHING RETURNING id", 5, file_hash(file->sha256, hash), number(by, uid), name, reason, file->found);
 
 	if (st != SQL_OK)
 		return st;
@@ -181,7 +181,7 @@ quarantine_store_proposal(struct sql *db, struct arena *a, int64_t id, struct qu
 	char n[NUMBER];
 	PGresult *r;
 	enum sql_status st = sql_query(db, e, &r,
-		"SELECT encode(sha256, 'hex'), by_name, reason, coalesce(by_uid, -1) FROM chancery.file_release"
+		"SELECT encode(sha256, 'hex'), by_name, reason, coalesce(by_uid, -1), found FROM chancery.file_release"
 		" WHERE id = $1::bigint AND closed_at IS NULL FOR UPDATE", 1, number(n, id));
 
 	*out = (struct quarantine_release){ 0 };
@@ -189,7 +189,7 @@ quarantine_store_proposal(struct sql *db, struct arena *a, int64_t id, struct qu
 		return st;
 	if (PQntuples(r) > 0) {
 		*out = (struct quarantine_release){ .id = id, .by_name = arena_strdup(a, sql_text(r, 0, 1)),
-			.reason = arena_strdup(a, sql_text(r, 0, 2)), .by_uid = (long)sql_i64(r, 0, 3) };
+			.reason = arena_strdup(a, sql_text(r, 0, 2)), .by_uid = (long)sql_i64(r, 0, 3), .found = arena_strdup(a, sql_text(r, 0, 4)) };
 		(void)text_unhex(sql_text(r, 0, 0), HEX, out->sha256);
 	}
 	PQclear(r);

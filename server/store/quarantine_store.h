@@ -29,13 +29,13 @@ enum sql_status quarantine_store_deleted(struct sql *db, const uint8_t sha256[SH
 struct quarantine_release {
 	int64_t id;
 	uint8_t sha256[SHA256_SIZE];
-	const char *by_name, *reason;
-	long by_uid; /* -1: an administrator's client */
+	const char *by_name, *reason, *found; /* found: in it, then */
+	long by_uid; /* of the person: who logged in, else of the process; -1: an administrator's client */
 };
 
 /* *id 0: one waits already. */
-enum sql_status quarantine_store_propose(struct sql *db, const uint8_t sha256[SHA256_SIZE], long uid, const char *name, const char *reason,
-	int64_t *id, struct err *e);
+enum sql_status quarantine_store_propose(struct sql *db, const struct file_row *file, long uid, const char *name, const char *reason, int64_t *id,
+	struct err *e);
 /* One that waits, in `a`; id 0: there is none. */
 enum sql_status quarantine_store_proposal(struct sql *db, struct arena *a, int64_t id, struct quarantine_release *out, struct err *e);
 enum sql_status quarantine_store_close(struct sql *db, int64_t id, const char *who, bool approved, struct err *e);

@@ -161,8 +161,8 @@ def test_limit(t):
     assert len(rows(t, 'federation', 'list')) == 10 and t.server.metric('chancery_partners') == 10
 
 
-def as_other(t, *args):
-    """The same command by another account of the operating system, which is in the socket's group."""
+def as_other(t, *args, login=None):
+    """The same command by another account of the operating system, which is in the socket's group, and of somebody who logged in as uid `login`."""
     if os.geteuid() != 0:
         raise Skip('needs root, to be somebody else')
     control = t.server.value('select 1') and next(line.split(':', 1)[1].strip().strip('\'"') for line in open(t.server.env['CHANCERY_CONFIG'])
@@ -170,6 +170,11 @@ def as_other(t, *args):
     gid, uid = os.stat(control).st_gid, pwd.getpwnam('nobody').pw_uid
 
     def become():
+        try:
+            with open('/proc/self/loginuid', 'w') as f:
+                f.write(str(uid if login is None else login))
+        except OSError:
+            pass
         os.setgroups([])
         os.setgid(gid)
         os.setuid(uid)
