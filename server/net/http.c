@@ -201,7 +201,7 @@ on_timer(struct timer *t)
 
 	if (c->state == HTTP_READ_BODY && r && !r->answered && !r->begun) {
 		metric_add(METRIC_HTTP_REFUSED, 1);
-		log_info(conn_log(c->conn), "http-slow-body", "path=%s", r->head.path);
+		log_info(conn_log(c->conn), "http-slow-body", "path=%s", r->route->path);
 		if (r->route->gone)
 			r->route->gone(r);
 		http_refuse(r, 408);
@@ -236,6 +236,15 @@ find_route(const char *path)
 		}
 	}
 	return below;
+}
+
+/* For the log: what follows a route that is a folder may be what lets people in. */
+static const char *
+path_shown(const char *path)
+{
+	const struct http_route *t = find_route(path);
+
+	return t ? t->path : path;
 }
 
 static bool
@@ -364,7 +373,7 @@ take_request(struct http_conn *c)
 		http_refuse(r, status);
 		return !c->closed;
 	}
-	log_debug(conn_log(c->conn), "http-request", "method=%s path=%s", http_method_name(r->head.method), r->head.path);
+	log_debug(conn_log(c->conn), "http-request", "method=%s path=%s", http_method_name(r->head.method), path_shown(r->head.path));
 	if (!c->known && c->counted)
 		source_authenticated(conn_source(c->conn));
 	c->known = true;

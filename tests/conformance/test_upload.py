@@ -336,6 +336,8 @@ def test_slow(t):
     assert h.answer().status == 408
     assert f.answer().status == 201
     assert put(t, s, b'y' * 1000).status == 201
+    # The log says so, and not what the slot is used by.
+    assert 'http-slow-body' in t.server.log() and s.put_path.split('/')[2] not in t.server.log()
 
 
 @alone(limits__file_slot_seconds=10)
