@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "core/config/config.h"
 #include "core/file/file_policy.h"
@@ -436,15 +437,32 @@ quarantine_withdraw_verb(struct request *r)
 	return with_file(r, withdraw);
 }
 
+/* Behind the commit: what a crash leaves is a file that nobody refers to (tidy), never one that has gone and nobody did it. Its row is held:
+ * caught again meanwhile, it stays. */
+static void
+remove_deleted(const struct handling *h)
+{
+	struct request *r = h->r;
+	struct file_row *f = NULL;
+	struct err e = {0};
+	bool done;
+
+	done = sql_begin(r->db, &e) == SQL_OK && quarantine_store_lock(r->db, h->arena, h->file->sha256, &f, &e) == SQL_OK &&
+	       ((f != NULL && f->quarantined) || quarantine_remove(h->file->sha256, &e) == 0);
+	sql_rollback(r->db);
+	if (!done)
+		log_error(NULL, "file-not-removed", "sha256=%s why=%s", h->hex, e.text);
+}
+
 static int
 delete(struct handling *h)
 {
 	struct request *r = h->r;
 
-	if (begin(h) != 0 || quarantine_remove(h->file->sha256, &r->err) != 0 ||
-	    quarantine_store_deleted(r->db, h->file->sha256, &r->err) != SQL_OK ||
+	if (begin(h) != 0 || quarantine_store_deleted(r->db, h->file->sha256, &r->err) != SQL_OK ||
 	    quarantine_store_close_of(r->db, h->file->sha256, h->who, &r->err) != SQL_OK || finish(h, "quarantine.delete", "deleted", 0) != 0)
 		return -1;
+	remove_deleted(h);
 	return request_row(r, done_row(h, "deleted"));
 }
 

@@ -156,6 +156,9 @@ note_content(struct sql *db, struct noting *n, struct err *e)
 		st = file_put(db, &g->row, &n->state, &n->was_kept, e);
 	if (st == SQL_OK && g->kept && !is_still_kept(g, e))
 		return SQL_FAILED;
+	/* The same for the quarantine, out of which it may have been deleted. */
+	if (st == SQL_OK && g->quarantined && quarantine_put(g->j->spool, e))
+		return SQL_FAILED;
 	return st;
 }
 
