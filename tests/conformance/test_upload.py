@@ -465,7 +465,9 @@ def test_harmless_or_not(t):
     svg = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
     html = b'<!DOCTYPE html><html><body><script>alert(1)</script></body></html>'
     for name, type, data, inline in (('a.png', 'image/png', PNG, True), ('a.svg', 'image/svg+xml', svg, False), ('a.html', 'text/html', html, False),
-                                     ('a.txt', 'text/plain', b'hello there', False), ('a.bin', None, os.urandom(99), False),
+                                     ('a.txt', 'text/plain', b'hello there', False), ('a.js', 'Text/JavaScript', b'alert(1)', False),
+                                     ('a.css', 'text/css', b'a { color: red }', False), ('a.wasm', 'application/wasm', b'\0asm\1\0\0\0', False),
+                                     ('a.bin', None, os.urandom(99), False),
                                      ('très "cool".xml', 'text/xml', b"<?xml version='1.0'?><a/>", False)):
         a = get(t, upload(t, c, data, name, type))
         assert a.status == 200, a
@@ -476,6 +478,8 @@ def test_harmless_or_not(t):
         assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and 'sandbox' in policy and 'script-src' not in policy, a
         if inline:
             assert a.get('Content-Type') == type, a
+        elif type not in (None, 'text/plain'):      # no script, style or page of the origin that the chat is of
+            assert a.get('Content-Type') == 'application/octet-stream', a
     assert "filename*=UTF-8''tr%C3%A8s%20_cool_.xml" in disposition and 'filename="tr_s _cool_.xml"' in disposition, disposition
 
 

@@ -2,6 +2,7 @@
 #include "core/web/upload.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/metric.h"
 #include "core/web/upload_priv.h"
@@ -31,6 +32,49 @@ upload_fields(struct http_request *r)
 	http_field(r, "Access-Control-Expose-Headers", "Accept-Ranges, Content-Disposition, Content-Range, ETag, Retry-After");
 	http_field(r, "Cross-Origin-Resource-Policy", "cross-origin");
 	http_field(r, "Content-Security-Policy", policy);
+}
+
+bool
+upload_is_harmless(const char *type)
+{
+	static const char *const types[] = { "image/png", "image/jpeg", "image/gif", "image/webp" };
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (!strcmp(types[i], type))
+			return true;
+	return !strncmp(type, "audio/", 6) || !strncmp(type, "video/", 6);
+}
+
+static bool
+contains(const char *type, size_t n, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (size_t i = 0; i + len <= n; i++)
+		if (!strncasecmp(type + i, word, len))
+			return true;
+	return false;
+}
+
+/* A page of this origin, where the chat is too, could run it or style itself with it, whatever it says of itself as an attachment. */
+static bool
+is_active(const char *type)
+{
+	static const char *const words[] = { "script", "css", "wasm", "html", "/xml", "+xml", "/xsl" };
+	size_t n = strcspn(type, "; \t");
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (contains(type, n, words[i]))
+			return true;
+	return false;
+}
+
+const char *
+upload_type(const char *true_type, const char *declared)
+{
+	const char *type = upload_is_harmless(true_type) || !declared ? true_type : declared;
+
+	return !*type || (!upload_is_harmless(true_type) && is_active(type)) ? "application/octet-stream" : type;
 }
 
 void

@@ -160,18 +160,6 @@ note(const struct get *g)
 
 /* The answer */
 
-/* What browsers show by themselves and that can do nothing there. */
-static bool
-is_harmless(const char *type)
-{
-	static const char *const types[] = { "image/png", "image/jpeg", "image/gif", "image/webp" };
-
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (!strcmp(types[i], type))
-			return true;
-	return !strncmp(type, "audio/", 6) || !strncmp(type, "video/", 6);
-}
-
 /* RFC 6266, and RFC 8187 for what is not ASCII. */
 static void
 say_disposition(struct http_request *r, const char *name, bool harmless)
@@ -206,8 +194,8 @@ answer(struct get *g)
 {
 	struct http_request *r = g->r;
 	const struct upload *u = g->u;
-	bool harmless = is_harmless(u->true_type);
-	const char *type = harmless || !u->type ? u->true_type : u->type;
+	bool harmless = upload_is_harmless(u->true_type);
+	const char *type = upload_type(u->true_type, u->type);
 	uint64_t size = 0;
 	struct err e = { 0 };
 	char range[80];
@@ -228,7 +216,7 @@ answer(struct get *g)
 		snprintf(range, sizeof(range), "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, g->first, g->first + g->size - 1, u->size);
 		http_field(r, "Content-Range", range);
 	}
-	type = arena_strdup(reactor_scratch(reactor_current()), *type ? type : "application/octet-stream");
+	type = arena_strdup(reactor_scratch(reactor_current()), type);
 	size = g->size;
 	if (http_head_of(r)->method != HTTP_HEAD) {
 		metric_add(METRIC_DOWNLOADS, 1);

@@ -15,6 +15,10 @@
 const char *upload_parse(const char *path, char token[UPLOAD_TOKEN + 1]);
 /* What every answer says: pages of any host may ask (§8), and nothing here is a page. */
 void upload_fields(struct http_request *r);
+/* Does a browser show this by itself, where it can do nothing? */
+bool upload_is_harmless(const char *true_type);
+/* The type that is said of a content, by its true one and the one declared (NULL: none): borrowed, or static. */
+const char *upload_type(const char *true_type, const char *declared);
 /* An answer in words. */
 void upload_refuse(struct http_request *r, int status, const char *text);
 
