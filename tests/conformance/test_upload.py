@@ -3,6 +3,7 @@ import hashlib
 import io
 import os
 import re
+import threading
 import time
 import zipfile
 
@@ -575,6 +576,22 @@ def test_delete(t):
     bad = Step(command(c, c.bare, node))
     r = command(c, c.bare, node, bad.id, 'complete', submit({'files': "1}'; DROP"}))
     assert r.get('type') == 'error', r
+
+
+@alone()
+def test_deleted_meanwhile(t):
+    """A download that waits for the record is not of a file that nobody may fetch any more when its turn comes"""
+    c = t.online()
+    s, h = upload(t, c, b'hello', 'a.txt'), http(t)
+    slow = threading.Thread(target=t.server.psql, args=(
+        "begin; lock table archive.record in exclusive mode; select pg_sleep(1.5); "
+        "update chancery.upload set hidden_at = now() where token = sha256('%s'); commit" % s.token,))
+    slow.start()
+    t.server.wait(lambda: t.server.value("select count(*) from pg_locks where mode = 'ExclusiveLock' and relation = 'archive.record'::regclass") != '0',
+                  'the lock')
+    h.request('GET', s.get_path)
+    assert h.answer().status == 410
+    slow.join()
 
 
 @alone()

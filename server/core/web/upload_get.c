@@ -25,6 +25,7 @@
 #define MAX_AGE_S 86400
 #define PARTS_MS 600000   /* parts that one address fetches of a file in so much time are one download */
 #define PARTS_KNOWN 1024
+#define STALE_MS 1000     /* what was looked up before the record took longer than this is looked up again */
 #define FLUSH_MS 300
 #define FLUSH_AT 200
 
@@ -259,6 +260,16 @@ note_part(const struct get *g)
 	here.parts[key % PARTS_KNOWN].until_ms = reactor_now_ms(reactor_current()) + PARTS_MS;
 }
 
+static void look(struct get *g);
+
+static void
+give(struct get *g)
+{
+	note(g);
+	note_part(g);
+	answer(g);
+}
+
 static void
 recorded(struct mail *m)
 {
@@ -270,10 +281,10 @@ recorded(struct mail *m)
 		get_free(g);
 	} else if (g->rec.outcome != RECORD_COMMITTED) {
 		refuse(g, 503, "It could not be recorded that the file is fetched. Try again later.");
+	} else if (clock_mono_ms() - g->rec.accepted_ms > STALE_MS) {
+		look(g);
 	} else {
-		note(g);
-		note_part(g);
-		answer(g);
+		give(g);
 	}
 }
 
@@ -407,8 +418,22 @@ looked(struct job *j)
 	status = check(g, &why);
 	if (status)
 		refuse(g, status, why);
+	else if (g->rec.outcome == RECORD_COMMITTED)
+		give(g);
 	else
 		serve(g);
+}
+
+static void
+look(struct get *g)
+{
+	struct job *j = job_new(1);
+
+	j->home = reactor_current();
+	j->owner = g;
+	j->work = look_work;
+	j->done = looked;
+	pool_submit(j, crypt_hash(g->token, UPLOAD_TOKEN));
 }
 
 void
@@ -416,7 +441,6 @@ upload_get_begin(struct http_request *r)
 {
 	struct get *g = NEW(struct get);
 	const char *name = upload_parse(http_head_of(r)->path, g->token);
-	struct job *j;
 
 	g->arena = arena_new(0);
 	g->r = r;
@@ -426,12 +450,7 @@ upload_get_begin(struct http_request *r)
 	}
 	g->name = arena_strdup(g->arena, name);
 	http_set_data(r, g);
-	j = job_new(1);
-	j->home = reactor_current();
-	j->owner = g;
-	j->work = look_work;
-	j->done = looked;
-	pool_submit(j, crypt_hash(g->token, UPLOAD_TOKEN));
+	look(g);
 }
 
 /* It waits for the database or for the record, whose answer ends it. */
