@@ -117,6 +117,7 @@ upload_fetched(struct sql *db, struct upload_fetch *f, struct err *e)
 enum sql_status
 upload_sweep(struct sql *db, struct arena *a, unsigned most, uint8_t (**sha256)[SHA256_SIZE], unsigned *n, struct err *e)
 {
+	const char *rows = "100";
 	char limit[16];
 	enum sql_status st;
 	PGresult *r;
@@ -124,10 +125,10 @@ upload_sweep(struct sql *db, struct arena *a, unsigned most, uint8_t (**sha256)[
 	*n = 0;
 	snprintf(limit, sizeof(limit), "%u", most);
 	st = sql_do(db, e, "UPDATE chancery.upload SET state = 4 WHERE id IN"
-		" (SELECT id FROM chancery.upload WHERE state = 2 AND expires_at <= now() ORDER BY expires_at LIMIT $1)", 1, limit);
+		" (SELECT id FROM chancery.upload WHERE state = 2 AND expires_at <= now() ORDER BY expires_at LIMIT $1)", 1, rows);
 	if (st == SQL_OK)
 		st = sql_do(db, e, "DELETE FROM chancery.upload WHERE id IN (SELECT id FROM chancery.upload"
-			" WHERE state = 1 AND until < now() - interval '" IDLE_SLOTS "' LIMIT $1)", 1, limit);
+			" WHERE state = 1 AND until < now() - interval '" IDLE_SLOTS "' LIMIT $1)", 1, rows);
 	/* Also what was kept when the server died before it was anybody's. */
 	if (st == SQL_OK)
 		st = sql_query(db, e, &r, "SELECT encode(f.sha256, 'hex') FROM chancery.file f WHERE " UNUSED " LIMIT $1", 1, limit);

@@ -8,7 +8,7 @@
 
 #define EVERY_MS 60000
 #define AGAIN_MS 1000 /* when there may be more */
-#define BATCH 100
+#define BATCH 10        /* contents: others wait for the worker meanwhile */
 
 struct sweep {
 	unsigned found, removed;
