@@ -25,7 +25,7 @@
 	X(connections_per_address, 20000, 1, 1000000, "Connections from one address (an IPv6 /64 counts as one)") \
 	X(unauthenticated_per_address, 4096, 1, 1000000, "Connections from one address that have not authenticated yet") \
 	X(http_head_bytes, 8192, 1024, 65536, "The head of an HTTP request") \
-	X(http_head_seconds, 10, 1, 600, "From its first byte to its last; a body may begin as slowly, then a byte a millisecond is due") \
+	X(http_head_seconds, 10, 1, 600, "From its first byte to its last; bodies and downloads may begin as slowly, then a byte a millisecond is due") \
 	X(http_idle_seconds, 60, 1, 3600, "An HTTPS connection without a request") \
 	X(bosh_body_bytes, 278528, 4096, 16777216, "The body of a BOSH request (XEP-0124); each stanza in it has its own limit") \
 	X(bosh_wait_seconds, 60, 1, 600, "How long such a request waits for an answer") \

@@ -23,7 +23,6 @@
 
 #define PIPELINED_MAX 4
 #define LINGER_MS 2000
-#define BODY_BYTES_PER_MS 1 /* a body that comes more slowly, after a first grace, is given up */
 
 static _Thread_local struct http_here here;
 
@@ -81,6 +80,7 @@ forget(struct http_conn *c)
 {
 	c->closed = true;
 	timer_clear(&c->timer);
+	timer_clear(&c->pace);
 	leave_source(c);
 	buf_fini(&c->in);
 	list_remove(&c->link);
@@ -96,8 +96,8 @@ http_conn_release(struct http_conn *c, struct http_request *r)
 	forget(c);
 }
 
-static void
-drop(struct http_conn *c)
+void
+http_drop(struct http_conn *c)
 {
 	c->dropping = true;
 	LIST_EACH(l, &c->requests) {
@@ -136,7 +136,7 @@ http_accept(int fd, const struct sockaddr *peer, void *unused)
 	c->proxy = is_proxy(conn_address(c->conn));
 	c->counted = !c->proxy && source_joined(conn_source(c->conn));
 	if (!c->counted && !c->proxy) {
-		drop(c);
+		http_drop(c);
 		return;
 	}
 	tls = here.settings->tls();
@@ -144,7 +144,7 @@ http_accept(int fd, const struct sockaddr *peer, void *unused)
 	tls_set_unref(tls);
 	timer_set(&c->timer, here.settings->login_ms, on_timer);
 	if (refused)
-		drop(c);
+		http_drop(c);
 }
 
 static void
@@ -161,7 +161,7 @@ static void
 on_ended(struct conn *conn, void *owner, enum conn_end how, const char *why)
 {
 	log_debug(conn_log(conn), "http-ended", "how=%d why=%s", how, why);
-	drop(owner);
+	http_drop(owner);
 }
 
 /* No more requests; what is queued goes out. */
@@ -213,7 +213,7 @@ on_timer(struct timer *t)
 		http_refuse_head(c, 408);
 		return;
 	}
-	drop(c);
+	http_drop(c);
 }
 
 /* Heads */
@@ -450,7 +450,7 @@ static void
 push_deadline(struct http_conn *c)
 {
 	int64_t now = reactor_now_ms(reactor_current()), spent = now - c->body_since_ms;
-	int64_t bought = (int64_t)(c->reading->received / BODY_BYTES_PER_MS), left = here.settings->head_ms + bought - spent;
+	int64_t bought = (int64_t)(c->reading->received / HTTP_BYTES_PER_MS), left = here.settings->head_ms + bought - spent;
 
 	timer_set(&c->timer, left < (int64_t)here.settings->head_ms ? left : (int64_t)here.settings->head_ms, on_timer);
 }
@@ -583,7 +583,7 @@ http_quiet(void)
 		struct http_conn *c = LIST_ENTRY(l, struct http_conn, link);
 
 		if (list_is_empty(&c->requests) && c->state != HTTP_SHUT)
-			drop(c);
+			http_drop(c);
 	}
 	return here.n;
 }
@@ -598,5 +598,5 @@ void
 http_stop(void)
 {
 	LIST_EACH(l, &here.all)
-		drop(LIST_ENTRY(l, struct http_conn, link));
+		http_drop(LIST_ENTRY(l, struct http_conn, link));
 }

@@ -14,6 +14,8 @@ enum http_state {
 	HTTP_SHUT,    /* … and all have been given */
 };
 
+#define HTTP_BYTES_PER_MS 1 /* what comes, or is taken, more slowly, after a first grace, is given up */
+
 struct http_conn {
 	struct list link;
 	struct conn *conn;
@@ -22,6 +24,9 @@ struct http_conn {
 	struct buf in;                /* a head, as far as it has come */
 	struct timer timer;
 	int64_t body_since_ms;
+	struct timer pace;            /* set while a file is given: is it taken fast enough? */
+	int64_t pace_left_ms;
+	uint64_t paced;               /* conn_flushed, when that was asked last */
 	enum http_state state;
 	unsigned nrequests;
 	uint8_t blank;
@@ -62,6 +67,8 @@ void http_request_end(struct http_request *r);
 /* The connection is somebody else's from here on. */
 void http_conn_release(struct http_conn *c, struct http_request *r);
 void http_shut(struct http_conn *c);
+/* At once, with its requests. */
+void http_drop(struct http_conn *c);
 void http_refuse_head(struct http_conn *c, int status);
 void http_go_on(struct http_conn *c);
 /* Goes on with what the oldest request has to say. */

@@ -20,6 +20,7 @@
 
 #define FILE_PIECE 65536
 #define FILE_AHEAD 131072 /* bytes of a file that wait for the client */
+#define CREDIT 4          /* times the grace: so long who has been fast may pause */
 
 static const struct {
 	int status;
@@ -248,6 +249,36 @@ write_head(struct http_request *r, int status, const char *type, uint64_t length
 /* Order */
 
 static void
+on_pace(struct timer *t)
+{
+	struct http_conn *c = LIST_ENTRY(t, struct http_conn, pace);
+	int64_t grace = http_settings()->head_ms, taken = (int64_t)((conn_flushed(c->conn) - c->paced) / HTTP_BYTES_PER_MS);
+
+	c->paced = conn_flushed(c->conn);
+	c->pace_left_ms += (taken < CREDIT * grace ? taken : CREDIT * grace) - grace;
+	if (c->pace_left_ms > CREDIT * grace)
+		c->pace_left_ms = CREDIT * grace;
+	if (c->pace_left_ms >= 0) {
+		timer_set(t, grace, on_pace);
+		return;
+	}
+	metric_add(METRIC_HTTP_REFUSED, 1);
+	log_info(conn_log(c->conn), "http-slow-download", "address=%s", conn_address(c->conn));
+	http_drop(c);
+}
+
+/* What a client fetches has to be taken as fast as bodies have to come: files, connections and what waits in them are not its to hold. */
+static void
+watch_pace(struct http_conn *c)
+{
+	if (timer_is_set(&c->pace))
+		return;
+	c->paced = conn_flushed(c->conn);
+	c->pace_left_ms = http_settings()->head_ms;
+	timer_set(&c->pace, c->pace_left_ms, on_pace);
+}
+
+static void
 read_piece(struct http_request *r)
 {
 	static _Thread_local char piece[FILE_PIECE];
@@ -274,6 +305,8 @@ give(struct http_conn *c, struct http_request *r)
 		conn_write(c->conn, buf_data(&r->out), buf_len(&r->out));
 		buf_fini(&r->out);
 	}
+	if (r->file >= 0 && r->file_left)
+		watch_pace(c);
 	while (r->file >= 0 && r->file_left && conn_mark(c->conn) - conn_flushed(c->conn) < FILE_AHEAD)
 		read_piece(r);
 	return r->answered && !r->file_left;
@@ -289,6 +322,7 @@ http_pump(struct http_conn *c)
 		if (!give(c, r))
 			return;
 		keep = r->keep;
+		timer_clear(&c->pace);
 		http_request_end(r);
 		if (!keep) {
 			c->dropping = true;

@@ -341,6 +341,31 @@ def test_slow(t):
     assert 'http-slow-body' in t.server.log() and s.put_path.split('/')[2] not in t.server.log()
 
 
+@alone(limits__http_head_seconds=1)
+def test_slow_download(t):
+    """limits.http_head_seconds: who takes less than a kilobyte a second of a download loses the connection; others have all of it"""
+    c = t.online()
+    data = os.urandom(1000000) * 20
+    s = upload(t, c, data)
+    stalled, fast = http(t), http(t)
+    stalled.request('GET', s.get_path)
+    fast.request('GET', s.get_path)
+    got = 0
+    while got < len(data):
+        piece = fast.sock.recv(1 << 18)
+        assert piece, got
+        got += len(piece)
+    t.server.wait(lambda: 'http-slow-download' in t.server.log(), 'the end of the other one')
+    assert t.server.log().count('http-slow-download') == 1
+    got = 0
+    try:
+        while piece := stalled.sock.recv(1 << 18):
+            got += len(piece)
+    except OSError:
+        pass
+    assert got < len(data)
+
+
 @alone(limits__file_slot_seconds=10)
 def test_too_late(t):
     """limits.file_slot_seconds: a PUT must have ended in time, however steadily it drips"""
