@@ -18,7 +18,9 @@ upload_store_nothing(struct sql *db, struct arena *a, const char *bare, void **r
 
 /* Slots */
 
-/* What counts: what is kept, and slots that may yet be used. When there will be room: for one slot more when the next of them ends; for
+#define JUDGED "interval '5 minutes'" /* so long what was put in time may take to be judged: until then it may yet be kept */
+
+/* What counts: what is kept, and slots that may yet be used or have been. When there will be room: for one slot more when the next of them ends; for
  * so many bytes when enough of all this has. */
 static enum sql_status
 find_room(struct sql *db, struct upload_slot *s, const char *account, const char *size, const char *quota, struct err *e)
@@ -29,8 +31,8 @@ find_room(struct sql *db, struct upload_slot *s, const char *account, const char
 	st = s->outcome == UPLOAD_TOO_MANY ?
 		sql_query(db, e, &r, "SELECT (extract(epoch FROM min(until)) * 1000000)::bigint FROM chancery.upload"
 			" WHERE account = $1 AND state = 1 AND until > now()", 1, account) :
-		sql_query(db, e, &r, "WITH u AS (SELECT CASE state WHEN 1 THEN until ELSE expires_at END AS at, size FROM chancery.upload"
-			" WHERE account = $1 AND (state = 2 OR (state = 1 AND until > now()))),"
+		sql_query(db, e, &r, "WITH u AS (SELECT CASE state WHEN 1 THEN until + " JUDGED " ELSE expires_at END AS at, size FROM chancery.upload"
+			" WHERE account = $1 AND (state = 2 OR (state = 1 AND until > now() - " JUDGED "))),"
 			" t AS (SELECT at, sum(size) OVER (ORDER BY at NULLS LAST ROWS UNBOUNDED PRECEDING) AS gone, sum(size) OVER () AS bytes FROM u)"
 			" SELECT (extract(epoch FROM min(at)) * 1000000)::bigint FROM t WHERE bytes - gone + $2::bigint <= $3::bigint",
 			3, account, size, quota);
@@ -41,15 +43,14 @@ find_room(struct sql *db, struct upload_slot *s, const char *account, const char
 	return SQL_OK;
 }
 
-enum sql_status
-upload_store_slot(struct sql *db, struct arena *a, void *slot, struct err *e)
+/* In a transaction that holds the account: nobody counts between the counting and the row. */
+static enum sql_status
+make_slot(struct sql *db, struct upload_slot *s, struct err *e)
 {
-	struct upload_slot *s = slot;
 	char put[2 * SHA256_SIZE + 1], token[2 * SHA256_SIZE + 1], size[24], seconds[24], before[24], most[24], quota[24], account[24];
 	enum sql_status st;
 	PGresult *r;
 
-	(void)a;
 	upload_hash(s->put, put);
 	upload_hash(s->token, token);
 	snprintf(size, sizeof(size), "%" PRIu64, s->size);
@@ -57,12 +58,11 @@ upload_store_slot(struct sql *db, struct arena *a, void *slot, struct err *e)
 	snprintf(before, sizeof(before), "%" PRId64, s->expire_before_us);
 	snprintf(most, sizeof(most), "%" PRIu64, s->most);
 	snprintf(quota, sizeof(quota), "%" PRIu64, s->quota);
-	/* A slot need not outlive the database: this commit does not wait for a disk. Jobs of a service run one after the other, so nobody counts
-	 * between the counting and the row. */
+	/* A slot need not outlive the database: this commit does not wait for a disk. */
 	st = sql_query(db, e, &r, "WITH s AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS off),"
 		" a AS (SELECT id FROM chancery.account WHERE bare = $1),"
 		" u AS (SELECT count(*) FILTER (WHERE state = 1 AND until > now()) AS open,"
-		" coalesce(sum(size) FILTER (WHERE state = 2 OR until > now()), 0) AS bytes"
+		" coalesce(sum(size) FILTER (WHERE state = 2 OR until > now() - " JUDGED "), 0) AS bytes"
 		" FROM chancery.upload WHERE account = (SELECT id FROM a) AND state IN (1, 2)),"
 		" n AS (INSERT INTO chancery.upload (put, token, account, owner, groups, domain, name, type, size, until, expire_before)"
 		" SELECT decode($2, 'hex'), decode($3, 'hex'), a.id, $1, $4, $5, $6, $7, $8, now() + make_interval(secs => $9::bigint),"
@@ -76,6 +76,23 @@ upload_store_slot(struct sql *db, struct arena *a, void *slot, struct err *e)
 	snprintf(account, sizeof(account), "%" PRId64, PQntuples(r) ? sql_i64(r, 0, 0) : 0);
 	PQclear(r);
 	return s->outcome == UPLOAD_TOO_MANY || s->outcome == UPLOAD_OVER_QUOTA ? find_room(db, s, account, size, quota, e) : SQL_OK;
+}
+
+enum sql_status
+upload_store_slot(struct sql *db, struct arena *a, void *slot, struct err *e)
+{
+	struct upload_slot *s = slot;
+	enum sql_status st = sql_begin(db, e);
+
+	(void)a;
+	if (st == SQL_OK)
+		st = sql_do(db, e, "SELECT FROM chancery.account WHERE bare = $1 FOR NO KEY UPDATE", 1, s->owner);
+	if (st == SQL_OK)
+		st = make_slot(db, s, e);
+	if (st == SQL_OK)
+		return sql_commit(db, e);
+	sql_rollback(db);
+	return st;
 }
 
 /* The owner's */

@@ -139,6 +139,10 @@ def test_quota(t):
         time.strftime('%Y-%m-%d', time.gmtime(time.time() + 31 * 86400)), stamp
     s = slot(c, size=400)
     assert error(request(c, size=1))[1] == 'resource-constraint'
+    # What was put into it in time may yet be judged when its time is over.
+    t.server.psql("UPDATE chancery.upload SET until = now() - interval '1 second' WHERE state = 1")
+    assert error(request(c, size=1))[1] == 'resource-constraint'
+    t.server.psql("UPDATE chancery.upload SET until = now() + interval '1 minute' WHERE state = 1")
     assert put(t, s, b'y' * 400).status == 201
     assert error(request(c, size=1))[1] == 'resource-constraint'
     slot(d, size=1000)
