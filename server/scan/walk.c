@@ -32,6 +32,7 @@ struct level {
 	struct source src;
 	uint64_t pos;      /* of libarchive in src */
 	uint64_t out;      /* bytes that came out of it */
+	struct zip_promise promise; /* of a ZIP */
 	bool engine_sees;  /* libclamav comes here by itself, from the whole file or from one that was given to it */
 	bool open;         /* libarchive knows what it is: before, it must not be asked about encryption */
 	bool has_tail;     /* a ZIP at its end, to be walked after it */
@@ -206,7 +207,6 @@ level_at(struct walk *w, unsigned depth)
 static int
 level_open(struct walk *w, const struct kind *kind, const struct source *s, bool engine_sees, bool led)
 {
-	uint64_t members = 1;
 	struct level *l;
 
 	if (w->base + w->depth >= w->options->archive_depth)
@@ -218,10 +218,10 @@ level_open(struct walk *w, const struct kind *kind, const struct source *s, bool
 	l->src = *s;
 	l->pos = l->out = 0;
 	l->engine_sees = engine_sees;
-	if (kind->is_zip && zip_check(s, w->options->archive_members, led, &members, w->f))
+	if (kind->is_zip && zip_check(s, w->options->archive_members, led, &l->promise, w->f))
 		return -1;
 	/* libarchive takes an empty one for something else. */
-	if (!members)
+	if (kind->is_zip && !l->promise.members)
 		return 0;
 	l->a = archive_read_new();
 	if (!l->a)
@@ -432,8 +432,11 @@ unpack(struct walk *w, struct level *l, struct archive_entry *entry, uint64_t *s
 	}
 	if (r != ARCHIVE_EOF)
 		return libarchive_says(w, l);
-	/* A hole at the end of a sparse file. */
 	told = archive_entry_size_is_set(entry) && archive_entry_size(entry) > 0 ? (uint64_t)archive_entry_size(entry) : 0;
+	/* Of a member that is marked as a folder or a device libarchive gives nothing, whatever is in it. */
+	if (l->kind->is_zip && told != end)
+		return finding_damaged(w->f, "a member of the ZIP archive has another size than it says");
+	/* A hole at the end of a sparse file. */
 	if (end && told > end) {
 		if (grown(w, l, told, told - end))
 			return -1;
@@ -445,6 +448,23 @@ unpack(struct walk *w, struct level *l, struct archive_entry *entry, uint64_t *s
 	return 0;
 }
 
+/* The innermost archive has come to its end. */
+static int
+finish(struct walk *w)
+{
+	struct level *l = w->levels[w->depth - 1];
+	bool has_tail = l->has_tail, encrypted = archive_read_has_encrypted_entries(l->a) > 0;
+	struct source tail = l->tail;
+
+	level_close(l);
+	w->depth--;
+	if (encrypted)
+		return finding_encrypted(w->f, "the archive");
+	if (l->kind->is_zip && l->out != l->promise.bytes)
+		return finding_damaged(w->f, "the ZIP archive has members that cannot be unpacked");
+	return has_tail ? level_open(w, kind_zip(), &tail, false, true) : 0;
+}
+
 /* The next member of the innermost archive. */
 static int
 step(struct walk *w)
@@ -454,16 +474,8 @@ step(struct walk *w)
 	struct source member = { .fd = l->member };
 	int r = archive_read_next_header(l->a, &entry);
 
-	if (r == ARCHIVE_EOF) {
-		bool has_tail = l->has_tail, encrypted = archive_read_has_encrypted_entries(l->a) > 0;
-		struct source tail = l->tail;
-
-		level_close(l);
-		w->depth--;
-		if (encrypted)
-			return finding_encrypted(w->f, "the archive");
-		return has_tail ? level_open(w, kind_zip(), &tail, false, true) : 0;
-	}
+	if (r == ARCHIVE_EOF)
+		return finish(w);
 	/* Names that cannot be converted are a warning; they are of no interest here. */
 	if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
 		return libarchive_says(w, l);

@@ -17,6 +17,8 @@
 #define DIRECTORY_MAX (64u << 20)
 #define CHUNK 65536
 #define LINK_MAX_BYTES 4096
+#define MADE_ON_UNIX 3
+#define METHOD_DEFLATED 8
 
 static const unsigned char end_mark[4] = "PK\x05\x06", end64_mark[4] = "PK\x06\x06", locator_mark[4] = "PK\x06\x07",
 	central_mark[4] = "PK\x01\x02", local_mark[4] = "PK\x03\x04";
@@ -30,7 +32,8 @@ struct end {
 
 struct member {
 	unsigned flags, method, name_n;
-	uint32_t crc, mode;
+	bool link;
+	uint32_t crc;
 	uint64_t packed, size, local;
 	const unsigned char *name;
 };
@@ -232,7 +235,8 @@ central_read(const unsigned char *p, size_t n, struct member *m)
 	m->name_n = le16(p + 28);
 	extra = le16(p + 30);
 	comment = le16(p + 32);
-	m->mode = le32(p + 38) >> 16;
+	/* Attributes mean what they do on Unix when the archive was made there. */
+	m->link = p[5] == MADE_ON_UNIX && (le32(p + 38) >> 16 & 0170000) == 0120000;
 	m->local = le32(p + 42);
 	m->name = p + CENTRAL_SIZE;
 	if (CENTRAL_SIZE + m->name_n + extra + comment > n || le16(p + 34))
@@ -246,7 +250,7 @@ central_read(const unsigned char *p, size_t n, struct member *m)
 static int
 member_check(const struct member *m, struct finding *f)
 {
-	bool folder = m->name_n && m->name[m->name_n - 1] == '/', link = (m->mode & 0170000) == 0120000;
+	bool folder = m->name_n && m->name[m->name_n - 1] == '/';
 
 	if (m->flags & 0x2041 || m->method == 99)
 		return finding_encrypted(f, "a member of the archive");
@@ -256,8 +260,12 @@ member_check(const struct member *m, struct finding *f)
 		return unlike(f, "a stored member has two sizes");
 	if (folder && m->size)
 		return unlike(f, "a folder in it has content");
-	if (link && m->size > LINK_MAX_BYTES)
+	/* Its target is seen by libclamav alone, which knows these methods. */
+	if (m->link && (m->size > LINK_MAX_BYTES || m->packed > LINK_MAX_BYTES || (m->method && m->method != METHOD_DEFLATED)))
 		return unlike(f, "a link in it has content");
+	/* libarchive takes the lower byte for all of it. */
+	if (m->method > 0xff)
+		return unlike(f, "a member is packed in an unknown way");
 	return 0;
 }
 
@@ -362,7 +370,7 @@ extents_check(const struct source *s, struct extent *x, size_t n, uint64_t direc
 }
 
 static int
-directory_check(const struct source *s, const struct end *e, const unsigned char *directory, bool led, struct finding *f)
+directory_check(const struct source *s, const struct end *e, const unsigned char *directory, bool led, uint64_t *bytes, struct finding *f)
 {
 	struct extent *x = mem_alloc((size_t)(e->entries + 1) * sizeof(*x));
 	size_t left = (size_t)e->size, n = 0;
@@ -379,6 +387,8 @@ directory_check(const struct source *s, const struct end *e, const unsigned char
 		rc = member_check(&m, f);
 		if (!rc)
 			rc = local_check(s, &m, &x[n++], f);
+		if (!rc && !m.link && __builtin_add_overflow(*bytes, m.size, bytes))
+			rc = unlike(f, "its members are larger than anything");
 		directory += size;
 		left -= size;
 	}
@@ -391,7 +401,7 @@ directory_check(const struct source *s, const struct end *e, const unsigned char
 }
 
 int
-zip_check(const struct source *s, unsigned most, bool led, uint64_t *members, struct finding *f)
+zip_check(const struct source *s, unsigned most, bool led, struct zip_promise *p, struct finding *f)
 {
 	struct end e = { 0 };
 	unsigned char *directory;
@@ -401,7 +411,7 @@ zip_check(const struct source *s, unsigned most, bool led, uint64_t *members, st
 		return -1;
 	if (e.entries > most)
 		return finding_limit(f, "the archive has more than %u members", most);
-	*members = e.entries;
+	*p = (struct zip_promise){ .members = e.entries };
 	if (e.size > DIRECTORY_MAX)
 		return finding_limit(f, "the directory of the archive is too large");
 	if (e.size > e.at || e.off != e.at - e.size)
@@ -410,7 +420,7 @@ zip_check(const struct source *s, unsigned most, bool led, uint64_t *members, st
 	if (source_read(s, e.off, directory, (size_t)e.size) != (long)e.size)
 		rc = finding_error(f, "the file cannot be read");
 	else
-		rc = directory_check(s, &e, directory, led, f);
+		rc = directory_check(s, &e, directory, led, &p->bytes, f);
 	free(directory);
 	return rc;
 }

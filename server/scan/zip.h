@@ -14,9 +14,14 @@
 #include "scan/finding.h"
 #include "scan/source.h"
 
-/* 0, or -1 with why. `most`: how many members there may be; *members: how many there are. `led`: something else may lie before the
- * first (a self-extracting archive). */
-int zip_check(const struct source *s, unsigned most, bool led, uint64_t *members, struct finding *f);
+/* What must come out of it when it is unpacked. */
+struct zip_promise {
+	uint64_t members;
+	uint64_t bytes; /* of all members but links, whose target libarchive gives as a name */
+};
+
+/* 0, or -1 with why. `most`: how many members there may be. `led`: something else may lie before the first (a self-extracting archive). */
+int zip_check(const struct source *s, unsigned most, bool led, struct zip_promise *p, struct finding *f);
 /* Does a ZIP end here, whatever the source begins with, and whatever little follows it? *start, *end: where it lies. */
 bool zip_at_tail(const struct source *s, uint64_t *start, uint64_t *end);
 

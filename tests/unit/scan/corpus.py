@@ -123,7 +123,7 @@ class Zip:
         self.body, self.directory, self.n = b"", b"", 0
 
     def member(self, name, data, method=0, flags=0, local_name=None, local_method=None, local_crc=None, listed=True, at=None,
-               size=None, mode=0, payload=None):
+               size=None, mode=0, payload=None, attributes=0, made=0x0314, local_extra=b""):
         raw = payload if payload is not None else data
         if method == 8 and payload is None:
             c = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -133,10 +133,10 @@ class Zip:
         if at is None:
             ln = name if local_name is None else local_name
             self.body += struct.pack("<4sHHHHHIIIHH", b"PK\x03\x04", 20, flags, method if local_method is None else local_method, 0, 0x5821,
-                                     crc if local_crc is None else local_crc, len(raw), size, len(ln), 0) + ln + raw
+                                     crc if local_crc is None else local_crc, len(raw), size, len(ln), len(local_extra)) + ln + local_extra + raw
         if listed:
-            self.directory += struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\x01\x02", 0x0314, 20, flags, method, 0, 0x5821, crc, len(raw), size,
-                                          len(name), 0, 0, 0, 0, mode << 16, where) + name
+            self.directory += struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\x01\x02", made, 20, flags, method, 0, 0x5821, crc, len(raw), size,
+                                          len(name), 0, 0, 0, 0, mode << 16 | attributes, where) + name
             self.n += 1
         return self
 
@@ -404,6 +404,13 @@ def damaged():
     put("damaged-count.zip", Zip().member(b"a", TEXT).member(b"b", TEXT).done(n=1))
     put("damaged-folder.zip", Zip().member(b"folder/", EICAR[::-1]).done())
     put("damaged-link.zip", Zip().member(b"link", b"x" * 10000, mode=0o120777).done())
+    hidden = packed("xar", [("a", noise(300))])
+    put("damaged-device.zip", Zip().member(b"a", hidden, method=8, mode=0o060644).done())
+    put("damaged-directory.zip", Zip().member(b"a", hidden, method=8, mode=0o040755).done())
+    put("damaged-dos-directory.zip", Zip().member(b"a", hidden, method=8, attributes=0x10, made=20).done())
+    put("damaged-local-attributes.zip", Zip().member(b"a", hidden, method=8, made=0x0a14, local_extra=struct.pack(
+        "<HHBHI", 0x6c78, 7, 5, 0x0314, 0o040755 << 16)).done())
+    put("damaged-packed-link.zip", Zip().member(b"link", TEXT[:60], method=14, mode=0o120777, payload=b"x" * 60).done())
     put("damaged-nul.zip", Zip().member(b"a.txt\0.exe", TEXT).done())
     put("damaged-method.zip", Zip().member(b"a", TEXT, method=97).done())
     put("damaged-part.zip", Zip().member(b"a", TEXT).done(disk=1))
