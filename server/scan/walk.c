@@ -32,6 +32,7 @@ struct level {
 	struct source src;
 	uint64_t pos;      /* of libarchive in src */
 	uint64_t out;      /* bytes that came out of it */
+	uint64_t members;  /* and how many of them */
 	struct zip_promise promise; /* of a ZIP */
 	bool engine_sees;  /* libclamav comes here by itself, from the whole file or from one that was given to it */
 	bool open;         /* libarchive knows what it is: before, it must not be asked about encryption */
@@ -216,7 +217,7 @@ level_open(struct walk *w, const struct kind *kind, const struct source *s, bool
 		return finding_error(w->f, "no temporary file: %s", strerror(errno));
 	l->kind = kind;
 	l->src = *s;
-	l->pos = l->out = 0;
+	l->pos = l->out = l->members = 0;
 	l->engine_sees = engine_sees;
 	if (kind->is_zip && zip_check(s, w->options->archive_members, led, &l->promise, w->f))
 		return -1;
@@ -460,7 +461,7 @@ finish(struct walk *w)
 	w->depth--;
 	if (encrypted)
 		return finding_encrypted(w->f, "the archive");
-	if (l->kind->is_zip && l->out != l->promise.bytes)
+	if (l->kind->is_zip && (l->members != l->promise.members || l->out != l->promise.bytes))
 		return finding_damaged(w->f, "the ZIP archive has members that cannot be unpacked");
 	return has_tail ? level_open(w, kind_zip(), &tail, false, true) : 0;
 }
@@ -479,6 +480,7 @@ step(struct walk *w)
 	/* Names that cannot be converted are a warning; they are of no interest here. */
 	if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
 		return libarchive_says(w, l);
+	l->members++;
 	if (++w->members > w->options->archive_members)
 		return finding_limit(w->f, "the archive has more than %u members", w->options->archive_members);
 	if (archive_entry_is_encrypted(entry))

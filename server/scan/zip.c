@@ -50,24 +50,23 @@ unlike(struct finding *f, const char *why)
 
 /* The end of the archive */
 
-/* The last end record whose comment fits; what follows it must be zeros. -1: none. Two that both claim to be the last: *twice. */
+/* The last end record whose comment fits; what follows it must be zeros. -1: none. *twice: there is another that some reader may take
+ * for it: a later one, even cut, or an earlier one that claims to be the last. */
 static long
 end_find(const unsigned char *tail, size_t n, bool *twice)
 {
 	long found = -1;
 
 	*twice = false;
-	for (size_t i = n >= END_SIZE ? n - END_SIZE + 1 : 0; i-- > 0;) {
-		size_t comment;
+	for (size_t i = n >= sizeof(end_mark) ? n - sizeof(end_mark) + 1 : 0; i-- > 0;) {
+		size_t end;
 
 		if (memcmp(tail + i, end_mark, 4) != 0)
 			continue;
-		comment = le16(tail + i + 20);
-		if (i + END_SIZE + comment > n)
-			continue;
-		if (found < 0)
+		end = i + END_SIZE <= n ? i + END_SIZE + le16(tail + i + 20) : n + 1;
+		if (found < 0 && end <= n)
 			found = (long)i;
-		else if (i + END_SIZE + comment == n)
+		else if (found < 0 || end == n)
 			*twice = true;
 	}
 	return found;

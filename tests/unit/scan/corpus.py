@@ -416,6 +416,8 @@ def damaged():
     put("damaged-part.zip", Zip().member(b"a", TEXT).done(disk=1))
     put("damaged-nowhere.zip", Zip().member(b"a", TEXT, at=5000).done())
     put("damaged-two-ends.zip", Zip().member(b"a", TEXT).done(comment=Zip().done()))
+    put("damaged-later-end.zip", Zip().member(b"a", TEXT).done(comment=Zip().done()[:-2] + b"\xff\xff"))
+    put("damaged-later-end-cut.zip", Zip().member(b"a", TEXT).done(comment=b"PK\x05\x06" + b"\0" * 8))
     put("damaged-behind.zip", whole + b"behind")
     put("damaged-before.zip", Zip().member(b"a", TEXT, listed=False).member(b"b", TEXT).done(off=-10))
     put("damaged-polyglot.png", png() + whole)
