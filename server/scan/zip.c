@@ -365,7 +365,10 @@ extents_check(const struct source *s, struct extent *x, size_t n, uint64_t direc
 		return rc;
 	if (last > directory)
 		return unlike(f, "members of it overlap");
-	return n || !led ? gap_check(s, last, directory, f) : 0;
+	/* Without members nothing is walked: then there must be nothing else. */
+	if (!n && (directory > 4 || led))
+		return unlike(f, "it is empty, but for what comes before its end");
+	return gap_check(s, last, directory, f);
 }
 
 static int

@@ -418,6 +418,8 @@ def damaged():
     put("damaged-two-ends.zip", Zip().member(b"a", TEXT).done(comment=Zip().done()))
     put("damaged-later-end.zip", Zip().member(b"a", TEXT).done(comment=Zip().done()[:-2] + b"\xff\xff"))
     put("damaged-later-end-cut.zip", Zip().member(b"a", TEXT).done(comment=b"PK\x05\x06" + b"\0" * 8))
+    put("damaged-empty.zip", b"PK\x05\x06" + noise(200) + Zip().done(off=204))
+    put("damaged-empty-local.zip", b"PK\x03\x04" + noise(200) + Zip().done(off=204))
     put("damaged-behind.zip", whole + b"behind")
     put("damaged-before.zip", Zip().member(b"a", TEXT, listed=False).member(b"b", TEXT).done(off=-10))
     put("damaged-polyglot.png", png() + whole)
