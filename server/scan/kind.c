@@ -12,11 +12,10 @@
 
 #include "base/mem.h"
 
-/* Where programs that unpack look for an archive behind something else. */
-#define EMBEDDED_WITHIN (8u << 20)
 #define CHUNK (1u << 20)
 #define OVERLAP 64 /* between two chunks, so that no mark is cut */
 #define TAR_BLOCK 512
+#define ISO_MARK 32769 /* ECMA-119 6.2.1: the first sixteen sectors are for anything */
 
 /* A field of octal digits, spaces and NULs around them allowed; -1 when it is none. */
 static long
@@ -186,7 +185,7 @@ static const struct kind kinds[] = {
 	{ "lha", archive_read_support_format_lha, NULL, false, false, MAGIC(2, "-l"), is_lha },
 	{ "warc", archive_read_support_format_warc, NULL, false, false, MAGIC(0, "WARC/"), NULL },
 	{ "tar", archive_read_support_format_tar, NULL, true, false, MAGIC(0, ""), is_tar },
-	{ "iso9660", archive_read_support_format_iso9660, NULL, true, false, MAGIC(32769, "CD001"), NULL },
+	{ "iso9660", archive_read_support_format_iso9660, NULL, true, false, MAGIC(ISO_MARK, "CD001"), NULL },
 	/* Archives that nothing here opens: what is in them has not been seen. */
 	{ "lzop", NULL, NULL, false, false, MAGIC(0, "\x89LZO\0\r\n\x1a\n"), NULL },
 	{ "lrzip", NULL, NULL, false, false, MAGIC(0, "LRZI"), NULL },
@@ -243,28 +242,49 @@ embedded_is_real(const unsigned char *p, size_t n, const struct kind *k)
 	return p[6] == 0 ? p[9] == 0x73 : p[6] == 1 && p[7] == 0; /* RAR 4: its main header; RAR 5 */
 }
 
-const struct kind *
-kind_embedded(const struct source *s, uint64_t *at)
+/* The first real mark of this kind that begins in the first `most` bytes; NULL. */
+static const unsigned char *
+first_mark(const unsigned char *buf, size_t n, size_t most, const struct kind *k)
+{
+	const unsigned char *p = buf, *end = buf + n;
+
+	while ((p = memmem(p, (size_t)(end - p), k->magic, k->n))) {
+		if ((size_t)(p - buf) >= most)
+			return NULL;
+		if (embedded_is_real(p, (size_t)(end - p), k))
+			return p;
+		p++;
+	}
+	return NULL;
+}
+
+int
+kind_embedded(const struct source *s, uint64_t from, uint64_t to, const struct kind **found, uint64_t *at)
 {
 	unsigned char *buf = mem_alloc(CHUNK + OVERLAP);
-	const struct kind *found = NULL;
+	long n = 0;
 
-	for (uint64_t pos = 1; !found && pos < s->size && pos < EMBEDDED_WITHIN; pos += CHUNK) {
-		long n = source_read(s, pos, buf, CHUNK + OVERLAP);
+	*found = NULL;
+	to = to < s->size ? to : s->size;
+	for (uint64_t pos = from; !*found && pos < to && n >= 0; pos += CHUNK) {
+		size_t most = to - pos < CHUNK ? (size_t)(to - pos) : CHUNK;
 
-		for (int row = ROW_7Z; n > 0 && row <= ROW_RAR && !found; row++) {
-			const struct kind *k = &kinds[row];
-			const unsigned char *p = buf, *end = buf + n;
+		n = source_read(s, pos, buf, most + OVERLAP);
+		for (int row = ROW_7Z; n > 0 && row <= ROW_RAR; row++) {
+			const unsigned char *p = first_mark(buf, (size_t)n, most, &kinds[row]);
 
-			while (!found && (p = memmem(p, (size_t)(end - p), k->magic, k->n))) {
-				if (embedded_is_real(p, (size_t)(end - p), k)) {
-					found = k;
-					*at = pos + (uint64_t)(p - buf);
-				}
-				p++;
+			if (p && (!*found || pos + (uint64_t)(p - buf) < *at)) {
+				*found = &kinds[row];
+				*at = pos + (uint64_t)(p - buf);
 			}
 		}
 	}
 	free(buf);
-	return found;
+	return n < 0 ? -1 : 0;
+}
+
+bool
+kind_is_iso(const unsigned char *head, size_t n)
+{
+	return n >= ISO_MARK + 5 && !memcmp(head + ISO_MARK, "CD001", 5);
 }

@@ -28,7 +28,11 @@ const struct kind *kind_of(const unsigned char *head, size_t n);
 bool kind_is_program(const unsigned char *head, size_t n);
 /* For archives that begin behind something else. */
 const struct kind *kind_zip(void);
-/* The first 7z or RAR archive within the first megabytes behind the beginning. NULL, or *at. */
-const struct kind *kind_embedded(const struct source *s, uint64_t *at);
+/* Where programs that unpack look for an archive behind something else. */
+#define KIND_EMBEDDED_WITHIN ((uint64_t)8 << 20)
+/* The first 7z or RAR archive that begins at `from` or later, before `to`: *found (NULL: none), *at. 0, or -1: the file cannot be read. */
+int kind_embedded(const struct source *s, uint64_t from, uint64_t to, const struct kind **found, uint64_t *at);
+/* Is it a disc image, too, by the marks behind its first 32 KiB? */
+bool kind_is_iso(const unsigned char *head, size_t n);
 
 #endif

@@ -25,12 +25,15 @@
 #define RATIO_FROM ((uint64_t)1 << 20) /* below, no ratio is a bomb */
 #define WORK_FACTOR 4                  /* of archive_bytes: leaves and what they came out of */
 #define WORDS 120
+#define LZIP_TRAILER 20
 
 struct level {
 	struct archive *a;
 	const struct kind *kind;
 	struct source src;
 	uint64_t pos;      /* of libarchive in src */
+	uint64_t used;     /* how far it has made something of src */
+	bool led;          /* a program lies before it, and its signature may follow */
 	uint64_t out;      /* bytes that came out of it */
 	uint64_t members;  /* and how many of them */
 	struct zip_promise promise; /* of a ZIP */
@@ -217,8 +220,9 @@ level_open(struct walk *w, const struct kind *kind, const struct source *s, bool
 		return finding_error(w->f, "no temporary file: %s", strerror(errno));
 	l->kind = kind;
 	l->src = *s;
-	l->pos = l->out = l->members = 0;
+	l->pos = l->used = l->out = l->members = 0;
 	l->engine_sees = engine_sees;
+	l->led = led;
 	if (kind->is_zip && zip_check(s, w->options->archive_members, led, &l->promise, w->f))
 		return -1;
 	/* libarchive takes an empty one for something else. */
@@ -331,24 +335,43 @@ static int
 look_behind(struct walk *w, const struct source *s, size_t n)
 {
 	bool program = kind_is_program(w->head, n);
-	const struct kind *kind = NULL;
+	const struct kind *kind = NULL, *second = NULL;
 	struct source inner = *s;
-	uint64_t at = 0, end = s->size;
+	uint64_t at = 0, end = s->size, next;
 
 	/* Streams of a compound file lie in pieces anywhere in it: the engine takes them out. */
 	if (office_is_compound(w->head, n))
 		return 0;
 	if (zip_at_tail(s, &at, &end))
 		kind = kind_zip();
-	else
-		kind = kind_embedded(s, &at);
+	else if (kind_embedded(s, 1, KIND_EMBEDDED_WITHIN, &kind, &at))
+		return finding_error(w->f, "the file cannot be read");
 	if (!kind)
 		return 0;
 	if (!program)
 		return finding_damaged(w->f, "an archive (%s) is hidden behind something else", kind->name);
+	/* Of a ZIP, zip_check looks for others before it. */
+	if (!kind->is_zip && kind_embedded(s, at + 1, KIND_EMBEDDED_WITHIN, &second, &next))
+		return finding_error(w->f, "the file cannot be read");
+	if (second)
+		return finding_damaged(w->f, "the program holds more than one archive");
 	inner.off += at;
 	inner.size = end - at;
 	return level_open(w, kind, &inner, false, true) ? -1 : 1;
+}
+
+/* A disc image has room for another archive before it. */
+static int
+look_before(struct walk *w, const struct source *s, const struct kind *kind, size_t n)
+{
+	const struct kind *first = kind;
+	uint64_t at;
+
+	if (!kind_is_iso(w->head, n))
+		return 0;
+	if (strcmp(kind->name, "iso9660") == 0 && kind_embedded(s, 0, KIND_HEAD, &first, &at))
+		return finding_error(w->f, "the file cannot be read");
+	return first ? finding_damaged(w->f, "an archive (%s) is hidden before a disc image", first->name) : 0;
 }
 
 /* A file, or a member that lies unpacked in a file: 0: done with; 1: it is an archive, its level is on top. */
@@ -377,6 +400,8 @@ look_at(struct walk *w, const struct source *s, bool engine_sees, bool is_root)
 	}
 	if (!kind->format)
 		return finding_damaged(w->f, "archives of this kind (%s) cannot be opened", kind->name);
+	if (look_before(w, s, kind, (size_t)n))
+		return -1;
 	if (!is_root && !engine_sees && scan_between(w, s))
 		return -1;
 	/* The engine has it: as a part of the whole file, or because it was just given it. */
@@ -449,6 +474,53 @@ unpack(struct walk *w, struct level *l, struct archive_entry *entry, uint64_t *s
 	return 0;
 }
 
+static void
+note_used(struct level *l)
+{
+	la_int64_t at = archive_filter_bytes(l->a, -1);
+
+	if (at > 0 && (uint64_t)at > l->used)
+		l->used = (uint64_t)at;
+}
+
+/* Where an archive ends by its own header, which libarchive may have read before all else: [7zFormat.txt] SignatureHeader. */
+static uint64_t
+end_of_7z(const struct source *s)
+{
+	unsigned char head[32];
+	uint64_t end;
+
+	if (source_read(s, 0, head, sizeof(head)) != sizeof(head) || __builtin_add_overflow(le64(head + 12), le64(head + 20), &end) ||
+	    __builtin_add_overflow(end, sizeof(head), &end))
+		return 0;
+	return end;
+}
+
+/* Nothing but zeros behind the archive: who begins to read elsewhere would find something else there. */
+static int
+behind_check(struct walk *w, const struct level *l)
+{
+	uint64_t pos = strcmp(l->kind->name, "7z") == 0 ? end_of_7z(&l->src) : l->used;
+	unsigned char buf[4096];
+	long n;
+
+	/* What follows in a program has been looked at by look_behind. */
+	if (l->kind->is_zip || l->led)
+		return 0;
+	/* libarchive leaves the trailer of a member of lzip when nothing came out with it. */
+	if (strcmp(l->kind->name, "lzip") == 0 && l->src.size - pos <= LZIP_TRAILER)
+		return 0;
+	for (; pos < l->src.size; pos += (uint64_t)n) {
+		n = source_read(&l->src, pos, buf, sizeof(buf));
+		if (n <= 0)
+			return finding_error(w->f, "the file cannot be read");
+		for (long i = 0; i < n; i++)
+			if (buf[i])
+				return finding_damaged(w->f, "something follows the end of the archive (%s)", l->kind->name);
+	}
+	return 0;
+}
+
 /* The innermost archive has come to its end. */
 static int
 finish(struct walk *w)
@@ -457,10 +529,13 @@ finish(struct walk *w)
 	bool has_tail = l->has_tail, encrypted = archive_read_has_encrypted_entries(l->a) > 0;
 	struct source tail = l->tail;
 
+	note_used(l);
 	level_close(l);
 	w->depth--;
 	if (encrypted)
 		return finding_encrypted(w->f, "the archive");
+	if (behind_check(w, l))
+		return -1;
 	if (l->kind->is_zip && (l->members != l->promise.members || l->out != l->promise.bytes))
 		return finding_damaged(w->f, "the ZIP archive has members that cannot be unpacked");
 	return has_tail ? level_open(w, kind_zip(), &tail, false, true) : 0;
@@ -487,6 +562,7 @@ step(struct walk *w)
 		return finding_encrypted(w->f, "a member of the archive");
 	if (unpack(w, l, entry, &member.size))
 		return -1;
+	note_used(l);
 	return look_at(w, &member, l->engine_sees, false) < 0 ? -1 : 0;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "scan/kind.h"
 
 #define END_SIZE 22
 #define END64_SIZE 56
@@ -39,7 +40,7 @@ struct member {
 };
 
 struct extent {
-	uint64_t start, end;
+	uint64_t start, data, end;
 };
 
 static int
@@ -308,7 +309,8 @@ local_check(const struct source *s, const struct member *m, struct extent *x, st
 	x->start = m->local;
 	if (m->packed > s->size)
 		return unlike(f, "a member is longer than the archive");
-	x->end = m->local + LOCAL_SIZE + name_n + extra + m->packed;
+	x->data = m->local + LOCAL_SIZE + name_n + extra;
+	x->end = x->data + m->packed;
 	return 0;
 }
 
@@ -335,6 +337,18 @@ gap_check(const struct source *s, uint64_t from, uint64_t to, struct finding *f)
 	return rc;
 }
 
+/* No archive of another kind begins where no member is: in headers, comments, gaps. Programs that look for one would find it. */
+static int
+marks_check(const struct source *s, uint64_t from, uint64_t to, struct finding *f)
+{
+	const struct kind *kind;
+	uint64_t at;
+
+	if (kind_embedded(s, from, to, &kind, &at))
+		return finding_error(f, "the file cannot be read");
+	return kind ? finding_damaged(f, "an archive (%s) is hidden in the ZIP archive", kind->name) : 0;
+}
+
 static int
 by_start(const void *a, const void *b)
 {
@@ -359,6 +373,8 @@ extents_check(const struct source *s, struct extent *x, size_t n, uint64_t direc
 		/* The marks of an archive that was to be split (4 bytes) may come first. */
 		if (!rc && !i && !led && x[i].start > 4)
 			rc = unlike(f, "something comes before its first member");
+		if (!rc)
+			rc = marks_check(s, last, x[i].data, f);
 		last = x[i].end;
 	}
 	if (rc)
@@ -368,7 +384,7 @@ extents_check(const struct source *s, struct extent *x, size_t n, uint64_t direc
 	/* Without members nothing is walked: then there must be nothing else. */
 	if (!n && (directory > 4 || led))
 		return unlike(f, "it is empty, but for what comes before its end");
-	return gap_check(s, last, directory, f);
+	return gap_check(s, last, directory, f) || marks_check(s, last, s->size, f) ? -1 : 0;
 }
 
 static int
