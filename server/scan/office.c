@@ -10,6 +10,7 @@
 #include "base/mem.h"
 
 #define CHUNK (1u << 20)
+#define OVERLAP 64 /* so that no word is cut */
 #define SECTOR 512
 #define ENTRY 128
 #define RECORDS 16 /* FILEPASS comes within the first few ([MS-XLS] 2.1.7.20.1) */
@@ -68,6 +69,38 @@ chunk_says_so(const unsigned char *p, size_t n)
 			return true;
 	}
 	return false;
+}
+
+/* In UTF-8, or in UTF-16 of either order. */
+static bool
+has_encryption_data(const unsigned char *p, size_t n)
+{
+	static const char words[] = "encryption-data", wide[] = "e\0n\0c\0r\0y\0p\0t\0i\0o\0n\0-\0d\0a\0t\0a";
+
+	return memmem(p, n, words, sizeof(words) - 1) || memmem(p, n, wide, sizeof(wide) - 1);
+}
+
+static int
+manifest_says_so(const struct source *s)
+{
+	unsigned char *buf = mem_alloc(CHUNK + OVERLAP);
+	int found = 0;
+
+	for (uint64_t pos = 0; pos < s->size && !found; pos += CHUNK) {
+		long n = source_read(s, pos, buf, CHUNK + OVERLAP);
+
+		found = n < 0 ? -1 : has_encryption_data(buf, (size_t)n);
+	}
+	free(buf);
+	return found;
+}
+
+int
+office_member_is_encrypted(const char *name, const struct source *s)
+{
+	if (name && strcmp(name, "encrypted-package") == 0)
+		return 1;
+	return name && strcmp(name, "META-INF/manifest.xml") == 0 ? manifest_says_so(s) : 0;
 }
 
 bool

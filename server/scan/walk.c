@@ -541,6 +541,16 @@ finish(struct walk *w)
 	return has_tail ? level_open(w, kind_zip(), &tail, false, true) : 0;
 }
 
+static int
+check_document(struct walk *w, struct archive_entry *entry, const struct source *member)
+{
+	int rc = office_member_is_encrypted(archive_entry_pathname(entry), member);
+
+	if (rc < 0)
+		return finding_error(w->f, "the file cannot be read");
+	return rc ? finding_encrypted(w->f, "the document") : 0;
+}
+
 /* The next member of the innermost archive. */
 static int
 step(struct walk *w)
@@ -563,6 +573,8 @@ step(struct walk *w)
 	if (unpack(w, l, entry, &member.size))
 		return -1;
 	note_used(l);
+	if (l->kind->is_zip && check_document(w, entry, &member))
+		return -1;
 	return look_at(w, &member, l->engine_sees, false) < 0 ? -1 : 0;
 }
 

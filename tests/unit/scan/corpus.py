@@ -207,13 +207,21 @@ def docx(*more):
                   ("word/document.xml", b'<?xml version="1.0"?><w:document>' + TEXT + b"</w:document>"), ("word/media/image1.png", png()), *more)
 
 
-def odt():
+def odt(*more):
     b = io.BytesIO()
     with zipfile.ZipFile(b, "w", zipfile.ZIP_DEFLATED) as z:
         z.writestr("mimetype", "application/vnd.oasis.opendocument.text", zipfile.ZIP_STORED)
         z.writestr("content.xml", "<office:document-content/>" * 20)
         z.writestr("Pictures/", "")
+        for name, data in more:
+            z.writestr(name, data)
     return b.getvalue()
+
+
+def manifest(inside=""):
+    return ('<?xml version="1.0"?><manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">'
+            f'<manifest:file-entry manifest:full-path="content.xml" manifest:media-type="text/xml">{inside}</manifest:file-entry>'
+            "</manifest:manifest>")
 
 
 def streamed(*members):
@@ -274,7 +282,7 @@ def clean():
     put("clean-attachment.eml", mail(b"a.zip", zipped(("a", TEXT))))
     put("clean-program", open("/bin/true", "rb").read())
     put("clean-document.docx", docx())
-    put("clean-document.odt", odt())
+    put("clean-document.odt", odt(("META-INF/manifest.xml", manifest())))
     put("clean-compound.doc", compound("WordDocument"))
     put("clean-empty.zip", zipped())
     put("clean-stored.zip", zipped(("a.txt", TEXT), ("b/", b""), ("b/c.txt", TEXT), method=zipfile.ZIP_STORED))
@@ -363,6 +371,10 @@ def encrypted():
     put("encrypted-in-tar.tar.gz", gzip.compress(tarred(("a.zip", packed("zip", [("e", EICAR)], options="encryption=aes256", password=b"s")))))
     put("encrypted-office.docx", compound("EncryptionInfo", "EncryptedPackage"))
     put("encrypted-office-in-zip.zip", zipped(("report.docx", compound("EncryptionInfo", "EncryptedPackage"))))
+    secret = '<manifest:encryption-data manifest:checksum-type="SHA1/1K"/>'
+    put("encrypted.odt", odt(("META-INF/manifest.xml", manifest(secret)), ("settings.xml", noise(900))))
+    put("encrypted-wide.odt", odt(("META-INF/manifest.xml", manifest(secret).replace("1.0\"?>", "1.0\" encoding=\"UTF-16\"?>").encode("utf-16"))))
+    put("encrypted-package.odt", odt(("encrypted-package", noise(900))))
     put("encrypted-word.doc", compound("WordDocument").ljust(2048, b"\0") + struct.pack("<HHHHHH", 0xa5ec, 0xc1, 0, 0, 0, 0x0100).ljust(512, b"\0"))
     sheet = struct.pack("<HHHHHHII", 0x0809, 16, 0x0600, 0x0005, 0, 0, 0, 0) + struct.pack("<HH", 0x002f, 54) + noise(54)
     put("encrypted-sheet.xls", compound("Workbook").ljust(2048, b"\0") + sheet.ljust(512, b"\0"))
