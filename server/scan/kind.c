@@ -226,6 +226,12 @@ kind_zip(void)
 }
 
 bool
+kind_is_rar(const struct kind *k)
+{
+	return k == &kinds[ROW_RAR];
+}
+
+bool
 kind_is_program(const unsigned char *head, size_t n)
 {
 	return (n >= 2 && (!memcmp(head, "MZ", 2) || !memcmp(head, "#!", 2))) || (n >= 4 && !memcmp(head, "\x7f" "ELF", 4));

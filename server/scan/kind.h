@@ -28,6 +28,7 @@ const struct kind *kind_of(const unsigned char *head, size_t n);
 bool kind_is_program(const unsigned char *head, size_t n);
 /* For archives that begin behind something else. */
 const struct kind *kind_zip(void);
+bool kind_is_rar(const struct kind *k);
 /* Where programs that unpack look for an archive behind something else. */
 #define KIND_EMBEDDED_WITHIN ((uint64_t)8 << 20)
 /* The first 7z or RAR archive that begins at `from` or later, before `to`: *found (NULL: none), *at. 0, or -1: the file cannot be read. */

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "scan/kind.h"
 #include "scan/office.h"
+#include "scan/rar.h"
 #include "scan/zip.h"
 
 #define BLOCK 65536
@@ -26,13 +27,14 @@
 #define WORK_FACTOR 4                  /* of archive_bytes: leaves and what they came out of */
 #define WORDS 120
 #define LZIP_TRAILER 20
+#define RAR_SERVICES 100 /* besides members */
 
 struct level {
 	struct archive *a;
 	const struct kind *kind;
 	struct source src;
 	uint64_t pos;      /* of libarchive in src */
-	uint64_t used;     /* how far it has made something of src */
+	uint64_t used;     /* how far it has made something of src, or where the archive ends by its own headers */
 	bool led;          /* a program lies before it, and its signature may follow */
 	uint64_t out;      /* bytes that came out of it */
 	uint64_t members;  /* and how many of them */
@@ -224,6 +226,8 @@ level_open(struct walk *w, const struct kind *kind, const struct source *s, bool
 	l->engine_sees = engine_sees;
 	l->led = led;
 	if (kind->is_zip && zip_check(s, w->options->archive_members, led, &l->promise, w->f))
+		return -1;
+	if (kind_is_rar(kind) && rar_check(s, w->options->archive_members + RAR_SERVICES, &l->used, w->f))
 		return -1;
 	/* libarchive takes an empty one for something else. */
 	if (kind->is_zip && !l->promise.members)
@@ -479,7 +483,7 @@ note_used(struct level *l)
 {
 	la_int64_t at = archive_filter_bytes(l->a, -1);
 
-	if (at > 0 && (uint64_t)at > l->used)
+	if (!kind_is_rar(l->kind) && at > 0 && (uint64_t)at > l->used)
 		l->used = (uint64_t)at;
 }
 
@@ -570,6 +574,9 @@ step(struct walk *w)
 		return finding_limit(w->f, "the archive has more than %u members", w->options->archive_members);
 	if (archive_entry_is_encrypted(entry))
 		return finding_encrypted(w->f, "a member of the archive");
+	/* libarchive says that it cannot unpack these; rar_check has seen that there is nothing in them. */
+	if (kind_is_rar(l->kind) && archive_entry_filetype(entry) == AE_IFDIR && archive_entry_size(entry) <= 0)
+		return 0;
 	if (unpack(w, l, entry, &member.size))
 		return -1;
 	note_used(l);

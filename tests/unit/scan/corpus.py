@@ -149,7 +149,7 @@ class Zip:
 # Others by hand
 
 
-def rar(members, flags=0):
+def rar(members, flags=0, service=None):
     """RAR 4, stored."""
 
     def header(kind, fl, rest, data=b""):
@@ -157,10 +157,30 @@ def rar(members, flags=0):
         return struct.pack("<H", binascii.crc32(h) & 0xffff) + h + data
 
     out = b"Rar!\x1a\x07\x00" + header(0x73, 0, b"\0" * 6)
-    for name, data in members:
-        out += header(0x74, 0x8000 | flags, struct.pack("<IIBIIBBHI", len(data), len(data), 2, binascii.crc32(data), 0x58210000, 20, 0x30,
+    for name, data in members + ([(service, TEXT)] if service else []):
+        out += header(0x7a if name == service else 0x74, 0x8000 | flags, struct.pack("<IIBIIBBHI", len(data), len(data), 2, binascii.crc32(data), 0x58210000, 20, 0x30,
                                                         len(name), 0x20) + name, data)
     return out + header(0x7b, 0x4000, b"")
+
+
+def vint(n):
+    return bytes([n]) if n < 0x80 else bytes([n & 0x7f | 0x80]) + vint(n >> 7)
+
+
+def rar5(*members):
+    """RAR 5, stored: names that end with / are folders, those in capitals services."""
+
+    def header(kind, rest, data=None):
+        h = vint(kind) + vint(0 if data is None else 2) + (b"" if data is None else vint(len(data))) + rest
+        h = vint(len(h)) + h
+        return struct.pack("<I", binascii.crc32(h)) + h + (data or b"")
+
+    out = b"Rar!\x1a\x07\x01\x00" + header(1, vint(0))
+    for name, data in members:
+        folder = name.endswith(b"/")
+        out += header(3 if name.isupper() else 2, vint(1 if folder else 4) + vint(len(data)) + vint(0o40755 if folder else 0o100644) +
+                      (b"" if folder else struct.pack("<I", binascii.crc32(data))) + vint(0) + vint(1) + vint(len(name)) + name, data)
+    return out + header(5, vint(0))
 
 
 def png():
@@ -317,6 +337,9 @@ def clean():
     put("clean.lzma", packed("raw", [("a", TEXT)], "lzma"))
     put("clean-rar-in-tar.tar", tarred(("a.rar", rar([(b"a.txt", TEXT)]))))
     put("clean-rar-in-zip.zip", zipped(("a.rar", rar([(b"a.txt", TEXT)])), method=zipfile.ZIP_STORED))
+    put("clean5.rar", rar5((b"a.txt", TEXT)))
+    put("clean-folder5.rar", rar5((b"folder/", b""), (b"folder/a.txt", TEXT), (b"CMT", b"made in Verona")))
+    put("clean-comment.rar", rar([(b"a.txt", TEXT)], service=b"CMT"))
     put("clean.rar", rar([(b"a.txt", TEXT)]))
     put("clean-self-extracting.exe", b"MZ" + noise(2000) + zipped(("a", TEXT)))
     put("clean-signed-self-extracting.exe", b"MZ" + noise(2000) + zipped(("a", TEXT)) + noise(1000))
@@ -351,6 +374,7 @@ def infected():
     put("infected.ar", packed("ar_svr4", [("eicar.com", EICAR)]))
     put("infected.xar", packed("xar", [("eicar.com", EICAR)]))
     put("infected.rar", rar([(b"a.txt", TEXT), (b"eicar.com", EICAR)]))
+    put("infected-in-folder5.rar", rar5((b"folder/", b""), (b"folder/eicar.com", EICAR)))
     put("infected-zip-in-ar.deb", packed("ar_svr4", [("a.zip", zipped(("eicar.com", EICAR)))]))
     put("infected-self-extracting.exe", b"MZ" + noise(2000) + zipped(("eicar.com", EICAR)))
     put("infected-self-extracting-7z.exe", b"MZ" + noise(2000) + packed("7zip", [("eicar.com", EICAR)]))
@@ -411,6 +435,10 @@ def damaged():
     put("damaged-cut.tar.xz", lzma.compress(tarred(("a", noise(20000))))[:9000])
     put("damaged-cut.7z", packed("7zip", [("b", noise(5000))])[:3000])
     put("damaged-cut.rar", rar([(b"a.txt", TEXT)])[:300])
+    put("damaged-stream.rar", rar([(b"a.txt", TEXT)], service=b"STM"))
+    put("damaged-stream5.rar", rar5((b"a.txt", TEXT), (b"STM", TEXT)))
+    put("damaged-folder5.rar", rar5((b"folder/", TEXT)))
+    put("damaged-behind5.rar", rar5((b"a.txt", TEXT)) + TEXT)
     put("damaged-overlapping.zip", overlapping())
     put("damaged-hidden.zip", Zip().member(b"eicar", EICAR[::-1], listed=False).member(b"a", TEXT).done())
     put("damaged-hidden-packed.zip", Zip().member(b"a", TEXT).member(b"b", TEXT, method=8, listed=False).done())
