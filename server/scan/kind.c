@@ -15,6 +15,10 @@
 #define CHUNK (1u << 20)
 #define OVERLAP 64 /* between two chunks, so that no mark is cut */
 #define TAR_BLOCK 512
+#define FOOT 512
+#define UDF_SECTOR 2048
+#define UDF_FIRST 16
+#define UDF_LAST 32
 #define ISO_MARK 32769 /* ECMA-119 6.2.1: the first sixteen sectors are for anything */
 
 /* A field of octal digits, spaces and NULs around them allowed; -1 when it is none. */
@@ -202,6 +206,9 @@ static const struct kind kinds[] = {
 	{ "WIM", NULL, NULL, false, false, MAGIC(0, "MSWIM\0\0\0"), NULL },
 	{ "SquashFS", NULL, NULL, false, false, MAGIC(0, "hsqs"), NULL },
 	{ "QCOW", NULL, NULL, false, false, MAGIC(0, "QFI\xfb"), NULL },
+	{ "VHD", NULL, NULL, false, false, MAGIC(0, "conectix"), NULL },
+	{ "VMDK", NULL, NULL, false, false, MAGIC(0, "KDMV"), NULL },
+	{ "VMDK", NULL, NULL, false, false, MAGIC(0, "COWD\x01\0\0\0"), NULL },
 	{ "VHDX", NULL, NULL, false, false, MAGIC(0, "vhdxfile"), NULL },
 };
 
@@ -293,4 +300,42 @@ bool
 kind_is_iso(const unsigned char *head, size_t n)
 {
 	return n >= ISO_MARK + 5 && !memcmp(head + ISO_MARK, "CD001", 5);
+}
+
+/* The volume recognition sequence (ECMA-167 2/8.3): the mark of UDF in one of its sectors, also beside those of ISO 9660. */
+static int
+is_udf(const struct source *s, bool *is)
+{
+	unsigned char mark[6];
+
+	*is = false;
+	for (uint64_t sector = UDF_FIRST; sector <= UDF_LAST && !*is; sector++) {
+		long n = source_read(s, sector * UDF_SECTOR, mark, sizeof(mark));
+
+		if (n < 0)
+			return -1;
+		*is = n == sizeof(mark) && (!memcmp(mark + 1, "NSR02", 5) || !memcmp(mark + 1, "NSR03", 5));
+	}
+	return 0;
+}
+
+int
+kind_image(const struct source *s, const char **name)
+{
+	unsigned char foot[FOOT];
+	bool udf;
+
+	*name = NULL;
+	if (s->size < FOOT)
+		return 0;
+	if (source_read(s, s->size - FOOT, foot, FOOT) != FOOT || is_udf(s, &udf))
+		return -1;
+	if (udf)
+		*name = "UDF";
+	else if (!memcmp(foot, "koly", 4))
+		*name = "DMG";
+	/* Old ones are a byte shorter. */
+	else if (!memcmp(foot, "conectix", 8) || !memcmp(foot + 1, "conectix", 8))
+		*name = "VHD";
+	return 0;
 }

@@ -33,6 +33,9 @@ bool kind_is_rar(const struct kind *k);
 #define KIND_EMBEDDED_WITHIN ((uint64_t)8 << 20)
 /* The first 7z or RAR archive that begins at `from` or later, before `to`: *found (NULL: none), *at. 0, or -1: the file cannot be read. */
 int kind_embedded(const struct source *s, uint64_t from, uint64_t to, const struct kind **found, uint64_t *at);
+/* Images of discs that nothing here opens, and that are told by what lies elsewhere than at their beginning: their name, or NULL in *name.
+ * 0, or -1: the file cannot be read. */
+int kind_image(const struct source *s, const char **name);
 /* Is it a disc image, too, by the marks behind its first 32 KiB? */
 bool kind_is_iso(const unsigned char *head, size_t n);
 

@@ -383,13 +383,16 @@ static int
 look_at(struct walk *w, const struct source *s, bool engine_sees, bool is_root)
 {
 	const struct kind *kind;
+	const char *image;
 	uint64_t at, end;
 	long n = source_read(s, 0, w->head, sizeof(w->head));
 
 	if (!s->size)
 		return 0;
-	if (n < 0)
+	if (n < 0 || kind_image(s, &image))
 		return finding_error(w->f, "the file cannot be read");
+	if (image)
+		return finding_damaged(w->f, "archives of this kind (%s) cannot be opened", image);
 	kind = kind_of(w->head, (size_t)n);
 	if (!kind) {
 		if (office_is_encrypted(s))
