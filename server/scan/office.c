@@ -109,21 +109,19 @@ office_is_compound(const unsigned char *head, size_t n)
 	return n >= 8 && !memcmp(head, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 8);
 }
 
-bool
+int
 office_is_encrypted(const struct source *s)
 {
 	unsigned char head[8], *buf;
-	bool found = false;
+	int found = 0;
+	long n = source_read(s, 0, head, 8);
 
-	if (source_read(s, 0, head, 8) != 8 || !office_is_compound(head, 8))
-		return false;
+	if (n != 8 || !office_is_compound(head, 8))
+		return n < 0 ? -1 : 0;
 	buf = mem_alloc(CHUNK);
 	for (uint64_t pos = 0; pos < s->size && !found; pos += CHUNK) {
-		long n = source_read(s, pos, buf, CHUNK);
-
-		if (n <= 0)
-			break;
-		found = chunk_says_so(buf, (size_t)n);
+		n = source_read(s, pos, buf, CHUNK);
+		found = n < 0 ? -1 : chunk_says_so(buf, (size_t)n);
 	}
 	free(buf);
 	return found;

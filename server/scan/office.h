@@ -11,7 +11,7 @@
 
 /* By the first bytes. */
 bool office_is_compound(const unsigned char *head, size_t n);
-bool office_is_encrypted(const struct source *s);
+int office_is_encrypted(const struct source *s); /* 1, 0, or -1: it cannot be read */
 /* An OpenDocument text, table or picture with a password ([ODF 1.3] part 2, 3.4 and 3.8.5): is this member of a ZIP, by its name, what
  * says so? 1, 0, or -1: it cannot be read. */
 int office_member_is_encrypted(const char *name, const struct source *s);

@@ -342,13 +342,15 @@ look_behind(struct walk *w, const struct source *s, size_t n)
 	const struct kind *kind = NULL, *second = NULL;
 	struct source inner = *s;
 	uint64_t at = 0, end = s->size, next;
+	int tail;
 
 	/* Streams of a compound file lie in pieces anywhere in it: the engine takes them out. */
 	if (office_is_compound(w->head, n))
 		return 0;
-	if (zip_at_tail(s, &at, &end))
+	tail = zip_at_tail(s, &at, &end);
+	if (tail > 0)
 		kind = kind_zip();
-	else if (kind_embedded(s, 1, KIND_EMBEDDED_WITHIN, &kind, &at))
+	else if (tail < 0 || kind_embedded(s, 1, KIND_EMBEDDED_WITHIN, &kind, &at))
 		return finding_error(w->f, "the file cannot be read");
 	if (!kind)
 		return 0;
@@ -385,6 +387,7 @@ look_at(struct walk *w, const struct source *s, bool engine_sees, bool is_root)
 	const struct kind *kind;
 	const char *image;
 	uint64_t at, end;
+	int rc;
 	long n = source_read(s, 0, w->head, sizeof(w->head));
 
 	if (!s->size)
@@ -395,8 +398,9 @@ look_at(struct walk *w, const struct source *s, bool engine_sees, bool is_root)
 		return finding_damaged(w->f, "archives of this kind (%s) cannot be opened", image);
 	kind = kind_of(w->head, (size_t)n);
 	if (!kind) {
-		if (office_is_encrypted(s))
-			return finding_encrypted(w->f, "the document");
+		rc = office_is_encrypted(s);
+		if (rc)
+			return rc < 0 ? finding_error(w->f, "the file cannot be read") : finding_encrypted(w->f, "the document");
 		if (is_root)
 			w->whole = true;
 		else
@@ -414,7 +418,10 @@ look_at(struct walk *w, const struct source *s, bool engine_sees, bool is_root)
 	/* The engine has it: as a part of the whole file, or because it was just given it. */
 	if (level_open(w, kind, s, kind->engine_opens, false))
 		return -1;
-	if (!kind->is_zip && zip_at_tail(s, &at, &end)) {
+	rc = kind->is_zip ? 0 : zip_at_tail(s, &at, &end);
+	if (rc < 0)
+		return finding_error(w->f, "the file cannot be read");
+	if (rc) {
 		struct level *l = w->levels[w->depth - 1];
 
 		l->has_tail = true;

@@ -149,15 +149,17 @@ end_read(const struct source *s, struct end *e, struct finding *f)
 	return rc;
 }
 
-bool
+int
 zip_at_tail(const struct source *s, uint64_t *start, uint64_t *end)
 {
 	size_t n = s->size < TAIL ? (size_t)s->size : TAIL;
 	unsigned char *tail = mem_alloc(TAIL), mark[4];
-	bool found = false;
+	int found = 0;
 
-	if (source_read(s, s->size - n, tail, n) != (long)n)
-		n = 0;
+	if (source_read(s, s->size - n, tail, n) != (long)n) {
+		free(tail);
+		return -1;
+	}
 	for (size_t i = n >= END_SIZE ? n - END_SIZE + 1 : 0; i-- > 0 && !found;) {
 		uint64_t at, size, off;
 
@@ -172,11 +174,11 @@ zip_at_tail(const struct source *s, uint64_t *start, uint64_t *end)
 		/* 64-bit records in between: where the directory is is of no interest when it is that large a polyglot. */
 		if (i >= LOCATOR_SIZE && !memcmp(tail + i - LOCATOR_SIZE, locator_mark, 4)) {
 			*start = 0;
-			found = true;
+			found = 1;
 		} else if (size && size <= at && source_read(s, at - size, mark, 4) == 4 && !memcmp(mark, central_mark, 4)) {
 			/* Offsets count from where the archive begins, or from the beginning of the file. */
 			*start = off <= at - size ? at - size - off : 0;
-			found = true;
+			found = 1;
 		}
 	}
 	free(tail);

@@ -22,7 +22,8 @@ struct zip_promise {
 
 /* 0, or -1 with why. `most`: how many members there may be. `led`: something else may lie before the first (a self-extracting archive). */
 int zip_check(const struct source *s, unsigned most, bool led, struct zip_promise *p, struct finding *f);
-/* Does a ZIP end here, whatever the source begins with, and whatever little follows it? *start, *end: where it lies. */
-bool zip_at_tail(const struct source *s, uint64_t *start, uint64_t *end);
+/* Does a ZIP end here, whatever the source begins with, and whatever little follows it? 1 (*start, *end: where it lies), 0, or -1: the file
+ * cannot be read. */
+int zip_at_tail(const struct source *s, uint64_t *start, uint64_t *end);
 
 #endif
