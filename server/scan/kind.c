@@ -339,3 +339,28 @@ kind_image(const struct source *s, const char **name)
 		*name = "VHD";
 	return 0;
 }
+
+int
+kind_tar_hides(const struct source *s, uint64_t at)
+{
+	unsigned char head[TAR_BLOCK];
+	long n, size;
+
+	while ((n = source_read(s, at, head, TAR_BLOCK)) == TAR_BLOCK) {
+		char type = (char)head[156];
+
+		at += TAR_BLOCK;
+		/* Zeros between tars that were put one behind another. */
+		if (!head[0] && !type)
+			continue;
+		if (type == 'A')
+			return 1;
+		size = tar_octal(head + 124, 12);
+		if (!type || !strchr("gxXKLVND", type))
+			return 0;
+		if (size < 0)
+			return 1;
+		at += ((uint64_t)size + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
+	}
+	return n < 0 ? -1 : 0;
+}

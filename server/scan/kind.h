@@ -36,6 +36,9 @@ int kind_embedded(const struct source *s, uint64_t from, uint64_t to, const stru
 /* Images of discs that nothing here opens, and that are told by what lies elsewhere than at their beginning: their name, or NULL in *name.
  * 0, or -1: the file cannot be read. */
 int kind_image(const struct source *s, const char **name);
+/* In a tar: do the headers from `at` up to that of a member have one that libarchive passes over with what it holds (Solaris's access list,
+ * 'A')? 1, 0, or -1: the file cannot be read. */
+int kind_tar_hides(const struct source *s, uint64_t at);
 /* Is it a disc image, too, by the marks behind its first 32 KiB? */
 bool kind_is_iso(const unsigned char *head, size_t n);
 

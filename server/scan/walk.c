@@ -565,6 +565,21 @@ check_document(struct walk *w, struct archive_entry *entry, const struct source 
 	return rc ? finding_encrypted(w->f, "the document") : 0;
 }
 
+/* What is not quite in order: names that cannot be converted are of no interest here; all else is. */
+static int
+header_check(struct walk *w, struct level *l, int r)
+{
+	const char *words = archive_error_string(l->a);
+	int rc;
+
+	if (r != ARCHIVE_OK && (r != ARCHIVE_WARN || !words || !strstr(words, "convert")))
+		return libarchive_says(w, l);
+	rc = strcmp(l->kind->name, "tar") == 0 ? kind_tar_hides(&l->src, (uint64_t)archive_read_header_position(l->a)) : 0;
+	if (rc < 0)
+		return finding_error(w->f, "the file cannot be read");
+	return rc ? finding_damaged(w->f, "the archive (tar) has a member of an unknown kind") : 0;
+}
+
 /* The next member of the innermost archive. */
 static int
 step(struct walk *w)
@@ -576,9 +591,8 @@ step(struct walk *w)
 
 	if (r == ARCHIVE_EOF)
 		return finish(w);
-	/* Names that cannot be converted are a warning; they are of no interest here. */
-	if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
-		return libarchive_says(w, l);
+	if (header_check(w, l, r))
+		return -1;
 	l->members++;
 	if (++w->members > w->options->archive_members)
 		return finding_limit(w->f, "the archive has more than %u members", w->options->archive_members);

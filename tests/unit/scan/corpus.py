@@ -51,12 +51,14 @@ def zipped(*members, method=zipfile.ZIP_DEFLATED, comment=b""):
     return b.getvalue()
 
 
-def tarred(*members):
+def tarred(*members, kind=tarfile.REGTYPE):
     b = io.BytesIO()
     with tarfile.open(fileobj=b, mode="w") as t:
         for name, data in members:
             i = tarfile.TarInfo(name)
             i.size = len(data)
+            i.type = kind
+            kind = tarfile.REGTYPE
             t.addfile(i, io.BytesIO(data))
     return b.getvalue()
 
@@ -494,6 +496,7 @@ def damaged():
     put("damaged-two-archives.exe", b"MZ" + noise(2000) + rar([(b"a.txt", TEXT)]) + sevenzip)
     put("damaged-two-archives-zip.exe", b"MZ" + noise(2000) + sevenzip + zipped(("a", TEXT)))
     put("damaged-polyglot-in-zip.zip", zipped(("a.png", png() + whole)))
+    put("damaged-access-list.tar", tarred(("a", noise(600)), ("b", TEXT), kind=b"A"))
     put("damaged-behind-tar.tar", tarred(("a", TEXT)) + noise(2000))
     iso = packed("iso9660", [("a.txt", TEXT)])
     put("damaged-udf.img", (b"\0" * (17 * 2048) + b"\0NSR02\x01").ljust(100 * 2048, b"\0"))
