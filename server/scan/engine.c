@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "scan/say.h"
 
 /* What the engine counts, it counts for every layer anew: room above our own limits, which are exact. */
@@ -232,6 +233,7 @@ engine_scan(struct engine *g, int fd, int64_t ms, const struct engine_witness *w
 		.heuristic = CL_SCAN_HEURISTIC_EXCEEDS_MAX | CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE | CL_SCAN_HEURISTIC_ENCRYPTED_DOC };
 	unsigned long scanned = 0;
 	const char *name = NULL;
+	int64_t due_ms = clock_mono_ms() + ms;
 	cl_error_t r;
 	off_t at;
 
@@ -244,7 +246,8 @@ engine_scan(struct engine *g, int fd, int64_t ms, const struct engine_witness *w
 		(void)lseek(fd, at, SEEK_SET);
 	switch (r) {
 	case CL_CLEAN:
-		return 0;
+		/* It may have stopped looking without a word. */
+		return clock_mono_ms() < due_ms ? 0 : finding_error(f, "out of time");
 	case CL_VIRUS:
 		return judge_name(name, f);
 	case CL_EMEM:
