@@ -131,6 +131,6 @@ scan_wire_state_is_right(const void *packet, size_t n)
 	if (n != sizeof(s))
 		return false;
 	memcpy(&s, packet, sizeof(s));
-	return s.kind == SCAN_STATE && s.version == SCAN_WIRE_VERSION && text_is_right(s.engine, sizeof(s.engine)) &&
+	return s.kind == SCAN_STATE && s.version == SCAN_WIRE_VERSION && s.newest_s >= 0 && s.newest_s <= SCAN_TIME_MAX && text_is_right(s.engine, sizeof(s.engine)) &&
 		text_is_right(s.trouble, sizeof(s.trouble));
 }

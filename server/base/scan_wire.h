@@ -18,6 +18,7 @@
 #define SCAN_WIRE_VERSION 1
 #define SCAN_TEXT_MAX 192  /* bytes with the NUL */
 #define SCAN_TYPE_MAX 128
+#define SCAN_TIME_MAX ((int64_t)253402300799) /* the end of the year 9999 */
 
 enum scan_verdict {
 	SCAN_CLEAN = 1,   /* all of it was looked at, every member of every archive too, and nothing was found */

@@ -149,7 +149,8 @@ newest(const char *dir)
 	}
 	if (dp)
 		closedir(dp);
-	return official ? official : own;
+	official = official ? official : own;
+	return official < SCAN_TIME_MAX ? official : SCAN_TIME_MAX;
 }
 
 static cl_error_t

@@ -156,6 +156,13 @@ states(void **state)
 	(void)state;
 	assert_true(scan_wire_state_is_right(&s, sizeof(s)));
 	assert_false(scan_wire_state_is_right(&s, sizeof(s) + 1));
+	s.newest_s = SCAN_TIME_MAX;
+	assert_true(scan_wire_state_is_right(&s, sizeof(s)));
+	s.newest_s++;
+	assert_false(scan_wire_state_is_right(&s, sizeof(s)));
+	s.newest_s = -1;
+	assert_false(scan_wire_state_is_right(&s, sizeof(s)));
+	s.newest_s = 0;
 	memset(s.trouble, 'x', sizeof(s.trouble));
 	assert_false(scan_wire_state_is_right(&s, sizeof(s)));
 	s.trouble[5] = '\0';
