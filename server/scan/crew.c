@@ -247,7 +247,8 @@ worker_heard(struct crew *c, struct worker_seat *w)
 		w->files++;
 		c->pause_ms = PAUSE_MS;
 		worker_answer(c, w, &a);
-		if (w->nursery != c->force || w->files >= FILES_OF_A_WORKER)
+		/* What was not clean may have left something in it that is kind to the next. */
+		if (w->nursery != c->force || w->files >= FILES_OF_A_WORKER || a.verdict != SCAN_CLEAN)
 			worker_free(c, w);
 	}
 }
