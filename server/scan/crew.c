@@ -72,8 +72,11 @@ crew_load(struct crew *c)
 
 	if (c->loading)
 		return;
+	/* With trouble the master tries again, later. */
 	if (make_pair(pair)) {
-		say("no socket for a nursery: %s", strerror(errno));
+		snprintf(c->trouble, sizeof(c->trouble), "no socket for the signatures: %s", strerror(errno));
+		say("%s", c->trouble);
+		c->on_changed(c->arg);
 		return;
 	}
 	y = NEW(struct nursery_seat);
@@ -86,6 +89,7 @@ crew_load(struct crew *c)
 	close(pair[1]);
 	if (y->pid < 0) {
 		snprintf(c->trouble, sizeof(c->trouble), "no process for the signatures: %s", strerror(errno));
+		c->on_changed(c->arg);
 		close(pair[0]);
 		free(y);
 		return;
