@@ -6,6 +6,7 @@
  */
 #include "scan/crew.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "scan/folder.h"
 #include "scan/nursery.h"
 #include "scan/say.h"
 
@@ -27,6 +29,7 @@
 #define PAUSE_MS 100             /* after a worker that ended before it did anything; doubles */
 #define PAUSE_MOST_MS 5000
 #define END_MOST_MS 3000
+#define REAP_MS 500              /* how often those that are to end are looked after */
 #define LOSSES 3                 /* nurseries lost in LOSSES_MS are replaced at once; then only after a pause (master.c) */
 #define LOSSES_MS 60000
 
@@ -40,6 +43,7 @@ crew_init(struct crew *c, const struct scan_options *o)
 	c->options = o;
 	list_init(&c->nurseries);
 	list_init(&c->workers);
+	list_init(&c->leaving);
 	c->pause_ms = PAUSE_MS;
 }
 
@@ -107,6 +111,58 @@ end_process(int pidfd)
 		(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 }
 
+/* Is this a folder of a nursery that is no more, or of its workers? */
+static bool
+is_left(const struct crew *c, const char *name)
+{
+	unsigned long long number;
+
+	if (sscanf(name, "nursery-%llu", &number) != 1 && sscanf(name, "worker-%llu-", &number) != 1)
+		return false;
+	LIST_EACH (l, &c->nurseries)
+		if (NURSERY_OF(l)->number == number)
+			return false;
+	LIST_EACH (l, &c->leaving)
+		if (NURSERY_OF(l)->number == number)
+			return false;
+	return true;
+}
+
+/* A nursery removes what is its own and its workers'; one that was killed could not. */
+static void
+sweep(const struct crew *c)
+{
+	DIR *dir = opendir(c->options->tmp);
+	struct dirent *d;
+
+	while (dir && (d = readdir(dir)))
+		if (is_left(c, d->d_name) && folder_remove(dirfd(dir), d->d_name))
+			say("%s/%s cannot be removed", c->options->tmp, d->d_name);
+	if (dir)
+		closedir(dir);
+}
+
+static void
+reap(struct crew *c)
+{
+	bool some = false;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		LIST_EACH (l, &c->nurseries)
+			NURSERY_OF(l)->gone = NURSERY_OF(l)->gone || NURSERY_OF(l)->pid == pid;
+		LIST_EACH (l, &c->leaving)
+			if (NURSERY_OF(l)->pid == pid) {
+				list_remove(l);
+				free(NURSERY_OF(l));
+				some = true;
+			}
+	}
+	if (some)
+		sweep(c);
+}
+
 /* It is gone, or ends by itself when its socket is closed. */
 static void
 nursery_drop(struct crew *c, struct nursery_seat *y)
@@ -119,7 +175,12 @@ nursery_drop(struct crew *c, struct nursery_seat *y)
 	if (y->pidfd >= 0)
 		close(y->pidfd);
 	list_remove(&y->link);
+	if (!y->gone) {
+		list_append(&c->leaving, &y->link);
+		return;
+	}
 	free(y);
+	sweep(c);
 }
 
 static void
@@ -372,11 +433,9 @@ void
 crew_tend(struct crew *c)
 {
 	int64_t now = clock_mono_ms();
-	int status;
 
 	end_the_late(c, now);
-	while (waitpid(-1, &status, WNOHANG) > 0)
-		;
+	reap(c);
 	while (c->force && c->force->workers < c->options->workers && now >= c->pause_until_ms)
 		worker_order(c);
 }
@@ -393,6 +452,8 @@ crew_next_ms(const struct crew *c)
 		next = c->loading->since_ms + LOADING_MOST_MS;
 	if (c->force && c->force->workers < c->options->workers && c->pause_until_ms < next)
 		next = c->pause_until_ms;
+	if (!list_is_empty(&c->leaving) && clock_mono_ms() + REAP_MS < next)
+		next = clock_mono_ms() + REAP_MS;
 	return next;
 }
 

@@ -30,6 +30,7 @@ struct nursery_seat {
 	int64_t newest_s, since_ms;
 	unsigned workers;
 	bool retired;                /* ends when its last worker has */
+	bool gone;                   /* its process has ended, and has been waited for */
 };
 
 struct worker_seat {
@@ -44,6 +45,7 @@ struct worker_seat {
 struct crew {
 	const struct scan_options *options;
 	struct list nurseries, workers;
+	struct list leaving;          /* nurseries that are to end: their folders are theirs until then */
 	struct nursery_seat *force;   /* new workers come from here; NULL: none */
 	struct nursery_seat *loading; /* NULL: none */
 	uint64_t numbers, generations;

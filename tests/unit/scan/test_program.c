@@ -141,6 +141,23 @@ folder_is_empty(const char *path)
 	return empty;
 }
 
+/* Is there a folder of this nursery, or of a worker of it? */
+static bool
+has_folders_of(unsigned number)
+{
+	DIR *dp = opendir(fixture_tmp);
+	char own[32], workers[32];
+	bool has = false;
+	struct dirent *d;
+
+	snprintf(own, sizeof(own), "nursery-%u", number);
+	snprintf(workers, sizeof(workers), "worker-%u-", number);
+	while ((d = readdir(dp)))
+		has = has || strcmp(d->d_name, own) == 0 || strncmp(d->d_name, workers, strlen(workers)) == 0;
+	closedir(dp);
+	return has;
+}
+
 /* Children of a process, by /proc; returns how many, two of them in `pids`. */
 static unsigned
 children(pid_t parent, pid_t pids[2])
@@ -348,7 +365,9 @@ nursery_killed(void **state)
 	kill(nursery(), SIGKILL);
 	UNTIL(scan.state.generation == 2);
 	expect(fixture_eicar(), SCAN_INFECTED);
-	/* What the dead left behind is swept away at the end. */
+	/* What the dead left behind is swept away. */
+	UNTIL(!has_folders_of(1));
+	UNTIL(has_folders_of(2));
 	stop();
 }
 
