@@ -9,9 +9,11 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define DEPTH 16
+#define RESERVE ((uint64_t)512 << 20) /* of the disc; a fiftieth of a small one */
 
 int
 folder_new(int at, const char *name)
@@ -111,11 +113,24 @@ folder_bytes(int fd, uint64_t enough)
 		if (!d) {
 			ascend(&w);
 		} else if (!is_dots(d->d_name) && fstatat(here, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-			if (S_ISDIR(st.st_mode))
-				(void)descend(&w, here, d->d_name);
-			else
+			if (!S_ISDIR(st.st_mode))
 				bytes += (uint64_t)st.st_blocks * 512;
+			else if (!descend(&w, here, d->d_name) && w.depth == DEPTH)
+				bytes = UINT64_MAX;
 		}
 	}
 	return bytes;
+}
+
+bool
+folder_is_short(int fd)
+{
+	struct statfs st;
+	uint64_t left, all;
+
+	if (fstatfs(fd, &st) || !st.f_blocks)
+		return false;
+	left = (uint64_t)st.f_bavail * (uint64_t)st.f_bsize;
+	all = (uint64_t)st.f_blocks * (uint64_t)st.f_bsize;
+	return left < (all / 50 < RESERVE ? all / 50 : RESERVE);
 }

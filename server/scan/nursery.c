@@ -28,6 +28,7 @@
 struct child {
 	pid_t pid;
 	int folder;
+	bool had_room;  /* on the disc, when it began */
 	char name[48];
 };
 
@@ -108,6 +109,7 @@ fork_worker(struct nursery *y, uint32_t worker, int sock)
 		tell_failed(y, worker, strerror(errno));
 		return;
 	}
+	c->had_room = !folder_is_short(y->tmp);
 	c->pid = fork();
 	if (!c->pid)
 		run_child(y, c, sock);
@@ -157,15 +159,20 @@ reap(struct nursery *y)
 			}
 }
 
-/* RLIMIT_FSIZE bounds each file of a worker; this, all of them. */
+/* RLIMIT_FSIZE bounds each file of a worker; this, all of them. Those that have no name any more only show when the disc runs full: by
+ * whom is not known, so all end that could have done it. */
 static void
 measure(struct nursery *y)
 {
+	bool full = folder_is_short(y->tmp);
 	uint64_t quota = 4 * y->options->archive_bytes + y->options->file_bytes;
 
 	for (size_t i = 0; i < y->n; i++)
 		if (folder_bytes(y->children[i].folder, quota) > quota) {
 			say("%s has filled its folder", y->children[i].name);
+			kill(y->children[i].pid, SIGKILL);
+		} else if (full && y->children[i].had_room) {
+			say("the disc is full: %s ends", y->children[i].name);
 			kill(y->children[i].pid, SIGKILL);
 		}
 }

@@ -27,7 +27,7 @@
 #endif
 
 #define PAGE 4096
-#define FILES_WORKER 64
+#define FILES_WORKER 48 /* a level of the walk and one of libclamav for each archive in another, and some */
 #define FILES 1024
 
 /* Calls */
