@@ -99,7 +99,8 @@ def handle(number, word, rest):
     if word == 'latin1':
         return sock.send(answer(number, INFECTED, text='x').replace(b'x' + b'\0', b'\xe4\0', 1))
     if word == 'back':
-        return sock.send(state(generation=generation - 1))
+        sock.send(state(generation=generation + 1))
+        return sock.send(state())
     if word == 'descriptor':
         return socket.send_fds(sock, [answer(number, CLEAN)], [0])
     if word == 'why':

@@ -116,8 +116,10 @@ static void
 take_state(struct scanner *sc, const struct scan_state *st)
 {
 	struct scan_state old = sc->state;
+	/* Those in force may be lost and not be loaded again. */
+	bool fresh = st->generation && st->generation != old.generation;
 
-	if (st->generation < old.generation || st->lost < old.lost) {
+	if ((st->generation && st->generation < old.generation) || st->lost < old.lost) {
 		scanner_give_up(sc, "its state went back");
 		return;
 	}
@@ -128,10 +130,10 @@ take_state(struct scanner *sc, const struct scan_state *st)
 	}
 	if (st->trouble[0] && st->generation && strcmp(st->trouble, old.trouble) != 0)
 		log_error(NULL, "signatures-not-loaded", "why=%s effect=%s", st->trouble, "those before stay in force");
-	if (st->generation != old.generation)
+	if (st->generation != old.generation && old.generation)
 		sc->before = old;
 	scanner_look(sc);
-	if (st->generation != old.generation)
+	if (fresh)
 		scanner_tell_signatures(sc, old.generation != 0);
 	scanner_look_at_queue(sc);
 	scanner_give(sc);

@@ -421,6 +421,7 @@ no_signatures(void **unused)
 {
 	struct scan_state st;
 	const char *why;
+	uint64_t run;
 
 	(void)unused;
 	set_mode("empty");
@@ -441,6 +442,15 @@ no_signatures(void **unused)
 	} while (!st.trouble[0]);
 	/* Those before stay in force. */
 	check("clean", SCAN_CLEAN, "");
+	/* Until they are lost: the program says so, and is believed. */
+	run = scanner_run();
+	set_mode("empty");
+	wait_condition(SCANNER_EMPTY);
+	check("clean", SCAN_ERROR, "no signatures");
+	set_mode("good");
+	wait_condition(SCANNER_UP);
+	check("clean", SCAN_CLEAN, "");
+	assert_int_equal(scanner_run(), run);
 	stop();
 }
 
