@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SCAN_WIRE_VERSION 1
+#define SCAN_WIRE_VERSION 2
 #define SCAN_TEXT_MAX 192  /* bytes with the NUL */
 #define SCAN_TYPE_MAX 128
 #define SCAN_TIME_MAX ((int64_t)253402300799) /* the end of the year 9999 */
@@ -63,6 +63,7 @@ struct scan_state {
 	uint32_t kind, version;
 	uint64_t generation;  /* 1, 2, …: rises when new signatures are in force; 0: none yet, everything is answered by SCAN_ERROR */
 	uint64_t signatures;  /* how many */
+	uint64_t set;         /* which they are: another number for other files, by names, sizes, times and places; fits into 63 bits */
 	int64_t newest_s;     /* when the newest of them were made, by their own header, else the file's time; s since 1970 */
 	uint32_t workers, busy, waiting;
 	uint32_t lost;        /* workers that crashed, hung or ran out of memory, since the start */

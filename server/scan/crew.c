@@ -85,6 +85,7 @@ crew_load(struct crew *c)
 	}
 	y = NEW(struct nursery_seat);
 	y->number = ++c->numbers;
+	y->set = c->set;
 	y->sock = pair[0];
 	y->since_ms = clock_mono_ms();
 	y->pid = fork();

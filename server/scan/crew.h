@@ -26,7 +26,7 @@ struct nursery_seat {
 	uint64_t number, generation; /* generation 0: it loads, or its signatures were never in force */
 	pid_t pid;
 	int sock, pidfd;
-	uint64_t signatures;
+	uint64_t signatures, set;
 	int64_t newest_s, since_ms;
 	unsigned workers;
 	bool retired;                /* ends when its last worker has */
@@ -49,6 +49,7 @@ struct crew {
 	struct nursery_seat *force;   /* new workers come from here; NULL: none */
 	struct nursery_seat *loading; /* NULL: none */
 	uint64_t numbers, generations;
+	uint64_t set;                 /* the master's: which signatures there are now (scan_state.set) */
 	uint64_t generation;          /* in force, or being loaded again; 0: none */
 	uint32_t worker_numbers;
 	int64_t pause_until_ms;       /* no new worker before */

@@ -117,6 +117,7 @@ tell_state(struct master *m)
 
 	if (c->force) {
 		s.signatures = c->force->signatures;
+		s.set = c->force->set;
 		s.newest_s = c->force->newest_s;
 		s.workers = c->force->workers;
 	}
@@ -209,6 +210,14 @@ give_out(struct master *m)
 
 /* Signatures */
 
+/* What is there now is what will be loaded; what changes while it is, will be seen again. */
+static void
+take_set(struct master *m)
+{
+	watch_take(&m->watch);
+	m->crew.set = m->watch.mark & INT64_MAX;
+}
+
 static void
 tend_signatures(struct master *m)
 {
@@ -224,7 +233,7 @@ tend_signatures(struct master *m)
 		m->ended = true;
 		return;
 	}
-	watch_take(&m->watch);
+	take_set(m);
 	m->retry_ms = now + (m->crew.force ? 10 : 1) * RETRY_MS;
 	crew_load(&m->crew);
 }
@@ -323,7 +332,7 @@ master_run(const struct scan_options *o)
 	m.crew.on_answer = on_answer;
 	m.crew.on_changed = on_changed;
 	watch_start(&m.watch);
-	watch_take(&m.watch);
+	take_set(&m);
 	crew_load(&m.crew);
 	m.retry_ms = clock_mono_ms() + RETRY_MS;
 	tell_state(&m);

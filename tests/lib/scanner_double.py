@@ -14,7 +14,7 @@ import time
 REQUEST, ANSWER, STATE = 1, 2, 3
 CLEAN, INFECTED, UNSCANNABLE, ERROR = 1, 2, 3, 4
 NONE, ENCRYPTED, LIMIT, DAMAGED = 0, 1, 2, 3
-VERSION = 1
+VERSION = 2
 ARGS = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 
 
@@ -24,8 +24,8 @@ def answer(number, verdict, why=NONE, text='', type='text/plain', signatures=Non
 
 
 def state(trouble='', **changes):
-    v = {'generation': generation, 'signatures': 1 if generation else 0, 'newest': newest, 'lost': lost, **changes}
-    return struct.pack('=IIQQqIIII64s192s', STATE, VERSION, v['generation'], v['signatures'], v['newest'], 2, 0, 0, v['lost'],
+    v = {'generation': generation, 'signatures': 1 if generation else 0, 'set': newest, 'newest': newest, 'lost': lost, **changes}
+    return struct.pack('=IIQQQqIIII64s192s', STATE, VERSION, v['generation'], v['signatures'], v['set'], v['newest'], 2, 0, 0, v['lost'],
                        engine.encode(), trouble.encode())
 
 
@@ -87,7 +87,7 @@ def handle(number, word, rest):
     if word == 'no-verdict':
         return sock.send(answer(number, 0))
     if word == 'version':
-        return sock.send(answer(number, CLEAN, version=2))
+        return sock.send(answer(number, CLEAN, version=VERSION + 1))
     if word == 'unsigned':
         return sock.send(answer(number, CLEAN, signatures=0))
     if word == 'nameless':

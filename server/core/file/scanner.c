@@ -59,7 +59,7 @@ answer_error(struct scan *s, const char *why)
 	s->why = SCAN_WHY_NONE;
 	snprintf(s->text, sizeof(s->text), "%s", why);
 	s->type[0] = '\0';
-	s->signatures = s->signatures_n = 0;
+	s->signatures = s->signatures_n = s->signatures_set = 0;
 	s->signatures_s = 0;
 	answer(s);
 }
@@ -132,6 +132,7 @@ note_signatures(const struct scanner *sc, struct scan *s, uint64_t generation)
 	s->signatures = generation;
 	s->signatures_s = generation && st ? st->newest_s : 0;
 	s->signatures_n = generation && st ? st->signatures : 0;
+	s->signatures_set = generation && st ? st->set : 0;
 }
 
 static struct list *

@@ -33,6 +33,7 @@ struct scan {
 	uint64_t signatures;     /* the generation it was scanned with, of the program's run at that time; 0: none */
 	int64_t signatures_s;    /* when the newest of these were made (scan_state.newest_s); 0: not known, nor is the next */
 	uint64_t signatures_n;   /* how many these are */
+	uint64_t signatures_set; /* and which (scan_state.set) */
 	/* The scanner's */
 	void (*run)(struct mail *m);
 	int64_t since_us;

@@ -122,10 +122,10 @@ scanner_tell_signatures(struct scanner *sc, bool same_run)
 {
 	const struct scan_state *st = &sc->state;
 
-	if (sc->said && !same_run && sc->said_signatures == st->signatures && sc->said_newest_s == st->newest_s)
+	if (sc->said && !same_run && sc->said_set == st->set && sc->said_newest_s == st->newest_s)
 		return;
 	sc->said = true;
-	sc->said_signatures = st->signatures;
+	sc->said_set = st->set;
 	sc->said_newest_s = st->newest_s;
 	log_info(NULL, "signatures", "generation=%" PRIu64 " count=%" PRIu64 " newest=%" PRId64 " engine=%s", st->generation, st->signatures,
 		st->newest_s, st->engine);

@@ -49,7 +49,7 @@ struct scanner {
 
 	int told;                    /* of the condition, in the log; -1: nothing yet */
 	bool said;                   /* of signatures, to those who wait for new ones: which */
-	uint64_t said_signatures;
+	uint64_t said_set;
 	int64_t said_newest_s;
 };
 

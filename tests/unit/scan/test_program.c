@@ -506,6 +506,7 @@ static void
 new_signatures(void **state)
 {
 	static const char poison[] = "Here's to my love! O true apothecary, thy drugs are quick.";
+	uint64_t set;
 
 	(void)state;
 	start();
@@ -518,6 +519,14 @@ new_signatures(void **state)
 	assert_int_equal(scan.state.signatures, 3);
 	expect(poison, SCAN_INFECTED);
 	assert_int_equal(scan.answer.signatures, 2);
+	/* An exchanged file with as many signatures is another set. */
+	set = scan.state.set;
+	assert_true(set && set <= INT64_MAX);
+	fixture_sign("poison.ndb", "Mantua.Poison", "Thus with a kiss I die.");
+	UNTIL(scan.state.generation == 3);
+	assert_int_equal(scan.state.signatures, 3);
+	assert_true(scan.state.set && scan.state.set != set);
+	expect(poison, SCAN_CLEAN);
 	/* The old ones are gone. */
 	(void)nursery();
 	stop();
