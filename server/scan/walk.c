@@ -26,7 +26,7 @@
 #define RATIO_FROM ((uint64_t)1 << 20) /* below, no ratio is a bomb */
 #define WORK_FACTOR 4                  /* of archive_bytes: leaves and what they came out of */
 #define WORDS 120
-#define LZIP_TRAILER 20
+#define TRAILER 20
 #define RAR_SERVICES 100 /* besides members */
 
 struct level {
@@ -356,8 +356,8 @@ look_behind(struct walk *w, const struct source *s, size_t n)
 		return 0;
 	if (!program)
 		return finding_damaged(w->f, "an archive (%s) is hidden behind something else", kind->name);
-	/* Of a ZIP, zip_check looks for others before it. */
-	if (!kind->is_zip && kind_embedded(s, at + 1, KIND_EMBEDDED_WITHIN, &second, &next))
+	/* What a ZIP counts as its own beginning is zip_check's. */
+	if (kind_embedded(s, kind->is_zip ? 1 : at + 1, kind->is_zip ? at : KIND_EMBEDDED_WITHIN, &second, &next))
 		return finding_error(w->f, "the file cannot be read");
 	if (second)
 		return finding_damaged(w->f, "the program holds more than one archive");
@@ -521,8 +521,8 @@ behind_check(struct walk *w, const struct level *l)
 	/* What follows in a program has been looked at by look_behind. */
 	if (l->kind->is_zip || l->led)
 		return 0;
-	/* libarchive leaves the trailer of a member of lzip when nothing came out with it. */
-	if (strcmp(l->kind->name, "lzip") == 0 && l->src.size - pos <= LZIP_TRAILER)
+	/* libarchive leaves the trailer of a member of lzip when nothing came out with it, and writes as much behind a xar. No archive is so short. */
+	if ((strcmp(l->kind->name, "lzip") == 0 || strcmp(l->kind->name, "xar") == 0) && l->src.size - pos <= TRAILER)
 		return 0;
 	for (; pos < l->src.size; pos += (uint64_t)n) {
 		n = source_read(&l->src, pos, buf, sizeof(buf));

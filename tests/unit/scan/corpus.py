@@ -339,7 +339,7 @@ def clean():
     put("clean.lzma", packed("raw", [("a", TEXT)], "lzma"))
     put("clean-rar-in-tar.tar", tarred(("a.rar", rar([(b"a.txt", TEXT)]))))
     put("clean-rar-in-zip.zip", zipped(("a.rar", rar([(b"a.txt", TEXT)])), method=zipfile.ZIP_STORED))
-    put("clean5.rar", rar5((b"a.txt", TEXT)))
+    put("clean-5.rar", rar5((b"a.txt", TEXT)))
     put("clean-folder5.rar", rar5((b"folder/", b""), (b"folder/a.txt", TEXT), (b"CMT", b"made in Verona")))
     put("clean-comment.rar", rar([(b"a.txt", TEXT)], service=b"CMT"))
     put("clean.rar", rar([(b"a.txt", TEXT)]))
