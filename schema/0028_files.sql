@@ -9,7 +9,8 @@ CREATE TABLE chancery.file (
 	found text NOT NULL DEFAULT '',                 -- signature, or why it cannot be scanned
 	scanned_at timestamptz NOT NULL,
 	signatures_at timestamptz NOT NULL,             -- when the newest signatures of that scan were made; 1970: not known
-	signatures_n bigint NOT NULL DEFAULT 0,         -- and how many there were: other signatures, other numbers
+	signatures_n bigint NOT NULL DEFAULT 0,         -- and how many there were
+	signatures_set bigint NOT NULL DEFAULT 0,       -- and which: other files, another number
 	kept boolean NOT NULL,                          -- its content is in the vault
 	quarantined boolean NOT NULL,                   -- its content is in the quarantine
 	first_at timestamptz NOT NULL DEFAULT now(),

@@ -39,7 +39,7 @@ file_hash(const uint8_t sha256[SHA256_SIZE], char out[FILE_HASH_SIZE])
 }
 
 #define ROW "size, type, state, found, (" EPOCH("scanned_at") " * 1000000)::bigint, " EPOCH("signatures_at") "::bigint, signatures_n, kept, quarantined," \
-	" encode(sha256, 'hex')"
+	" encode(sha256, 'hex'), signatures_set"
 
 /* The first row of ROW, if there is one. Clears r. */
 static struct file_row *
@@ -56,6 +56,7 @@ read_row(PGresult *r, struct arena *a)
 		f->scanned_us = sql_i64(r, 0, 4);
 		f->signatures_s = sql_i64(r, 0, 5);
 		f->signatures_n = (uint64_t)sql_i64(r, 0, 6);
+		f->signatures_set = (uint64_t)sql_i64(r, 0, 10);
 		f->kept = sql_bool(r, 0, 7);
 		f->quarantined = sql_bool(r, 0, 8);
 		(void)text_unhex(sql_text(r, 0, 9), 2 * SHA256_SIZE, f->sha256);
@@ -76,16 +77,18 @@ file_find(struct sql *db, struct arena *a, const uint8_t sha256[SHA256_SIZE], st
 }
 
 enum sql_status
-file_to_rescan(struct sql *db, struct arena *a, int64_t signatures_s, uint64_t signatures_n, const struct file_place *after,
-	struct file_row **out, struct err *e)
+file_to_rescan(struct sql *db, struct arena *a, int64_t signatures_s, uint64_t signatures_n, uint64_t signatures_set,
+	const struct file_place *after, struct file_row **out, struct err *e)
 {
-	char made[NUMBER], n[NUMBER], at[NUMBER], hash[FILE_HASH_SIZE];
+	char made[NUMBER], n[NUMBER], set[NUMBER], at[NUMBER], hash[FILE_HASH_SIZE];
 	PGresult *r;
 	/* Microseconds in, microseconds out: the place is exact. */
 	enum sql_status st = sql_query(db, e, &r,
-		"SELECT " ROW " FROM chancery.file WHERE kept AND state = 1 AND (signatures_at, signatures_n) <> (" TIMESTAMP_S("$1") ", $2::bigint)"
-		" AND (scanned_at, sha256) > (" TIMESTAMP_US("$3") ", $4::bytea) ORDER BY scanned_at, sha256 LIMIT 1", 4,
-		number(made, signatures_s), number(n, (int64_t)signatures_n), number(at, after->scanned_us), file_hash(after->sha256, hash));
+		"SELECT " ROW " FROM chancery.file WHERE kept AND state = 1 AND (signatures_at, signatures_n, signatures_set)"
+		" <> (" TIMESTAMP_S("$1") ", $2::bigint, $5::bigint)"
+		" AND (scanned_at, sha256) > (" TIMESTAMP_US("$3") ", $4::bytea) ORDER BY scanned_at, sha256 LIMIT 1", 5,
+		number(made, signatures_s), number(n, (int64_t)signatures_n), number(at, after->scanned_us), file_hash(after->sha256, hash),
+		number(set, (int64_t)signatures_set));
 
 	*out = st == SQL_OK ? read_row(r, a) : NULL;
 	return st;
@@ -127,26 +130,27 @@ read_state(enum sql_status st, PGresult *r, enum file_state *state)
 static enum sql_status
 put(struct sql *db, const struct file_row *f, enum file_state *state, struct err *e)
 {
-	char hash[FILE_HASH_SIZE], size[NUMBER], code[NUMBER], scanned[NUMBER], made[NUMBER], n[NUMBER];
+	char hash[FILE_HASH_SIZE], size[NUMBER], code[NUMBER], scanned[NUMBER], made[NUMBER], n[NUMBER], set[NUMBER];
 	PGresult *r = NULL;
 	enum sql_status st = sql_query(db, e, &r,
-		"INSERT INTO chancery.file AS f (sha256, size, type, state, found, scanned_at, signatures_at, signatures_n, kept, quarantined)"
+		"INSERT INTO chancery.file AS f (sha256, size, type, state, found, scanned_at, signatures_at, signatures_n, kept, quarantined, signatures_set)"
 		" VALUES ($1::bytea, $2::bigint, $3, $4::smallint, $5, " TIMESTAMP_US("$6") ", " TIMESTAMP_S("$7") ", $8::bigint,"
-		"  $9::boolean AND $4::smallint " PASSES ", $10::boolean)"
+		"  $9::boolean AND $4::smallint " PASSES ", $10::boolean, $11::bigint)"
 		" ON CONFLICT (sha256) DO UPDATE SET seen_at = now(),"
-		"  (type, state, found, scanned_at, signatures_at, signatures_n, kept, quarantined) = (SELECT"
+		"  (type, state, found, scanned_at, signatures_at, signatures_n, signatures_set, kept, quarantined) = (SELECT"
 		"   CASE WHEN newer THEN excluded.type ELSE f.type END, s, CASE WHEN newer THEN excluded.found ELSE f.found END,"
 		"   greatest(f.scanned_at, excluded.scanned_at),"
 		"   CASE WHEN newer THEN excluded.signatures_at ELSE f.signatures_at END,"
 		"   CASE WHEN newer THEN excluded.signatures_n ELSE f.signatures_n END,"
+		"   CASE WHEN newer THEN excluded.signatures_set ELSE f.signatures_set END,"
 		"   (f.kept OR excluded.kept) AND s " PASSES ", f.quarantined OR (excluded.quarantined AND NOT s " PASSES ")"
 		"   FROM (SELECT *, CASE WHEN NOT newer THEN f.state WHEN excluded.state IN (2, 3) AND (f.kept OR f.state = 4) THEN 4"
 		"     ELSE excluded.state END AS s FROM (SELECT f.state <> 5 AND excluded.scanned_at >= f.scanned_at"
 		"     AND NOT (excluded.state = 1 AND f.state IN (2, 4) AND excluded.signatures_at < f.signatures_at)"
 		"     AND NOT (excluded.state = 3 AND f.kept) AS newer) AS a) AS b)"
-		" RETURNING state", 10, file_hash(f->sha256, hash), number(size, (int64_t)f->size), f->type, number(code, f->state), f->found,
+		" RETURNING state", 11, file_hash(f->sha256, hash), number(size, (int64_t)f->size), f->type, number(code, f->state), f->found,
 		number(scanned, f->scanned_us), number(made, f->signatures_s), number(n, (int64_t)f->signatures_n), truth(f->kept),
-		truth(f->quarantined));
+		truth(f->quarantined), number(set, (int64_t)f->signatures_set));
 
 	return read_state(st, r, state);
 }

@@ -26,8 +26,8 @@ struct file_row {
 	enum file_state state;
 	const char *found;      /* signature, or why it is unscannable; "" */
 	int64_t scanned_us;
-	int64_t signatures_s;   /* when the newest signatures of that scan were made, and how many there were: the same two numbers are the */
-	uint64_t signatures_n;  /* same signatures. 0: not known */
+	int64_t signatures_s;   /* when the newest signatures of that scan were made, how many there were, and which: the same three numbers are */
+	uint64_t signatures_n, signatures_set; /* the same signatures. 0: not known */
 	bool kept, quarantined; /* where the content is */
 };
 
@@ -47,8 +47,8 @@ struct file_place {
 	int64_t scanned_us;
 	uint8_t sha256[SHA256_SIZE];
 };
-enum sql_status file_to_rescan(struct sql *db, struct arena *a, int64_t signatures_s, uint64_t signatures_n, const struct file_place *after,
-	struct file_row **out, struct err *e);
+enum sql_status file_to_rescan(struct sql *db, struct arena *a, int64_t signatures_s, uint64_t signatures_n, uint64_t signatures_set,
+	const struct file_place *after, struct file_row **out, struct err *e);
 /* Of these (n), those that are (quarantined false) kept, or else in the quarantine: known[i]. */
 enum sql_status file_known(struct sql *db, bool quarantined, const uint8_t (*sha256)[SHA256_SIZE], size_t n, bool *known, struct err *e);
 

@@ -189,6 +189,7 @@ note_result(struct file_row *f)
 	f->scanned_us = clock_wall_us();
 	f->signatures_s = s->signatures_s;
 	f->signatures_n = s->signatures_n;
+	f->signatures_set = s->signatures_set;
 	if (s->type[0])
 		f->type = s->type;
 	f->kept = f->quarantined = false; /* as it is in the database */
@@ -311,7 +312,7 @@ scanned(struct mail *m)
 		log_warning(NULL, "rescan-unscannable", "why=%s", s->text);
 		here->row->scanned_us = here->place.scanned_us;
 		here->row->signatures_s = 0;
-		here->row->signatures_n = 0;
+		here->row->signatures_n = here->row->signatures_set = 0;
 		/* fallthrough */
 	case SCAN_CLEAN:
 		put();
@@ -331,7 +332,7 @@ scanned(struct mail *m)
 struct looking {
 	struct aftercare *a;
 	int64_t signatures_s;
-	uint64_t signatures_n;
+	uint64_t signatures_n, signatures_set;
 	struct file_place place;
 	uint64_t size;
 };
@@ -340,7 +341,8 @@ static enum sql_status
 look_work(struct job *job, struct sql *db)
 {
 	struct looking *l = job->data;
-	enum sql_status st = file_to_rescan(db, l->a->arena, l->signatures_s, l->signatures_n, &l->place, &l->a->row, &job->err);
+	enum sql_status st = file_to_rescan(db, l->a->arena, l->signatures_s, l->signatures_n, l->signatures_set, &l->place, &l->a->row,
+		&job->err);
 
 	if (st == SQL_OK && l->a->row)
 		l->a->fd = vault_open(l->a->row->sha256, &l->size, &job->err);
@@ -390,7 +392,8 @@ step(struct timer *t)
 	here->began_ms = reactor_now_ms(reactor_current());
 	job = job_new(sizeof(*l));
 	l = job->data;
-	*l = (struct looking){ .a = here, .signatures_s = now.newest_s, .signatures_n = now.signatures, .place = here->place };
+	*l = (struct looking){ .a = here, .signatures_s = now.newest_s, .signatures_n = now.signatures, .signatures_set = now.set,
+		.place = here->place };
 	job->work = look_work;
 	job->done = looked;
 	pool_submit(job, (uint64_t)(uintptr_t)here);

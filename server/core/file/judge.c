@@ -457,7 +457,8 @@ is_retired(const struct scan *s)
 	struct scan_state now;
 
 	scanner_state(&now);
-	return now.generation && (s->signatures != now.generation || s->signatures_s != now.newest_s || s->signatures_n != now.signatures);
+	return now.generation && (s->signatures != now.generation || s->signatures_s != now.newest_s || s->signatures_n != now.signatures ||
+		s->signatures_set != now.set);
 }
 
 static void
@@ -484,6 +485,7 @@ scanned(struct mail *m)
 	g->row.found = g->scan.verdict == SCAN_CLEAN ? "" : g->scan.text;
 	g->row.scanned_us = clock_wall_us();
 	g->row.signatures_n = g->scan.signatures_n;
+	g->row.signatures_set = g->scan.signatures_set;
 	g->row.signatures_s = g->scan.signatures_s;
 	judge_content(g);
 }
@@ -520,7 +522,7 @@ is_still_true(const struct file_row *row)
 		return true;
 	scanner_state(&now);
 	return (row->state == FILE_CLEAN || (row->state != FILE_UNSCANNABLE && row->quarantined)) && now.generation && now.newest_s &&
-		row->signatures_s == now.newest_s && row->signatures_n == now.signatures;
+		row->signatures_s == now.newest_s && row->signatures_n == now.signatures && row->signatures_set == now.set;
 }
 
 static void

@@ -69,6 +69,7 @@ scanner_submit(struct scan *s)
 	s->signatures = signatures.generation;
 	s->signatures_s = signatures.newest_s;
 	s->signatures_n = signatures.signatures;
+	s->signatures_set = signatures.set;
 	if (changes)
 		signatures.generation++, signatures.newest_s++;
 	changes = false;
@@ -285,7 +286,7 @@ test_same_content_is_scanned_once(void **state)
 	assert_int_equal(scans, 1);
 	assert_true(b.j.event > a.j.event);
 	/* But not by signatures that have not seen it. */
-	signatures.signatures++;
+	signatures.set++;
 	assert_int_equal(judge(&c, "twice", "two.png", NULL), JUDGE_PASS);
 	assert_int_equal(scans, 2);
 	trial_end(&a);
