@@ -107,6 +107,7 @@ struct hook {
 	bool passed_on;               /* hook_passed_on */
 	struct stanza *replacement;   /* hook_replace */
 	struct hook_chain *chain;     /* the core's */
+	size_t listener;              /* the core's: which of the stage's runs */
 	struct session *given_only;   /* the core's: module_was_given */
 	int given_lowest;
 	bool holding;                 /* the core's: module_place_hold */

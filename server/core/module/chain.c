@@ -205,6 +205,30 @@ chain_answer(const struct packet *p, struct hook *h, enum hook_verdict v)
 
 static void launch(struct hook_chain *c);
 
+static void
+tell_verdict(struct hook_chain *c, struct hook *h, enum hook_verdict v)
+{
+	chain_tell_fn fn = c->tell;
+
+	c->tell = NULL;
+	fn(c->tell_arg, h, v);
+	c->h.reply = NULL;
+	c->h.replacement = h->replacement;
+}
+
+/* The server stops: what it waited for does not come. */
+static void
+give_up(struct hook_chain *c)
+{
+	struct hook h = c->h;
+
+	atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
+	h.error = XERROR_NONE;
+	if (c->tell)
+		tell_verdict(c, &h, HOOK_REJECT);
+	chain_free(c);
+}
+
 /* The session may have ended, and another may have its resource by now: that one did not ask. */
 static struct session *
 still_bound(const struct hook_chain *c)
@@ -230,9 +254,11 @@ proceed(struct hook_chain *c, bool ok, const struct stanza *answer)
 	if (h.replacement)
 		h.stanza = h.replacement;
 	c->h.reply = c->h.replacement = NULL; /* h has them */
-	v = modules_settle(&h, c->then(&h, c->data, ok), true);
+	/* What hook_aside has begun is about a stanza, too, but nobody waits for it. */
+	v = modules_settle(&h, c->then(&h, c->data, ok), c->p || c->tell);
 	assert(v != HOOK_WAIT || c->step != STEP_NONE);
 	c->h.module = h.module;
+	c->h.listener = h.listener;
 	c->h.record_id = h.record_id;
 	c->h.reply = h.reply;
 	c->h.replacement = h.replacement;
@@ -249,12 +275,8 @@ proceed(struct hook_chain *c, bool ok, const struct stanza *answer)
 		if (l)
 			lane_release(l);
 	}
-	if (v != HOOK_WAIT && c->tell) {
-		c->tell(c->tell_arg, &h, v);
-		c->tell = NULL;
-		c->h.reply = NULL;
-		c->h.replacement = h.replacement;
-	}
+	if (v != HOOK_WAIT && c->tell)
+		tell_verdict(c, &h, v);
 	if (c->step != STEP_NONE)
 		launch(c);
 	else
@@ -326,10 +348,7 @@ answered(void *arg, const struct stanza *answer)
 static void
 abandoned(void *arg)
 {
-	struct hook_chain *c = arg;
-
-	atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
-	chain_free(c);
+	give_up(arg);
 }
 
 static void
@@ -432,8 +451,7 @@ chain_home_stop(void)
 		struct hook_chain *c = LIST_ENTRY(l, struct hook_chain, sleeping);
 
 		timer_clear(&c->timer);
-		atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
-		chain_free(c);
+		give_up(c);
 	}
 }
 

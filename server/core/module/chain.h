@@ -17,7 +17,7 @@ struct session;
  * verdict (v is HOOK_WAIT), and `s` the session whose lane is held, or NULL; else it runs by itself. h->chain is NULL then. */
 void chain_start(struct hook *h, enum hook_verdict v, struct packet *p, struct session *s);
 /* The same for somebody else who waits (HOOK_WAIT): told the verdict once, with the reply, which is theirs, and with what the stanza has been
- * replaced by, which they may take (NULL is left in its place). */
+ * replaced by, which they may take (NULL is left in its place). HOOK_REJECT without an error: the server stops, and there will be no verdict. */
 typedef void (*chain_tell_fn)(void *arg, struct hook *h, enum hook_verdict v);
 void chain_start_for(struct hook *h, chain_tell_fn tell, void *arg);
 /* A step of a kind that chain.c does not know: begin(c, arg) when the hook has returned; chain_step_done later, once, on the same home.
@@ -34,7 +34,7 @@ void chain_answer(const struct packet *p, struct hook *h, enum hook_verdict v);
 void chain_refuse(const struct packet *p, const struct hook *h);
 /* In this process: main waits for 0 when it stops. Those that wait for somebody's answer are not counted. */
 unsigned chain_total(void);
-/* The timers of a home end without a call. */
+/* The timers of a home end without a call of their continuations; whoever waits is told (chain_start_for). */
 void chain_home_stop(void);
 
 #endif

@@ -377,6 +377,7 @@ modules_run(struct hook *h, struct user *u)
 		if (s->picks && !is_wanted(&t, h->stanza, s->list[i].wants))
 			continue;
 		h->module = s->list[i].module;
+		h->listener = i;
 		v = s->list[i].fn(h);
 		if (v == HOOK_WAIT && !may_wait(h->stage))
 			v = HOOK_NEXT;
@@ -387,23 +388,19 @@ modules_run(struct hook *h, struct user *u)
 	return v;
 }
 
-/* Those behind h->module, in a stage of those that may wait. */
+/* Those behind the one that has waited, in a stage of those that may wait. */
 static enum hook_verdict
 run_rest(struct hook *h)
 {
 	const struct stage *s = &stages[h->stage];
 	struct traits t = { .kinds = OTHER };
 	enum hook_verdict v = HOOK_NEXT;
-	size_t i = 0;
 
-	while (i < s->n && s->list[i].module != h->module)
-		i++;
-	while (i < s->n && s->list[i].module == h->module)
-		i++;
-	for (; i < s->n && v == HOOK_NEXT; i++) {
+	for (size_t i = h->listener + 1; i < s->n && v == HOOK_NEXT; i++) {
 		if (s->picks && !is_wanted(&t, h->stanza, s->list[i].wants))
 			continue;
 		h->module = s->list[i].module;
+		h->listener = i;
 		v = s->list[i].fn(h);
 	}
 	return v;

@@ -24,7 +24,7 @@ bool modules_want(enum hook_stage stage);
 enum hook_verdict modules_run(struct hook *h, struct user *u);
 
 /* What the verdict of a stage means to its caller: in HOOK_DISCO_*, NEXT is a complete answer, or a node that nobody knows.
- * `waited`: the module said so after it had waited, and those behind it (HOOK_DISCO_*, HOOK_SEND_CHECK) have not been asked yet. */
+ * `waited`: a listener said so after somebody had waited for it, and those behind it (HOOK_DISCO_*, HOOK_SEND_CHECK) have not been asked yet. */
 enum hook_verdict modules_settle(struct hook *h, enum hook_verdict v, bool waited);
 
 const char *modules_name(const struct module *m);

@@ -346,7 +346,7 @@ decide(struct entry *e, struct hook *h, enum hook_verdict v)
 {
 	struct packet *p = e->p;
 
-	if (v == HOOK_REJECT)
+	if (v == HOOK_REJECT && h->error != XERROR_NONE)
 		chain_refuse(p, h);
 	if (v == HOOK_HANDLED && h->reply)
 		router_reply(packet_new(h->reply, p->to, p->from));
@@ -436,6 +436,22 @@ check_rest(struct lane *l)
 	uncheck_done(l);
 }
 
+/* The server stops: nobody is asked any more, and nobody can be told. Their sender has had no acknowledgement. */
+static void
+give_up_rest(struct lane *l)
+{
+	LIST_EACH(i, &l->entries) {
+		struct entry *e = LIST_ENTRY(i, struct entry, link);
+
+		if (e->state != ENTRY_UNCHECKED)
+			continue;
+		l->unchecked--;
+		e->state = ENTRY_DONE;
+		set_barrier(e);
+	}
+	uncheck_done(l);
+}
+
 static void
 checked(void *arg, struct hook *h, enum hook_verdict v)
 {
@@ -445,7 +461,10 @@ checked(void *arg, struct hook *h, enum hook_verdict v)
 	l->checking--;
 	decide(e, h, v);
 	set_barrier(e);
-	check_rest(l);
+	if (v == HOOK_REJECT && h->error == XERROR_NONE)
+		give_up_rest(l);
+	else
+		check_rest(l);
 	run(l);
 	unref(l);
 }

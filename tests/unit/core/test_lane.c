@@ -6,6 +6,7 @@
 
 #include "lib/testcert.h"
 #include "core/host.h"
+#include "core/module/chain.h"
 #include "core/route/lane.h"
 #include "module_service.h"
 #include "store/record.h"
@@ -84,16 +85,35 @@ goes_on(struct hook *h, void *data, bool ok)
 }
 
 static enum hook_verdict
+wait_for_it(struct hook *h, void *data, bool ok)
+{
+	unsigned *i = arena_zalloc(hook_memory(h), sizeof(*i));
+
+	(void)data, (void)ok;
+	*i = nslow++;
+	if (elem_child(h->stanza->root, NULL, "asleep"))
+		return hook_after(h, 3600000, i, goes_on);
+	return hook_park(h, &slow[*i].parked, i, goes_on);
+}
+
+static enum hook_verdict
 slow_check(struct hook *h)
 {
-	unsigned *i;
-
 	buf_addf(&ask_sent, "[check %s%s]", elem_get(h->stanza->root, "id"), h->account ? "" : " of nobody");
-	if (!elem_child(h->stanza->root, NULL, "slow"))
+	if (elem_child(h->stanza->root, NULL, "aside"))
+		hook_aside(h, wait_for_it, NULL);
+	if (!elem_child(h->stanza->root, NULL, "slow") && !elem_child(h->stanza->root, NULL, "asleep"))
 		return HOOK_NEXT;
-	i = arena_zalloc(hook_memory(h), sizeof(*i));
-	*i = nslow++;
-	return hook_park(h, &slow[*i].parked, i, goes_on);
+	return wait_for_it(h, NULL, true);
+}
+
+/* Of the same module. */
+static enum hook_verdict
+second_check(struct hook *h)
+{
+	if (elem_child(h->stanza->root, NULL, "twice"))
+		buf_addf(&ask_sent, "[second %s]", elem_get(h->stanza->root, "id"));
+	return HOOK_NEXT;
 }
 
 static enum hook_verdict
@@ -109,7 +129,8 @@ behind_check(struct hook *h)
 static int
 slow_attach(struct module *m)
 {
-	return module_on(m, HOOK_SEND_CHECK, slow_check);
+	module_on(m, HOOK_SEND_CHECK, slow_check);
+	return module_on(m, HOOK_SEND_CHECK, second_check);
 }
 
 static int
@@ -421,6 +442,41 @@ a_lane_is_full_with_what_waits(void **state)
 	turn(orphan, NULL);
 }
 
+static void
+only_the_listener_that_waited_is_not_asked_again(void **state)
+{
+	(void)state;
+	begin(open_foreign);
+	push(MESSAGE("1", "<slow/><twice/>"));
+	assert_string_equal(wake(0, HOOK_NEXT), "[second 1][behind 1][record 1]");
+	assert_string_equal(push(MESSAGE("2", "<aside/>")), "[check 2 of nobody][behind 2][record 2]");
+	assert_string_equal(wake(1, HOOK_NEXT), "");
+	commit();
+	commit();
+	assert_int_equal(lane_total(), 0);
+	turn(orphan, NULL);
+}
+
+static void
+stop_chains(void *arg)
+{
+	(void)arg;
+	chain_home_stop();
+}
+
+static void
+what_waits_when_the_server_stops_goes_nowhere(void **state)
+{
+	(void)state;
+	begin(open_foreign);
+	push(MESSAGE("1", "<asleep/>"));
+	assert_string_equal(push(MESSAGE("2", "")), "");
+	assert_string_equal(turn(stop_chains, NULL), "");
+	assert_int_equal(lane_total(), 0);
+	assert_int_equal(chain_total(), 0);
+	turn(orphan, NULL);
+}
+
 /* capulet.lit is ours. */
 static void
 start_host(void)
@@ -471,6 +527,8 @@ main(void)
 		cmocka_unit_test(questions_to_us_pass_but_change_nothing_for_what_is_before_them),
 		cmocka_unit_test(an_orphan_ends_its_business_under_its_owners_policy),
 		cmocka_unit_test(a_lane_is_full_with_what_waits),
+		cmocka_unit_test(only_the_listener_that_waited_is_not_asked_again),
+		cmocka_unit_test(what_waits_when_the_server_stops_goes_nowhere),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
