@@ -23,6 +23,7 @@
 #define NS_T_IBB "urn:xmpp:jingle:transports:ibb:"
 #define NS_T_S5B "urn:xmpp:jingle:transports:s5b:"
 #define CONTENTS 16 /* files in one session */
+#define SID_MAX 1024
 
 struct content {
 	struct list link;
@@ -606,8 +607,11 @@ jingle_said(struct hook *h, struct transfers *t, enum side from, const struct el
 	struct jingle *j;
 	bool offers;
 
-	if (!action || !sid || strlen(sid) > 1024 || (from == PEER && !module_session(h, h->to)))
+	if (from == PEER && !module_session(h, h->to))
 		return HOOK_NEXT;
+	/* Some clients go on without them, and what we cannot name we cannot see. */
+	if (!action || !sid || strlen(sid) > SID_MAX)
+		return hook_reject(h, XERROR_BAD_REQUEST, "<jingle/> needs an action and a sid, which may not be longer than 1024 bytes");
 	j = session_of(h, t, from, jingle);
 	offers = !strcmp(action, "session-initiate") || !strcmp(action, "content-add") || !strcmp(action, "transport-replace");
 	for (const struct elem *c = elem_child(jingle, NS_JINGLE, "content"); c; c = elem_next(c, NS_JINGLE, "content")) {

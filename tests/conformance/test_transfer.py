@@ -962,6 +962,16 @@ def test_jingle_unseen(t):
     j_say(juliet, romeo, 'session-terminate', 'call', '<reason><busy/></reason>')
 
 
+def test_jingle_malformed(t):
+    """XEP-0166 §7.1, P5: no action, no sid, or one that nobody can keep: bad-request, whatever is in it"""
+    romeo, juliet = t.online(), t.online()
+    offer = j_content(ICE, j_file(5))
+    for action, sid in (('session-initiate', None), (None, 'm1'), ('session-initiate', 'm' * 1025), ('transport-info', 'm' * 1025)):
+        r = romeo.iq('set', jingle(action, sid, offer), juliet.jid)
+        assert r.get('type') == 'error' and r.condition() == 'bad-request', r
+    quiet(t, juliet)
+
+
 def test_jingle_parts(t):
     """XEP-0234 §6.3, P5: a part of a file cannot be scanned: whoever offers one is told so"""
     romeo, juliet = t.online(), t.online()
