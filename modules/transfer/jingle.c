@@ -3,6 +3,8 @@
  *
  * What is neither a call (XEP-0167) nor known to us is treated as a file: only transports that we see are let through for it. A content that
  * names no application (transport-replace, transport-info) is what its session says it is.
+ *
+ * There are clients that read elements by their names and do not look at namespaces: so do we, wherever something could be hidden by another one.
  */
 #include "jingle.h"
 
@@ -207,7 +209,7 @@ refuse(struct hook *h, enum side from, const struct elem *jingle, const char *co
 	acknowledge(h, from);
 	e = say_begin(&st, add ? "content-reject" : replace ? "transport-reject" : "session-terminate", elem_get(jingle, "sid"));
 	if (add || replace)
-		for (const struct elem *c = elem_child(jingle, NS_JINGLE, "content"); c; c = elem_next(c, NS_JINGLE, "content"))
+		for (const struct elem *c = elem_child(jingle, NULL, "content"); c; c = elem_next(c, NULL, "content"))
 			elem_add_copy(st, e, c);
 	add_reason(st, e, condition, text);
 	say_back(h, from, st);
@@ -290,7 +292,7 @@ is_seen(const struct elem *transport)
 bool
 jingle_is_about_files(const struct elem *jingle)
 {
-	for (const struct elem *c = elem_child(jingle, NS_JINGLE, "content"); c; c = elem_next(c, NS_JINGLE, "content"))
+	for (const struct elem *c = elem_child(jingle, NULL, "content"); c; c = elem_next(c, NULL, "content"))
 		if (elem_child(c, NULL, "description") ? !is_call(c) : elem_child(c, NULL, "transport") && is_seen(elem_child(c, NULL, "transport")))
 			return true;
 	return false;
@@ -380,7 +382,7 @@ purge(struct elem *jingle)
 {
 	bool changed = false;
 
-	for (struct elem *c = elem_child(jingle, NS_JINGLE, "content"); c; c = elem_next(c, NS_JINGLE, "content"))
+	for (struct elem *c = elem_child(jingle, NULL, "content"); c; c = elem_next(c, NULL, "content"))
 		for (struct elem *e = elem_first(c); e; e = elem_next(e, NULL, NULL)) {
 			struct elem *file = begins(e->ns, NS_FILE) ? elem_child(e, NULL, "file") : NULL;
 
@@ -498,13 +500,13 @@ offered(struct hook *h, struct transfers *t, enum side from, const struct elem *
 	const char *text = NULL;
 	bool closed, files = false;
 
-	for (const struct elem *c = elem_child(jingle, NS_JINGLE, "content"); c; c = elem_next(c, NS_JINGLE, "content"))
+	for (const struct elem *c = elem_child(jingle, NULL, "content"); c; c = elem_next(c, NULL, "content"))
 		files |= !is_call(c) && elem_child(c, NULL, "description");
 	if (files && !j)
 		j = session_new(h, t, from, elem_get(jingle, "sid"));
 	if (files && !j)
 		return refuse(h, from, jingle, "failed-application", "too many sessions are open");
-	for (const struct elem *c = elem_child(jingle, NS_JINGLE, "content"); j && c; c = elem_next(c, NS_JINGLE, "content")) {
+	for (const struct elem *c = elem_child(jingle, NULL, "content"); j && c; c = elem_next(c, NULL, "content")) {
 		struct content *noted;
 
 		if (is_call(c))
@@ -524,7 +526,7 @@ offered(struct hook *h, struct transfers *t, enum side from, const struct elem *
 static bool
 is_success(const struct elem *jingle)
 {
-	const struct elem *reason = elem_child(jingle, NS_JINGLE, "reason");
+	const struct elem *reason = elem_child(jingle, NULL, "reason");
 
 	return reason && elem_child(reason, NULL, "success");
 }
@@ -614,7 +616,7 @@ jingle_said(struct hook *h, struct transfers *t, enum side from, const struct el
 		return hook_reject(h, XERROR_BAD_REQUEST, "<jingle/> needs an action and a sid, which may not be longer than 1024 bytes");
 	j = session_of(h, t, from, jingle);
 	offers = !strcmp(action, "session-initiate") || !strcmp(action, "content-add") || !strcmp(action, "transport-replace");
-	for (const struct elem *c = elem_child(jingle, NS_JINGLE, "content"); c; c = elem_next(c, NS_JINGLE, "content")) {
+	for (const struct elem *c = elem_child(jingle, NULL, "content"); c; c = elem_next(c, NULL, "content")) {
 		if (offers && goes_unseen(j, c))
 			return refuse(h, from, jingle, "unsupported-transports", "files pass through this server, where they are scanned");
 		if (goes_unseen(j, c))

@@ -1029,6 +1029,13 @@ def test_jingle_hidden(t):
     for inner in (j_file(5) + j_ibb('h1') + ICE, j_file(5) + ICE + j_ibb('h2'), rtp + j_file(5) + ICE, j_file(5) + rtp + ICE):
         j, reason = j_refused(romeo, juliet, jingle('session-initiate', unique('j'), j_content(inner)))
         assert reason == 'unsupported-transports', j
+    # Nor does a namespace.
+    j, reason = j_refused(romeo, juliet, jingle('session-initiate', unique('j'), j_content(
+        ICE, j_file(5)).replace('<content ', "<content xmlns='urn:example:x' ")))
+    assert reason == 'unsupported-transports', j
+    j = j_say(romeo, juliet, 'session-initiate', unique('j'), j_content(
+        j_s5b('h6', 'direct'), j_file(5)).replace('<content ', "<content xmlns='urn:example:x' "))
+    assert [x for x in j.all() if x.name == 'content'] and 'candidate' not in str(j), j
     sid = unique('j')
     j = j_say(romeo, juliet, 'session-initiate', sid, j_content(j_file(5) + j_ibb('h3') + j_s5b('h4', 'direct') + j_s5b('h5', 'proxy')))
     assert not [x for x in j.find('content').all('transport') if x.all()], j
