@@ -130,6 +130,24 @@ jingle_forget_old(struct transfers *t, int64_t before_ms)
 	}
 }
 
+/* Of those that have no stream, the one that has been silent for the longest. */
+static bool
+forget_oldest(struct transfers *t)
+{
+	struct jingle *oldest = NULL;
+
+	LIST_EACH(l, &t->sessions) {
+		struct jingle *j = LIST_ENTRY(l, struct jingle, link);
+
+		if ((!oldest || j->active_ms < oldest->active_ms) && !has_stream(t, j))
+			oldest = j;
+	}
+	if (!oldest)
+		return false;
+	jingle_free(t, oldest);
+	return true;
+}
+
 static struct content *
 content_find(const struct jingle *j, const char *name)
 {
@@ -298,9 +316,10 @@ jingle_is_about_files(const struct elem *jingle)
 	return false;
 }
 
-/* Is this content something else than a call, and does it go by a way that we do not see? */
+/* Is this content something else than a call, and does it go by a way that we do not see? One without a description is what its session says
+ * it is; with a new way nobody relies on that we still know. */
 static bool
-goes_unseen(const struct jingle *j, const struct elem *content)
+goes_unseen(const struct jingle *j, const struct elem *content, bool replaces)
 {
 	const struct elem *t = elem_child(content, NULL, "transport");
 
@@ -308,7 +327,7 @@ goes_unseen(const struct jingle *j, const struct elem *content)
 		t = elem_next(t, NULL, "transport");
 	if (!t || is_call(content))
 		return false;
-	return elem_child(content, NULL, "description") || (j && content_find(j, elem_get(content, "name")));
+	return replaces || elem_child(content, NULL, "description") || (j && content_find(j, elem_get(content, "name")));
 }
 
 static void
@@ -427,10 +446,8 @@ session_new(struct hook *h, struct transfers *t, enum side from, const char *sid
 {
 	struct jingle *j;
 
-	/* Bounded as streams are; the oldest that has none goes. */
-	if (t->nsessions >= module_limits()->file_transfers * 8)
-		jingle_forget_old(t, clock_mono_ms());
-	if (t->nsessions >= module_limits()->file_transfers * 8)
+	/* Bounded as streams are. */
+	if (t->nsessions >= module_limits()->file_transfers * 8 && !forget_oldest(t))
 		return NULL;
 	j = NEW(struct jingle);
 	j->own = jid_ref((struct jid *)(from == OWN ? h->from : h->to));
@@ -512,6 +529,8 @@ offered(struct hook *h, struct transfers *t, enum side from, const struct elem *
 		if (is_call(c))
 			continue;
 		note_content(h, j, from, c, &noted);
+		if (!noted && elem_child(c, NULL, "description"))
+			return refuse(h, from, jingle, "failed-application", "every file needs a name of its own, and a session has sixteen at most");
 		if (!noted)
 			continue;
 		if (!offer_is_allowed(h, from, noted->file.sender == from, noted->file.size, noted->file.type, &text, &closed) ||
@@ -607,7 +626,7 @@ jingle_said(struct hook *h, struct transfers *t, enum side from, const struct el
 {
 	const char *action = elem_get(jingle, "action"), *sid = elem_get(jingle, "sid");
 	struct jingle *j;
-	bool offers;
+	bool offers, replaces;
 
 	if (from == PEER && !module_session(h, h->to))
 		return HOOK_NEXT;
@@ -615,11 +634,12 @@ jingle_said(struct hook *h, struct transfers *t, enum side from, const struct el
 	if (!action || !sid || strlen(sid) > SID_MAX)
 		return hook_reject(h, XERROR_BAD_REQUEST, "<jingle/> needs an action and a sid, which may not be longer than 1024 bytes");
 	j = session_of(h, t, from, jingle);
-	offers = !strcmp(action, "session-initiate") || !strcmp(action, "content-add") || !strcmp(action, "transport-replace");
+	replaces = !strcmp(action, "transport-replace");
+	offers = replaces || !strcmp(action, "session-initiate") || !strcmp(action, "content-add");
 	for (const struct elem *c = elem_child(jingle, NULL, "content"); c; c = elem_next(c, NULL, "content")) {
-		if (offers && goes_unseen(j, c))
+		if (offers && goes_unseen(j, c, replaces))
 			return refuse(h, from, jingle, "unsupported-transports", "files pass through this server, where they are scanned");
-		if (goes_unseen(j, c))
+		if (goes_unseen(j, c, false))
 			return hook_reject(h, XERROR_NOT_ACCEPTABLE, "files pass through this server, where they are scanned");
 		if (offers && is_part(c))
 			return refuse(h, from, jingle, "failed-application", "parts of files cannot be scanned: send it whole");

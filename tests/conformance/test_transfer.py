@@ -954,6 +954,9 @@ def test_jingle_unseen(t):
     j, reason = j_refused(juliet, romeo, jingle('content-add', sid, j_content(ICE, j_file(7), name='more')), 'content-reject')
     assert reason == 'unsupported-transports' and j.find('content').get('name') == 'more', j
     assert romeo.iq('set', jingle('transport-info', sid, j_content(ICE)), juliet.jid).condition() == 'not-acceptable'
+    # Whether the server knows of the session or not.
+    _, reason = j_refused(romeo, juliet, jingle('transport-replace', unique('j'), j_content(ICE, name='what')), 'transport-reject')
+    assert reason == 'unsupported-transports', reason
     quiet(t, juliet)
     call = "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/>"
     j = j_say(romeo, juliet, 'session-initiate', 'call', j_content(ICE, call))
@@ -969,6 +972,16 @@ def test_jingle_malformed(t):
     for action, sid in (('session-initiate', None), (None, 'm1'), ('session-initiate', 'm' * 1025), ('transport-info', 'm' * 1025)):
         r = romeo.iq('set', jingle(action, sid, offer), juliet.jid)
         assert r.get('type') == 'error' and r.condition() == 'bad-request', r
+    quiet(t, juliet)
+
+
+def test_jingle_unnamed(t):
+    """P5: a file without a name, and more of them than the server keeps in mind, could get another way later: refused"""
+    romeo, juliet = t.online(), t.online()
+    many = ''.join(j_content(j_s5b(unique('n')), j_file(5), name='f%d' % i) for i in range(17))
+    for inner in (j_content(j_ibb('n1'), j_file(5)).replace(" name='a-file-offer'", '', 1), many):
+        j, reason = j_refused(romeo, juliet, jingle('session-initiate', unique('j'), inner))
+        assert reason == 'failed-application', j
     quiet(t, juliet)
 
 
