@@ -234,6 +234,30 @@ refuse(struct hook *h, enum side from, const struct elem *jingle, const char *co
 	return HOOK_HANDLED;
 }
 
+/* Its sender thinks that all is there, but it has not been given yet. */
+static bool
+is_on_its_way(const struct stream *s, enum side from, bool success)
+{
+	const struct flow *f = &s->flow[from];
+
+	if (s->state != STREAM_OPEN || s->file.sender != from || !stream_minds(s, from))
+		return false;
+	return f->state == FLOW_JUDGE || f->state == FLOW_GIVE || (f->state == FLOW_COLLECT && f->spool && success);
+}
+
+/* Of a session that has been ended: another file that its end waits for. */
+static bool
+waits_for_another(const struct jingle *j, const struct stream *than)
+{
+	LIST_EACH(l, &than->of->streams) {
+		const struct stream *s = LIST_ENTRY(l, struct stream, link);
+
+		if (s != than && of_stream(s) == j && is_on_its_way(s, j->last_from, true))
+			return true;
+	}
+	return false;
+}
+
 void
 jingle_given(struct hook *h, struct stream *s)
 {
@@ -242,7 +266,7 @@ jingle_given(struct hook *h, struct stream *s)
 	struct stanza *st;
 	enum side to;
 
-	if (!j || !j->last)
+	if (!j || !j->last || waits_for_another(j, s))
 		return;
 	/* It was acknowledged when it came: the answer is ours. */
 	transfer_id(id);
@@ -259,7 +283,7 @@ jingle_failed(struct hook *h, struct stream *s, const char *text)
 {
 	struct jingle *j = of_stream(s);
 	struct content *c = j ? content_find(j, s->file.content) : NULL;
-	bool last = j && j->n < 2, ended[2] = { false, false };
+	bool last = j && (j->n < 2 || (j->last && !waits_for_another(j, s))), ended[2] = { false, false };
 
 	if (!j)
 		return;
@@ -550,17 +574,6 @@ is_success(const struct elem *jingle)
 	return reason && elem_child(reason, NULL, "success");
 }
 
-/* Its sender thinks that all is there, but it has not been given yet. */
-static bool
-is_on_its_way(struct stream *s, enum side from, bool success)
-{
-	const struct flow *f = &s->flow[from];
-
-	if (s->state != STREAM_OPEN || s->file.sender != from || !stream_minds(s, from))
-		return false;
-	return f->state == FLOW_JUDGE || f->state == FLOW_GIVE || (f->state == FLOW_COLLECT && f->spool && success);
-}
-
 static enum hook_verdict
 terminated(struct hook *h, struct transfers *t, enum side from, const struct elem *jingle, struct jingle *j)
 {
@@ -595,7 +608,6 @@ terminated(struct hook *h, struct transfers *t, enum side from, const struct ele
 		if (of_stream(s) == j && s->flow[from].state == FLOW_COLLECT && is_on_its_way(s, from, true)) {
 			s->closed[from] = true;
 			give_judge(h, s, from);
-			break;
 		}
 	}
 	return HOOK_HANDLED;

@@ -897,6 +897,29 @@ def test_jingle_sender_terminates(t):
     quiet(t, romeo, juliet)
 
 
+def test_jingle_sender_terminates_several(t):
+    """XEP-0166 §6.7, XEP-0234 §6.2: … when all of its files were given, closed or not"""
+    romeo, juliet = t.online(), t.online()
+    sid, a, b, content = unique('j'), unique('ibb'), unique('ibb'), text_of(100)
+    both = j_content(j_ibb(a), j_file(name='a.txt'), 'a') + j_content(j_ibb(b), j_file(name='b.txt'), 'b')
+    j_say(romeo, juliet, 'session-initiate', sid, both)
+    j_say(juliet, romeo, 'session-accept', sid, both)
+    for ibb in (a, b):
+        opened(romeo, juliet, sid=ibb)
+        send(romeo, juliet, ibb, content)
+    assert romeo.iq('set', jingle('session-terminate', sid, '<reason><success/></reason>'), juliet.jid).get('type') == 'result'
+    got = {a: [], b: []}
+    while min(len(x) for x in got.values()) < 2:
+        iq = juliet.expect(lambda e: e.name == 'iq' and e.get('type') == 'set', 'a piece or an end')
+        x = iq.all()[0]
+        assert x.ns == IBB, 'the session was ended before all was given: %s' % iq
+        got[x.get('sid')].append(x.name if x.name == 'close' else base64.b64decode(x.text()))
+        answer(juliet, iq)
+    assert all(x == [content, 'close'] for x in got.values()), got
+    assert j_expect(juliet, 'session-terminate').find('reason', 'success') is not None
+    quiet(t, romeo, juliet)
+
+
 def test_jingle_cancelled(t):
     """XEP-0234 §6.4: either party aborts: nothing is given"""
     romeo, juliet = t.online(), t.online()
