@@ -207,11 +207,29 @@ stream_error(struct hook *h, const struct stream *s, enum side to, const char *i
 	stanza_unref(asked);
 }
 
+/* Without the digits. */
+static char prefix[TRANSFER_ID_SIZE];
+
+void
+transfer_id_begin(void)
+{
+	memcpy(prefix, TRANSFER_ID, sizeof(TRANSFER_ID));
+	crypt_random_hex(prefix + strlen(TRANSFER_ID), TRANSFER_ID_RUN / 2);
+}
+
 void
 transfer_id(char id[TRANSFER_ID_SIZE])
 {
-	memcpy(id, TRANSFER_ID, sizeof(TRANSFER_ID));
-	crypt_random_hex(id + strlen(TRANSFER_ID), 12);
+	memcpy(id, prefix, strlen(prefix));
+	crypt_random_hex(id + strlen(prefix), TRANSFER_ID_DIGITS / 2);
+}
+
+bool
+transfer_id_is_ours(const char *id)
+{
+	size_t n = strlen(prefix);
+
+	return !strncmp(id, prefix, n) && strspn(id + n, "0123456789abcdef") == TRANSFER_ID_DIGITS && !id[n + TRANSFER_ID_DIGITS];
 }
 
 struct stanza *

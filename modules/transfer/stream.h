@@ -24,9 +24,12 @@ other_side(enum side s)
 	return s == PEER ? OWN : PEER;
 }
 
-/* Ids of what we send in somebody's name: this and random digits. An answer with such an id is ours. */
+/* Ids of what we send in somebody's name: this, random digits of this run of the server, and random digits. An answer with such an id is
+ * ours; one with a client's own id is not, whatever that begins with. */
 #define TRANSFER_ID "transfer-"
-#define TRANSFER_ID_SIZE (sizeof(TRANSFER_ID) + 24)
+#define TRANSFER_ID_RUN 8
+#define TRANSFER_ID_DIGITS 24
+#define TRANSFER_ID_SIZE (sizeof(TRANSFER_ID) + TRANSFER_ID_RUN + TRANSFER_ID_DIGITS)
 
 enum flow_state {
 	FLOW_COLLECT, /* its sender sends */
@@ -123,7 +126,10 @@ stream_minds(const struct stream *s, enum side sender)
 void stream_say(struct hook *h, const struct stream *s, enum side to, struct stanza *st);
 void stream_result(struct hook *h, const struct stream *s, enum side to, const char *id);
 void stream_error(struct hook *h, const struct stream *s, enum side to, const char *id, enum xerror e, const char *type, const char *text);
+/* Before the first of them is made. */
+void transfer_id_begin(void);
 void transfer_id(char id[TRANSFER_ID_SIZE]);
+bool transfer_id_is_ours(const char *id);
 /* An IQ of type set with an id of ours, which is written to `id` when that is not NULL. */
 struct stanza *stream_question(char id[TRANSFER_ID_SIZE]);
 /* <close/>, whose answer goes to nobody. */

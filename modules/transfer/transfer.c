@@ -123,7 +123,7 @@ is_ours(const struct stanza *st)
 {
 	const char *id = elem_get(st->root, "id");
 
-	return id && !strncmp(id, TRANSFER_ID, strlen(TRANSFER_ID));
+	return id && transfer_id_is_ours(id);
 }
 
 /* To what we have said in somebody's name. A message that comes back is as good as an answer. */
@@ -346,6 +346,7 @@ attach(struct module *m)
 {
 	static const struct module_account kept = { NULL, NULL, transfers_free };
 
+	transfer_id_begin();
 	module_keep(m, &kept);
 	module_on(m, HOOK_SEND_CHECK, on_send);
 	module_on(m, HOOK_RECV_CHECK, on_receive);

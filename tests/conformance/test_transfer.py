@@ -1089,6 +1089,23 @@ def test_data_in_answers(t):
     assert not juliet.heard_any(lambda e: IBB in str(e)), juliet.heard
 
 
+def test_ids_of_clients(t):
+    """RFC 6120 §8.2.3: an answer reaches who has asked, also when the id of the question looks like one of the server's"""
+    romeo, juliet = t.online(), t.online()
+    sid = opened(romeo, juliet)
+    send(romeo, juliet, sid, b'x')
+    id = close(romeo, juliet, sid)
+    iq = juliet.expect(lambda e: e.name == 'iq' and e.get('type') == 'set' and e.all(ns=IBB))
+    ours = iq.get('id')
+    for theirs in ('transfer-1', ours[:-1], ours + '0', ours[:-1] + 'g', 'transfer-' + '0' * (len(ours) - 9)):
+        romeo.stanza("<iq type='get' id='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>" % (theirs, juliet.jid))
+        answer(juliet, juliet.expect(lambda e: e.get('id') == theirs))
+        result_of(romeo, theirs)
+    answer(juliet, iq)
+    result_of(romeo, id)
+    answer(juliet, request(juliet, IBB, 'close', sid=sid))
+
+
 @alone(limits__sm_queue_stanzas=10)
 def test_session_ends_while_given(t):
     """A session that takes nothing more and ends in the middle of what it is given: the server goes on"""
