@@ -188,6 +188,8 @@ collect(struct hook *h, const struct found *list, struct carried **out, unsigned
 
 		if (f->kind != FOUND_BASE64 && f->kind != FOUND_URI)
 			continue;
+		if (f->broken)
+			return -1;
 		c = arena_zalloc(hook_memory(h), sizeof(*c));
 		got = f->kind == FOUND_BASE64 ? read_base64(h, f, c) : read_uri(h, f, c);
 		if (got < 0)
@@ -262,7 +264,7 @@ on_send(struct hook *h)
 	if (is_type(h, "error"))
 		return bare_error(h);
 	if (collect(h, list, &first, &n))
-		return refuse(h, XERROR_BAD_REQUEST, "malformed", "A file in this stanza is not in base64.");
+		return refuse(h, XERROR_BAD_REQUEST, "malformed", "A file in this stanza is not in base64, or has elements in it.");
 	if (n > module_limits()->stanza_files)
 		return refuse(h, XERROR_POLICY_VIOLATION, "many", "There are too many files in this stanza.");
 	v = ask_policy(h, list, n > 0);

@@ -11,13 +11,14 @@
 
 #define HEAD_MAX 256 /* bytes of media type and parameters of an address among words */
 #define TYPES_MAX 64 /* so many are asked what they say that they are: more is too much in any case */
+#define WHOLES_MAX 64 /* so many texts with elements within are put together: each may be in the next */
 
 /* Base64 in an element. */
-static const struct {
+static const struct content {
 	const char *ns, *name;
 	enum judge_path path;
-} contents[] = {
-	{ NS_VCARD, "BINVAL", JUDGE_VCARD },       /* XEP-0054: PHOTO, LOGO, SOUND */
+} binval = { NULL, "BINVAL", JUDGE_VCARD },        /* XEP-0054: PHOTO, LOGO, SOUND; clients look at the name only */
+contents[] = {
 	{ NS_AVATAR_DATA, "data", JUDGE_AVATAR },  /* XEP-0084 */
 	{ NS_BOB, "data", JUDGE_BOB },             /* XEP-0231 */
 	{ NS_IQ_AVATAR, "data", JUDGE_AVATAR },    /* XEP-0008 */
@@ -44,7 +45,7 @@ static const struct {
 struct search {
 	struct arena *arena;
 	struct found *first, **last;
-	unsigned contents;
+	unsigned contents, wholes;
 };
 
 static struct found *
@@ -206,31 +207,95 @@ text_of(struct search *s, const struct elem *e, size_t *n)
 	return text;
 }
 
+static bool
+is_address(const struct elem *e)
+{
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (e->ns == links[i].ns && !links[i].attr && !strcmp(e->name, links[i].name))
+			return true;
+	return false;
+}
+
+/* There are clients for which the text of an element is all the text in it: does that begin as a data: URI does? */
+static bool
+begins_uri(const struct elem *e)
+{
+	const char *scheme = "data:";
+
+	for (const struct elem *i = elem_walk(e, e); i; i = elem_walk(e, i))
+		for (size_t n = 0; !i->name && n < i->text_len; n++) {
+			if (is_space(i->text[n]))
+				continue;
+			if ((i->text[n] | 32) != *scheme)
+				return false;
+			if (!*++scheme)
+				return true;
+		}
+	return false;
+}
+
+/* An address with elements in it, or what may be read as one. Only what people write has elements among its words otherwise. */
+static bool
+is_mixed(const struct elem *e, const char *text, size_t n)
+{
+	if (e->ns == NS_XHTML || !elem_first(e))
+		return false;
+	while (n && is_space(*text))
+		text++, n--;
+	return is_address(e) || (n && begins_uri(e));
+}
+
 static const char *
-declared_type(struct search *s, const struct elem *e)
+whole_text(struct search *s, const struct elem *e, size_t *n)
+{
+	char *out;
+	size_t o = 0;
+
+	for (const struct elem *i = elem_walk(e, e); i; i = elem_walk(e, i))
+		o += i->name ? 0 : i->text_len;
+	out = arena_alloc(s->arena, o + 1);
+	o = 0;
+	for (const struct elem *i = elem_walk(e, e); i; i = elem_walk(e, i)) {
+		if (i->name || !i->text_len)
+			continue;
+		memcpy(out + o, i->text, i->text_len);
+		o += i->text_len;
+	}
+	out[o] = '\0';
+	*n = o;
+	return out;
+}
+
+static const char *
+declared_type(struct search *s, const struct elem *e, const struct content *c)
 {
 	const struct elem *type;
 
-	if (e->ns != NS_VCARD)
+	if (c != &binval)
 		return elem_get(e, e->ns == NS_BOB ? "type" : "mimetype");
-	type = e->parent ? elem_child(e->parent, NS_VCARD, "TYPE") : NULL;
+	type = e->parent ? elem_child(e->parent, NULL, "TYPE") : NULL;
 	return type ? elem_text(type, s->arena) : NULL;
 }
 
-static bool
-is_content(struct search *s, const struct elem *e, const char *text, size_t n)
+static const struct content *
+content_of(const struct elem *e)
 {
-	struct found *f;
+	if (*e->name == 'B' && !strcmp(e->name, binval.name))
+		return &binval;
+	for (size_t i = 0; e->ns != NS_CLIENT && i < sizeof(contents) / sizeof(contents[0]); i++)
+		if (e->ns == contents[i].ns && !strcmp(e->name, contents[i].name))
+			return &contents[i];
+	return NULL;
+}
 
-	for (size_t i = 0; i < sizeof(contents) / sizeof(contents[0]); i++) {
-		if (e->ns != contents[i].ns || strcmp(e->name, contents[i].name))
-			continue;
-		f = add(s, FOUND_BASE64, e, text, n);
-		f->path = contents[i].path;
-		f->type = s->contents++ < TYPES_MAX ? declared_type(s, e) : NULL;
-		return true;
-	}
-	return false;
+static void
+add_content(struct search *s, const struct elem *e, const struct content *c, const char *text, size_t n)
+{
+	struct found *f = add(s, FOUND_BASE64, e, text, n);
+
+	f->path = c->path;
+	f->type = s->contents++ < TYPES_MAX ? declared_type(s, e, c) : NULL;
+	f->broken = elem_first(e);
 }
 
 /* What a reference or an address is of: mentions are of people, and a vCard's addresses are not all of files. */
@@ -270,17 +335,25 @@ look_for_link(struct search *s, const struct elem *e, const char *text, size_t n
 static void
 look_at(struct search *s, const struct elem *e, bool root)
 {
+	const struct content *c = content_of(e);
 	size_t n = 0;
 	const char *text = e->first ? text_of(s, e, &n) : "";
 
 	for (const struct attr *at = root ? NULL : e->attrs; at; at = at->next)
 		look_at_text(s, e, at->value, strlen(at->value), false);
+	if (c && e->first) {
+		add_content(s, e, c, text, n);
+		return;
+	}
+	if (!root && e->first && is_mixed(e, text, n)) {
+		if (s->wholes++ == WHOLES_MAX)
+			add(s, FOUND_BASE64, e, "", 0)->broken = true;
+		text = s->wholes <= WHOLES_MAX ? whole_text(s, e, &n) : text;
+	}
 	if (e->ns == NS_CLIENT) {
 		look_at_text(s, e, text, n, true);
 		return;
 	}
-	if (n && is_content(s, e, text, n))
-		return;
 	if (n)
 		look_at_text(s, e, text, n, e->ns == NS_XHTML);
 	if (e->ns == NS_ESFS && !strcmp(e->name, "encrypted"))

@@ -28,6 +28,7 @@ struct found {
 	const char *type;       /* declared; NULL */
 	bool prose;             /* FOUND_URI: among words */
 	bool guess;             /* FOUND_URI: only base64 is a file, and what is none is not wrong */
+	bool broken;            /* it has elements within: not everybody reads the same content out of it. No text */
 	bool alone;             /* FOUND_LINK: the element can be taken out by itself */
 };
 

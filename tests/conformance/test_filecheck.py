@@ -86,6 +86,8 @@ MESSAGES = {
     'data: without base64': lambda d: '<body>DATA:,%s</body>' % ''.join('%%%02x' % b for b in d),
     'data: img': lambda d: xhtml(uri(d)),
     'data: img, hidden from simple readers': lambda d: xhtml(' da&#9;ta&#10;:image/png;base64,' + b64(d).rstrip('=') + '#x'),
+    'data: in pieces': lambda d: "<body>x</body><x xmlns='urn:example'>da<y>ta:image/png;base64,%s</y></x>" % b64(d),
+    'BINVAL of any namespace': lambda d: "<body>x</body><x xmlns='urn:example'><BINVAL>%s</BINVAL></x>" % b64(d),
     'data: attribute': lambda d: "<body>x</body><x xmlns='urn:example' y='%s'/>" % uri(d),
     'event': lambda d: "<event xmlns='%s#event'><items node='n'><item><data xmlns='urn:xmpp:avatar:data'>%s</data></item></items></event>"
                        % (P, b64(d)),
@@ -258,6 +260,11 @@ def test_malformed(t):
     for wrong in ('AAA', 'A*AA', '=AAA', 'AAAA=', '\u00e4'):
         refusal(a.iq('set', "<vCard xmlns='vcard-temp'><PHOTO><BINVAL>%s</BINVAL></PHOTO></vCard>" % wrong), 'bad-request')
         refusal(by_id(a, a.message(b.jid, 'x', inner="<data xmlns='urn:xmpp:bob' cid='x'>%s</data>" % wrong)), 'bad-request')
+    # Not everybody reads the same out of it.
+    for wrong in ('AAAA<x>%s</x>' % b64(EICAR), '<x>%s</x>' % b64(EICAR)):
+        for inner in ("<BINVAL xmlns='vcard-temp'>%s</BINVAL>", "<BINVAL>%s</BINVAL>", "<data xmlns='urn:xmpp:avatar:data'>%s</data>",
+                      "<data xmlns='urn:xmpp:bob' cid='x'>%s</data>"):
+            refusal(by_id(a, a.message(b.jid, 'x', inner=inner % wrong)), 'bad-request')
     for wrong in ('data:image/png;base64,AA*A', 'data:image/png;base64,%%%'):
         refusal(by_id(a, a.message(b.jid, wrong)), 'bad-request')
     assert files(t, a) == [] and others(t, a) == []

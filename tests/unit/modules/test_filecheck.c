@@ -35,7 +35,7 @@ found(const char *inner)
 	assert_non_null(st);
 	buf_clear(&out);
 	for (const struct found *f = found_in(st->root, a); f; f = f->next) {
-		buf_addf(&out, "%s%s%s", buf_len(&out) ? "|" : "", kinds[f->kind], f->prose ? " word" : f->guess ? " guess" : "");
+		buf_addf(&out, "%s%s%s", buf_len(&out) ? "|" : "", kinds[f->kind], f->broken ? " broken" : f->prose ? " word" : f->guess ? " guess" : "");
 		if (f->kind == FOUND_BASE64 || f->kind == FOUND_URI)
 			buf_addf(&out, " %u", f->path);
 		buf_addf(&out, " %.*s", f->kind == FOUND_ENCRYPTED ? 0 : (int)f->n, f->text);
@@ -57,7 +57,9 @@ ordinary_messages_have_none(void **state)
 		"<metadata xmlns='urn:xmpp:avatar:metadata'><info bytes='1' id='1' type='image/png'/></metadata>",
 		"<reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:juliet@capulet.lit'/>",
 		"<vcard xmlns='urn:ietf:params:xml:ns:vcard-4.0'><url><uri>https://montague.lit</uri></url></vcard>",
-		"<BINVAL xmlns='urn:example'>AAAA</BINVAL><data xmlns='urn:example'>AAAA</data>",
+		"<data xmlns='urn:example'>AAAA</data>",
+		"<a xmlns='urn:a'><b>data:</b><c>image/png;base64,AAAA</c></a>",
+		"<p xmlns='http://www.w3.org/1999/xhtml'>data: <b>five</b>, six</p>",
 		"<x xmlns='jabber:x:oob'><url/></x>",
 	};
 
@@ -74,7 +76,14 @@ contents_are_found_wherever_they_are(void **state)
 	(void)state;
 	snprintf(want, sizeof(want), "base64 %u AAAA", JUDGE_BOB);
 	assert_string_equal(found("<a xmlns='urn:a'><b><data xmlns='urn:xmpp:bob'>AAAA</data></b></a>"), want);
+	snprintf(want, sizeof(want), "base64 broken %u AAAA", JUDGE_BOB);
 	assert_string_equal(found("<data xmlns='urn:xmpp:bob'>A<x/>AA<x/>A</data>"), want);
+	assert_string_equal(found("<data xmlns='urn:xmpp:bob'>AAAA<x>BBBB</x></data>"), want);
+	snprintf(want, sizeof(want), "base64 broken %u ", JUDGE_VCARD);
+	assert_string_equal(found("<vCard xmlns='vcard-temp'><PHOTO><BINVAL><x>AAAA</x></BINVAL></PHOTO></vCard>"), want);
+	snprintf(want, sizeof(want), "base64 %u AAAA", JUDGE_VCARD);
+	assert_string_equal(found("<BINVAL xmlns='urn:example'>AAAA</BINVAL>"), want);
+	assert_string_equal(found("<BINVAL>AAAA</BINVAL>"), want);
 	snprintf(want, sizeof(want), "base64 %u AAAA", JUDGE_AVATAR);
 	assert_string_equal(found("<event xmlns='http://jabber.org/protocol/pubsub#event'><items><item><data xmlns='urn:xmpp:avatar:data'>"
 		"AAAA</data></item></items></event>"), want);
@@ -101,6 +110,9 @@ uris_are_found_in_words_and_attributes(void **state)
 	assert_string_equal(found("<body>data:,x y</body>"), want);
 	snprintf(want, sizeof(want), "uri %u ,x", JUDGE_VCARD);
 	assert_non_null(strstr(found("<vcard xmlns='urn:ietf:params:xml:ns:vcard-4.0'><photo><uri>data:,x</uri></photo></vcard>"), want));
+	snprintf(want, sizeof(want), "uri %u text/plain,xyz", JUDGE_DATA_URI);
+	assert_string_equal(found("<a xmlns='urn:a'>da<b>ta:text</b>/plain,<b>x</b>y<c>z</c></a>"), want);
+	assert_non_null(strstr(found("<uri xmlns='urn:xmpp:media-element'><a>data:</a><b>text/plain,<c>xy</c></b>z</uri>"), want));
 	snprintf(want, sizeof(want), "uri word %u ,x)", JUDGE_DATA_URI);
 	assert_string_equal(found("<p xmlns='http://www.w3.org/1999/xhtml' style='background:url(data:,x)'/>"), want);
 }
