@@ -332,6 +332,28 @@ look_for_link(struct search *s, const struct elem *e, const char *text, size_t n
 	}
 }
 
+static bool
+begins(const char *s, const char *with)
+{
+	return !strncmp(s, with, strlen(with));
+}
+
+/* Keys for a file (XEP-0391, XEP-0396, and what was before them). What proves who calls (OMEMO for DTLS-SRTP) is in a fingerprint. */
+static bool
+is_encrypted_transfer(const struct elem *jingle)
+{
+	for (const struct elem *e = elem_walk(jingle, jingle); e; e = elem_walk(jingle, e)) {
+		if (!e->name)
+			continue;
+		if (!strcmp(e->name, "security") && begins(e->ns, "urn:xmpp:jingle:jet:"))
+			return true;
+		if (!strcmp(e->name, "encrypted") && (begins(e->ns, "eu.siacs.conversations.axolotl") || begins(e->ns, "urn:xmpp:omemo:")) &&
+			strcmp(e->parent->name, "fingerprint") != 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 look_at(struct search *s, const struct elem *e, bool root)
 {
@@ -358,6 +380,8 @@ look_at(struct search *s, const struct elem *e, bool root)
 		look_at_text(s, e, text, n, e->ns == NS_XHTML);
 	if (e->ns == NS_ESFS && !strcmp(e->name, "encrypted"))
 		add(s, FOUND_ENCRYPTED, e, "", 0); /* XEP-0448 */
+	if (e->ns == NS_JINGLE && !e->parent->parent && is_encrypted_transfer(e))
+		add(s, FOUND_ENCRYPTED, e, "", 0);
 	look_for_link(s, e, text, n);
 }
 

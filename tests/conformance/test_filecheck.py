@@ -456,6 +456,33 @@ def test_encrypted_refused(t):
     assert len(others(t, a)) == 1
 
 
+JET = ("<jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='%s'><content creator='initiator' name='f' senders='initiator'>"
+       "<description xmlns='urn:xmpp:jingle:apps:file-transfer:5'><file><name>f</name><size>9</size>%s</file></description>"
+       "<transport xmlns='urn:xmpp:jingle:transports:ibb:1' block-size='4096' sid='%s'/>%s</content></jingle>")
+OMEMO = "<encrypted xmlns='eu.siacs.conversations.axolotl'><header sid='1'><key rid='2'>AA==</key><iv>AA==</iv></header></encrypted>"
+SECURITY = ("<security xmlns='urn:xmpp:jingle:jet:0' name='f' cipher='urn:xmpp:ciphers:aes-128-gcm-nopadding:0' "
+            "type='eu.siacs.conversations.axolotl'>%s</security>" % OMEMO)
+CALL = ("<jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='call'><content creator='initiator' name='a'>"
+        "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/><transport xmlns='urn:xmpp:jingle:transports:ice-udp:1'>"
+        "<fingerprint xmlns='http://gultsch.de/xmpp/drafts/omemo/dtls-srtp-verification'>%s</fingerprint></transport></content></jingle>" % OMEMO)
+
+
+def encrypted_transfers():
+    """By JET, and as it was done before."""
+    return (JET % (unique('j'), '', unique('t'), SECURITY), JET % (unique('j'), OMEMO, unique('t'), ''))
+
+
+def test_encrypted_transfers(t):
+    """XEP-0391 §4, XEP-0396: a transfer that only its recipient can read is refused when it is offered; a call is none"""
+    a, b = t.online(), t.online()
+    for payload in encrypted_transfers():
+        text = refusal(a.iq('set', payload, b.jid), 'policy-violation')
+        assert 'cannot scan' in text, text
+    id = a.iq_send('set', CALL, b.jid)
+    by_id(b, id, 'iq')
+    assert not [e for e in b.heard if e.name == 'iq' and 'file-transfer' in str(e)], b.heard
+
+
 @alone(files__encrypted='["research"]')
 def test_encrypted_by_group(t):
     """files.encrypted: those of the group may, others may not"""
@@ -464,6 +491,9 @@ def test_encrypted_by_group(t):
     for inner in ENCRYPTED:
         by_id(b, a.message(b.jid, inner=inner))
         refusal(by_id(b, b.message(a.jid, inner=inner)), 'policy-violation')
+    for payload in encrypted_transfers():
+        by_id(b, a.iq_send('set', payload, b.jid), 'iq')
+        refusal(b.iq('set', payload, a.jid), 'policy-violation')
 
 
 @alone(files__on='false')

@@ -164,6 +164,9 @@ addresses_of_files_are_found(void **state)
 	assert_string_equal(found("<reference xmlns='urn:xmpp:reference:0' type='data' uri='https://a.lit'/>"), "link https://a.lit");
 	assert_string_equal(found("<body>aesgcm://a.lit/x#00</body>"), "encrypted ");
 	assert_string_equal(found("<x xmlns='jabber:x:oob'><url>AESGCM://a.lit/x#00</url></x>"), "encrypted |link AESGCM://a.lit/x#00");
+	assert_string_equal(found("<jingle xmlns='urn:xmpp:jingle:1'><content><security xmlns='urn:xmpp:jingle:jet:0'/></content></jingle>"), "encrypted ");
+	assert_string_equal(found("<jingle xmlns='urn:xmpp:jingle:1'><content><transport><fingerprint><encrypted "
+		"xmlns='eu.siacs.conversations.axolotl'/></fingerprint></transport></content></jingle>"), "");
 	assert_string_equal(found("<encrypted xmlns='urn:xmpp:esfs:0' cipher='urn:xmpp:ciphers:aes-256-gcm-nopadding:0'/>"), "encrypted ");
 }
 
