@@ -40,6 +40,8 @@ static const struct {
 	{ NS_VCARD, "EXTVAL", NULL, true },
 	{ NS_THUMBS, "thumbnail", "uri", true },    /* XEP-0264 */
 	{ NS_VCARD4, "uri", NULL, true },           /* XEP-0292: of a photo, logo, sound */
+	{ NS_ATOM, "link", "href", true },          /* RFC 4287: an enclosure, */
+	{ NS_ATOM, "content", "src", true },        /* or content that is elsewhere */
 };
 
 struct search {
@@ -207,11 +209,22 @@ text_of(struct search *s, const struct elem *e, size_t *n)
 	return text;
 }
 
+/* Clients look for <url/> in an offer, whatever namespace it has itself. */
+static bool
+is_link(const struct elem *e, size_t i)
+{
+	bool named = e->ns == links[i].ns;
+
+	if (!named && (links[i].ns == NS_OOB || links[i].ns == NS_IQ_OOB))
+		named = e->parent && e->parent->ns == links[i].ns;
+	return named && !strcmp(e->name, links[i].name);
+}
+
 static bool
 is_address(const struct elem *e)
 {
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
-		if (e->ns == links[i].ns && !links[i].attr && !strcmp(e->name, links[i].name))
+		if (!links[i].attr && is_link(e, i))
 			return true;
 	return false;
 }
@@ -308,6 +321,10 @@ is_of_file(const struct elem *e)
 		type = elem_get(e, "type");
 		return !type || strcmp(type, "mention") != 0;
 	}
+	if (e->ns == NS_ATOM && !strcmp(e->name, "link")) {
+		type = elem_get(e, "rel");
+		return type && !strcmp(type, "enclosure");
+	}
 	if (e->ns == NS_VCARD4)
 		return e->parent && (elem_is(e->parent, NS_VCARD4, "photo") || elem_is(e->parent, NS_VCARD4, "logo") ||
 			elem_is(e->parent, NS_VCARD4, "sound"));
@@ -320,7 +337,7 @@ look_for_link(struct search *s, const struct elem *e, const char *text, size_t n
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
 		const char *where = text;
 
-		if (e->ns != links[i].ns || strcmp(e->name, links[i].name) || !is_of_file(e))
+		if (!is_link(e, i) || !is_of_file(e))
 			continue;
 		if (links[i].attr) {
 			where = elem_get(e, links[i].attr);
@@ -374,6 +391,8 @@ look_at(struct search *s, const struct elem *e, bool root)
 	}
 	if (e->ns == NS_CLIENT) {
 		look_at_text(s, e, text, n, true);
+		if (e->parent && e->parent->ns != NS_CLIENT)
+			look_for_link(s, e, text, n);
 		return;
 	}
 	if (n)

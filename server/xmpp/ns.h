@@ -101,6 +101,7 @@
 	X(NS_XHTML, "http://www.w3.org/1999/xhtml") \
 	X(NS_REFERENCE, "urn:xmpp:reference:0") \
 	X(NS_THUMBS, "urn:xmpp:thumbs:1") \
+	X(NS_ATOM, "http://www.w3.org/2005/Atom") \
 	X(NS_IQ_AVATAR, "jabber:iq:avatar") \
 	X(NS_STORAGE_AVATAR, "storage:client:avatar") \
 	X(NS_LABEL, "urn:xmpp:sec-label:0") \

@@ -391,7 +391,16 @@ def reference(url):
     return "<body>%s</body><reference xmlns='urn:xmpp:reference:0' type='data' uri='%s'/>" % (url, url)
 
 
-OFFERS = (oob, sfs, sims, reference, xhtml)
+def oob_elsewhere(url):
+    return "<body>%s</body><x xmlns='jabber:x:oob'><url xmlns='urn:example'>%s</url></x>" % (url, url)
+
+
+def atom(url):
+    return ("<body>%s</body><event xmlns='%s#event'><items node='n'><item><entry xmlns='http://www.w3.org/2005/Atom'>"
+            "<title>x</title><link rel='enclosure' type='image/png' href='%s'/></entry></item></items></event>" % (url, P, url))
+
+
+OFFERS = (oob, oob_elsewhere, sfs, sims, reference, xhtml, atom)
 FOREIGN = 'https://elsewhere.example/a.png'
 # Not to be taken for ours.
 TRICKS = ('https://%s.elsewhere.example/a', 'https://%s@elsewhere.example/a', 'https://elsewhere.example/https://%s/a', 'ftp://%s/a',

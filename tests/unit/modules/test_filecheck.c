@@ -162,6 +162,10 @@ addresses_of_files_are_found(void **state)
 	assert_string_equal(found("<file-sharing xmlns='urn:xmpp:sfs:0'><sources><url-data xmlns='http://jabber.org/protocol/url-data' "
 		"target='ftp://a.lit'/></sources></file-sharing>"), "link ftp://a.lit");
 	assert_string_equal(found("<reference xmlns='urn:xmpp:reference:0' type='data' uri='https://a.lit'/>"), "link https://a.lit");
+	assert_string_equal(found("<x xmlns='jabber:x:oob'><url xmlns='urn:a'>https://a.lit/x</url></x>"), "link https://a.lit/x");
+	assert_string_equal(found("<x xmlns='jabber:x:oob'><url xmlns='jabber:client'>https://a<y>.lit/x</y></url></x>"), "link https://a.lit/x");
+	assert_string_equal(found("<entry xmlns='http://www.w3.org/2005/Atom'><link rel='enclosure' href='https://a.lit/x'/>"
+		"<link rel='alternate' href='https://a.lit/y'/><content src='https://a.lit/z'/></entry>"), "link https://a.lit/x|link https://a.lit/z");
 	assert_string_equal(found("<body>aesgcm://a.lit/x#00</body>"), "encrypted ");
 	assert_string_equal(found("<x xmlns='jabber:x:oob'><url>AESGCM://a.lit/x#00</url></x>"), "encrypted |link AESGCM://a.lit/x#00");
 	assert_string_equal(found("<jingle xmlns='urn:xmpp:jingle:1'><content><security xmlns='urn:xmpp:jingle:jet:0'/></content></jingle>"), "encrypted ");
