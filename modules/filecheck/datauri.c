@@ -41,7 +41,7 @@ says_base64(const char *head, size_t *n)
 	return true;
 }
 
-/* "yes: data:a,b" is no URI; with nothing before the comma, or a media type, or base64, it is. */
+/* "data:a,b" is no URI; with nothing before the comma, or a media type, or base64, it is. */
 static bool
 is_head(const char *head, size_t n, bool base64)
 {
@@ -99,6 +99,16 @@ media_type(struct arena *a, const char *head, size_t n)
 	size_t len = end ? (size_t)(end - head) : n;
 
 	return len && memchr(head, '/', len) ? arena_strndup(a, head, len) : NULL;
+}
+
+bool
+datauri_is_one(const char *s, size_t n)
+{
+	const char *comma = memchr(s, ',', n);
+	size_t head = comma ? (size_t)(comma - s) : 0;
+	bool base64 = comma && says_base64(s, &head);
+
+	return comma && is_head(s, head, base64);
 }
 
 enum datauri_result

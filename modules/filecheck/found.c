@@ -94,14 +94,13 @@ path_of(const struct elem *e)
 	return e->ns == NS_VCARD4 || e->ns == NS_VCARD ? JUDGE_VCARD : JUDGE_DATA_URI;
 }
 
-static void
-add_uri(struct search *s, const struct elem *e, const char *behind, const char *end, bool prose, bool guess)
+static struct found *
+add_uri(struct search *s, const struct elem *e, const char *behind, const char *end)
 {
 	struct found *f = add(s, FOUND_URI, e, behind, (size_t)(end - behind));
 
 	f->path = path_of(e);
-	f->prose = prose;
-	f->guess = guess;
+	return f;
 }
 
 /* Where the word ends that a data: URI is, whose head begins here; NULL: it is none. */
@@ -128,7 +127,7 @@ look_at_words(struct search *s, const struct elem *e, const char *text, const ch
 	for (const char *c = memchr(text, ':', (size_t)(end - text)); c; c = memchr(c, ':', (size_t)(end - c))) {
 		last = is_scheme(text, c, "data") ? uri_end(c + 1, end, c - text == 4) : NULL;
 		if (last)
-			add_uri(s, e, c + 1, last, true, false);
+			add_uri(s, e, c + 1, last)->prose = true;
 		else if (is_scheme(text, c, "aesgcm") && end - c > 3 && c[1] == '/' && c[2] == '/' && !is_space(c[3]))
 			add(s, FOUND_ENCRYPTED, e, text, (size_t)(end - text));
 		c = last ? last : c + 1;
@@ -161,10 +160,16 @@ has_space(const char *s, const char *end)
 	return s < end;
 }
 
-/* `words`: what people write, with addresses in it; else it is one address, or something with addresses in it. */
+enum place {
+	PLACE_WORDS,   /* what people write, with addresses in it */
+	PLACE_TEXT,    /* one address, or something with addresses in it */
+	PLACE_ADDRESS, /* one address, whatever is before its comma, as in browsers */
+};
+
 static void
-look_at_text(struct search *s, const struct elem *e, const char *text, size_t n, bool words)
+look_at_text(struct search *s, const struct elem *e, const char *text, size_t n, enum place place)
 {
+	bool words = place == PLACE_WORDS;
 	const char *line, *end;
 
 	if (!memchr(text, ':', n))
@@ -174,9 +179,10 @@ look_at_text(struct search *s, const struct elem *e, const char *text, size_t n,
 	end = text + n;
 	for (line = text; line < end && is_space(*line); line++)
 		;
-	if (end - line > 5 && !strncasecmp(line, "data:", 5) && (!words || has_space(line, end))) {
+	if (end - line > 5 && !strncasecmp(line, "data:", 5) && (words ? has_space(line, end) : place == PLACE_ADDRESS ||
+			datauri_is_one(line + 5, (size_t)(end - line - 5)))) {
 		/* Base64 in lines, or an address and words behind it? Both are looked at. */
-		add_uri(s, e, line + 5, end, false, words);
+		add_uri(s, e, line + 5, end)->guess = words;
 		if (!words)
 			return;
 	}
@@ -184,6 +190,17 @@ look_at_text(struct search *s, const struct elem *e, const char *text, size_t n,
 }
 
 /* Elements */
+
+static bool
+is_address_attr(const struct attr *at)
+{
+	static const char *const names[] = { "src", "href", "uri", "url", "target" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(at->name, names[i]))
+			return true;
+	return false;
+}
 
 static bool
 has_text(const struct elem *e)
@@ -379,7 +396,7 @@ look_at(struct search *s, const struct elem *e, bool root)
 	const char *text = e->first ? text_of(s, e, &n) : "";
 
 	for (const struct attr *at = root ? NULL : e->attrs; at; at = at->next)
-		look_at_text(s, e, at->value, strlen(at->value), false);
+		look_at_text(s, e, at->value, strlen(at->value), is_address_attr(at) ? PLACE_ADDRESS : PLACE_TEXT);
 	if (c && e->first) {
 		add_content(s, e, c, text, n);
 		return;
@@ -390,13 +407,13 @@ look_at(struct search *s, const struct elem *e, bool root)
 		text = s->wholes <= WHOLES_MAX ? whole_text(s, e, &n) : text;
 	}
 	if (e->ns == NS_CLIENT) {
-		look_at_text(s, e, text, n, true);
+		look_at_text(s, e, text, n, PLACE_WORDS);
 		if (e->parent && e->parent->ns != NS_CLIENT)
 			look_for_link(s, e, text, n);
 		return;
 	}
 	if (n)
-		look_at_text(s, e, text, n, e->ns == NS_XHTML);
+		look_at_text(s, e, text, n, e->ns == NS_XHTML ? PLACE_WORDS : is_address(e) ? PLACE_ADDRESS : PLACE_TEXT);
 	if (e->ns == NS_ESFS && !strcmp(e->name, "encrypted"))
 		add(s, FOUND_ENCRYPTED, e, "", 0); /* XEP-0448 */
 	if (e->ns == NS_JINGLE && !e->parent->parent && is_encrypted_transfer(e))

@@ -276,6 +276,8 @@ def test_no_files(t):
     for body in ('the data: none', 'metadata:,x', 'data:yes,no', 'aesgcm:', 'http://data:80/x,y', ':' * 2000):
         a.message(b.jid, body)
         b.expect_message(body)
+    a.message(b.jid, 'form', inner="<x xmlns='jabber:x:data' type='form'><title>Data: 5, 6</title><field label='data: a, b'/></x>")
+    b.expect_message('form')
     a.message(b.jid, 'empty', inner="<data xmlns='urn:xmpp:bob' cid='x'/><BINVAL xmlns='vcard-temp'> </BINVAL>")
     b.expect_message('empty')
     assert files(t, a) == []

@@ -106,6 +106,10 @@ uris_are_found_in_words_and_attributes(void **state)
 	snprintf(want, sizeof(want), "uri %u ,x", JUDGE_DATA_URI);
 	assert_non_null(strstr(found("<img xmlns='http://www.w3.org/1999/xhtml' src=' da&#10;ta:,x'/>"), want));
 	assert_string_equal(found("<a xmlns='urn:a' b='data:,x'/>"), want);
+	assert_string_equal(found("<a xmlns='urn:a' b='Data: 5, 6'>data: 7, 8</a>"), "");
+	assert_non_null(strstr(found("<a xmlns='urn:a' href='data: 5, 6'/>"), " 5, 6"));
+	snprintf(want, sizeof(want), "uri word %u ;base64,AA", JUDGE_DATA_URI);
+	assert_string_equal(found("<a xmlns='urn:a'>Data: 5, data:;base64,AA</a>"), want);
 	snprintf(want, sizeof(want), "uri guess %u ,x y|uri word %u ,x", JUDGE_DATA_URI, JUDGE_DATA_URI);
 	assert_string_equal(found("<body>data:,x y</body>"), want);
 	snprintf(want, sizeof(want), "uri %u ,x", JUDGE_VCARD);
