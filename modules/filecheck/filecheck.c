@@ -178,19 +178,21 @@ read_uri(struct hook *h, const struct found *f, struct carried *c)
 	return 1;
 }
 
-/* -1: one of them is malformed. */
+/* -1: one of them is malformed. When there are more than may be, one more than that is taken. */
 static int
 collect(struct hook *h, const struct found *list, struct carried **out, unsigned *n)
 {
-	for (const struct found *f = list; f; f = f->next) {
-		struct carried *c;
+	struct carried *c = NULL;
+
+	for (const struct found *f = list; f && *n <= module_limits()->stanza_files; f = f->next) {
 		int got;
 
 		if (f->kind != FOUND_BASE64 && f->kind != FOUND_URI)
 			continue;
 		if (f->broken)
 			return -1;
-		c = arena_zalloc(hook_memory(h), sizeof(*c));
+		if (!c)
+			c = arena_zalloc(hook_memory(h), sizeof(*c));
 		got = f->kind == FOUND_BASE64 ? read_base64(h, f, c) : read_uri(h, f, c);
 		if (got < 0)
 			return -1;
@@ -199,6 +201,7 @@ collect(struct hook *h, const struct found *list, struct carried **out, unsigned
 		c->f.path = f->path;
 		*out = c;
 		out = &c->next;
+		c = NULL;
 		++*n;
 	}
 	return 0;
