@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/text.h"
@@ -178,10 +179,11 @@ read_uri(struct hook *h, const struct found *f, struct carried *c)
 	return 1;
 }
 
-/* -1: one of them is malformed. When there are more than may be, one more than that is taken. */
+/* All of them together have so long: a lane waits, perhaps that of a whole server. -1: one of them is malformed. When there are more than may be, one more than that is taken. */
 static int
 collect(struct hook *h, const struct found *list, struct carried **out, unsigned *n)
 {
+	int64_t deadline = clock_mono_ms() + (int64_t)module_limits()->stanza_file_seconds * 1000;
 	struct carried *c = NULL;
 
 	for (const struct found *f = list; f && *n <= module_limits()->stanza_files; f = f->next) {
@@ -199,6 +201,7 @@ collect(struct hook *h, const struct found *list, struct carried **out, unsigned
 		if (!got)
 			continue;
 		c->f.path = f->path;
+		c->f.deadline_ms = deadline;
 		*out = c;
 		out = &c->next;
 		c = NULL;

@@ -75,6 +75,7 @@
 	X(file_idle_seconds, 120, 1, 86400, "An in-band transfer in which nothing moves") \
 	X(file_offer_seconds, 900, 1, 86400, "An offered file that nobody takes or sends") \
 	X(stanza_files, 16, 1, 1000, "Files inside one stanza: pictures, Bits of Binary, data: URIs") \
+	X(stanza_file_seconds, 10, 1, 3600, "From such a stanza to the verdict on all files in it: what its sender sends meanwhile waits") \
 	X(spool_bytes, 4294967296, 1048576, 1099511627776, "Files being collected, all together, by what was announced") \
 	X(scans_waiting, 1000, 1, 100000, "Files waiting to be scanned") \
 	X(scans_at_once, 16, 1, 256, "Files with the scanner at a time; it has files.workers of them at work") \

@@ -494,6 +494,11 @@ static void
 scan(struct judging *g)
 {
 	g->scan = (struct scan){ .mail.run = scanned, .home = reactor_current(), .fd = spool_fd(g->j->spool), .size = spool_size(g->j->spool) };
+	if (g->j->deadline_ms) {
+		int64_t left = g->j->deadline_ms - clock_mono_ms();
+
+		g->scan.patience_ms = left > 1 ? (unsigned)left : 1;
+	}
 	scanner_submit(&g->scan);
 }
 
@@ -552,6 +557,7 @@ look_up(struct judging *g)
 	struct job *job = job_new(sizeof(struct looking));
 
 	((struct looking *)job->data)->g = g;
+	job->deadline_ms = g->j->deadline_ms;
 	job->work = look_work;
 	job->done = looked;
 	pool_submit(job, crypt_hash(g->row.sha256, SHA256_SIZE));

@@ -40,6 +40,7 @@ struct judgement {
 	const char *groups;          /* the sender's groups of the organisation, a line each; "" */
 	const char *name, *type;     /* declared; NULL when not */
 	bool keep;                   /* when it passes: it stays in the vault, durably, before the mail */
+	int64_t deadline_ms;         /* monotonic: what has not been scanned by then is JUDGE_CLOSED; 0: limits.scan_seconds */
 	/* Out */
 	enum judge_verdict verdict;
 	const char *text;            /* what is said to people, whole sentence(s); "" for JUDGE_PASS */

@@ -203,6 +203,7 @@ take_scan(struct mail *m)
 	struct scan *s = LIST_ENTRY(m, struct scan, mail);
 	struct scanner *sc = scanner;
 	const char *why = why_not_now(sc);
+	int64_t patience = (int64_t)sc->config->limits.scan_seconds * 1000;
 
 	list_init(&s->link);
 	if (!why && sc->nqueued >= sc->config->limits.scans_waiting)
@@ -213,7 +214,7 @@ take_scan(struct mail *m)
 		answer_error(s, why);
 		return;
 	}
-	s->due_ms = reactor_now_ms(sc->side) + (int64_t)sc->config->limits.scan_seconds * 1000;
+	s->due_ms = reactor_now_ms(sc->side) + (s->patience_ms && s->patience_ms < patience ? s->patience_ms : patience);
 	list_append(&sc->queued, &s->link);
 	metric_set(METRIC_SCANS_WAITING, ++sc->nqueued);
 	scanner_give(sc);

@@ -25,6 +25,7 @@ struct scan {
 	/* In */
 	int fd;                  /* read only, of a regular file; stays the caller's, open until the answer */
 	uint64_t size;
+	unsigned patience_ms;    /* from its arrival at the scanner; 0, or more than that: limits.scan_seconds */
 	/* Out */
 	enum scan_verdict verdict;
 	enum scan_why why;

@@ -8,8 +8,9 @@
  * The lane is bounded; full, it pauses its reader.
  *
  * A module may let a stanza wait at SEND_CHECK (a file in it is scanned). What is behind it waits unchecked then, neither recorded nor
- * sent, so that the record has the sender's order; an IQ of type get for us passes all the same, one of type set where everything before it
- * has been checked.
+ * sent, so that the record has the sender's order. An IQ for us passes under the condition above (nothing but messages to others
+ * is before it), and one of type set only when none of these is still unchecked; behind presence or a request that waits, all wait. How long,
+ * the module bounds (limits.stanza_file_seconds).
  *
  * What a service records itself (core/service) is handed over in its turn, and counted when it has ended there.
  *

@@ -135,7 +135,7 @@ on_answered(struct mail *m)
 }
 
 static void
-ask(struct asked *a, const char *text, size_t n)
+ask_within(struct asked *a, const char *text, size_t n, unsigned ms)
 {
 	memset(a, 0, sizeof(*a));
 	sem_init(&a->answered, 0, 0);
@@ -143,8 +143,15 @@ ask(struct asked *a, const char *text, size_t n)
 	a->s.home = reactor_at(0);
 	a->s.fd = memfd_create("file", MFD_CLOEXEC);
 	a->s.size = n;
+	a->s.patience_ms = ms;
 	assert_int_equal(write(a->s.fd, text, n), n);
 	scanner_submit(&a->s);
+}
+
+static void
+ask(struct asked *a, const char *text, size_t n)
+{
+	ask_within(a, text, n, 0);
 }
 
 static void
@@ -338,6 +345,24 @@ too_many(void **unused)
 	/* The program has a deadline for each of its own; when it does not keep it either, it is ended. */
 	expect(&with, SCAN_ERROR, "failed");
 	check("clean", SCAN_CLEAN, "");
+	stop();
+}
+
+static void
+a_scan_has_less_time_than_others(void **unused)
+{
+	struct asked with, waiting, patient;
+
+	(void)unused;
+	set_mode("good");
+	start_as(DOUBLE, "", "  scan_seconds: 60\n  scans_at_once: 1\n");
+	wait_for(&fresh);
+	ask_within(&with, "hang", 4, 1);
+	ask_within(&waiting, "clean", 5, 1);
+	ask_within(&patient, "clean", 5, 0);
+	expect(&waiting, SCAN_ERROR, "in time");
+	expect(&with, SCAN_ERROR, "failed");
+	expect(&patient, SCAN_CLEAN, "");
 	stop();
 }
 
@@ -603,6 +628,7 @@ main(void)
 		cmocka_unit_test(all_it_had),
 		cmocka_unit_test(is_killed),
 		cmocka_unit_test(too_many),
+		cmocka_unit_test(a_scan_has_less_time_than_others),
 		cmocka_unit_test(stopping),
 		cmocka_unit_test(no_program),
 		cmocka_unit_test(ends_at_once),
