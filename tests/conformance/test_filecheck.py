@@ -174,6 +174,17 @@ def test_messages_infected(t):
     assert 'last' in row[0], row
 
 
+def test_recipient_is_not_told(t):
+    """XEP-0191, issue 6: of a file inside a stanza that was refused only its sender hears: its recipient may have blocked them"""
+    a, b = t.online(), t.online()
+    assert b.iq('set', "<block xmlns='urn:xmpp:blocking'><item jid='%s'/></block>" % a.bare).get('type') == 'result'
+    refusal(by_id(a, a.message(b.jid, 'x', inner=bob(EICAR))))
+    assert a.expect(lambda e: e.name == 'message' and e.get('from') == t.server.domain)
+    b.ping()
+    assert not b.heard_any(lambda e: e.name == 'message'), b.heard
+    assert not t.server.records("kind = 12 and to_bare = '%s'" % b.bare)
+
+
 def test_messages_unscannable(t):
     """P5: an encrypted archive in a message is refused"""
     a, b = t.online(), t.online()

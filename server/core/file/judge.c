@@ -84,13 +84,20 @@ judge_ahead(struct arena *a, const struct jid *from, const char *groups, const s
 
 /* The end */
 
+/* Whom it is to has taken the transfer up. A stanza with a file in it has not come so far: perhaps they want nothing of this sender. */
+static bool
+recipient_knows(const struct judgement *j)
+{
+	return j->to && (j->path == JUDGE_IBB || j->path == JUDGE_S5B);
+}
+
 static void
 tell_people(const struct judgement *j)
 {
 	const char *name = file_name_shown(j->arena, j->name);
 
 	notice_send_about(j->from, j->to ? j->to : j->from, j->text);
-	if (j->to)
+	if (recipient_knows(j))
 		notice_send_about(j->to, j->from, arena_printf(j->arena, "%s wanted to send you a file that contains a virus: %s. It was not "
 			"passed on, there is nothing that you have to do.", jid_bare(j->from), name));
 }

@@ -22,6 +22,7 @@
 
 #define PAIRS 1024       /* remembered; two that share a place are silenced together for at most a minute */
 #define PAIR_MS 60000
+#define TO_ONE 10        /* in a minute of the clock, whoever it is about */
 
 struct notice {
 	struct record_entry rec;
@@ -31,6 +32,7 @@ struct notice {
 };
 
 static _Atomic int64_t said_ms[PAIRS];
+static _Atomic int64_t said_to[PAIRS]; /* minute * 16 + how often in it */
 
 static void
 recorded(struct mail *m)
@@ -96,13 +98,27 @@ notice_send(const struct jid *to, const char *text)
 	record_submit(&n->rec);
 }
 
+static bool
+may_be_told(const struct jid *to, int64_t now)
+{
+	_Atomic int64_t *said = &said_to[jid_hash(to) % PAIRS];
+	int64_t was = atomic_load(said), next;
+
+	do {
+		next = was / 16 == now / PAIR_MS ? was + 1 : now / PAIR_MS * 16 + 1;
+		if (next % 16 > TO_ONE)
+			return false;
+	} while (!atomic_compare_exchange_weak(said, &was, next));
+	return true;
+}
+
 void
 notice_send_about(const struct jid *to, const struct jid *whom, const char *text)
 {
 	size_t place = (jid_hash(to) * 31 + jid_hash(whom)) % PAIRS;
 	int64_t now = clock_mono_ms(), was = atomic_load(&said_ms[place]);
 
-	if ((was && now - was < PAIR_MS) || !atomic_compare_exchange_strong(&said_ms[place], &was, now))
+	if ((was && now - was < PAIR_MS) || !may_be_told(to, now) || !atomic_compare_exchange_strong(&said_ms[place], &was, now))
 		return;
 	notice_send(to, text);
 }
