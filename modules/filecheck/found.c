@@ -17,8 +17,8 @@
 static const struct content {
 	const char *ns, *name;
 	enum judge_path path;
-} binval = { NULL, "BINVAL", JUDGE_VCARD },        /* XEP-0054: PHOTO, LOGO, SOUND; clients look at the name only */
-contents[] = {
+} binval = { NULL, "BINVAL", JUDGE_VCARD }, /* XEP-0054: PHOTO, LOGO, SOUND; clients look at the name only */
+  contents[] = {
 	{ NS_AVATAR_DATA, "data", JUDGE_AVATAR },  /* XEP-0084 */
 	{ NS_BOB, "data", JUDGE_BOB },             /* XEP-0231 */
 	{ NS_IQ_AVATAR, "data", JUDGE_AVATAR },    /* XEP-0008 */
@@ -48,6 +48,7 @@ struct search {
 	struct arena *arena;
 	struct found *first, **last;
 	unsigned contents, wholes;
+	bool torn;
 };
 
 static struct found *
@@ -264,17 +265,6 @@ begins_uri(const struct elem *e)
 	return false;
 }
 
-/* An address with elements in it, or what may be read as one. Only what people write has elements among its words otherwise. */
-static bool
-is_mixed(const struct elem *e, const char *text, size_t n)
-{
-	if (e->ns == NS_XHTML || !elem_first(e))
-		return false;
-	while (n && is_space(*text))
-		text++, n--;
-	return is_address(e) || (n && begins_uri(e));
-}
-
 static const char *
 whole_text(struct search *s, const struct elem *e, size_t *n)
 {
@@ -294,6 +284,28 @@ whole_text(struct search *s, const struct elem *e, size_t *n)
 	out[o] = '\0';
 	*n = o;
 	return out;
+}
+
+/* An address with elements in it: nobody writes that, and not everybody reads the same out of it. Elsewhere words of its own and the text in
+ * its elements must begin as a data: URI does; what people write (XHTML) has elements among its words. Once is enough. */
+static bool
+is_torn(struct search *s, const struct elem *e, const char *text, size_t n)
+{
+	const char *whole, *colon;
+
+	if (s->torn || e->ns == NS_XHTML || !elem_first(e))
+		return false;
+	if (is_address(e))
+		return true;
+	while (n && is_space(*text))
+		text++, n--;
+	if (!n || !begins_uri(e))
+		return false;
+	if (s->wholes++ == WHOLES_MAX)
+		return true;
+	whole = whole_text(s, e, &n);
+	colon = memchr(whole, ':', n);
+	return datauri_is_one(colon + 1, n - (size_t)(colon + 1 - whole));
 }
 
 static const char *
@@ -401,10 +413,9 @@ look_at(struct search *s, const struct elem *e, bool root)
 		add_content(s, e, c, text, n);
 		return;
 	}
-	if (!root && e->first && is_mixed(e, text, n)) {
-		if (s->wholes++ == WHOLES_MAX)
-			add(s, FOUND_BASE64, e, "", 0)->broken = true;
-		text = s->wholes <= WHOLES_MAX ? whole_text(s, e, &n) : text;
+	if (!root && e->first && is_torn(s, e, text, n)) {
+		s->torn = add(s, FOUND_URI, e, "", 0)->broken = true;
+		return;
 	}
 	if (e->ns == NS_CLIENT) {
 		look_at_text(s, e, text, n, PLACE_WORDS);

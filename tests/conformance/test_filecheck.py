@@ -86,7 +86,6 @@ MESSAGES = {
     'data: without base64': lambda d: '<body>DATA:,%s</body>' % ''.join('%%%02x' % b for b in d),
     'data: img': lambda d: xhtml(uri(d)),
     'data: img, hidden from simple readers': lambda d: xhtml(' da&#9;ta&#10;:image/png;base64,' + b64(d).rstrip('=') + '#x'),
-    'data: in pieces': lambda d: "<body>x</body><x xmlns='urn:example'>da<y>ta:image/png;base64,%s</y></x>" % b64(d),
     'BINVAL of any namespace': lambda d: "<body>x</body><x xmlns='urn:example'><BINVAL>%s</BINVAL></x>" % b64(d),
     'data: attribute': lambda d: "<body>x</body><x xmlns='urn:example' y='%s'/>" % uri(d),
     'event': lambda d: "<event xmlns='%s#event'><items node='n'><item><data xmlns='urn:xmpp:avatar:data'>%s</data></item></items></event>"
@@ -276,6 +275,9 @@ def test_malformed(t):
         for inner in ("<BINVAL xmlns='vcard-temp'>%s</BINVAL>", "<BINVAL>%s</BINVAL>", "<data xmlns='urn:xmpp:avatar:data'>%s</data>",
                       "<data xmlns='urn:xmpp:bob' cid='x'>%s</data>"):
             refusal(by_id(a, a.message(b.jid, 'x', inner=inner % wrong)), 'bad-request')
+    for wrong in ('<body>data:image/png;base64,<x>%s</x></body>', "<x xmlns='urn:example'>da<y>ta:image/png;base64,%s</y></x>",
+                  "<uri xmlns='urn:xmpp:media-element'><y>da</y><y>ta:image/png;base64,%s</y></uri>"):
+        refusal(by_id(a, a.message(b.jid, inner=wrong % b64(EICAR))), 'bad-request')
     for wrong in ('data:image/png;base64,AA*A', 'data:image/png;base64,%%%'):
         refusal(by_id(a, a.message(b.jid, wrong)), 'bad-request')
     assert files(t, a) == [] and others(t, a) == []
