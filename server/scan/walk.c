@@ -27,6 +27,7 @@
 #define WORK_FACTOR 4                  /* of archive_bytes: leaves and what they came out of */
 #define WORDS 120
 #define TRAILER 20
+#define FILTERS 2        /* of libarchive: the file, and what it is compressed with */
 #define RAR_SERVICES 100 /* besides members */
 
 struct level {
@@ -248,6 +249,9 @@ level_open(struct walk *w, const struct kind *kind, const struct source *s, bool
 	if (archive_read_open1(l->a) < ARCHIVE_WARN)
 		return libarchive_says(w, l);
 	l->open = true;
+	/* libarchive goes through all of them at once: what follows the end of an inner one would not be seen. */
+	if (archive_filter_count(l->a) > FILTERS)
+		return finding_damaged(w->f, "it is compressed more than once");
 	return 0;
 }
 

@@ -483,6 +483,7 @@ def damaged():
     put("damaged-polyglot-in-comment.zip", zipped(("a", TEXT), comment=rar([(b"a.txt", TEXT[:80])])))
     put("damaged-polyglot-in-extra.zip", Zip().member(b"a", TEXT, local_extra=struct.pack("<HH", 0x4242, len(sevenzip)) + sevenzip).done())
     put("damaged-behind.gz", gzip.compress(TEXT) + rar([(b"a.txt", TEXT)]))
+    put("damaged-behind-inside.gz.gz", gzip.compress(gzip.compress(TEXT) + rar([(b"a.txt", TEXT)])))
     put("damaged-behind.bz2", bz2.compress(TEXT) + sevenzip)
     put("damaged-behind.xz", lzma.compress(TEXT) + sevenzip)
     put("damaged-behind.lz4", packed("raw", [("a", TEXT)], "lz4") + sevenzip)
