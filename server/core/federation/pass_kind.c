@@ -10,7 +10,6 @@
 #include "xmpp/ns.h"
 
 #define NS_FILE_TRANSFER "urn:xmpp:jingle:apps:file-transfer:" /* and a version */
-#define ADDRESS 2048 /* bytes of an address that are looked at: what people write may be full of them */
 #define SLOT 16 /* characters of a path's part that nobody has typed (XEP-0363 §6) */
 
 /* Whatever the element is in: a forwarded message, a reference, an item of a node. All of them are in ns.h: this is asked of each element
@@ -107,13 +106,11 @@ is_slot(const char *s, size_t n)
 
 /* https://upload.example/d7b1…/photo.jpg: a part that nobody has typed, and behind it the name of a file. `s` begins behind "://". */
 static bool
-is_upload(const char *s, size_t n)
+is_upload(const char *s, const char *end)
 {
-	const char *end = s + n, *query = memchr(s, '?', n), *part, *next;
+	const char *part, *next;
 	bool slot = false;
 
-	if (query)
-		end = query;
 	for (part = memchr(s, '/', (size_t)(end - s)); part; part = next) {
 		part++;
 		next = memchr(part, '/', (size_t)(end - part));
@@ -133,22 +130,22 @@ is_scheme(const char *text, const char *at, const char *scheme)
 	return (size_t)(at - text) >= n && !strncasecmp(at - n, scheme, n);
 }
 
-/* Links that only a file can be behind: to a slot of somebody's upload service (XEP-0363), or to an encrypted one (XEP-0454). */
+/* Links that only a file can be behind: to a slot of somebody's upload service (XEP-0363), or to an encrypted one (XEP-0454). What is an
+ * address within a path that has been looked at has no parts but those: this is linear. */
 static bool
 has_link_to_file(const char *text, size_t n)
 {
-	const char *end = text + n, *at = text, *most, *rest;
+	const char *end = text + n, *at = text, *looked = text;
 
 	while ((at = memmem(at, (size_t)(end - at), "://", 3))) {
-		rest = at += 3;
+		at += 3;
 		if (is_scheme(text, at - 3, "aesgcm"))
 			return true;
-		if (!is_scheme(text, at - 3, "https") && !is_scheme(text, at - 3, "http"))
+		if (at < looked || (!is_scheme(text, at - 3, "https") && !is_scheme(text, at - 3, "http")))
 			continue;
-		most = end - at > ADDRESS ? at + ADDRESS : end;
-		while (rest < most && is_word(*rest))
-			rest++;
-		if (is_upload(at, (size_t)(rest - at)))
+		for (looked = at; looked < end && is_word(*looked) && *looked != '?'; looked++)
+			;
+		if (is_upload(at, looked))
 			return true;
 	}
 	return false;
@@ -162,13 +159,14 @@ has_data_uri(const struct elem *text)
 
 	if (text->parent->ns != NS_CLIENT)
 		return false;
-	for (const char *at = text->text; (at = memchr(at, ':', (size_t)(end - at))); at = head) {
+	/* Where one ends without a comma, so does what is in it; of those with one, the last may still be "data:,". This is linear. */
+	for (const char *at = text->text; (at = memchr(at, ':', (size_t)(end - at))); at = comma) {
 		head = comma = at + 1;
 		if (!is_scheme(text->text, at, "data"))
 			continue;
-		while (comma < end && *comma != ',' && is_word(*comma) && comma - head < ADDRESS)
+		while (comma < end && *comma != ',' && is_word(*comma))
 			comma++;
-		if (comma < end && *comma == ',' && (comma == head || memchr(head, '/', (size_t)(comma - head)) ||
+		if (comma < end && *comma == ',' && (is_scheme(text->text, comma, "data:") || memchr(head, '/', (size_t)(comma - head)) ||
 				memchr(head, ';', (size_t)(comma - head))))
 			return true;
 	}
