@@ -49,6 +49,23 @@ def test_order_with_other_stanzas(t):
         assert e[0].text('body') == 'm%d' % i and e[1].text('status') == 'p%d' % i and e[2].get('id') == 'i%d' % i
 
 
+def test_order_behind_backlog(t):
+    """P8: what comes after a message does not overtake it while the recipient is being given what waited (RFC 6120 §10.1)"""
+    a, c, user = t.online(), t.online(), t.user()
+    for i in range(300):
+        c.message('%s@%s' % (user[0], t.server.domain), 'waiting %d' % i)
+    c.sync(c)
+    b = t.online(user)
+    for i in range(40):
+        a.message(b.bare, 'm%d' % i)
+        a.message(b.bare, inner="<composing xmlns='http://jabber.org/protocol/chatstates'/>", id='t%d' % i)
+        a.presence(to=b.jid, inner='<status>p%d</status>' % i)
+        a.iq_send('get', "<ping xmlns='urn:xmpp:ping'/>", b.jid, id='i%d' % i)
+    got = [b.expect(lambda e: e.get('from') == a.jid) for _ in range(160)]
+    got = [e.text('body') or e.text('status') or e.get('id') for e in got]
+    assert got == [k + str(i) for i in range(40) for k in 'mtpi'], got
+
+
 def test_bare_to_all(t):
     """RFC 6121 §8.5.2.1.1: chat and normal messages to the bare JID reach the resource with the highest priority, or all that are
     not negative; equal ones get the same, negative ones nothing"""

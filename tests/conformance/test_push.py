@@ -337,7 +337,7 @@ def test_coalesced(t):
     no_push(t, service, romeo, juliet)
 
 
-@alone(push__timeout='200ms')
+@alone(push__timeout='1s')
 def test_silent_service(t):
     """P7: a service that does not answer holds nobody up and is left alone for a while; others are told meanwhile"""
     silent, juliet = with_service(t)
@@ -359,7 +359,8 @@ def test_silent_service(t):
         back.expect_message('m%d' % i)
 
 
-@alone(push__timeout='200ms', push__pause='200ms', push__retries=2)
+# An answer of ours that takes longer than the timeout counts as silence, too: on a busy machine 200 ms were not enough.
+@alone(push__timeout='1s', push__pause='200ms', push__retries=2)
 def test_told_again(t):
     """P2: a service that did not answer is told again after a pause, with what came meanwhile; but not for ever"""
     service, juliet = with_service(t)
@@ -376,14 +377,14 @@ def test_told_again(t):
     for _ in range(3):
         assert pushed(service, answer=None).count == 3
     t.server.wait(lambda: t.server.metric('chancery_push_silent_total') == 5, 'the last silence to be noticed')
-    assert t.server.metric('chancery_push_again_total') == 4
+    assert t.server.metric('chancery_push_again_total') == 4, {m: t.server.metric('chancery_push_%s_total' % m) for m in ('again', 'silent', 'errors')}
     # What is new is told whatever came of the old, when the pause is over.
     romeo.message(juliet.bare, 'm3')
     assert pushed(service).count == 4
     no_push(t, service, romeo, juliet)
 
 
-@alone(push__timeout='200ms', push__pause='500ms')
+@alone(push__timeout='500ms', push__pause='2s')
 def test_not_told_again(t):
     """XEP-0357 §1: a client that has come meanwhile is not woken, nor one that has disabled the service"""
     service, juliet = with_service(t)
@@ -401,7 +402,7 @@ def test_not_told_again(t):
     back = t.online(juliet, resource=juliet.jid.split('/')[1])
     back.expect_message('m0')
     assert second.iq('set', disable(other.domain)).get('type') == 'result'
-    time.sleep(0.6)
+    time.sleep(2.2)
     for s, c in ((service, juliet), (other, tybalt)):
         no_push(t, s, romeo, c)
 

@@ -31,10 +31,13 @@ struct look {
 	struct timespec changed;
 };
 
-static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER; /* one at a time; of `looks` */
+static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER; /* one at a time; of `looks` and `loaded` */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;    /* of `store` */
 static struct cert_store *store;
 static struct look looks[2];
+/* Whose files those of `store` are. During a reload the settings in force are still the old ones: by those the new files would
+ * look as if they had changed, and be exchanged for the old. */
+static struct config *loaded;
 static atomic_uint_fast64_t version;
 
 static _Thread_local struct timer tick;
@@ -134,27 +137,48 @@ put(struct cert_store *s)
 	cert_store_unref(old);
 }
 
-int
-trust_load(const struct config *c, struct err *e)
+/* With `loading` held. */
+static int
+load(const struct config *c, struct err *e)
 {
 	struct cert_store *s;
+	size_t authorities, lists;
 
-	pthread_mutex_lock(&loading);
 	/* Before they are read: what is written meanwhile is noticed the next time. */
 	look_at_both(c, looks);
 	s = read_store(c, e);
-	if (s)
-		put(s);
+	if (!s)
+		return -1;
+	authorities = cert_store_anchors(s);
+	lists = cert_store_lists(s);
+	put(s);
+	log_info(NULL, "trust-loaded", "authorities=%zu revocation_lists=%zu", authorities, lists);
+	return 0;
+}
+
+int
+trust_load(const struct config *c, struct err *e)
+{
+	int rc;
+
+	pthread_mutex_lock(&loading);
+	rc = load(c, e);
+	if (!rc) {
+		config_unref(loaded);
+		loaded = config_ref((struct config *)c);
+	}
 	pthread_mutex_unlock(&loading);
-	if (s)
-		log_info(NULL, "trust-loaded", "authorities=%zu revocation_lists=%zu", cert_store_anchors(s), cert_store_lists(s));
-	return s ? 0 : -1;
+	return rc;
 }
 
 void
 trust_stop(void)
 {
 	put(NULL);
+	pthread_mutex_lock(&loading);
+	config_unref(loaded);
+	loaded = NULL;
+	pthread_mutex_unlock(&loading);
 }
 
 struct cert_store *
@@ -180,20 +204,22 @@ trust_version(void)
 static enum sql_status
 look_again(struct job *j, struct sql *db)
 {
-	struct config *c = config_get();
 	struct look now[2];
-	bool changed;
+	bool changed = false;
 
 	(void)db;
-	look_at_both(c, now);
 	pthread_mutex_lock(&loading);
-	changed = memcmp(now, looks, sizeof(now)) != 0;
-	pthread_mutex_unlock(&loading);
-	if (changed && trust_load(c, &j->err))
+	if (loaded) {
+		look_at_both(loaded, now);
+		changed = memcmp(now, looks, sizeof(now)) != 0;
+	}
+	if (changed && load(loaded, &j->err)) {
 		log_error(NULL, "trust-not-loaded", "why=%s", j->err.text);
-	else if (changed)
+		changed = false;
+	}
+	pthread_mutex_unlock(&loading);
+	if (changed)
 		partner_follow();
-	config_unref(c);
 	return SQL_OK;
 }
 

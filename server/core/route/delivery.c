@@ -275,7 +275,7 @@ delivery_left(struct user *u, uint64_t id)
 		begin(u);
 }
 
-/* All of it is in the record: the next page has it, where an earlier one had it not. */
+/* Messages are in the record: the next page has them, where an earlier one had them not. */
 static void
 leave_held(struct user *u)
 {
@@ -288,13 +288,31 @@ leave_held(struct user *u)
 	d->nheld = 0;
 	d->held_bytes = 0;
 	for (uint32_t i = 0; i < n; i++)
-		if (!delivery_came(u, held[i]->record_id))
+		if (held[i]->deliverable && !delivery_came(u, held[i]->record_id))
 			delivery_left(u, held[i]->record_id);
 	for (uint32_t i = 0; i < n; i++) {
-		router_tell_given(u, held[i]);
+		if (held[i]->deliverable)
+			router_tell_given(u, held[i]);
+		else
+			router_give(u, held[i]);
 		packet_unref(held[i]);
 	}
 	free(held);
+}
+
+static bool
+has_room(const struct delivery *d, const struct packet *p)
+{
+	return !d->paused && d->nheld < HELD_MAX && d->held_bytes + packet_size(p) <= HELD_BYTES;
+}
+
+static void
+keep(struct delivery *d, struct packet *p)
+{
+	if (!d->held)
+		d->held = mem_alloc(HELD_MAX * sizeof(*d->held));
+	d->held[d->nheld++] = packet_ref(p);
+	d->held_bytes += packet_size(p);
 }
 
 /* Kept until the page that is being read has been given, else under steady load no page would ever be the last. */
@@ -305,17 +323,34 @@ delivery_hold(struct user *u, struct packet *p)
 
 	if (!d->fetching)
 		return false;
-	if (d->paused || d->nheld == HELD_MAX || d->held_bytes + packet_size(p) > HELD_BYTES) {
-		delivery_left(u, p->record_id);
-		leave_held(u);
-		router_tell_given(u, p);
+	if (has_room(d, p)) {
+		keep(d, p);
 		return true;
 	}
-	if (!d->held)
-		d->held = mem_alloc(HELD_MAX * sizeof(*d->held));
-	d->held[d->nheld++] = packet_ref(p);
-	d->held_bytes += packet_size(p);
+	delivery_left(u, p->record_id);
+	leave_held(u);
+	router_tell_given(u, p);
 	return true;
+}
+
+bool
+delivery_hold_behind(struct user *u, struct packet *p)
+{
+	struct delivery *d = &u->delivery;
+	uint32_t i = d->nheld;
+
+	if (p->deliverable || !p->from)
+		return false;
+	while (i && !jid_equal(d->held[i - 1]->from, p->from))
+		i--;
+	if (!i)
+		return false;
+	if (has_room(d, p)) {
+		keep(d, p);
+		return true;
+	}
+	leave_held(u);
+	return false;
 }
 
 static void
@@ -472,6 +507,8 @@ page_done(struct job *j)
 	} else if (g->n < g->limit && d->left > record_settled_id()) {
 		pause_pages(u);
 	} else {
+		if (g->n < g->limit)
+			d->upto = record_settled_id();
 		d->page = g->limit * 2;
 		page_read(u);
 	}
@@ -482,12 +519,12 @@ page_read(struct user *u)
 {
 	struct job *j = job_new(sizeof(struct page));
 	struct page *g = j->data;
-	unsigned most = (unsigned)home_config()->limits.offline_page, wanted = u->delivery.page;
+	struct delivery *d = &u->delivery;
+	unsigned most = (unsigned)home_config()->limits.offline_page, wanted = d->page;
 
 	g->bare = arena_strdup(j->arena, jid_bare(u->jid));
-	g->after = u->delivery.cursor;
-	/* What is not settled may still go back to its sender, or arrives by itself. */
-	g->upto = record_settled_id();
+	g->after = d->cursor;
+	g->upto = d->upto;
 	g->limit = wanted && wanted < most ? wanted : most;
 	j->owner = u;
 	j->work = page_work;
@@ -495,7 +532,8 @@ page_read(struct user *u)
 	pool_submit(j, jid_hash(u->jid));
 }
 
-/* From the mark on; what sessions have is not given again. */
+/* From the mark on; what sessions have is not given again. What is not settled by now may still go back to its sender, or
+ * arrives by itself: in order with what is not in the record (P8), so the pages go no further as long as nothing is left. */
 static void
 begin(struct user *u)
 {
@@ -504,6 +542,7 @@ begin(struct user *u)
 	d->fetching = true;
 	d->again = d->forgot = false;
 	d->cursor = d->from = d->mark;
+	d->upto = record_settled_id();
 	d->page = 0;
 	page_read(u);
 }

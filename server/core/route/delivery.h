@@ -56,6 +56,7 @@ struct delivery {
 	bool dirty;             /* in the home's list of marks to write */
 	bool writing;           /* a job with its mark is out */
 	uint64_t from, cursor;  /* the pages have given all ids above `from` up to `cursor` */
+	uint64_t upto;          /* … and go as far as this, if nothing was left meanwhile */
 	unsigned page;          /* rows of the next page; 0: as many as usual */
 	uint64_t left;          /* highest id left in the record: to see whether a page was the last */
 	struct packet **held;   /* arrived while a page is being read */
@@ -95,6 +96,9 @@ bool delivery_came(struct user *u, uint64_t id);
 /* While the backlog is being delivered a new message waits behind it: kept, or left to the next page. False: it
  * may be given now. */
 bool delivery_hold(struct user *u, struct packet *p);
+/* The same for what is not in the record (presence, IQs, typing …), when a message of the same sender is held: behind it
+ * (RFC 6120 §10.1). False: it may go on. */
+bool delivery_hold_behind(struct user *u, struct packet *p);
 /* True while the user must stay in memory for our sake. */
 bool delivery_is_busy(const struct user *u);
 /* Writes all marks of this home; at stop, when lanes are empty. */

@@ -303,8 +303,8 @@ refuse_delivery(struct user *u, struct packet *p)
 	router_refuse(p, XERROR_SERVICE_UNAVAILABLE, NULL, NULL);
 }
 
-void
-router_give(struct user *u, struct packet *p)
+static void
+give_message(struct user *u, struct packet *p)
 {
 	struct audience a = audience_of(u, p);
 
@@ -324,6 +324,40 @@ router_give(struct user *u, struct packet *p)
 	else if (p->type != TYPE_ERROR)
 		refuse_delivery(u, p); /* §8.5.3.2.1: normal, groupchat, headline to a resource that has gone */
 	tell_given(u, p, a);
+}
+
+static void
+give_iq(struct user *u, struct packet *p)
+{
+	struct session *s;
+
+	if (!jid_resource(p->to)) {
+		if (is_question(p))
+			iq_dispatch(p, NULL, u);
+		else
+			question_answer_here(p);
+		return;
+	}
+	s = user_session(u, jid_resource(p->to));
+	if (s && !s->closing)
+		session_send(s, p);
+	else if (is_question(p))
+		router_refuse(p, XERROR_SERVICE_UNAVAILABLE, NULL, NULL);
+}
+
+void
+router_give(struct user *u, struct packet *p)
+{
+	if (!p->delayed && delivery_hold_behind(u, p))
+		return;
+	if (p->kind == PACKET_MESSAGE)
+		give_message(u, p);
+	else if (p->kind == PACKET_IQ)
+		give_iq(u, p);
+	else if (packet_is_subscription(p))
+		roster_inbound(u, p);
+	else
+		presence_inbound(u, p);
 }
 
 /* Somebody reads now: then those who may come back need not be waited for. */
@@ -362,25 +396,6 @@ router_is_clogged(const struct user *u)
 			return true;
 	}
 	return false;
-}
-
-static void
-deliver_iq(struct user *u, struct packet *p)
-{
-	struct session *s;
-
-	if (!jid_resource(p->to)) {
-		if (is_question(p))
-			iq_dispatch(p, NULL, u);
-		else
-			question_answer_here(p);
-		return;
-	}
-	s = user_session(u, jid_resource(p->to));
-	if (s && !s->closing)
-		session_send(s, p);
-	else if (is_question(p))
-		router_refuse(p, XERROR_SERVICE_UNAVAILABLE, NULL, NULL);
 }
 
 /* HOOK_RECV_CHECK, and for messages HOOK_RECV_DELIVER: false when a module has answered or taken it. */
@@ -437,13 +452,6 @@ router_may_arrive(struct user *u, struct packet *p)
 }
 
 static void
-deliver_message(struct user *u, struct packet *p)
-{
-	if (may_pass(HOOK_RECV_DELIVER, u, p))
-		router_give(u, p);
-}
-
-static void
 deliver(struct user *u, struct packet *p)
 {
 	if (!u) {
@@ -453,14 +461,8 @@ deliver(struct user *u, struct packet *p)
 	} else if (router_may_arrive(u, p)) {
 		if (u->state == USER_ABSENT)
 			no_such_user(u, p);
-		else if (p->kind == PACKET_MESSAGE)
-			deliver_message(u, p);
-		else if (p->kind == PACKET_IQ)
-			deliver_iq(u, p);
-		else if (packet_is_subscription(p))
-			roster_inbound(u, p);
-		else
-			presence_inbound(u, p);
+		else if (p->kind != PACKET_MESSAGE || may_pass(HOOK_RECV_DELIVER, u, p))
+			router_give(u, p);
 	}
 	packet_unref(p);
 }

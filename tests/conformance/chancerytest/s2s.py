@@ -309,8 +309,15 @@ class Partner:
         return s
 
     def taken(self, **tls):
-        """The next connection, up to where stanzas may come. One for another domain comes from before: its partner's scenario has ended, and
-        this one got the port."""
+        """The next connection, up to where stanzas may come."""
+        while True:
+            s = self.take(**tls)
+            if s is not None:
+                return s
+
+    def take(self, **tls):
+        """One connection. None: it was for another domain, and from before: its partner's scenario has ended, and this one got the port.
+        Ours may have come already."""
         s = self.accept()
         try:
             s.serve(direct=self.direct, features=self.features, **tls)
@@ -318,7 +325,7 @@ class Partner:
             if s.header is None or s.header.get('to') == self.domain:
                 raise
             s.cut()
-            return self.taken(**tls)
+            return None
         if SM in self.features:
             s.serve_sm()
         self.streams.append(s)
@@ -380,7 +387,7 @@ class Partner:
                 return False
             found = select.select(doors + [s.sock for s in alive], [], [], left)[0]
             if self.listener in found:
-                self.taken()
+                self.take()
             ready = [s for s in alive if s.sock in found]
         for s in ready:
             s._pump(deadline)

@@ -17,6 +17,7 @@ class Proxy:
         self.source, self.pairs, self.lock = t.source, [], threading.Lock()
         self.accepted = 0
         self.down = False       # true: whoever connects waits, as packets get lost
+        self.deaf = False       # true: what the server says is lost
         self.listener = socket.create_server(('127.0.0.1', 0))
         self.host, self.port = self.listener.getsockname()
         self.closed = False
@@ -45,15 +46,16 @@ class Proxy:
                 self.pairs.append((near, far))
                 self.accepted += 1
             for a, b in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(a, b), daemon=True).start()
+                threading.Thread(target=self._pump, args=(a, b, a is far), daemon=True).start()
 
-    def _pump(self, a, b):
+    def _pump(self, a, b, from_server):
         try:
             while True:
                 data = a.recv(65536)
                 if not data:
                     break
-                b.sendall(data)
+                if not (from_server and self.deaf):
+                    b.sendall(data)
         except OSError:
             pass
         try:
