@@ -321,17 +321,17 @@ class Cast:
             own = {i for i in self.archive(d.who) if self.message(self.record[i])[:2] == d.key}
             self.few('not shown to %s/%s' % d.key, {self.record[i] for i in set(self.archive(d.who)) - own - shown[d.key]})
 
-    def late(self, begin, end):
-        """What was new to somebody in a time in which nothing could be committed."""
-        seen, late = set(), []
-        for kind, things in (('shown', [(s.time, (s.who, s.device, s.id)) for s in self.sights]),
-                             ('heard', [(h.time, h[1:3] + h[4:]) for h in self.heard]),
-                             ('told', [(p.time, (p.account, p.body)) for p in self.pushed])):
-            for t, key in things:
-                if (kind, key) not in seen and begin < t < end:
-                    late.append((kind, t - begin, key))
-                seen.add((kind, key))
-        return late
+    def late(self, begin, end, date):
+        """What somebody saw between `begin` and `end`, and was not committed at `date`, which is `begin`. What was committed may come
+        later, from a lane in which something else waits for the database."""
+        rows = self.server.psql("select id, coalesce(body, ''), coalesce(stanza, '') from archive.record"
+                                " where pg_xact_commit_timestamp(xmin) <= to_timestamp(%f)" % date)
+        ids, bodies = {i for i, _, _ in rows}, {b for _, b, _ in rows}
+        published = {p for _, _, stanza in rows for p in re.findall(r'>%s (\S+) (\w+) (\d+)<' % self.run, stanza)}
+        assert ids, 'nothing was committed before: the scenario has missed its aim'
+        return ([('shown', s) for s in self.sights if begin < s.time < end and s.id not in ids]
+                + [('heard', h) for h in self.heard if begin < h.time < end and (h.author, h.node, str(h.value)) not in published]
+                + [('told', p) for p in self.pushed if begin < p.time < end and p.body not in bodies])
 
     def end(self):
         self.ended.set()
