@@ -3,7 +3,6 @@
  */
 #include "core/file/notice.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +11,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/seldom.h"
 #include "core/host.h"
 #include "core/route/packet.h"
 #include "core/route/router.h"
@@ -20,9 +20,8 @@
 #include "store/record.h"
 #include "xmpp/ns.h"
 
-#define PAIRS 1024       /* remembered; two that share a place are silenced together for at most a minute */
-#define PAIR_MS 60000
-#define TO_ONE 10        /* in a minute of the clock, whoever it is about */
+#define MINUTE_MS 60000
+#define TO_ONE 10 /* in a minute, whoever it is about */
 
 struct notice {
 	struct record_entry rec;
@@ -31,8 +30,7 @@ struct notice {
 	char id[33];
 };
 
-static _Atomic int64_t said_ms[PAIRS];
-static _Atomic int64_t said_to[PAIRS]; /* minute * 16 + how often in it */
+static struct seldom about = { .lock = PTHREAD_MUTEX_INITIALIZER }, to_one = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void
 recorded(struct mail *m)
@@ -98,27 +96,12 @@ notice_send(const struct jid *to, const char *text)
 	record_submit(&n->rec);
 }
 
-static bool
-may_be_told(const struct jid *to, int64_t now)
-{
-	_Atomic int64_t *said = &said_to[jid_hash(to) % PAIRS];
-	int64_t was = atomic_load(said), next;
-
-	do {
-		next = was / 16 == now / PAIR_MS ? was + 1 : now / PAIR_MS * 16 + 1;
-		if (next % 16 > TO_ONE)
-			return false;
-	} while (!atomic_compare_exchange_weak(said, &was, next));
-	return true;
-}
-
 void
 notice_send_about(const struct jid *to, const struct jid *whom, const char *text)
 {
-	size_t place = (jid_hash(to) * 31 + jid_hash(whom)) % PAIRS;
-	int64_t now = clock_mono_ms(), was = atomic_load(&said_ms[place]);
+	const uint64_t pair[2] = { jid_hash(to), jid_hash(whom) };
+	int64_t now = clock_mono_ms();
 
-	if ((was && now - was < PAIR_MS) || !may_be_told(to, now) || !atomic_compare_exchange_strong(&said_ms[place], &was, now))
-		return;
-	notice_send(to, text);
+	if (seldom_may(&about, crypt_hash(pair, sizeof(pair)), 1, MINUTE_MS, now) && seldom_may(&to_one, jid_hash(to), TO_ONE, MINUTE_MS, now))
+		notice_send(to, text);
 }
