@@ -234,19 +234,27 @@ static enum hook_verdict
 ask_policy(struct hook *h, const struct found *list, bool files)
 {
 	const struct module_settings *s = module_settings();
-	bool encrypted = has(list, FOUND_ENCRYPTED);
+	bool encrypted = has(list, FOUND_ENCRYPTED), foreign;
+	enum file_say say = FILE_SAY_NOTHING;
 	struct stanza *stripped;
 
 	if (!files && !encrypted && !has(list, FOUND_LINK))
 		return HOOK_NEXT;
 	if (!s->files.on)
 		return refuse(h, XERROR_POLICY_VIOLATION, "off", "Your organisation does not allow files to be sent.");
-	if (in_any(h, &s->files.deny_groups))
+	foreign = links_any_foreign(list, h->arena);
+	if (encrypted || foreign)
+		say = judge_unseen(h->from, module_account_groups(h), h->to ? h->to : h->from, encrypted);
+	if (say == FILE_SAY_DENY)
+		return refuse(h, XERROR_POLICY_VIOLATION, "rule", arena_printf(h->arena, "Your organisation does not allow this file to be sent to %s.",
+			jid_domain(h->to ? h->to : h->from)));
+	/* Where there are rules, the judge asks them of what it sees, and modules/upload of what was uploaded here. */
+	if (say == FILE_SAY_NOTHING && (encrypted || foreign || !s->files.rules.n) && in_any(h, &s->files.deny_groups))
 		return refuse(h, XERROR_POLICY_VIOLATION, "group", "Your organisation does not allow you to send files.");
-	if (encrypted && !in_any(h, &s->files.encrypted))
+	if (encrypted && say != FILE_SAY_ALLOW && !in_any(h, &s->files.encrypted))
 		return refuse(h, XERROR_POLICY_VIOLATION, "encrypted", "Your organisation scans files for malware and cannot scan one that is "
 			"encrypted from end to end. Switch encryption off for this conversation and send it again.");
-	if (s->files.links == FILES_LINKS_ALLOW || !links_any_foreign(list, h->arena))
+	if (s->files.links == FILES_LINKS_ALLOW || !foreign)
 		return HOOK_NEXT;
 	stripped = s->files.links == FILES_LINKS_STRIP ? links_strip(h->stanza, h->arena) : NULL;
 	if (!stripped)

@@ -44,13 +44,15 @@ bool
 offer_is_allowed(struct hook *h, enum side from, bool sends, uint64_t size, const char *type, const char **text, bool *closed)
 {
 	const struct jid *sender = sends ? h->from : h->to, *to = sends ? h->to : h->from;
+	const char *groups;
 	enum judge_verdict v;
 
 	*closed = false;
 	/* The sender's home knows their groups, and has asked already. */
 	if (from == PEER && module_is_local(h->from))
 		return true;
-	v = judge_ahead(h->arena, sender, from == OWN && sends ? module_account_groups(h) : "", to, size, type, text);
+	groups = from == OWN && sends ? module_account_groups(h) : module_is_local(sender) ? NULL : "";
+	v = judge_ahead(h->arena, sender, groups, to, size, type, text);
 	if (v == JUDGE_PASS)
 		return true;
 	*closed = v == JUDGE_CLOSED;

@@ -321,7 +321,7 @@ attach(struct module *m)
 {
 	module_serve(m, &service);
 	module_command(m, &upload_delete_command);
-	return module_on(m, HOOK_SEND_COPY, upload_on_sent);
+	return module_on_stanza(m, HOOK_SEND_CHECK, MODULE_STANZA, NULL, upload_on_send) || module_on(m, HOOK_SEND_COPY, upload_on_sent) ? -1 : 0;
 }
 
 const struct module_def upload_module = {

@@ -6,6 +6,8 @@
 
 /* upload_link.c: HOOK_SEND_COPY, messages with addresses of ours in them. */
 enum hook_verdict upload_on_sent(struct hook *h);
+/* upload_link.c: HOOK_SEND_CHECK, the same: may the file be sent to whom they are for (files.rules)? */
+enum hook_verdict upload_on_send(struct hook *h);
 /* upload_list.c: the command by which people delete what they have uploaded. */
 extern const struct module_command upload_delete_command;
 

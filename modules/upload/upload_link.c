@@ -1,48 +1,130 @@
 /*
- * upload_link: messages that carry addresses of files that were uploaded here: who was sent which is noted with the content. They may be in
- * the body, in out-of-band data (XEP-0066), or in whatever attribute or text says where a file is (XEP-0385, XEP-0447).
+ * upload_link: stanzas that carry addresses of files that were uploaded here. Whether the file may go to whom they are for is asked before
+ * (files.rules: at the upload nobody knew for whom it was); who was sent which is noted with the content. Addresses may be in the body, in
+ * out-of-band data (XEP-0066), or in whatever attribute or text says where a file is (XEP-0385, XEP-0447).
  */
+#include <ctype.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "base/metric.h"
+#include "base/text.h"
+#include "module_file.h"
 #include "upload.h"
 #include "upload_store.h"
 
-#define PATH "/upload/"
-
 static bool
-is_new(const struct upload_sent *s, const char *token)
+is_new(const struct upload_links *l, const char *token)
 {
-	for (unsigned i = 0; i < s->n; i++)
-		if (!memcmp(s->token[i], token, UPLOAD_TOKEN))
+	for (unsigned i = 0; i < l->n; i++)
+		if (!memcmp(l->token[i], token, UPLOAD_TOKEN))
 			return false;
 	return true;
 }
 
-/* https://…/upload/TOKEN/NAME */
-static void
-look_in(struct upload_sent *s, const char *text)
+/* As those who follow it read it: %XX (RFC 3986 §2.1), and what browsers make of a backslash. */
+static const char *
+decoded(struct arena *a, const char *text)
 {
-	const char *at = text;
+	char *out, *to;
 
-	while (s->n < UPLOAD_LINKS_MAX && (at = strstr(at, PATH))) {
-		at += strlen(PATH);
-		if (strspn(at, "0123456789abcdef") != UPLOAD_TOKEN || at[UPLOAD_TOKEN] != '/' || !is_new(s, at))
+	if (!strpbrk(text, "%\\"))
+		return text;
+	out = to = arena_strdup(a, text);
+	for (const char *s = text; *s; s++) {
+		char c = *s == '\\' ? '/' : *s;
+
+		if (c == '%' && isxdigit((unsigned char)s[1]) && isxdigit((unsigned char)s[2])) {
+			(void)text_unhex(s + 1, 2, &c);
+			s += 2;
+		}
+		*to++ = c ? c : ' ';
+	}
+	*to = '\0';
+	return out;
+}
+
+/* https://…/upload/TOKEN/NAME, with whatever dots on the way. */
+static void
+look_in(struct upload_links *l, struct arena *a, const char *text)
+{
+	for (const char *at = strchr(decoded(a, text), '/'); at; at = strchr(at, '/')) {
+		if (strspn(++at, "0123456789abcdef") != UPLOAD_TOKEN || at[UPLOAD_TOKEN] != '/' || !is_new(l, at))
 			continue;
-		memcpy(s->token[s->n], at, UPLOAD_TOKEN);
-		s->token[s->n++][UPLOAD_TOKEN] = '\0';
+		if (l->n == UPLOAD_LINKS_MAX) {
+			l->more = true;
+			return;
+		}
+		memcpy(l->token[l->n], at, UPLOAD_TOKEN);
+		l->token[l->n++][UPLOAD_TOKEN] = '\0';
 	}
 }
 
 static void
-look(struct upload_sent *s, const struct elem *root)
+look(struct upload_links *l, struct arena *a, const struct elem *root)
 {
+	l->n = 0;
+	l->more = false;
 	for (const struct elem *e = root; e; e = elem_walk(root, e)) {
 		if (!e->name)
-			look_in(s, e->text);
+			look_in(l, a, e->text);
 		for (const struct attr *at = e->attrs; at; at = at->next)
-			look_in(s, at->value);
+			look_in(l, a, at->value);
 	}
 }
+
+/* May it go there? */
+
+static enum hook_verdict
+refuse(struct hook *h, const char *why, const char *text)
+{
+	metric_add(METRIC_UPLOAD_LINKS_REFUSED, 1);
+	log_info(NULL, "upload-link-refused", "from=%s to=%s why=%s", jid_bare(h->from), h->to ? jid_bare(h->to) : "", why);
+	return hook_reject(h, XERROR_POLICY_VIOLATION, text);
+}
+
+static enum hook_verdict
+looked_up(struct hook *h, void *data, bool ok)
+{
+	struct upload_behind *b = data;
+
+	if (!ok)
+		return hook_unavailable(h);
+	for (unsigned i = 0; i < b->links.n; i++) {
+		const char *why = NULL;
+
+		if (b->file[i].state == UPLOAD_OPEN)
+			return refuse(h, "unfinished", "The file has not been uploaded yet: send its address when it has been.");
+		if (b->file[i].state == UPLOAD_KEPT || b->file[i].state == UPLOAD_HELD)
+			why = judge_sent(hook_memory(h), h->from, module_account_groups(h), h->to ? h->to : h->from, b->file[i].size, b->file[i].type);
+		if (why)
+			return refuse(h, "rule", why);
+	}
+	return HOOK_NEXT;
+}
+
+enum hook_verdict
+upload_on_send(struct hook *h)
+{
+	const struct module_settings *s = module_settings();
+	const char *type = elem_get(h->stanza->root, "type");
+	struct upload_links links;
+	struct upload_behind *b;
+
+	/* What an error brings back was sent by somebody else; an answer was asked for, and cannot be refused (RFC 6120 §8.2.3). */
+	if (!s->files.rules.n || !s->files.on || !h->from || (type && (!strcmp(type, "error") || !strcmp(type, "result"))))
+		return HOOK_NEXT;
+	look(&links, h->arena, h->stanza->root);
+	if (!links.n)
+		return HOOK_NEXT;
+	if (links.more)
+		return refuse(h, "many", "There are too many files in this stanza.");
+	b = arena_zalloc(hook_memory(h), sizeof(*b));
+	b->links = links;
+	return hook_job(h, b, upload_store_behind, looked_up);
+}
+
+/* Who was sent what */
 
 static enum hook_verdict
 noted(struct hook *h, void *data, bool ok)
@@ -56,16 +138,16 @@ noted(struct hook *h, void *data, bool ok)
 enum hook_verdict
 upload_on_sent(struct hook *h)
 {
-	struct upload_sent found, *s;
+	struct upload_links links;
+	struct upload_sent *s;
 
-	found.n = 0;
 	if (!h->to || !module_settings()->files.on)
 		return HOOK_NEXT;
-	look(&found, h->stanza->root);
-	if (!found.n)
+	look(&links, h->arena, h->stanza->root);
+	if (!links.n)
 		return HOOK_NEXT;
 	s = arena_alloc(hook_memory(h), sizeof(*s));
-	*s = found;
+	s->links = links;
 	s->from = arena_strdup(hook_memory(h), jid_bare(h->from));
 	s->to = arena_strdup(hook_memory(h), jid_bare(h->to));
 	s->record_id = h->record_id;

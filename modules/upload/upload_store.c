@@ -140,6 +140,28 @@ upload_store_hide(struct sql *db, struct arena *a, void *hiding, struct err *e)
 	return SQL_OK;
 }
 
+/* What is behind an address */
+
+enum sql_status
+upload_store_behind(struct sql *db, struct arena *a, void *behind, struct err *e)
+{
+	struct upload_behind *b = behind;
+	enum sql_status st = SQL_OK;
+
+	for (unsigned i = 0; i < b->links.n && st == SQL_OK; i++) {
+		struct upload *u;
+
+		st = upload_find(db, a, b->links.token[i], false, &u, e);
+		if (st != SQL_OK || !u)
+			continue;
+		b->file[i].state = u->state;
+		b->file[i].size = u->size;
+		b->file[i].name = u->name;
+		b->file[i].type = u->true_type ? u->true_type : "";
+	}
+	return st;
+}
+
 /* Who was sent an address */
 
 static enum sql_status
@@ -163,7 +185,7 @@ upload_store_sent(struct sql *db, struct arena *a, void *sent, struct err *e)
 	struct upload_sent *s = sent;
 	enum sql_status st = SQL_OK;
 
-	for (unsigned i = 0; i < s->n && st == SQL_OK; i++)
-		st = note(db, a, s, s->token[i], e);
+	for (unsigned i = 0; i < s->links.n && st == SQL_OK; i++)
+		st = note(db, a, s, s->links.token[i], e);
 	return st;
 }

@@ -42,11 +42,29 @@ struct upload_hiding {
 };
 enum sql_status upload_store_hide(struct sql *db, struct arena *a, void *hiding, struct err *e);
 
-/* A message with addresses of ours has left. */
+/* Addresses of ours in one stanza, by their tokens. */
 #define UPLOAD_LINKS_MAX 8
-struct upload_sent {
+struct upload_links {
 	char token[UPLOAD_LINKS_MAX][UPLOAD_TOKEN + 1];
 	unsigned n;
+	bool more; /* there are others, too */
+};
+
+/* What is behind addresses of ours. */
+struct upload_behind {
+	struct upload_links links;
+	/* Out: of each */
+	struct {
+		enum upload_state state; /* 0: nothing, or nothing any more */
+		uint64_t size;
+		const char *name, *type; /* true type; "" */
+	} file[UPLOAD_LINKS_MAX];
+};
+enum sql_status upload_store_behind(struct sql *db, struct arena *a, void *behind, struct err *e);
+
+/* A message with addresses of ours has left. */
+struct upload_sent {
+	struct upload_links links;
 	const char *from, *to;
 	uint64_t record_id;
 };

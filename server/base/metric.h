@@ -21,6 +21,7 @@ struct buf;
 	X(UPLOAD_SLOTS, COUNTER, "chancery_upload_slots_total", "Slots for uploads given (XEP-0363)") \
 	X(UPLOADS, COUNTER, "chancery_uploads_total", "Files uploaded, scanned and kept") \
 	X(UPLOADS_REFUSED, COUNTER, "chancery_uploads_refused_total", "Slots and uploads refused") \
+	X(UPLOAD_LINKS_REFUSED, COUNTER, "chancery_upload_links_refused_total", "Stanzas refused for whom the file is for whose address is in them") \
 	X(UPLOADS_OPEN, GAUGE, "chancery_uploads_open", "Uploads under way: being received or judged") \
 	X(UPLOAD_BYTES, COUNTER, "chancery_upload_bytes_total", "Bytes received by uploads") \
 	X(DOWNLOADS, COUNTER, "chancery_downloads_total", "Files and parts of files fetched") \

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/file_rule.h"
 #include "base/service.h"
 #include "base/text.h"
 #include "net/cert.h"
@@ -257,6 +258,11 @@ const struct config_row config_rows[] = {
 	  .help = "Media types, as found in the content, that nobody may send: application/x-dosexec, or video/ for all that begin so" },
 	{ "files.deny_groups", CONFIG_LIST, AT(modules.files.deny_groups), "",
 	  .help = "Groups of the organisation whose members may send no files" },
+	{ "files.rules", CONFIG_LIST, AT(modules.files.rules), "", .check = file_rule_is_valid,
+	  .expect = "rules: allow or deny, then any of group=, from=, to=, type=, larger=, encrypted",
+	  .help = "Who may send what to whom, a rule each: `allow` or `deny`, and what it is for: group=GROUP of the sender, from=DOMAIN, to=DOMAIN "
+	          "(*.DOMAIN, local, remote), type=TYPE as found in the content, larger=SIZE, encrypted. The first that matches decides; when none does, "
+	          "deny_groups, deny_types and encrypted do" },
 	{ "files.encrypted", CONFIG_LIST, AT(modules.files.encrypted), "",
 	  .help = "Groups whose members may send files that are encrypted from end to end (OMEMO media sharing), which nobody can scan; "
 	          "`everyone` for all. Empty: nobody" },

@@ -80,12 +80,9 @@ is_denied(const struct config *c, const char *type)
 {
 	const struct config_list *l = &c->modules.files.deny_types;
 
-	for (size_t i = 0; i < l->n; i++) {
-		const char *t = l->item[i];
-
-		if (*t && t[strlen(t) - 1] == '/' ? begins(type, t) : is_type(type, t))
+	for (size_t i = 0; i < l->n; i++)
+		if (file_type_is(type, l->item[i]))
 			return true;
-	}
 	return false;
 }
 
@@ -96,30 +93,61 @@ denied(struct arena *a, const char *type)
 }
 
 static bool
-in_group(const char *groups, const char *group)
+is_in_any(const char *groups, const struct config_list *l)
 {
-	size_t n = strlen(group);
-
-	for (const char *g = groups; *g; g += strcspn(g, "\n"), g += *g == '\n')
-		if (strcspn(g, "\n") == n && !memcmp(g, group, n))
+	for (size_t i = 0; i < l->n; i++)
+		if (file_group_is_in(groups, l->item[i]))
 			return true;
 	return false;
 }
 
-const char *
-file_policy_ahead(struct arena *a, const struct config *c, const char *groups, uint64_t size, const char *type)
+static const char *
+denied_by_rule(struct arena *a, const struct file_facts *f)
 {
-	const struct config_list *l = &c->modules.files.deny_groups;
+	if (!f->to)
+		return "Your organisation does not allow this file to be sent.";
+	return arena_printf(a, "Your organisation does not allow this file to be sent to %.255s.", f->to);
+}
 
-	for (size_t i = 0; i < l->n; i++)
-		if (in_group(groups, l->item[i]))
-			return "You may not send files.";
+/* The first rule that matches, else the lists. `type`: as it is known best; NULL. */
+static const char *
+decide(struct arena *a, const struct config *c, const struct file_facts *f, const char *type)
+{
+	const struct config_list *rules = &c->modules.files.rules;
+
+	switch (file_rules_say(rules->item, rules->n, f)) {
+	case FILE_SAY_ALLOW:
+	case FILE_SAY_LATER:
+		return NULL;
+	case FILE_SAY_DENY:
+		return denied_by_rule(a, f);
+	default:
+		break;
+	}
+	if (f->groups && is_in_any(f->groups, &c->modules.files.deny_groups))
+		return "You may not send files.";
+	if (type && !*type)
+		return c->modules.files.deny_types.n ? "It could not be found out what the file is, so it was not passed on." : NULL;
+	return type && is_denied(c, type) ? denied(a, type) : NULL;
+}
+
+const char *
+file_policy_ahead(struct arena *a, const struct config *c, const struct file_facts *f, uint64_t size, const char *declared)
+{
+	struct file_facts facts = *f;
+
 	if (size > c->limits.file_bytes)
 		return arena_printf(a, "The file has %s; more than %s may not be sent.", file_size_shown(a, size),
 			file_size_shown(a, c->limits.file_bytes));
-	if (type && is_denied(c, type))
-		return denied(a, type);
-	return NULL;
+	facts.size = size;
+	facts.has_size = size > 0;
+	return decide(a, c, &facts, declared && *declared ? declared : NULL);
+}
+
+const char *
+file_policy_sent(struct arena *a, const struct config *c, const struct file_facts *f)
+{
+	return decide(a, c, f, f->type);
 }
 
 /* What the name promises; NULL: nothing in particular. */
@@ -154,14 +182,12 @@ pretends(const char *declared, const char *true_type)
 }
 
 const char *
-file_policy_content(struct arena *a, const struct config *c, const char *name, const char *declared, const char *true_type)
+file_policy_content(struct arena *a, const struct config *c, const struct file_facts *f, const char *name, const char *declared)
 {
-	const char *promised = type_by_name(name), *lie = NULL;
+	const char *promised = type_by_name(name), *lie = NULL, *true_type = f->type, *why = decide(a, c, f, true_type);
 
-	if (!*true_type)
-		return c->modules.files.deny_types.n ? "It could not be found out what the file is, so it was not passed on." : NULL;
-	if (is_denied(c, true_type))
-		return denied(a, true_type);
+	if (why || !*true_type)
+		return why;
 	if (declared && pretends(declared, true_type))
 		lie = declared;
 	else if (promised && pretends(promised, true_type))

@@ -9,12 +9,17 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/file_rule.h"
 #include "core/config/config.h"
 
-/* By size, declared type and the sender's groups (a line each). NULL: allowed; else why not, whole sentences, static or in `a`. */
-const char *file_policy_ahead(struct arena *a, const struct config *c, const char *groups, uint64_t size, const char *type);
-/* By what it is: types that nobody may send, and content that pretends to be something else. `name`, `declared`: NULL when not known. */
-const char *file_policy_content(struct arena *a, const struct config *c, const char *name, const char *declared, const char *true_type);
+/* NULL: allowed; else why not, whole sentences, static or in `a`. */
+
+/* Before its content is known (f->type NULL, f->more). `size`: 0: not known. `declared`: NULL when not. */
+const char *file_policy_ahead(struct arena *a, const struct config *c, const struct file_facts *f, uint64_t size, const char *declared);
+/* By what it is: the rules, types that nobody may send, and content that pretends to be something else. `name`, `declared`: NULL when not known. */
+const char *file_policy_content(struct arena *a, const struct config *c, const struct file_facts *f, const char *name, const char *declared);
+/* One that has passed, without knowing for whom, is sent to somebody. */
+const char *file_policy_sent(struct arena *a, const struct config *c, const struct file_facts *f);
 
 /* A name as it is kept: of valid text, without what is above FILE_NAME_MAX bytes. NULL stays NULL. */
 #define FILE_NAME_MAX 1024

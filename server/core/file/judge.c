@@ -58,20 +58,34 @@ closed_text(struct arena *a, const char *why)
 	return arena_printf(a, "Files cannot be sent at the moment: %s. Please try again later.", why);
 }
 
+static struct file_facts
+facts_of(const struct jid *from, const char *groups, const struct jid *to)
+{
+	return (struct file_facts){ .groups = groups, .from = jid_domain(from), .from_remote = federation_is_remote(from),
+		.to = to ? jid_domain(to) : NULL, .to_remote = to && federation_is_remote(to) };
+}
+
+/* What is to nobody is to the sender's own account; but for an upload, of which that comes to be known later. */
+static const struct jid *
+whom_to(const struct judgement *j)
+{
+	return j->to || j->path == JUDGE_UPLOAD ? j->to : j->from;
+}
+
 enum judge_verdict
 judge_ahead(struct arena *a, const struct jid *from, const char *groups, const struct jid *to, uint64_t size, const char *type, const char **text)
 {
 	struct config *c = config_get();
 	enum judge_verdict v = JUDGE_PASS;
+	struct file_facts f = facts_of(from, groups, to);
 	const char *why = NULL;
 
-	(void)from;
-	(void)to;
+	f.more = true;
 	*text = "";
 	if (!c->modules.files.on) {
 		v = JUDGE_FORBIDDEN;
 		*text = "Files are not allowed here.";
-	} else if ((why = file_policy_ahead(a, c, groups ? groups : "", size, type))) {
+	} else if ((why = file_policy_ahead(a, c, &f, size, type))) {
 		v = JUDGE_FORBIDDEN;
 		*text = why;
 	} else if (!scanner_is_open(&why)) {
@@ -80,6 +94,34 @@ judge_ahead(struct arena *a, const struct jid *from, const char *groups, const s
 	}
 	config_unref(c);
 	return v;
+}
+
+const char *
+judge_sent(struct arena *a, const struct jid *from, const char *groups, const struct jid *to, uint64_t size, const char *true_type)
+{
+	struct config *c = config_get();
+	struct file_facts f = facts_of(from, groups, to);
+	const char *why;
+
+	f.type = true_type;
+	f.size = size;
+	f.has_size = true;
+	why = file_policy_sent(a, c, &f);
+	config_unref(c);
+	return why;
+}
+
+enum file_say
+judge_unseen(const struct jid *from, const char *groups, const struct jid *to, bool encrypted)
+{
+	struct config *c = config_get();
+	struct file_facts f = facts_of(from, groups, to);
+	enum file_say say;
+
+	f.encrypted = encrypted;
+	say = file_rules_say(c->modules.files.rules.item, c->modules.files.rules.n, &f);
+	config_unref(c);
+	return say;
 }
 
 /* The end */
@@ -111,7 +153,7 @@ finish(struct judging *g)
 	if (j->verdict != JUDGE_PASS)
 		log_info(NULL, "file-refused", "path=%s verdict=%s from=%s to=%s sha256=%s type=%s why=%s", paths[j->path], verdicts[j->verdict],
 			jid_bare(j->from), j->to ? jid_bare(j->to) : "", g->hex, j->true_type,
-			j->verdict == JUDGE_CLOSED ? j->text : g->row.found);
+			j->verdict == JUDGE_CLOSED || j->verdict == JUDGE_FORBIDDEN ? j->text : g->row.found);
 	if (j->verdict == JUDGE_INFECTED)
 		tell_people(j);
 	if (g->was_kept)
@@ -431,6 +473,7 @@ judge_content(struct judging *g)
 {
 	struct judgement *j = g->j;
 	const char *shown = file_name_shown(j->arena, j->name), *why;
+	struct file_facts f;
 	struct config *c;
 
 	j->true_type = g->row.type;
@@ -446,8 +489,13 @@ judge_content(struct judging *g)
 		j->text = arena_printf(j->arena, "%s could not be searched for viruses (%s), so it was not passed on.", shown, g->row.found);
 		break;
 	default:
+		f = facts_of(j->from, j->groups, whom_to(j));
+		f.type = j->true_type;
+		f.size = g->row.size;
+		f.has_size = true;
+		f.more = !f.to;
 		c = config_get();
-		why = file_policy_content(j->arena, c, j->name, j->type, j->true_type);
+		why = file_policy_content(j->arena, c, &f, j->name, j->type);
 		config_unref(c);
 		j->verdict = why ? JUDGE_FORBIDDEN : JUDGE_PASS;
 		j->text = why ? why : "";
@@ -586,7 +634,7 @@ judge_submit(struct judgement *j)
 	j->true_type = "";
 	j->record_id = 0;
 	j->event = 0;
-	j->verdict = judge_ahead(j->arena, j->from, j->groups, j->to, g->row.size, j->type, &j->text);
+	j->verdict = judge_ahead(j->arena, j->from, j->groups, whom_to(j), g->row.size, j->type, &j->text);
 	if (j->verdict == JUDGE_PASS)
 		look_up(g);
 	else if (j->verdict == JUDGE_CLOSED)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/file_rule.h"
 #include "core/file/scanner.h"
 #include "core/file/spool.h"
 #include "xmpp/jid.h"
@@ -51,9 +52,13 @@ struct judgement {
 
 /* From a reactor. */
 void judge_submit(struct judgement *j);
-/* Would a file of this size and declared type be allowed from this sender (to: NULL, not known yet)? For slots and offers, before a byte
- * is taken. JUDGE_PASS, JUDGE_FORBIDDEN or JUDGE_CLOSED with `text` (static or in `a`). Any reactor. */
+/* Would a file of this size (0: not known) and declared type be allowed from this sender (groups NULL: not known here; to NULL: not known yet)? For
+ * slots and offers, before a byte is taken. JUDGE_PASS, JUDGE_FORBIDDEN or JUDGE_CLOSED with `text` (static or in `a`). Any reactor. */
 enum judge_verdict judge_ahead(struct arena *a, const struct jid *from, const char *groups, const struct jid *to, uint64_t size,
 	const char *type, const char **text);
+/* What was uploaded is sent to somebody: may it, by its size and true type? NULL, or why not. Any reactor. */
+const char *judge_sent(struct arena *a, const struct jid *from, const char *groups, const struct jid *to, uint64_t size, const char *true_type);
+/* What files.rules say of a file that nobody here looks into: it is encrypted, or stays on another server. Any reactor. */
+enum file_say judge_unseen(const struct jid *from, const char *groups, const struct jid *to, bool encrypted);
 
 #endif
