@@ -14,13 +14,13 @@
 
 #include "base/clock.h"
 #include "base/crypt.h"
+#include "base/file_name.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
 #include "base/text.h"
 #include "module_file.h"
 #include "module_service.h"
-#include "upload_name.h"
 #include "upload_store.h"
 #include "xmpp/form.h"
 #include "xmpp/ns.h"
@@ -250,7 +250,7 @@ on_request(struct hook *h)
 	buf_fini(&base);
 	q->slot.owner = arena_strdup(a, jid_bare(h->from));
 	q->slot.domain = arena_strdup(a, jid_domain(h->from));
-	q->slot.name = upload_name_clean(a, name);
+	q->slot.name = file_name_clean(a, name);
 	q->slot.type = type ? arena_strdup(a, type) : NULL;
 	q->slot.seconds = l->file_slot_seconds + q->slot.size / BYTES_PER_SECOND;
 	q->slot.most = l->file_slots;

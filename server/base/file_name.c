@@ -1,5 +1,5 @@
-/* upload_name: see upload_name.h. */
-#include "upload_name.h"
+/* file_name: see file_name.h. */
+#include "base/file_name.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -79,16 +79,16 @@ shorten(struct arena *a, const char *name, size_t n)
 	const char *ending = ending_of(name, n);
 	size_t rest = (size_t)(name + n - ending), stem;
 
-	if (n <= UPLOAD_NAME_MAX)
+	if (n <= FILE_NAME_CLEAN_MAX)
 		return arena_strndup(a, name, n);
-	stem = cut(name, UPLOAD_NAME_MAX - rest);
+	stem = cut(name, FILE_NAME_CLEAN_MAX - rest);
 	while (stem && is_edge(name[stem - 1]))
 		stem--;
 	return arena_printf(a, "%.*s%.*s", (int)stem, name, (int)rest, ending);
 }
 
 const char *
-upload_name_clean(struct arena *a, const char *said)
+file_name_clean(struct arena *a, const char *said)
 {
 	struct buf b = { 0 };
 	const char *next, *out;

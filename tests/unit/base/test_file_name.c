@@ -1,5 +1,5 @@
-/* Tests of modules/upload/upload_name: names that clients and attackers give to files. */
-#include "modules/upload/upload_name.h"
+/* Tests of base/file_name: names that clients and attackers give to files. */
+#include "base/file_name.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@ becomes(const char *said, const char *name)
 {
 	struct arena *a = arena_new(0);
 
-	assert_string_equal(upload_name_clean(a, said), name);
+	assert_string_equal(file_name_clean(a, said), name);
 	arena_free(a);
 }
 
@@ -71,9 +71,9 @@ check_long(const char *unit, size_t times, const char *ending)
 	for (size_t i = 0; i < times; i++)
 		buf_adds(&b, unit);
 	buf_adds(&b, ending);
-	name = upload_name_clean(a, buf_str(&b));
-	assert_true(strlen(name) <= UPLOAD_NAME_MAX);
-	assert_true(strlen(name) > UPLOAD_NAME_MAX - 30);
+	name = file_name_clean(a, buf_str(&b));
+	assert_true(strlen(name) <= FILE_NAME_CLEAN_MAX);
+	assert_true(strlen(name) > FILE_NAME_CLEAN_MAX - 30);
 	assert_true(text_is_utf8(name, strlen(name)));
 	if (strlen(ending) < 20)
 		assert_string_equal(name + strlen(name) - strlen(ending), ending);
