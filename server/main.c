@@ -26,6 +26,7 @@
 #include "core/component/component.h"
 #include "core/federation/federation.h"
 #include "core/file/aftercare.h"
+#include "core/file/fetch.h"
 #include "core/file/scanner.h"
 #include "core/file/vault.h"
 #include "core/stream/auth.h"
@@ -105,7 +106,7 @@ reload(struct err *e)
 
 	pthread_mutex_lock(&reloading);
 	c = config_load(settings_file, e);
-	if (c && !start_vault(c, e) && !component_load(c, e) && !host_reload_tls(c, e) && !federation_reload(c, e)) {
+	if (c && !start_vault(c, e) && !fetch_check(c, e) && !component_load(c, e) && !host_reload_tls(c, e) && !federation_reload(c, e)) {
 		old = config_get();
 		if (config_needs_restart(old, c, &late))
 			log_warning(NULL, "restart-needed", "settings=%s", buf_str(&late));
@@ -337,7 +338,7 @@ start(struct config *c, struct err *e)
 	scanner_prepare(c);
 	if (drop_privileges(c->process.user, e) || host_start(c, e) || component_load(c, e) || prepare_schema(c, e) || read_secret(c, e))
 		return -1;
-	if (start_vault(c, e))
+	if (start_vault(c, e) || fetch_check(c, e))
 		return -1;
 	c2s_start();
 	roster_start();
@@ -351,6 +352,8 @@ start(struct config *c, struct err *e)
 	aftercare_prepare();
 	if (scanner_start())
 		return err_set(e, 0, "the thread of the scanner could not be started");
+	if (fetch_start())
+		return err_set(e, 0, "the thread that fetches files could not be started");
 	if (start_store(c, e) || federation_start(c, e) || admin_start(&admin, e) || write_pid(c->process.pid_file, e))
 		return -1;
 	if (nweb && web_start())
@@ -465,6 +468,8 @@ stop(const struct config *c)
 	if (nweb)
 		web_quiet();
 	home_call_each(quiet_here, NULL);
+	/* Who waits for a file from elsewhere is told to come again. */
+	fetch_quiet();
 	drain();
 	/* Files that are still being scanned go back to their senders. */
 	scanner_stop();
@@ -479,6 +484,7 @@ stop(const struct config *c)
 	drain();
 	home_call_each(stop_streams, NULL);
 	federation_stop();
+	fetch_stop();
 	if (nweb)
 		web_stop();
 	home_stop_all();
@@ -523,7 +529,7 @@ static int
 check_only(struct config *c)
 {
 	struct err e;
-	int rc = host_start(c, &e) || component_load(c, &e);
+	int rc = host_start(c, &e) || component_load(c, &e) || fetch_check(c, &e);
 
 	if (rc)
 		fprintf(stderr, "chanceryd: %s: %s\n", c->file, e.text);

@@ -4,11 +4,30 @@
 #ifndef MODULE_FILE_H
 #define MODULE_FILE_H
 
+#include "core/file/fetch.h"
 #include "core/file/judge.h"
 #include "module.h"
 
 /* Judges the file and goes on: f->verdict says how. `f`, its spool and its texts live in hook_memory(h), or as long. f->home, f->owner
  * and f->arena are set here, and f->groups when it is NULL (to those of h's account; "" when there is none). `ok` is always true: f->verdict says what went wrong. */
 enum hook_verdict hook_judge(struct hook *h, struct judgement *f, void *data, hook_then_fn then);
+
+/* Fetches a file from another server and goes on: f->outcome says how. `f` lives in hook_memory(h), or as long; f->url, f->sender and f->deadline_ms
+ * are the module's, the rest is set here. `ok` is always true. What was fetched has been looked at by nobody yet: judge it. */
+enum hook_verdict hook_fetch(struct hook *h, struct fetch *f, void *data, hook_then_fn then);
+
+/* Makes a file that was judged (with `keep`, and passed) an upload of whom it is from: whoever knows its address can have it, for files.keep. It
+ * counts against the quota of h's account (limits.file_quota_bytes); of those who have none here, against that of their whole domain
+ * (limits.fetch_quota_bytes). `ok` false: the database was not available, or the content is not there any more. */
+struct hook_publish {
+	const struct judgement *f; /* with its spool */
+	const char *name;          /* NULL: it has none */
+	/* Out */
+	bool over_quota;
+	const char *address;       /* https://…, in hook_memory(h); unless over_quota */
+};
+enum hook_verdict hook_publish(struct hook *h, struct hook_publish *p, void *data, hook_then_fn then);
+/* Can there be such addresses at all (listen.https)? */
+bool hook_can_publish(void);
 
 #endif

@@ -18,7 +18,7 @@ struct config_list {
 /* End-to-end encryption by users: the stricter the higher. */
 enum encryption_policy { ENCRYPTION_ALLOW, ENCRYPTION_ANNOUNCE, ENCRYPTION_FORBID };
 
-enum files_links { FILES_LINKS_ALLOW, FILES_LINKS_STRIP, FILES_LINKS_REFUSE };
+enum files_links { FILES_LINKS_ALLOW, FILES_LINKS_STRIP, FILES_LINKS_REFUSE, FILES_LINKS_FETCH };
 
 struct module_settings {
 	uint64_t history_days; /* modules.history_days, default 0: all. How far back users see their history */

@@ -1,7 +1,7 @@
 /*
  * filecheck: files inside stanzas, of users, components and other servers (P5): pictures of vCards, avatars, Bits of Binary, data: URIs. Each
  * is collected, judged (core/file/judge), and only when all of them may pass, the stanza goes on; it waits in its sender's lane until then.
- * Addresses of files elsewhere pass as files.links says, encrypted files as files.encrypted says.
+ * Addresses of files elsewhere pass as files.links says, or become ours (rehost.c), encrypted files as files.encrypted says.
  *
  * Streams of bytes (XEP-0047, XEP-0065) are modules/transfer, uploads (XEP-0363) modules/upload.
  */
@@ -12,9 +12,9 @@
 #include "base/metric.h"
 #include "base/text.h"
 #include "datauri.h"
+#include "filecheck.h"
 #include "found.h"
 #include "links.h"
-#include "module_file.h"
 #include "xmpp/ns.h"
 
 /* One file, in hook_memory: its content until its turn has come. */
@@ -56,9 +56,8 @@ is_type(const struct hook *h, const char *type)
 	return t && !strcmp(t, type);
 }
 
-/* Judged by core/file/judge, which has logged it. */
-static enum hook_verdict
-refuse_file(struct hook *h, enum xerror error, const char *type, const char *text)
+enum hook_verdict
+filecheck_refuse(struct hook *h, enum xerror error, const char *type, const char *text)
 {
 	metric_add(METRIC_FILECHECK_REFUSED, 1);
 	if (elem_is(h->stanza->root, NS_CLIENT, "iq") && is_type(h, "result")) {
@@ -73,7 +72,7 @@ static enum hook_verdict
 refuse(struct hook *h, enum xerror error, const char *why, const char *text)
 {
 	log_info(NULL, "stanza-with-file-refused", "from=%s to=%s why=%s", h->from ? jid_bare(h->from) : "", h->to ? jid_bare(h->to) : "", why);
-	return refuse_file(h, error, NULL, text);
+	return filecheck_refuse(h, error, NULL, text);
 }
 
 /* An error goes on with its condition, and without what it brings back, or pretends to. */
@@ -103,30 +102,36 @@ bare_error(struct hook *h)
 
 static enum hook_verdict judge_next(struct hook *h, struct carried *c);
 
-static void
-free_spool(void *spool)
+void
+filecheck_free_spool(void *spool)
 {
 	spool_free(spool);
+}
+
+/* core/file/judge has logged it. */
+enum hook_verdict
+filecheck_refuse_file(struct hook *h, const struct judgement *f)
+{
+	const char *text = f->text && *f->text ? f->text : "This file cannot be sent.";
+
+	switch (f->verdict) {
+	case JUDGE_INFECTED:
+	case JUDGE_UNSCANNABLE:
+		return filecheck_refuse(h, XERROR_NOT_ACCEPTABLE, NULL, text);
+	case JUDGE_FORBIDDEN:
+		return filecheck_refuse(h, XERROR_POLICY_VIOLATION, NULL, text);
+	default:
+		return filecheck_refuse(h, XERROR_RESOURCE_CONSTRAINT, "wait", text);
+	}
 }
 
 static enum hook_verdict
 judged(struct hook *h, void *data, bool ok)
 {
 	struct carried *c = data;
-	const char *text = c->f.text && *c->f.text ? c->f.text : "This file cannot be sent.";
 
 	(void)ok;
-	switch (c->f.verdict) {
-	case JUDGE_PASS:
-		return judge_next(h, c->next);
-	case JUDGE_INFECTED:
-	case JUDGE_UNSCANNABLE:
-		return refuse_file(h, XERROR_NOT_ACCEPTABLE, NULL, text);
-	case JUDGE_FORBIDDEN:
-		return refuse_file(h, XERROR_POLICY_VIOLATION, NULL, text);
-	default:
-		return refuse_file(h, XERROR_RESOURCE_CONSTRAINT, "wait", text);
-	}
+	return c->f.verdict == JUDGE_PASS ? judge_next(h, c->next) : filecheck_refuse_file(h, &c->f);
 }
 
 static enum hook_verdict
@@ -135,13 +140,13 @@ judge_next(struct hook *h, struct carried *c)
 	struct err e = { 0 };
 
 	if (!c)
-		return HOOK_NEXT;
+		return module_settings()->files.links == FILES_LINKS_FETCH ? rehost(h) : HOOK_NEXT;
 	c->f.spool = spool_new(c->n, &e);
 	if (c->f.spool)
-		arena_on_free(hook_memory(h), free_spool, c->f.spool);
+		arena_on_free(hook_memory(h), filecheck_free_spool, c->f.spool);
 	if (!c->f.spool || spool_write(c->f.spool, c->data, c->n, &e)) {
 		log_warning(NULL, "file-not-collected", "why=%s", e.text);
-		return refuse_file(h, XERROR_RESOURCE_CONSTRAINT, "wait", "Files cannot be taken at the moment, try again later.");
+		return filecheck_refuse(h, XERROR_RESOURCE_CONSTRAINT, "wait", "Files cannot be taken at the moment, try again later.");
 	}
 	c->f.from = h->from;
 	c->f.to = h->to;
@@ -242,7 +247,8 @@ ask_policy(struct hook *h, const struct found *list, bool files)
 		return HOOK_NEXT;
 	if (!s->files.on)
 		return refuse(h, XERROR_POLICY_VIOLATION, "off", "Your organisation does not allow files to be sent.");
-	foreign = links_any_foreign(list, h->arena);
+	/* What is fetched the judge will see. */
+	foreign = s->files.links != FILES_LINKS_FETCH && links_any_foreign(list, h->arena);
 	if (encrypted || foreign)
 		say = judge_unseen(h->from, module_account_groups(h), h->to ? h->to : h->from, encrypted);
 	if (say == FILE_SAY_DENY)

@@ -56,19 +56,27 @@ is_at_base(const char *url)
 	return is;
 }
 
+const char *
+links_trim(const char *text, size_t n, struct arena *a)
+{
+	const char *end = text + n;
+
+	while (text < end && (unsigned char)*text <= ' ')
+		text++;
+	while (end > text && (unsigned char)end[-1] <= ' ')
+		end--;
+	return arena_strndup(a, text, (size_t)(end - text));
+}
+
 bool
 links_is_foreign(const struct found *f, struct arena *a)
 {
-	const char *url = f->text, *end = f->text + f->n, *host;
+	const char *url, *host;
 	size_t n;
 
 	if (f->kind != FOUND_LINK)
 		return false;
-	while (url < end && (unsigned char)*url <= ' ')
-		url++;
-	while (end > url && (unsigned char)end[-1] <= ' ')
-		end--;
-	url = arena_strndup(a, url, (size_t)(end - url));
+	url = links_trim(f->text, f->n, a);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		if (!strncasecmp(url, others[i], strlen(others[i])))
 			return false;

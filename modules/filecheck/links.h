@@ -6,6 +6,8 @@
 
 #include "found.h"
 
+/* An address without the white space around it; in `a`. */
+const char *links_trim(const char *text, size_t n, struct arena *a);
 /* Not https or http to a host of ours. What is no address of a file (cid:, xmpp:, …) is not foreign. */
 bool links_is_foreign(const struct found *f, struct arena *a);
 /* Is there a foreign one among them? */

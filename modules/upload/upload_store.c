@@ -18,8 +18,6 @@ upload_store_nothing(struct sql *db, struct arena *a, const char *bare, void **r
 
 /* Slots */
 
-#define JUDGED "interval '5 minutes'" /* so long what was put in time may take to be judged: until then it may yet be kept */
-
 /* What counts: what is kept, and slots that may yet be used or have been. When there will be room: for one slot more when the next of them ends; for
  * so many bytes when enough of all this has. */
 static enum sql_status
@@ -31,8 +29,8 @@ find_room(struct sql *db, struct upload_slot *s, const char *account, const char
 	st = s->outcome == UPLOAD_TOO_MANY ?
 		sql_query(db, e, &r, "SELECT (extract(epoch FROM min(until)) * 1000000)::bigint FROM chancery.upload"
 			" WHERE account = $1 AND state = 1 AND until > now()", 1, account) :
-		sql_query(db, e, &r, "WITH u AS (SELECT CASE state WHEN 1 THEN until + " JUDGED " ELSE expires_at END AS at, size FROM chancery.upload"
-			" WHERE account = $1 AND (state = 2 OR (state = 1 AND until > now() - " JUDGED "))),"
+		sql_query(db, e, &r, "WITH u AS (SELECT CASE state WHEN 1 THEN until + " UPLOAD_JUDGED " ELSE expires_at END AS at, size FROM chancery.upload"
+			" WHERE account = $1 AND (state = 2 OR (state = 1 AND until > now() - " UPLOAD_JUDGED "))),"
 			" t AS (SELECT at, sum(size) OVER (ORDER BY at NULLS LAST ROWS UNBOUNDED PRECEDING) AS gone, sum(size) OVER () AS bytes FROM u)"
 			" SELECT (extract(epoch FROM min(at)) * 1000000)::bigint FROM t WHERE bytes - gone + $2::bigint <= $3::bigint",
 			3, account, size, quota);
@@ -62,7 +60,7 @@ make_slot(struct sql *db, struct upload_slot *s, struct err *e)
 	st = sql_query(db, e, &r, "WITH s AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS off),"
 		" a AS (SELECT id FROM chancery.account WHERE bare = $1),"
 		" u AS (SELECT count(*) FILTER (WHERE state = 1 AND until > now()) AS open,"
-		" coalesce(sum(size) FILTER (WHERE state = 2 OR until > now() - " JUDGED "), 0) AS bytes"
+		" coalesce(sum(size) FILTER (WHERE state = 2 OR until > now() - " UPLOAD_JUDGED "), 0) AS bytes"
 		" FROM chancery.upload WHERE account = (SELECT id FROM a) AND state IN (1, 2)),"
 		" n AS (INSERT INTO chancery.upload (put, token, account, owner, groups, domain, name, type, size, until, expire_before)"
 		" SELECT decode($2, 'hex'), decode($3, 'hex'), a.id, $1, $4, $5, $6, $7, $8, now() + make_interval(secs => $9::bigint),"

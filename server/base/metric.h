@@ -115,6 +115,12 @@ struct buf;
 	X(ENCRYPTION_REFUSED, COUNTER, "chancery_encryption_refused_total", "Encrypted messages and keys refused by policy") \
 	X(ENCRYPTION_NOTED, COUNTER, "chancery_encryption_noted_total", "Encrypted messages and keys that passed and were noted") \
 	X(FILECHECK_REFUSED, COUNTER, "chancery_filecheck_refused_total", "Stanzas refused for a file inside them, or for an address of one") \
+	X(FETCHES, COUNTER, "chancery_fetches_total", "Files fetched from other servers (files.links: fetch), before their scan") \
+	X(FETCHES_FAILED, COUNTER, "chancery_fetches_failed_total", "Files that could not be fetched, or that nobody may fetch") \
+	X(FETCHES_INWARD, COUNTER, "chancery_fetches_inward_total", "Addresses that would have led to a place that is not of the public internet") \
+	X(FETCHES_OPEN, GAUGE, "chancery_fetches_open", "Files being fetched, or waiting for that") \
+	X(FETCH_BYTES, COUNTER, "chancery_fetch_bytes_total", "Bytes of files fetched from other servers") \
+	X(FILECHECK_FETCHED, COUNTER, "chancery_filecheck_fetched_total", "Stanzas in which addresses of files on other servers became ours") \
 	X(FILECHECK_STRIPPED, COUNTER, "chancery_filecheck_stripped_total", "Stanzas that addresses of files on other servers were taken out of") \
 	X(S2S_RESUMED, COUNTER, "chancery_s2s_resumed_total", "Streams with other servers resumed (XEP-0198)") \
 	X(S2S_OUTBOX, GAUGE, "chancery_s2s_outbox", "Recorded messages on their way to other servers, neither taken nor returned yet") \

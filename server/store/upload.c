@@ -103,6 +103,64 @@ upload_finish(struct sql *db, struct upload_end *u, struct err *e)
 		" FROM f WHERE u.id = $1 AND u.state = 1 RETURNING true", 6, id, sha, u->type, event, record, keep);
 }
 
+/* `uses` is what counts against the quota. */
+#define ADOPT(uses) \
+	"WITH f AS MATERIALIZED (SELECT 1 AS one FROM chancery.file WHERE sha256 = decode($1, 'hex') AND kept FOR SHARE)," \
+	" u AS (SELECT coalesce(sum(size) FILTER (WHERE state = 2 OR until > now() - " UPLOAD_JUDGED "), 0) AS bytes" \
+	" FROM chancery.upload WHERE " uses " AND state IN (1, 2))," \
+	" n AS (INSERT INTO chancery.upload (put, token, account, owner, groups, domain, name, type, size, state, until, sha256, event, record," \
+	" kept_at, expires_at) SELECT decode($2, 'hex'), decode($3, 'hex'), nullif($4::bigint, 0), $5, $6, $7, $8, $9, $10::bigint, 2, now()," \
+	" decode($1, 'hex'), nullif($11::bigint, 0), nullif($12::bigint, 0), now()," \
+	" CASE WHEN $13::bigint > 0 THEN now() + $13::bigint * interval '1 millisecond' END FROM f, u" \
+	" WHERE u.bytes + $10::bigint <= $14::bigint RETURNING 1 AS one)" \
+	" SELECT CASE WHEN EXISTS (SELECT FROM n) THEN 0 WHEN EXISTS (SELECT FROM f) THEN 1 ELSE 2 END"
+
+static enum sql_status
+adopt(struct sql *db, struct upload_adopt *u, struct err *e)
+{
+	char sha[2 * SHA256_SIZE + 1], put[2 * SHA256_SIZE + 1], token[2 * SHA256_SIZE + 1], account[24], size[24], event[24], record[24], keep[24],
+		quota[24];
+	enum sql_status st;
+	PGresult *r;
+
+	text_hex(u->sha256, SHA256_SIZE, sha);
+	upload_hash(u->put, put);
+	upload_hash(u->token, token);
+	snprintf(account, sizeof(account), "%" PRId64, u->account);
+	snprintf(size, sizeof(size), "%" PRIu64, u->size);
+	snprintf(event, sizeof(event), "%" PRId64, u->event);
+	snprintf(record, sizeof(record), "%" PRIu64, u->record);
+	snprintf(keep, sizeof(keep), "%" PRIu64, u->keep_ms);
+	snprintf(quota, sizeof(quota), "%" PRIu64, u->quota);
+	st = u->account ? sql_query(db, e, &r, ADOPT("account = $4"), 14, sha, put, token, account, u->owner, u->groups, u->domain, u->name, u->type,
+				  size, event, record, keep, quota) :
+			  sql_query(db, e, &r, ADOPT("account IS NULL AND (owner = $15 OR right(owner, length($15) + 1) = '@' || $15)"), 15, sha, put, token, account, u->owner, u->groups, u->domain,
+				  u->name, u->type, size, event, record, keep, quota, u->sender);
+	if (st != SQL_OK)
+		return st;
+	u->outcome = sql_i64(r, 0, 0) == 0 ? UPLOAD_ADOPTED : sql_i64(r, 0, 0) == 1 ? UPLOAD_ADOPT_QUOTA : UPLOAD_ADOPT_GONE;
+	PQclear(r);
+	return SQL_OK;
+}
+
+/* Nobody counts between the counting and the row. */
+enum sql_status
+upload_adopt(struct sql *db, struct upload_adopt *u, struct err *e)
+{
+	enum sql_status st = sql_begin(db, e);
+
+	if (st == SQL_OK && u->account)
+		st = sql_do(db, e, "SELECT FROM chancery.account WHERE bare = $1 FOR NO KEY UPDATE", 1, u->owner);
+	else if (st == SQL_OK)
+		st = sql_do(db, e, "SELECT pg_advisory_xact_lock(4841264, hashtext($1))", 1, u->sender);
+	if (st == SQL_OK)
+		st = adopt(db, u, e);
+	if (st == SQL_OK)
+		return sql_commit(db, e);
+	sql_rollback(db);
+	return st;
+}
+
 enum sql_status
 upload_fetched(struct sql *db, struct upload_fetch *f, struct err *e)
 {

@@ -58,6 +58,25 @@ struct upload_end {
 };
 enum sql_status upload_finish(struct sql *db, struct upload_end *u, struct err *e);
 
+/* So long what was put in time may take to be judged: until then it may yet be kept, and counts. */
+#define UPLOAD_JUDGED "interval '5 minutes'"
+
+/* A kept upload without a slot: what was fetched from elsewhere for somebody. The content has been kept. */
+struct upload_adopt {
+	int64_t account;       /* 0: of nobody here; then `quota` is of all such ones of `sender` */
+	const char *sender;    /* the owner's domain */
+	const char *owner, *groups, *domain, *name, *type; /* type NULL: not known */
+	const char *put, *token; /* the former is nobody's to know */
+	uint64_t size, quota;
+	const uint8_t *sha256;
+	int64_t event;
+	uint64_t record;
+	uint64_t keep_ms;      /* 0: for ever */
+	/* Out */
+	enum { UPLOAD_ADOPTED, UPLOAD_ADOPT_QUOTA, UPLOAD_ADOPT_GONE } outcome; /* GONE: its content is not there any more */
+};
+enum sql_status upload_adopt(struct sql *db, struct upload_adopt *u, struct err *e);
+
 /* Fetched once more, and noted with the content. */
 struct upload_fetch {
 	int64_t id;

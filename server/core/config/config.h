@@ -90,6 +90,9 @@ struct config {
 		uint64_t workers;            /* files.workers, default 2: scans at the same time */
 		uint64_t keep_ms;            /* files.keep, default 30d: how long an upload can be fetched; 0: for ever */
 		const char *quarantine_key;  /* files.quarantine_key: a file of 32 bytes, made when it is not there; default: quarantine.key in files.dir */
+		struct config_list fetch_ports; /* files.fetch_ports, default 443: of servers that files are fetched from */
+		struct config_list fetch_private; /* files.fetch_private: networks that are not public, and may be fetched from */
+		const char *fetch_ca_file;   /* files.fetch_ca_file: authorities beside the system's; empty: none */
 		bool quarantine_unscannable; /* files.quarantine_unscannable, default false: else only its description is kept */
 	} files;
 

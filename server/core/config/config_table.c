@@ -15,6 +15,7 @@
 #include "base/service.h"
 #include "base/text.h"
 #include "net/cert.h"
+#include "net/network.h"
 
 #define SECONDS UINT64_C(1000)
 #define MINUTES (60 * SECONDS)
@@ -41,6 +42,7 @@ static const char *const encryption_policies[] = {[ENCRYPTION_ALLOW] = "allow",
 static const char *const files_links[] = {[FILES_LINKS_ALLOW] = "allow",
 					  [FILES_LINKS_STRIP] = "strip",
 					  [FILES_LINKS_REFUSE] = "refuse",
+					  [FILES_LINKS_FETCH] = "fetch",
 					  NULL};
 
 /* RFC 3986 §3.1: a scheme, a colon, and something without spaces behind it. */
@@ -101,6 +103,22 @@ is_ip(const char *s)
 	unsigned char any[16];
 
 	return inet_pton(AF_INET, s, any) == 1 || inet_pton(AF_INET6, s, any) == 1;
+}
+
+static bool
+is_port(const char *s)
+{
+	uint64_t n;
+
+	return text_u64(s, strlen(s), 1, 65535, &n);
+}
+
+static bool
+is_network(const char *s)
+{
+	struct network any;
+
+	return network_parse(s, &any);
 }
 
 #define AT(member) .offset = offsetof(struct config, member)
@@ -268,7 +286,17 @@ const struct config_row config_rows[] = {
 	          "`everyone` for all. Empty: nobody" },
 	{ "files.links", CONFIG_CHOICE, AT(modules.files.links), "allow", .choices = files_links,
 	  .help = "Addresses of files on other servers that messages offer as attachments (XEP-0066, XEP-0447, XEP-0385): `strip` takes them out, "
-	          "`refuse` refuses the message" },
+	          "`refuse` refuses the message, `fetch` fetches the file, scans it, keeps it as an upload of the sender, and puts our address in "
+	          "the place of the other" },
+	{ "files.fetch_ports", CONFIG_LIST, AT(files.fetch_ports), "443", .check = is_port, .expect = "numbers of ports",
+	  .help = "Ports that files are fetched from (files.links: fetch), by HTTPS" },
+	{ "files.fetch_private", CONFIG_LIST, AT(files.fetch_private), "", .check = is_network,
+	  .expect = "addresses or networks like 10.1.2.3, 192.168.7.0/24, fd00:1::/32",
+	  .help = "Addresses that are not of the public internet and that files may be fetched from all the same: the organisation's own file server. "
+	          "Whoever may send a file can then have fetched what answers there. Empty: none" },
+	{ "files.fetch_ca_file", CONFIG_FILE, AT(files.fetch_ca_file), "",
+	  .help = "Certification authorities, in PEM, that the certificates of servers may come from that files are fetched from, beside those that the "
+	          "system trusts. Empty: none" },
 
 	{ "web.origins", CONFIG_LIST, AT(web.origins), "", .check = is_origin, .expect = "origins like https://intranet.example.org",
 	  .help = "Pages of other hosts that may connect by WebSocket and BOSH. The server's own pages may, and so may programs "

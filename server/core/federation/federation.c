@@ -153,10 +153,13 @@ federation_start(const struct config *c, struct err *e)
 	struct dns_settings d = { .servers = c->federation.dns, .anchors = c->federation.dns_anchors,
 		.timeout_ms = (unsigned)c->federation.dns_timeout_ms, .waiting = (unsigned)c->limits.dns_questions };
 
+	/* Others ask for names, too (core/file/fetch). */
+	if (dns_start(&d, e))
+		return -1;
 	if (!c->federation.on)
 		return 0;
 	partner_on_change(partners_changed);
-	if (trust_load(c, e) || partner_load(e) || dns_start(&d, e))
+	if (trust_load(c, e) || partner_load(e))
 		return -1;
 	return outbox_start(c, e);
 }

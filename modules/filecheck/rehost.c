@@ -1,0 +1,267 @@
+/*
+ * rehost: all are fetched, then all are judged, then all become uploads of the sender; then their addresses take the place of the others, in what
+ * offers them and in a body that is nothing else. One after the other: the first that cannot be had ends it, and nothing has changed.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "base/text.h"
+#include "filecheck.h"
+#include "links.h"
+#include "xmpp/ns.h"
+
+#define NS_FALLBACK_INDICATION "urn:xmpp:fallback:0"
+
+/* One address, in hook_memory, however often it is in the stanza. */
+struct linked {
+	struct linked *next;
+	struct rehosting *all;
+	const char *url;
+	struct fetch fetch;
+	struct judgement f;
+	struct hook_publish ours;
+};
+
+struct rehosting {
+	struct linked *first;
+	const char *sender;
+	int64_t deadline_ms; /* of all fetching, then of all judging */
+};
+
+static enum hook_verdict fetch(struct hook *h, struct linked *l);
+static enum hook_verdict judge(struct hook *h, struct linked *l);
+static enum hook_verdict publish(struct hook *h, struct linked *l);
+
+static enum hook_verdict
+refuse(struct hook *h, enum xerror error, const char *type, const char *why, const char *text)
+{
+	log_info(NULL, "stanza-with-link-refused", "from=%s to=%s why=%s", jid_bare(h->from), h->to ? jid_bare(h->to) : "", why);
+	return filecheck_refuse(h, error, type, text);
+}
+
+/* The stanza */
+
+static bool
+is_known(const struct rehosting *r, const char *url)
+{
+	const struct linked *l = r->first;
+
+	while (l && strcmp(l->url, url) != 0)
+		l = l->next;
+	return l;
+}
+
+/* NULL: it is none of those. */
+static const char *
+ours_of(const struct rehosting *r, const char *url)
+{
+	for (const struct linked *l = r->first; l; l = l->next)
+		if (!strcmp(l->url, url))
+			return l->ours.address;
+	return NULL;
+}
+
+static void
+set_text(struct stanza *st, struct elem *e, const char *text)
+{
+	while (e->first)
+		elem_remove(e->first);
+	elem_add_text(st, e, text, strlen(text));
+}
+
+/* In the attribute, or in the text: wherever it was found. */
+static void
+put_address(struct stanza *st, const struct found *f, const char *ours)
+{
+	struct elem *e = (struct elem *)f->e;
+
+	for (struct attr *at = e->attrs; at; at = at->next)
+		if (at->value == f->text) {
+			elem_set_ns(st, e, at->ns, at->name, ours);
+			return;
+		}
+	set_text(st, e, ours);
+}
+
+static uint64_t
+characters(const char *s)
+{
+	uint64_t n = 0;
+
+	for (; *s; s++)
+		n += (*s & 0xc0) != 0x80;
+	return n;
+}
+
+/* Whoever pointed at the whole body does so still (XEP-0372 §3.1, XEP-0428 §3). */
+static void
+move_ends(struct stanza *st, struct elem *message, const char *was, const char *is)
+{
+	uint64_t old = characters(was), new = characters(is), end;
+
+	for (struct elem *e = elem_walk(message, message); e; e = elem_walk(message, e)) {
+		const char *text = e->name ? elem_get(e, "end") : NULL;
+		char number[24];
+
+		if (!text || (e->ns != NS_REFERENCE && strcmp(e->ns, NS_FALLBACK_INDICATION) != 0) ||
+				!text_u64(text, strlen(text), 1, UINT32_MAX, &end) || (end != old && end != old - 1))
+			continue;
+		snprintf(number, sizeof(number), "%u", (unsigned)(new - (old - end)));
+		elem_set(st, e, "end", number);
+	}
+}
+
+static void
+put_into_body(struct hook *h, const struct rehosting *r, struct stanza *st, struct elem *body)
+{
+	const char *was = elem_text(body, h->arena), *ours = ours_of(r, links_trim(was, strlen(was), h->arena));
+
+	if (!ours || !body->parent)
+		return;
+	set_text(st, body, ours);
+	move_ends(st, body->parent, was, ours);
+}
+
+static enum hook_verdict
+replace(struct hook *h, const struct rehosting *r)
+{
+	struct stanza *st = stanza_copy(h->stanza);
+
+	for (const struct found *f = found_in(st->root, h->arena); f; f = f->next) {
+		const char *ours = links_is_foreign(f, h->arena) ? ours_of(r, links_trim(f->text, f->n, h->arena)) : NULL;
+
+		if (ours)
+			put_address(st, f, ours);
+	}
+	for (struct elem *e = elem_walk(st->root, st->root); e; e = elem_walk(st->root, e))
+		if (elem_is(e, NS_CLIENT, "body"))
+			put_into_body(h, r, st, e);
+	if (links_any_foreign(found_in(st->root, h->arena), h->arena)) {
+		stanza_unref(st);
+		log_error(NULL, "link-not-replaced", "from=%s", jid_bare(h->from));
+		return filecheck_refuse(h, XERROR_INTERNAL_SERVER_ERROR, NULL, "The file could not be put into this stanza.");
+	}
+	metric_add(METRIC_FILECHECK_FETCHED, 1);
+	hook_replace(h, st);
+	return HOOK_NEXT;
+}
+
+/* Publishing */
+
+static enum hook_verdict
+published(struct hook *h, void *data, bool ok)
+{
+	struct linked *l = data;
+
+	if (!ok)
+		return refuse(h, XERROR_RESOURCE_CONSTRAINT, "wait", "unavailable", "The linked file could not be kept now. Please try again later.");
+	if (l->ours.over_quota) {
+		metric_add(METRIC_QUOTA_REFUSED, 1);
+		return refuse(h, XERROR_RESOURCE_CONSTRAINT, "wait", "quota", "Linked files are kept here, and there is no room for this one: your files "
+			"take up all that they may.");
+	}
+	return l->next ? publish(h, l->next) : replace(h, l->all);
+}
+
+static enum hook_verdict
+publish(struct hook *h, struct linked *l)
+{
+	l->ours.f = &l->f;
+	l->ours.name = l->fetch.name;
+	return hook_publish(h, &l->ours, l, published);
+}
+
+/* Judging */
+
+static enum hook_verdict
+judged(struct hook *h, void *data, bool ok)
+{
+	struct linked *l = data;
+
+	(void)ok;
+	if (l->f.verdict != JUDGE_PASS)
+		return filecheck_refuse_file(h, &l->f);
+	return l->next ? judge(h, l->next) : publish(h, l->all->first);
+}
+
+static enum hook_verdict
+judge(struct hook *h, struct linked *l)
+{
+	if (l == l->all->first)
+		l->all->deadline_ms = clock_mono_ms() + (int64_t)module_limits()->stanza_file_seconds * 1000;
+	l->f = (struct judgement){ .spool = l->fetch.spool, .path = JUDGE_LINK, .from = h->from, .to = h->to, .name = l->fetch.name,
+		.type = l->fetch.type, .keep = true, .deadline_ms = l->all->deadline_ms };
+	return hook_judge(h, &l->f, l, judged);
+}
+
+/* Fetching */
+
+static enum hook_verdict
+fetched(struct hook *h, void *data, bool ok)
+{
+	struct linked *l = data;
+	const char *why = l->fetch.why;
+
+	(void)ok;
+	switch (l->fetch.outcome) {
+	case FETCH_DONE:
+		arena_on_free(hook_memory(h), filecheck_free_spool, l->fetch.spool);
+		return l->next ? fetch(h, l->next) : judge(h, l->all->first);
+	case FETCH_REFUSED:
+		return refuse(h, XERROR_POLICY_VIOLATION, NULL, "fetch", arena_printf(h->arena, "The linked file cannot be sent: %s.", why));
+	case FETCH_FAILED:
+		return refuse(h, XERROR_NOT_ACCEPTABLE, NULL, "fetch", arena_printf(h->arena, "The linked file could not be fetched: %s. "
+			"Send the file itself.", why));
+	default:
+		return refuse(h, XERROR_RESOURCE_CONSTRAINT, "wait", "fetch", arena_printf(h->arena, "The linked file could not be fetched now: %s. "
+			"Please try again later.", why));
+	}
+}
+
+static enum hook_verdict
+fetch(struct hook *h, struct linked *l)
+{
+	l->fetch = (struct fetch){ .url = l->url, .sender = l->all->sender, .deadline_ms = l->all->deadline_ms };
+	return hook_fetch(h, &l->fetch, l, fetched);
+}
+
+/* How many there are. */
+static unsigned
+collect(struct hook *h, struct rehosting *r)
+{
+	struct linked **last = &r->first;
+	unsigned n = 0;
+
+	for (const struct found *f = found_in(h->stanza->root, h->arena); f && n <= module_limits()->stanza_files; f = f->next) {
+		const char *url = links_is_foreign(f, h->arena) ? links_trim(f->text, f->n, h->arena) : NULL;
+
+		if (!url || is_known(r, url))
+			continue;
+		*last = arena_zalloc(hook_memory(h), sizeof(**last));
+		(*last)->url = arena_strdup(hook_memory(h), url);
+		(*last)->all = r;
+		last = &(*last)->next;
+		n++;
+	}
+	return n;
+}
+
+enum hook_verdict
+rehost(struct hook *h)
+{
+	struct rehosting *r = arena_zalloc(hook_memory(h), sizeof(*r));
+	unsigned n = collect(h, r);
+
+	if (!n)
+		return HOOK_NEXT;
+	if (n > module_limits()->stanza_files)
+		return refuse(h, XERROR_POLICY_VIOLATION, NULL, "many", "There are too many files in this stanza.");
+	if (!hook_can_publish())
+		return refuse(h, XERROR_POLICY_VIOLATION, NULL, "link", "Your organisation does not allow files from other servers. Send the file itself.");
+	r->sender = arena_strdup(hook_memory(h), h->account_id ? jid_bare(h->from) : jid_domain(h->from));
+	r->deadline_ms = clock_mono_ms() + (int64_t)module_limits()->fetch_seconds * 1000;
+	return fetch(h, r->first);
+}
