@@ -4,6 +4,7 @@
 #include "scan/type.h"
 
 #include <magic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -12,17 +13,36 @@
 
 #define HEAD 65536 /* of texts libmagic reads all that it is given, which takes longer than to scan them */
 
-static magic_t magic;
+/* For what may be text, and for what cannot be: to try all encodings, each time in a copy of four bytes a character, is half of the work. */
+static magic_t magic, magic_binary;
+
+static int
+load(magic_t *m, int flags, struct err *e)
+{
+	*m = magic_open(MAGIC_MIME_TYPE | flags);
+	if (!*m)
+		return err_set(e, 0, "libmagic cannot be opened");
+	if (magic_load(*m, NULL))
+		return err_set(e, magic_errno(*m), "libmagic's table cannot be loaded: %s", magic_error(*m));
+	return 0;
+}
 
 int
 type_load(struct err *e)
 {
-	magic = magic_open(MAGIC_MIME_TYPE);
-	if (!magic)
-		return err_set(e, 0, "libmagic cannot be opened");
-	if (magic_load(magic, NULL))
-		return err_set(e, magic_errno(magic), "libmagic's table cannot be loaded: %s", magic_error(magic));
-	return 0;
+	return load(&magic, 0, e) || load(&magic_binary, MAGIC_NO_CHECK_ENCODING | MAGIC_NO_CHECK_TEXT, e) ? -1 : 0;
+}
+
+/* No encoding has NUL in a text but UTF-16 and UTF-32, which libmagic knows by their byte-order marks. */
+static bool
+is_binary(const unsigned char *p, size_t n)
+{
+	static const unsigned char marks[][2] = { { 0xff, 0xfe }, { 0xfe, 0xff }, { 0, 0 } };
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		if (n >= 2 && !memcmp(p, marks[i], 2))
+			return false;
+	return memchr(p, 0, n);
 }
 
 /* From a mapping: libmagic would move the place in the file, which others share. */
@@ -44,7 +64,7 @@ type_of(const struct source *s, char *out, size_t size)
 		return;
 	if (s->size >= 8 && !memcmp(p, compound, 8))
 		n = (size_t)s->size;
-	type = magic_buffer(magic, p, n);
+	type = magic_buffer(is_binary(p, n) ? magic_binary : magic, p, n);
 	if (type && strchr(type, '/'))
 		finding_copy(out, size, type);
 	munmap(p, (size_t)s->size);
