@@ -1,4 +1,5 @@
 """files.links: fetch: files on other servers are fetched, scanned, kept here, and offered from here; and what nobody can have fetched (SSRF)."""
+import errno
 import gzip
 import io
 import os
@@ -136,6 +137,7 @@ def test_not_given(t):
         '/coded': answer(gzip.compress(b'x' * 1000), 'Content-Encoding: gzip'), '/401': answer(b'', status='401 Unauthorized'),
         '/403': answer(b'', status='403 Forbidden'), '/500': answer(b'oh', status='500 Internal Server Error'),
         '/429': answer(b'', status='429 Too Many Requests'), '/206': answer(b'x', status='206 Partial Content'), '/204': answer(status='204 No Content'),
+        '/heads': b'HTTP/1.1 200 OK\r\n' + b'X-Very: long\r\n' * 10000,
         '/odd': b'220 smtp.example ESMTP\r\n', '/nowhere': answer(b'x', status='302 Found'),
         '/loop': redirect('/loop'), '/plain': redirect('http://%s:%d/1' % (s.host, s.port)), '/port': redirect('https://%s/1' % s.host),
         '/ftp': redirect('ftp://%s/1' % s.host), '/file': redirect('file:///etc/passwd'), '/1': answer(png()),
@@ -149,7 +151,7 @@ def test_not_given(t):
             ('/401', 'not-acceptable', None, 'everybody'), ('/403', 'not-acceptable', None, 'everybody'),
             ('/404', 'not-acceptable', None, 'no such file'), ('/500', 'resource-constraint', 'wait', 'trouble'),
             ('/429', 'resource-constraint', 'wait', 'trouble'), ('/206', 'not-acceptable', None, 'not give'),
-            ('/204', 'not-acceptable', None, 'not give'), ('/odd', 'not-acceptable', None, 'all of it'),
+            ('/204', 'not-acceptable', None, 'not give'), ('/odd', 'not-acceptable', None, 'all of it'), ('/heads', 'not-acceptable', None, 'all of it'),
             ('/nowhere', 'not-acceptable', None, 'not give'), ('/loop', 'not-acceptable', None, 'again and again'),
             ('/plain', 'policy-violation', None, 'https'), ('/port', 'policy-violation', None, 'port'),
             ('/ftp', 'policy-violation', None, 'https'), ('/file', 'policy-violation', None, 'https')):
@@ -210,18 +212,36 @@ INWARD = (dns.a('127.0.0.1'), dns.a('127.0.0.3'), dns.a('10.0.0.1'), dns.a('172.
           dns.aaaa('ff02::1'), dns.aaaa('fec0::1'))
 
 
+def with_insiders(t):
+    """A web server, and places inside at the same port: they would answer."""
+    for _ in range(50):
+        s, inside = FileServer(t), []
+        try:
+            for host in '127.0.0.1', '127.0.0.3', '::1':
+                x = socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET)
+                inside.append(x)
+                try:
+                    x.bind((host, s.port))
+                except OSError as e:
+                    if e.errno != errno.EADDRNOTAVAIL:      # there is no IPv6 here
+                        raise
+                    continue
+                x.listen()
+                x.setblocking(False)
+            return s, [x for x in inside if x.gettimeout() == 0]
+        except OSError:
+            for x in inside:
+                x.close()
+    raise RuntimeError('no port that is free everywhere')
+
+
 @alone()
 def test_inward(t):
     """SSRF: a name, a number or a redirection that leads to an address inside is not followed, and the sender cannot tell it from a name that is none"""
-    s = start(t)
+    s, inside = with_insiders(t)
+    fetch_from(t, s.port)
     a, b = t.online(), t.online()
     s.files['/1'] = answer(png())
-    # A place inside, at the same port: it would answer.
-    inside = [socket.create_server(('127.0.0.1', s.port)), socket.create_server(('127.0.0.3', s.port))]
-    if socket.has_dualstack_ipv6():
-        inside.append(socket.create_server(('::1', s.port), family=socket.AF_INET6))
-    for x in inside:
-        x.setblocking(False)
     nobody = refused(a, oob('https://nobody.test:%d/1' % s.port), b.jid)
     assert 'cannot be reached' in nobody
     for i, record in enumerate(INWARD):
@@ -259,33 +279,42 @@ def test_inward(t):
     by_id(b, a.message(b.jid, inner=oob(s.url('/1'))))
 
 
-@alone(limits__fetch_seconds=2, limits__fetches_per_sender=1)
-def test_slow(t):
-    """A server that does not answer: what its sender sends meanwhile waits, others do not; in the end it is a wait error"""
+@alone(limits__fetch_seconds=600, limits__fetches_per_sender=1)
+def test_waits(t):
+    """RFC 6120 §10.1: what its sender sends behind it waits for a slow file, others do not; limits.fetches_per_sender holds for all of a person's devices"""
     s = start(t)
     a, b, c = t.online(), t.online(), t.online()
-    a2 = t.online(a)
+    a2, pic = t.online(a), png()
+    s.files.update({'/hung': s.silent, '/1': answer(pic)})
+    first, second = a.message(b.jid, inner=oob(s.url('/hung'))), a.message(b.jid, 'behind it')
+    t.server.wait(lambda: s.times_asked('/hung'), 'the question')
+    third = a2.message(b.jid, inner=oob(s.url('/1')))
+    c.message(b.jid, inner=oob(s.url('/1')))
+    assert download(t, b.expect(lambda e: e.name == 'message' and e.get('from') == c.jid, "somebody else's file").text('body')).body == pic
+    a.iq('get', "<query xmlns='jabber:iq:roster'/>")
+    assert not came(b, a) and s.times_asked('/1') == 1
+    s.released.set()
+    assert 'all of it' in refusal(by_id(a, first), 'not-acceptable')
+    assert by_id(b, second).text('body') == 'behind it'
+    assert download(t, by_id(b, third).text('body')).body == pic
+
+
+@alone(limits__fetch_seconds=1)
+def test_slow(t):
+    """limits.fetch_seconds: who has not given all of it by then, does not answer, or has no name server that does: a wait error"""
+    s = start(t)
+    a, b = t.online(), t.online()
 
     def drip(conn):
-        conn.sendall(answer(length=1000))
-        while not s.released.wait(0.2):
+        conn.sendall(answer(length=10000))
+        while not s.released.wait(0.1):
             conn.sendall(b'x')
-    s.files.update({'/hung': s.silent, '/drip': drip, '/1': answer(png())})
+    s.files.update({'/hung': s.silent, '/drip': drip})
     t.server.dns.set('silent.test', dns.a(ADDRESS))
     t.server.dns.trouble('silent.test', dns.SILENT)
     for url in s.url('/hung'), s.url('/drip'), s.url('/1', 'silent.test'):
-        first, second = a.message(b.jid, inner=oob(url)), a.message(b.jid, 'behind it')
-        t.server.wait(lambda: t.server.metric('chancery_fetches_open') == 1, 'the fetch')
-        c.message(b.jid, 'from somebody else')
-        b.expect_message('from somebody else')
-        assert not came(b, a)
-        # Another device of the same person has the same limit: its turn does not come in time, or comes when the first has ended.
-        third = a2.message(c.jid, inner=oob(s.url('/hung')))
-        assert 'in time' in refusal(by_id(a, first), 'resource-constraint', 'wait')
-        assert by_id(b, second).text('body') == 'behind it'
-        refusal(by_id(a2, third), 'resource-constraint', 'wait')
-    by_id(b, a.message(b.jid, inner=oob(s.url('/1'))))
-    assert t.server.metric('chancery_fetches_open') == 0
+        assert 'in time' in refused(a, oob(url), b.jid, 'resource-constraint', 'wait'), url
+    assert t.server.metric('chancery_fetches_open') == 0 and not came(b, a) and not others(t, a)
 
 
 @alone(limits__fetch_seconds=600)

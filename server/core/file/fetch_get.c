@@ -22,7 +22,8 @@
 
 #define CONNECT_MS 10000L /* TCP and TLS */
 #define SLOW_BYTES 1024L  /* a second, */
-#define SLOW_SECONDS 10L  /* for so long: it is given up */
+#define SLOW_SECONDS 30L  /* for so long: it is given up */
+#define HEAD_MAX 65536    /* of all heads and trailers of an answer, which libcurl keeps */
 #define FIRST_ROOM 65536  /* of a file whose length is not said */
 
 struct fetch_engine {
@@ -305,6 +306,16 @@ no_room:
 }
 
 static size_t
+on_head(char *p, size_t size, size_t n, void *arg)
+{
+	struct fetch_get *t = arg;
+
+	(void)p;
+	t->head += size * n;
+	return t->head > HEAD_MAX && !stop(t, GET_BROKEN) ? 0 : size * n;
+}
+
+static size_t
 on_body(char *p, size_t size, size_t n, void *arg)
 {
 	struct fetch_get *t = arg;
@@ -335,7 +346,7 @@ on_alert(const SSL *ssl, int where, int value)
 {
 	struct fetch_get *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 
-	if (where == SSL_CB_READ_ALERT && (value & 0xff) == SSL_AD_CLOSE_NOTIFY)
+	if (t && where == SSL_CB_READ_ALERT && (value & 0xff) == SSL_AD_CLOSE_NOTIFY)
 		t->said_end = true;
 }
 
@@ -343,7 +354,7 @@ on_alert(const SSL *ssl, int where, int value)
 static CURLcode
 on_tls(CURL *easy, void *ctx, void *arg)
 {
-	const struct fetch_get *t = arg;
+	struct fetch_get *t = arg;
 	X509_STORE *store = X509_STORE_new();
 	X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
 	const char *host = t->url->host;
@@ -355,7 +366,10 @@ on_tls(CURL *easy, void *ctx, void *arg)
 	/* The folder, in which it looks for the one that it needs: to read all of them takes a tenth of a second. */
 	if (X509_STORE_load_path(store, X509_get_default_cert_dir()) != 1 || (*t->ca_file && X509_STORE_load_file(store, t->ca_file) != 1))
 		return CURLE_SSL_CACERT_BADFILE;
-	(void)SSL_CTX_set_app_data((SSL_CTX *)ctx, arg);
+	SSL_CTX_free(t->tls);
+	(void)SSL_CTX_up_ref(ctx);
+	t->tls = ctx;
+	(void)SSL_CTX_set_app_data(t->tls, t);
 	SSL_CTX_set_info_callback(ctx, on_alert);
 	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	if ((t->url->literal ? X509_VERIFY_PARAM_set1_ip_asc(param, host) : X509_VERIFY_PARAM_set1_host(param, host, 0)) != 1)
@@ -411,6 +425,8 @@ set_options(CURL *c, struct fetch_get *t)
 	/* Where to, and what comes */
 	SET(OPENSOCKETFUNCTION, on_open);
 	SET(OPENSOCKETDATA, t);
+	SET(HEADERFUNCTION, on_head);
+	SET(HEADERDATA, t);
 	SET(WRITEFUNCTION, on_body);
 	SET(WRITEDATA, t);
 #undef SET
@@ -439,10 +455,15 @@ fetch_get_clear(struct fetch_engine *x, struct fetch_get *t)
 {
 	if (!t->easy)
 		return;
+	/* The connection may outlive this: it then says goodbye. */
+	if (t->tls)
+		(void)SSL_CTX_set_app_data(t->tls, NULL);
+	SSL_CTX_free(t->tls);
 	(void)curl_multi_remove_handle(x->multi, t->easy);
 	curl_easy_cleanup(t->easy);
 	curl_slist_free_all(t->connect_to);
 	t->easy = NULL;
+	t->tls = NULL;
 	t->connect_to = NULL;
 	t->location = t->type = NULL;
 }

@@ -6,6 +6,7 @@
 #define CORE_FETCH_GET_H
 
 #include <curl/curl.h>
+#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -43,6 +44,8 @@ struct fetch_get {
 	CURL *easy;
 	struct curl_slist *connect_to;
 	uint64_t room;              /* of the spool */
+	SSL_CTX *tls;               /* ours as long as this lasts */
+	uint64_t head;              /* bytes so far */
 	bool said_end;              /* by TLS */
 	bool stopped;               /* by us: `end` says why */
 };
