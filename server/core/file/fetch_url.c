@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "xmpp/domain.h"
@@ -111,6 +112,9 @@ fetch_url_read(struct arena *a, const char *base, const char *text, struct fetch
 
 	memset(out, 0, sizeof(*out));
 	if (strlen(text) > URL_MAX)
+		return false;
+	/* libcurl takes more slashes, and fewer. */
+	if (!base && (strncasecmp(text, "https://", 8) != 0 || text[8] == '/'))
 		return false;
 	for (const char *c = text; *c; c++)
 		if ((unsigned char)*c <= ' ' || *c == '\\' || *c == 0x7f)
