@@ -117,7 +117,7 @@ struct buf;
 	X(FILECHECK_REFUSED, COUNTER, "chancery_filecheck_refused_total", "Stanzas refused for a file inside them, or for an address of one") \
 	X(FETCHES, COUNTER, "chancery_fetches_total", "Files fetched from other servers (files.links: fetch), before their scan") \
 	X(FETCHES_FAILED, COUNTER, "chancery_fetches_failed_total", "Files that could not be fetched, or that nobody may fetch") \
-	X(FETCHES_INWARD, COUNTER, "chancery_fetches_inward_total", "Addresses that would have led to a place that is not of the public internet") \
+	X(FETCHES_INWARD, COUNTER, "chancery_fetches_inward_total", "Files whose address would have led to a place that is not of the public internet") \
 	X(FETCHES_OPEN, GAUGE, "chancery_fetches_open", "Files being fetched, or waiting for that") \
 	X(FETCH_BYTES, COUNTER, "chancery_fetch_bytes_total", "Bytes of files fetched from other servers") \
 	X(FILECHECK_FETCHED, COUNTER, "chancery_filecheck_fetched_total", "Stanzas in which addresses of files on other servers became ours") \

@@ -58,6 +58,7 @@ struct fetching {
 	unsigned naddresses, next;  /* the one to be tried next */
 	struct fetch_get get;
 	bool getting;
+	bool inward;                /* it would have led where nobody may go */
 };
 
 struct fetcher {
@@ -267,6 +268,9 @@ add_address(struct fetching *g, const struct sockaddr_storage *ss)
 			g->address[g->naddresses++] = *ss;
 		return;
 	}
+	if (g->inward)
+		return;
+	g->inward = true; /* said once */
 	address_text((const struct sockaddr *)ss, text);
 	metric_add(METRIC_FETCHES_INWARD, 1);
 	log_warning(NULL, "fetch-inward", "from=%s host=%s address=%s", g->f->sender, g->url.host, text);
