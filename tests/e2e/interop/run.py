@@ -28,7 +28,7 @@ def build():
 
 def have_slixmpp():
     try:
-        import slixmpp  # noqa: F401
+        import aiohttp, slixmpp  # noqa: E401, F401
     except ImportError:
         return False
     return True
@@ -49,7 +49,7 @@ def programs(*names):
 # client: (is it here, the packages that bring it)
 CLIENTS = {
     'xmppjs': (lambda: bool(peers.node(build())), 'npm'),
-    'slixmpp': (have_slixmpp, 'python3-slixmpp'),
+    'slixmpp': (have_slixmpp, 'python3-slixmpp python3-aiohttp'),
     'slixmppnew': (have_newest_slixmpp, 'python3-venv'),
     'strophe': (lambda: True, 'libstrophe-dev'),
     'profanity': (programs('profanity', 'tmux'), 'profanity tmux'),

@@ -6,15 +6,17 @@ to refuse (RFC 5802 §6).
 """
 import asyncio
 import functools
+import io
 import logging
 import re
+import socket
 import ssl
 
 import slixmpp
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import StanzaPath
 
-from chancerytest.client import PATIENCE
+from chancerytest.client import PATIENCE, unique
 from chancerytest.scenario import alone
 from chancerytest.server import EICAR
 from proxy import Proxy
@@ -383,3 +385,53 @@ async def test_stream_initiation(t):
     await stream.sendall(content)
     await stream.close(timeout=PATIENCE)
     assert await receiver.file('si1') == content
+
+
+def here(t):
+    """slixmpp's HTTP client (aiohttp) as it is, with the test's authority and without DNS: no name of ours leads anywhere."""
+    import aiohttp
+    from aiohttp.abc import AbstractResolver
+
+    class Resolver(AbstractResolver):
+        async def resolve(self, host, port=0, family=socket.AF_INET):
+            return [{'hostname': host, 'host': '127.0.0.1', 'port': port, 'family': socket.AF_INET, 'proto': 0, 'flags': 0}]
+
+        async def close(self):
+            pass
+
+    trust = ssl.create_default_context(cafile=t.server.ca)
+    return lambda **kw: aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust, resolver=Resolver()), **kw)
+
+
+async def upload_service(c):
+    """XEP-0363 §3. What slixmpp 1.8 has for this passes coroutines to asyncio.wait, which Python 3.11 refuses."""
+    items = await c['xep_0030'].get_items(jid=c.boundjid.domain, timeout=PATIENCE)
+    for jid, _, _ in items['disco_items']['items']:
+        info = await c['xep_0030'].get_info(jid=jid, timeout=PATIENCE)
+        if 'urn:xmpp:http:upload:0' in info['disco_info']['features']:
+            assert ('store', 'file') in [i[:2] for i in info['disco_info']['identities']], info
+            forms = [f['values'] for f in info['disco_info'].iterables]
+            return info['from'], int([v for v in forms if v['FORM_TYPE'] == ['urn:xmpp:http:upload:0']][0]['max-file-size'])
+    raise AssertionError('there is no service for uploads')
+
+
+@scenario
+async def test_upload(t):
+    """XEP-0363: slixmpp finds the service, asks for a slot and puts a file; juliet fetches it by its address, an infected one is refused in words"""
+    from slixmpp.plugins.xep_0363 import http_upload
+    http_upload.ClientSession = session = here(t)
+    romeo, juliet = await Slix(t).online(), await Slix(t).online()
+    romeo.register_plugin('xep_0363')
+    romeo['xep_0363'].upload_service, romeo['xep_0363'].max_file_size = await upload_service(romeo)
+    content = unique('letter').encode() * 5000
+    url = await romeo['xep_0363'].upload_file('a letter.txt', input_file=io.BytesIO(content), timeout=PATIENCE)
+    romeo.send_message(juliet.boundjid.bare, url, mtype='chat')
+    await juliet.expect_message(url)
+    async with session() as http, http.get(url) as answer:
+        assert answer.status == 200 and await answer.read() == content, answer
+        assert answer.headers['Content-Disposition'].startswith('attachment'), answer.headers
+    try:
+        await romeo['xep_0363'].upload_file('dagger.exe', input_file=io.BytesIO(EICAR), timeout=PATIENCE)
+        raise AssertionError('the virus was taken')
+    except http_upload.HTTPError as e:
+        assert e.args[0] == 403 and 'virus' in e.args[1], e.args
