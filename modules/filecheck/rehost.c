@@ -114,15 +114,39 @@ move_ends(struct stanza *st, struct elem *message, const char *was, const char *
 	}
 }
 
-static void
+/* 0, or the bytes of what it is now. */
+static size_t
 put_into_body(struct hook *h, const struct rehosting *r, struct stanza *st, struct elem *body)
 {
 	const char *was = elem_text(body, h->arena), *ours = ours_of(r, links_trim(was, strlen(was), h->arena));
 
-	if (!ours || !body->parent)
-		return;
+	if (!ours)
+		return 0;
 	set_text(st, body, ours);
-	move_ends(st, body->parent, was, ours);
+	/* There may be more of them, in other languages; what points at one points at the first. */
+	if (elem_child(body->parent, NS_CLIENT, "body") == body)
+		move_ends(st, body->parent, was, ours);
+	return strlen(ours);
+}
+
+/* The bytes of all the addresses of ours in it. */
+static size_t
+put_all(struct hook *h, const struct rehosting *r, struct stanza *st)
+{
+	size_t bytes = 0;
+
+	for (const struct found *f = found_in(st->root, h->arena); f; f = f->next) {
+		const char *ours = links_is_foreign(f, h->arena) ? ours_of(r, links_trim(f->text, f->n, h->arena)) : NULL;
+
+		if (!ours)
+			continue;
+		put_address(st, f, ours);
+		bytes += strlen(ours);
+	}
+	for (struct elem *e = elem_walk(st->root, st->root); e; e = elem_walk(st->root, e))
+		if (elem_is(e, NS_CLIENT, "body") && elem_is(e->parent, NS_CLIENT, "message"))
+			bytes += put_into_body(h, r, st, e);
+	return bytes;
 }
 
 static enum hook_verdict
@@ -130,15 +154,11 @@ replace(struct hook *h, const struct rehosting *r)
 {
 	struct stanza *st = stanza_copy(h->stanza);
 
-	for (const struct found *f = found_in(st->root, h->arena); f; f = f->next) {
-		const char *ours = links_is_foreign(f, h->arena) ? ours_of(r, links_trim(f->text, f->n, h->arena)) : NULL;
-
-		if (ours)
-			put_address(st, f, ours);
+	/* Ours may be longer than theirs, and there as often as they were. */
+	if (put_all(h, r, st) > module_limits()->stanza_bytes) {
+		stanza_unref(st);
+		return refuse(h, XERROR_POLICY_VIOLATION, NULL, "many", "There are too many files in this stanza.");
 	}
-	for (struct elem *e = elem_walk(st->root, st->root); e; e = elem_walk(st->root, e))
-		if (elem_is(e, NS_CLIENT, "body"))
-			put_into_body(h, r, st, e);
 	if (links_any_foreign(found_in(st->root, h->arena), h->arena)) {
 		stanza_unref(st);
 		log_error(NULL, "link-not-replaced", "from=%s", jid_bare(h->from));

@@ -117,6 +117,12 @@ def test_replaced(t):
     # A redirection, to a name and to a path.
     s.files.update({'/r': redirect('/1'), '/r2': redirect(s.url('/r'), '308 Permanent Redirect')})
     assert download(t, by_id(b, a.message(b.jid, inner=oob(s.url('/r2')))).text('body')).body == one
+    # As often as it is there; but it does not become much larger than a stanza may be.
+    m = by_id(b, a.message(b.jid, inner=''.join("<body xml:lang='l%d'>%s</body>" % (i, u) for i in range(20)) + oob(u).split('</body>')[1]))
+    assert len(m.all('body')) == 20 and {e.text() for e in m.all('body')} == {m.text('x', 'url')}, m
+    many = "<url xmlns='jabber:x:oob'>%s</url>" % s.url('/' + '€' * 50)
+    s.files.update({'/' + '%E2%82%AC' * 50: answer(two), '/' + '%e2%82%ac' * 50: answer(two)})
+    refused(a, "<x xmlns='urn:example'>%s</x>" % (many * 1000), b.jid, 'policy-violation')
     # Nothing is fetched for what is not the address of a file, or is ours.
     n = len(s.asked)
     by_id(b, a.message(b.jid, u, inner="<reference xmlns='urn:xmpp:reference:0' type='mention' uri='%s'/>" % u))
