@@ -26,6 +26,7 @@
 #include "core/component/component.h"
 #include "core/federation/federation.h"
 #include "core/file/aftercare.h"
+#include "core/file/bytestream.h"
 #include "core/file/fetch.h"
 #include "core/file/scanner.h"
 #include "core/file/vault.h"
@@ -59,7 +60,7 @@
 #define POLL_MS 20
 
 static struct listener *listeners[MAX_LISTENERS];
-static size_t nlisteners, nweb; /* those of HTTPS come first */
+static size_t nlisteners, nweb, nproxy; /* those of HTTPS come first, then those of the proxy */
 static bool plain = false, direct = true;
 static pthread_mutex_t reloading = PTHREAD_MUTEX_INITIALIZER;
 static const char *settings_file;
@@ -327,6 +328,9 @@ start(struct config *c, struct err *e)
 	if (listen_on(&c->listen.https, web_accept, NULL, e))
 		return -1;
 	nweb = nlisteners;
+	if (c->modules.files.on && listen_on(&c->listen.proxy65, bytestream_accept, NULL, e))
+		return -1;
+	nproxy = nlisteners - nweb;
 	if (listen_on(&c->listen.c2s, c2s_accept, &plain, e) || listen_on(&c->listen.c2s_tls, c2s_accept, &direct, e))
 		return -1;
 	if (c->federation.on && (listen_on(&c->listen.s2s, federation_accept, &plain, e) || listen_on(&c->listen.s2s_tls, federation_accept, &direct, e)))
@@ -360,7 +364,11 @@ start(struct config *c, struct err *e)
 		return err_set(e, 0, "the thread of HTTPS could not be started");
 	for (size_t i = 0; i < nweb; i++)
 		web_listen(listeners[i]);
-	for (size_t i = nweb; i < nlisteners; i++)
+	if (nproxy && bytestream_start())
+		return err_set(e, 0, "the thread of the proxy could not be started");
+	for (size_t i = nweb; i < nweb + nproxy; i++)
+		bytestream_listen(listeners[i]);
+	for (size_t i = nweb + nproxy; i < nlisteners; i++)
 		listener_run(listeners[i]);
 	return 0;
 }
@@ -467,6 +475,7 @@ stop(const struct config *c)
 	/* What was read is recorded, delivered and acknowledged before streams end: nothing has to be sent twice. */
 	if (nweb)
 		web_quiet();
+	bytestream_quiet();
 	home_call_each(quiet_here, NULL);
 	/* Who waits for a file from elsewhere is told to come again. */
 	fetch_quiet();
@@ -487,6 +496,7 @@ stop(const struct config *c)
 	fetch_stop();
 	if (nweb)
 		web_stop();
+	bytestream_stop();
 	home_stop_all();
 	reactor_stop_all();
 	disco_stop();

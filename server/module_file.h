@@ -4,6 +4,7 @@
 #ifndef MODULE_FILE_H
 #define MODULE_FILE_H
 
+#include "core/file/bytestream.h"
 #include "core/file/fetch.h"
 #include "core/file/judge.h"
 #include "module.h"
@@ -29,5 +30,13 @@ struct hook_publish {
 enum hook_verdict hook_publish(struct hook *h, struct hook_publish *p, void *data, hook_then_fn then);
 /* Can there be such addresses at all (listen.https)? */
 bool hook_can_publish(void);
+
+/* Where clients of this domain of ours reach the proxy of bytestreams; `host` is appended to. False: nobody listens. */
+bool module_proxy(const char *domain, struct buf *host, unsigned *port);
+/* Gives the order (core/file/bytestream.h) and goes on: o->outcome says how. `o` lives in hook_memory(h), or as long; o->home, o->done and
+ * o->owner are set here. `ok` is always true. */
+enum hook_verdict hook_bytestream(struct hook *h, struct bytestream_order *o, void *data, hook_then_fn then);
+/* Tells an account of ours (others: nobody) what became of a file, in the server's name. */
+void module_notice(const struct jid *to, const char *text);
 
 #endif

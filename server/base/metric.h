@@ -154,6 +154,9 @@ struct buf;
 	X(TRANSFERS_GIVEN, COUNTER, "chancery_transfers_given_total", "In-band transfers that were scanned and have reached their recipient") \
 	X(TRANSFERS_REFUSED, COUNTER, "chancery_transfers_refused_total", "Offers of in-band transfers refused: by policy, or for a way past the server") \
 	X(TRANSFERS_BROKEN, COUNTER, "chancery_transfers_broken_total", "In-band transfers that broke the rules, were cut short or stood still") \
+	X(PROXY_CONNECTIONS, GAUGE, "chancery_proxy_connections", "Connections of SOCKS5 bytestreams (XEP-0065)") \
+	X(PROXY_REFUSED, COUNTER, "chancery_proxy_refused_total", "Of these: no handshake, never activated, too many") \
+	X(PROXY_BYTES, COUNTER, "chancery_proxy_bytes_total", "Bytes of files that came over them") \
 	X(TURN, HISTOGRAM, "chancery_reactor_turn_microseconds", "Time of one reactor turn") \
 	X(TURNS_SLOW, COUNTER, "chancery_reactor_slow_callbacks_total", "Callbacks over 50 ms")
 

@@ -36,6 +36,7 @@ struct config {
 		struct config_list s2s;      /* listen.s2s, default ["0.0.0.0:5269", "[::]:5269"] */
 		struct config_list s2s_tls;  /* listen.s2s_tls, default 5270 */
 		struct config_list components; /* listen.components, default ["127.0.0.1:5275"]: XEP-0114 */
+		struct config_list proxy65;  /* listen.proxy65, default []: SOCKS5 bytestreams (XEP-0065) */
 		struct config_list metrics;  /* listen.metrics, default ["127.0.0.1:9280"]; [] switches it off */
 		const char *control;         /* listen.control, default /run/chancery/control */
 	} listen;
@@ -93,6 +94,8 @@ struct config {
 		struct config_list fetch_ports; /* files.fetch_ports, default 443: of servers that files are fetched from */
 		struct config_list fetch_private; /* files.fetch_private: networks that are not public, and may be fetched from */
 		const char *fetch_ca_file;   /* files.fetch_ca_file: authorities beside the system's; empty: none */
+		const char *proxy_host;      /* files.proxy_host: where clients reach listen.proxy65; empty: the domain */
+		uint64_t proxy_port;         /* files.proxy_port; 0: that of listen.proxy65 */
 		bool quarantine_unscannable; /* files.quarantine_unscannable, default false: else only its description is kept */
 	} files;
 

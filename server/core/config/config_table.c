@@ -139,6 +139,9 @@ const struct config_row config_rows[] = {
 	{ "listen.components", CONFIG_ADDRESSES, AT(listen.components), "127.0.0.1:5275", .fixed = true,
 	  .help = "Where components connect (XEP-0114); when there are any at start. Nothing is encrypted there: "
 	          "only loopback addresses are taken" },
+	{ "listen.proxy65", CONFIG_ADDRESSES, AT(listen.proxy65), "", .fixed = true,
+	  .help = "Where files come and go by SOCKS5 bytestreams (XEP-0065), through a proxy at proxy.HOST that scans them, \"0.0.0.0:5000 [::]:5000\". "
+	          "They are not encrypted on the way, which is why there is none by default: without it they come in band, under TLS" },
 	{ "listen.metrics", CONFIG_ADDRESSES, AT(listen.metrics), "127.0.0.1:9280", .fixed = true,
 	  .help = "Where Prometheus reads /metrics, without TLS and password: keep it local. [] switches it off" },
 	{ "listen.control", CONFIG_FILE, AT(listen.control), "/run/chancery/control", .fixed = true,
@@ -266,6 +269,10 @@ const struct config_row config_rows[] = {
 	  .help = "Scans at the same time, each in a process of its own" },
 	{ "files.keep", CONFIG_DURATION, AT(files.keep_ms), "30d", 0, 36500 * DAYS,
 	  .help = "How long what was uploaded can be fetched; 0: for ever. What the record says of it stays" },
+	{ "files.proxy_host", CONFIG_STRING, AT(files.proxy_host), "",
+	  .help = "The name or address under which clients reach listen.proxy65. Empty: their domain" },
+	{ "files.proxy_port", CONFIG_NUMBER, AT(files.proxy_port), "0", 0, 65535,
+	  .help = "The port there. 0: the first of listen.proxy65" },
 	{ "files.quarantine_key", CONFIG_FILE, AT(files.quarantine_key), "", .fixed = true,
 	  .help = "The file of the key that the quarantine is encrypted with, made when it is not there. Empty: quarantine.key in files.dir" },
 	{ "files.quarantine_unscannable", CONFIG_BOOL, AT(files.quarantine_unscannable), "false",

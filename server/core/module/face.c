@@ -16,6 +16,7 @@
 #include "core/session.h"
 #include "core/stream/auth.h"
 #include "core/user.h"
+#include "module_file.h"
 #include "xmpp/domain.h"
 
 /* Settings and domains */
@@ -66,6 +67,23 @@ module_web_base(const char *domain, struct buf *out)
 	if (port && strcmp(port, ":443") != 0)
 		buf_adds(out, port);
 	return true;
+}
+
+bool
+module_proxy(const char *domain, struct buf *host, unsigned *port)
+{
+	struct config *c = config_get(); /* attach asks, too, outside of any home */
+	const char *first = c->listen.proxy65.n ? strrchr(c->listen.proxy65.item[0], ':') : NULL;
+	char ascii[1024];
+
+	if (first) {
+		*port = c->files.proxy_port ? (unsigned)c->files.proxy_port : (unsigned)strtoul(first + 1, NULL, 10);
+		if (domain_to_ascii(domain, ascii, sizeof(ascii)) < 0)
+			snprintf(ascii, sizeof(ascii), "%s", domain);
+		buf_adds(host, *c->files.proxy_host ? c->files.proxy_host : ascii);
+	}
+	config_unref(c);
+	return first != NULL;
 }
 
 /* The account */

@@ -1,8 +1,10 @@
 /*
- * judged: a hook that waits for the verdict on a file (module_file.h): a step of its chain, answered by core/file/judge.
+ * judged: hooks that wait for the verdict on a file, or for a bytestream (module_file.h): steps of their chains, answered by core/file/judge and
+ * core/file/bytestream.
  */
 #include "module_file.h"
 
+#include "core/file/notice.h"
 #include "core/module/chain.h"
 #include "core/user.h"
 #include "net/reactor.h"
@@ -34,4 +36,35 @@ enum hook_verdict
 hook_judge(struct hook *h, struct judgement *f, void *data, hook_then_fn then)
 {
 	return chain_step(h, begin, f, data, then);
+}
+
+/* Bytestreams */
+
+static void
+ordered(struct bytestream_order *o)
+{
+	chain_step_done(o->owner, true);
+}
+
+static void
+give_order(struct hook_chain *c, void *arg)
+{
+	struct bytestream_order *o = arg;
+
+	o->owner = c;
+	o->done = ordered;
+	o->home = reactor_current();
+	bytestream_order(o);
+}
+
+enum hook_verdict
+hook_bytestream(struct hook *h, struct bytestream_order *o, void *data, hook_then_fn then)
+{
+	return chain_step(h, give_order, o, data, then);
+}
+
+void
+module_notice(const struct jid *to, const char *text)
+{
+	notice_send(to, text);
 }
