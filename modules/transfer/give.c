@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "jingle.h"
 #include "module_service.h"
+#include "socks.h"
 #include "xmpp/ns.h"
 
 #define RUN 8 /* messages (XEP-0047 §4) that are given before the recipient is asked whether it keeps up */
@@ -32,11 +33,13 @@ give_up(struct hook *h, struct stream *s, enum side from, enum xerror e, const c
 
 	stream_hold(s);
 	stream_end(s);
-	if (s->close_id)
+	if (s->socks)
+		socks_tell(h, s, from, text);
+	else if (s->close_id)
 		stream_error(h, s, from, s->close_id, e, type, text);
 	else if (!s->closed[from])
 		stream_close(h, s, from, NULL);
-	if (!s->closed[to])
+	if (!s->closed[to] && !s->socks)
 		stream_close(h, s, to, NULL);
 	jingle_failed(h, s, text);
 	(void)stream_release(s);
@@ -153,8 +156,8 @@ note_given(struct hook *h, void *data, bool ok)
 	return HOOK_WAIT;
 }
 
-static void
-all_given(struct hook *h, struct stream *s, enum side from)
+void
+give_arrived(struct hook *h, struct stream *s, enum side from)
 {
 	struct flow *f = &s->flow[from];
 	struct given g = { .name = s->file.known && s->file.sender == from ? s->file.name : NULL, .size = spool_size(f->spool),
@@ -170,6 +173,8 @@ all_given(struct hook *h, struct stream *s, enum side from)
 	if (s->closed[from])
 		give_close(h, s, from);
 	jingle_given(h, s);
+	if (s->socks)
+		stream_end(s);
 }
 
 static void
@@ -182,7 +187,7 @@ give_next(struct hook *h, struct stream *s, enum side from)
 	f->under_way = 0;
 	s->active_ms = clock_mono_ms();
 	if (f->given == spool_size(f->spool)) {
-		all_given(h, s, from);
+		give_arrived(h, s, from);
 		return;
 	}
 	piece = arena_alloc(h->arena, s->block_size);
@@ -237,6 +242,7 @@ judged(struct hook *h, void *data, bool ok)
 	if (!stream_release(s))
 		return HOOK_HANDLED;
 	s->active_ms = clock_mono_ms();
+	s->told = ok && g->j.verdict == JUDGE_INFECTED; /* by the judge */
 	if (!ok || g->j.verdict == JUDGE_CLOSED) {
 		give_up(h, s, g->from, XERROR_RESOURCE_CONSTRAINT, "wait", ok ? g->j.text : "files cannot be checked at the moment, try again later");
 	} else if (g->j.verdict != JUDGE_PASS) {
@@ -251,7 +257,10 @@ judged(struct hook *h, void *data, bool ok)
 		free(s->close_id);
 		s->close_id = NULL;
 		s->flow[g->from].state = FLOW_GIVE;
-		give_next(h, s, g->from);
+		if (s->socks)
+			socks_give(h, s, g->from);
+		else
+			give_next(h, s, g->from);
 	}
 	return HOOK_HANDLED;
 }
@@ -277,7 +286,7 @@ judge(struct hook *h, void *data, bool ok)
 	*g = *(const struct judging *)data;
 	s = g->s;
 	g->j.spool = s->flow[g->from].spool;
-	g->j.path = JUDGE_IBB;
+	g->j.path = s->socks ? JUDGE_S5B : JUDGE_IBB;
 	g->j.from = g->from == OWN ? s->own : s->peer;
 	g->j.to = g->from == OWN ? s->peer : s->own;
 	if (s->file.known && s->file.sender == g->from) {

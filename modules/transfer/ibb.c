@@ -33,6 +33,15 @@ peer_of(const struct hook *h, enum side from)
 	return from == OWN ? h->to : h->from;
 }
 
+/* Not one that goes over SOCKS5. */
+static struct stream *
+find(const struct hook *h, const struct transfers *t, enum side from, const char *sid)
+{
+	struct stream *s = stream_find(t, own_of(h, from), peer_of(h, from), sid);
+
+	return s && s->socks ? NULL : s;
+}
+
 /* The text of an error says what was wrong; its type is XEP-0047's. */
 static enum hook_verdict
 refuse(struct hook *h, enum xerror e, const char *type, const char *text)
@@ -260,7 +269,7 @@ pass_on(struct hook *h, struct stream *s)
 enum hook_verdict
 ibb_data(struct hook *h, struct transfers *t, enum side from, const struct elem *data)
 {
-	struct stream *s = stream_find(t, own_of(h, from), peer_of(h, from), elem_get(data, "sid"));
+	struct stream *s = find(h, t, from, elem_get(data, "sid"));
 
 	if (s)
 		s->active_ms = clock_mono_ms();
@@ -333,7 +342,7 @@ close_flow(struct hook *h, struct stream *s, enum side from, const struct elem *
 enum hook_verdict
 ibb_close(struct hook *h, struct transfers *t, enum side from, const struct elem *close)
 {
-	struct stream *s = stream_find(t, own_of(h, from), peer_of(h, from), elem_get(close, "sid"));
+	struct stream *s = find(h, t, from, elem_get(close, "sid"));
 
 	if (!s)
 		return HOOK_NEXT; /* a client may know of it from before a restart of ours, and its peer, too */

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "give.h"
 #include "offer.h"
+#include "proxy.h"
 #include "xmpp/ns.h"
 
 #define NS_FILE "urn:xmpp:jingle:apps:file-transfer:" /* and a version */
@@ -30,6 +31,7 @@
 struct content {
 	struct list link;
 	struct announced file; /* content is its name */
+	char *socks;           /* the sid of its SOCKS5 transport; NULL: none */
 };
 
 struct jingle {
@@ -57,6 +59,7 @@ content_free(struct content *c)
 {
 	list_remove(&c->link);
 	announced_fini(&c->file);
+	free(c->socks);
 	free(c);
 }
 
@@ -146,6 +149,24 @@ forget_oldest(struct transfers *t)
 		return false;
 	jingle_free(t, oldest);
 	return true;
+}
+
+const struct announced *
+jingle_announced(const struct transfers *t, const struct jid *own, const struct jid *peer, const char *sid)
+{
+	LIST_EACH(l, &t->sessions) {
+		struct jingle *j = LIST_ENTRY(l, struct jingle, link);
+
+		if (!jid_equal(j->peer, peer) || !jid_equal(j->own, own))
+			continue;
+		LIST_EACH(k, &j->contents) {
+			struct content *c = LIST_ENTRY(k, struct content, link);
+
+			if (c->socks && !strcmp(c->socks, sid))
+				return &c->file;
+		}
+	}
+	return NULL;
 }
 
 static struct content *
@@ -242,7 +263,7 @@ is_on_its_way(const struct stream *s, enum side from, bool success)
 
 	if (s->state != STREAM_OPEN || s->file.sender != from || !stream_minds(s, from))
 		return false;
-	return f->state == FLOW_JUDGE || f->state == FLOW_GIVE || (f->state == FLOW_COLLECT && f->spool && success);
+	return f->state == FLOW_JUDGE || f->state == FLOW_GIVE || (f->state == FLOW_COLLECT && (f->spool || s->socks) && success);
 }
 
 /* Of a session that has been ended: another file that its end waits for. */
@@ -421,8 +442,9 @@ remove_all(struct elem *parent, const char *name)
 
 /* Of an element that may be altered: without what leads past the server, and without ranges. Has that changed anything? */
 static bool
-purge(struct elem *jingle)
+purge(const struct hook *h, struct stanza *st)
 {
+	const struct elem *jingle = elem_child(st->root, NS_JINGLE, "jingle");
 	bool changed = false;
 
 	for (struct elem *c = elem_child(jingle, NULL, "content"); c; c = elem_next(c, NULL, "content"))
@@ -430,7 +452,7 @@ purge(struct elem *jingle)
 			struct elem *file = begins(e->ns, NS_FILE) ? elem_child(e, NULL, "file") : NULL;
 
 			if (begins(e->ns, NS_T_S5B))
-				changed |= remove_all(e, "candidate");
+				changed |= proxy_keep_candidates(h, st, e);
 			for (; file; file = elem_next(file, NULL, "file"))
 				changed |= remove_all(file, "range");
 		}
@@ -445,7 +467,7 @@ go_on(struct hook *h, enum side from)
 	if (!offer_is_ours(h, from))
 		return HOOK_NEXT;
 	st = stanza_copy(h->stanza);
-	if (purge(elem_child(st->root, NS_JINGLE, "jingle")))
+	if (purge(h, st))
 		return offer_goes_on(h, from, st);
 	stanza_unref(st);
 	return HOOK_NEXT;
@@ -485,13 +507,17 @@ session_new(struct hook *h, struct transfers *t, enum side from, const char *sid
 	return j;
 }
 
-/* A bytestream that this content will go over (XEP-0261). */
+/* A bytestream that this content will go over (XEP-0261), or may go over (XEP-0260). */
 static bool
-note_stream(struct hook *h, struct transfers *t, struct jingle *j, enum side from, const struct content *c, const struct elem *transport)
+note_stream(struct hook *h, struct transfers *t, struct jingle *j, enum side from, struct content *c, const struct elem *transport)
 {
 	const char *sid = elem_get(transport, "sid");
 	struct stream *s;
 
+	if (begins(transport->ns, NS_T_S5B) && sid && strlen(sid) <= SID_MAX) {
+		free(c->socks);
+		c->socks = mem_strdup(sid);
+	}
 	if (!begins(transport->ns, NS_T_IBB) || !sid || strlen(sid) > 256 || stream_find(t, j->own, j->peer, sid))
 		return true;
 	s = stream_new(h, t, j->own, j->peer, sid, from);
@@ -502,7 +528,7 @@ note_stream(struct hook *h, struct transfers *t, struct jingle *j, enum side fro
 }
 
 static bool
-note_streams(struct hook *h, struct transfers *t, struct jingle *j, enum side from, const struct content *c, const struct elem *content)
+note_streams(struct hook *h, struct transfers *t, struct jingle *j, enum side from, struct content *c, const struct elem *content)
 {
 	for (const struct elem *e = elem_child(content, NULL, "transport"); e; e = elem_next(e, NULL, "transport"))
 		if (!note_stream(h, t, j, from, c, e))
@@ -585,8 +611,8 @@ terminated(struct hook *h, struct transfers *t, enum side from, const struct ele
 		if (of_stream(s) != j)
 			continue;
 		if (!is_on_its_way(s, from, success)) {
-			/* A stream that has been given may still be waiting for its <close/>. */
-			if (s->flow[s->file.sender].state != FLOW_GIVEN)
+			/* A stream that has been given may still be waiting for its <close/>; the proxy's recipient may know before us that it has. */
+			if (s->flow[s->file.sender].state != FLOW_GIVEN && !(s->socks && success && s->flow[s->file.sender].state == FLOW_GIVE))
 				stream_drop(h, s, "the session was ended");
 			continue;
 		}
@@ -605,7 +631,7 @@ terminated(struct hook *h, struct transfers *t, enum side from, const struct ele
 		struct stream *s = LIST_ENTRY(l, struct stream, link);
 
 		/* Without a <close/>, but it says that it was all. */
-		if (of_stream(s) == j && s->flow[from].state == FLOW_COLLECT && is_on_its_way(s, from, true)) {
+		if (of_stream(s) == j && !s->socks && s->flow[from].state == FLOW_COLLECT && is_on_its_way(s, from, true)) {
 			s->closed[from] = true;
 			give_judge(h, s, from);
 		}
@@ -628,7 +654,7 @@ checksum(struct hook *h, struct transfers *t, enum side from, const struct elem 
 		struct stream *s = LIST_ENTRY(l, struct stream, link);
 
 		/* A sum that did not run along from the first byte is none. */
-		if (of_stream(s) == j && s->file.sender == from && s->file.sum && c && !strcmp(s->file.content, c->file.content))
+		if (of_stream(s) == j && s->file.sender == from && (s->file.sum || (s->socks && s->file.algorithm)) && c && !strcmp(s->file.content, c->file.content))
 			read_hashes(&s->file, file, h->arena);
 	}
 }

@@ -11,6 +11,8 @@
 enum hook_verdict jingle_said(struct hook *h, struct transfers *t, enum side from, const struct elem *jingle);
 /* Is it an offer of something else than a call? */
 bool jingle_is_about_files(const struct elem *jingle);
+/* The file that goes over the SOCKS5 bytestream of this name between the two; NULL: none that was offered. */
+const struct announced *jingle_announced(const struct transfers *t, const struct jid *own, const struct jid *peer, const char *sid);
 /* The file of this stream has been given: what ends its session may go on. */
 void jingle_given(struct hook *h, struct stream *s);
 /* It will not be: the session ends for both, with these words. */

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "base/text.h"
+#include "module_service.h"
 #include "xmpp/ns.h"
 
 #define NS_FEATURE_NEG "http://jabber.org/protocol/feature-neg"
@@ -126,24 +127,26 @@ methods_of(const struct elem *si)
 	return NULL;
 }
 
+/* SOCKS5 is one where we have a proxy: offers of it lose everything else (socks.h). */
 static bool
-is_seen(const struct elem *option, struct arena *a)
+is_seen(const struct hook *h, const struct elem *option)
 {
 	const struct elem *value = elem_child(option, NS_DATA, "value");
+	const char *method = value ? elem_text(value, h->arena) : "";
 
-	return value && !strcmp(elem_text(value, a), NS_IBB);
+	return !strcmp(method, NS_IBB) || (!strcmp(method, NS_BYTESTREAMS) && module_service_domain(h->module, 0));
 }
 
 /* Leaves the ways that lead through the server. How many there are. */
 static unsigned
-keep_seen(struct elem *methods, struct arena *a)
+keep_seen(const struct hook *h, struct elem *methods)
 {
 	struct elem *o, *next;
 	unsigned n = 0;
 
 	for (o = methods ? elem_child(methods, NS_DATA, "option") : NULL; o; o = next) {
 		next = elem_next(o, NS_DATA, "option");
-		if (is_seen(o, a))
+		if (is_seen(h, o))
 			n++;
 		else
 			elem_remove(o);
@@ -234,7 +237,7 @@ si_offered(struct hook *h, struct transfers *t, enum side from, const struct ele
 	}
 	st = stanza_copy(h->stanza);
 	own = elem_child(st->root, NS_SI, "si");
-	if (!keep_seen(methods_of(own), h->arena)) {
+	if (!keep_seen(h, methods_of(own))) {
 		v = no_si(h, "cancel", "no-valid-streams");
 	} else {
 		drop_range(elem_child(own, NS_SI_FILE, "file"));
@@ -260,20 +263,4 @@ si_accepted(const struct stanza *answer)
 	st = stanza_copy(answer);
 	drop_range(elem_child(elem_child(st->root, NS_SI, "si"), NS_SI_FILE, "file"));
 	return st;
-}
-
-/* SOCKS5 Bytestreams: past the server */
-
-enum hook_verdict
-s5b_offered(struct hook *h, enum side from, const struct elem *query)
-{
-	const char *sid = elem_get(query, "sid");
-
-	if (from == PEER && !module_session(h, h->to))
-		return HOOK_NEXT;
-	if (!sid || !*sid || (!elem_child(query, NS_BYTESTREAMS, "streamhost") && !elem_child(query, NS_BYTESTREAMS, "activate")))
-		return hook_reject(h, XERROR_BAD_REQUEST, "a bytestream needs a sid and a streamhost");
-	metric_add(METRIC_TRANSFERS_REFUSED, 1);
-	log_info(NULL, "transfer-refused", "from=%s to=%s why=socks5", jid_full(h->from), jid_full(h->to));
-	return hook_reject(h, XERROR_NOT_ACCEPTABLE, "files pass through this server, where they are scanned: in-band bytestreams (XEP-0047) do");
 }

@@ -12,9 +12,6 @@ enum hook_verdict si_offered(struct hook *h, struct transfers *t, enum side from
 /* The answer to one of them: an altered stanza to go on with, or NULL. */
 struct stanza *si_accepted(const struct stanza *answer);
 
-/* A bytestream negotiated by XEP-0065 alone. */
-enum hook_verdict s5b_offered(struct hook *h, enum side from, const struct elem *query);
-
 /* Is it allowed, as far as the offer says what it is? False: `text` says why not, and `closed` whether that may be otherwise later. */
 bool offer_is_allowed(struct hook *h, enum side from, bool sends, uint64_t size, const char *type, const char **text, bool *closed);
 /* The stanza goes on to whom it is for, altered. Takes it. */

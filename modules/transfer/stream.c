@@ -47,6 +47,8 @@ stream_end(struct stream *s)
 	list_remove(&s->link);
 	s->of->n--;
 	s->over = true;
+	if (s->socks)
+		bytestream_end(s->address, s->socks);
 	if (!s->holds)
 		stream_free(s);
 }

@@ -1,9 +1,10 @@
 /*
- * stream: an in-band bytestream (XEP-0047) between a session of ours and somebody else, from its offer to its end; and what has been collected
+ * stream: a bytestream (XEP-0047, or XEP-0065 through our proxy) between a session of ours and somebody else, from its offer to its end; and what has been collected
  * of it. Kept with the account whose session it is.
  *
  * A stream has two directions, a flow each. A flow is collected, judged and given at the home of the account it is for; when that is not an
- * account of ours, at the home of its sender. So where both ends are ours each home has a record of the stream, and its own flow to mind.
+ * account of ours, at the home of its sender. So where both ends are ours each home has a record of the stream, and its own flow to mind. One over
+ * SOCKS5 (socks.h) is minded at the home of the account that asked for it.
  */
 #ifndef TRANSFER_STREAM_H
 #define TRANSFER_STREAM_H
@@ -80,6 +81,10 @@ struct stream {
 	enum stream_state state;
 	enum side opener;
 	char *question;              /* id of the offer or the <open/> that waits for its answer; NULL: none */
+	uint64_t socks;              /* number of the proxy's bytestream (core/file/bytestream.h); 0: it is in band */
+	char address[SOCKS_ADDRESS + 1];
+	bool asked_socks;            /* `question` is about that */
+	bool told;                   /* its people have been told why it does not arrive */
 	uint16_t block_size;
 	bool by_message;
 	struct flow flow[2];         /* by who sends */
@@ -119,7 +124,7 @@ bool stream_release(struct stream *s);
 static inline bool
 stream_minds(const struct stream *s, enum side sender)
 {
-	return sender == PEER || s->far;
+	return sender == PEER || s->far || s->socks;
 }
 
 /* Saying something in the other's name. Takes the stanza. */

@@ -19,6 +19,8 @@
 #include "jingle.h"
 #include "module_service.h"
 #include "offer.h"
+#include "proxy.h"
+#include "socks.h"
 #include "xmpp/ns.h"
 
 #define TICK_MS 1000
@@ -160,7 +162,10 @@ note_answer(struct hook *h, struct transfers *t, enum side from)
 
 		if (!s->question || !id || s->opener == from || strcmp(s->question, id) || !jid_equal(s->peer, peer) || !jid_equal(s->own, own))
 			continue;
-		ibb_answered(s, is_type(h->stanza, "result"));
+		if (s->asked_socks)
+			socks_answered(s, from, is_type(h->stanza, "result"));
+		else
+			ibb_answered(s, is_type(h->stanza, "result"));
 		break;
 	}
 	return HOOK_NEXT;
@@ -200,8 +205,15 @@ said(struct hook *h, struct transfers *t, enum side from, const struct elem *e)
 	if (elem_is(e, NS_JINGLE, "jingle"))
 		return jingle_said(h, t, from, e);
 	if (elem_is(e, NS_BYTESTREAMS, "query"))
-		return s5b_offered(h, from, e);
+		return socks_offered(h, t, from, e);
 	return HOOK_NEXT;
+}
+
+/* To our own proxy nothing is offered; what only asks it is for the service. */
+static enum hook_verdict
+socks_said(struct hook *h, struct transfers *t, const struct elem *e)
+{
+	return elem_is(e, NS_BYTESTREAMS, "query") && is_type(h->stanza, "set") ? socks_asked(h, t, e) : HOOK_NEXT;
 }
 
 static struct transfers *
@@ -237,7 +249,7 @@ pass(struct hook *h, enum side from)
 	/* A name without an account gets no file. */
 	if (!(t = transfers_of(h)))
 		return elem_is(e, NS_IBB, "data") ? hook_reject(h, XERROR_ITEM_NOT_FOUND, NULL) : HOOK_NEXT;
-	v = said(h, t, from, e);
+	v = from == OWN && proxy_is(h, h->to) ? socks_said(h, t, e) : said(h, t, from, e);
 	keep_time(h, t);
 	return v;
 }
@@ -248,7 +260,7 @@ from_elsewhere(struct hook *h)
 {
 	const struct elem *e = payload_of(h->stanza);
 
-	if (!e || is_answer(h->stanza))
+	if (!e || is_answer(h->stanza) || proxy_is(h, h->to))
 		return HOOK_NEXT;
 	if (module_is_local(h->to)) {
 		if (!elem_is(h->stanza->root, NS_CLIENT, "message"))
@@ -291,6 +303,11 @@ forsake(struct hook *h, struct stream *s)
 	bool sends = s->opener == OWN || out->spool || (s->file.known && s->file.sender == OWN);
 
 	s->forsaken = true;
+	if (s->socks) {
+		if (in->state == FLOW_COLLECT && out->state == FLOW_COLLECT)
+			give_up(h, s, s->file.known ? s->file.sender : OWN, XERROR_RECIPIENT_UNAVAILABLE, NULL, "one of you has gone");
+		return;
+	}
 	/* What we were to send: the other home must not take it for the whole, nor another server. */
 	if (s->state == STREAM_OPEN && !s->closed[OWN] && sends && out->state == FLOW_COLLECT) {
 		ibb_abort(h, s);
@@ -347,6 +364,7 @@ attach(struct module *m)
 	static const struct module_account kept = { NULL, NULL, transfers_free };
 
 	transfer_id_begin();
+	proxy_serve(m);
 	module_keep(m, &kept);
 	module_on(m, HOOK_SEND_CHECK, on_send);
 	module_on(m, HOOK_RECV_CHECK, on_receive);
@@ -355,6 +373,6 @@ attach(struct module *m)
 
 const struct module_def transfer_module = {
 	.name = "transfer",
-	.about = "In-Band Bytestreams (XEP-0047), SI and Jingle file transfer (XEP-0096, XEP-0234): scanned",
+	.about = "In-Band and SOCKS5 Bytestreams (XEP-0047, XEP-0065), SI and Jingle file transfer (XEP-0096, XEP-0234): scanned",
 	.attach = attach,
 };

@@ -42,7 +42,7 @@ def take_ports():
         reservation = socket.socket(socket.AF_UNIX)
         try:
             reservation.bind('\0chancery-test-%d' % base)
-            for offset in (22, 23, 69, 70, 75, 80, 90):
+            for offset in (22, 23, 65, 69, 70, 75, 80, 90):
                 with socket.socket() as s:
                     s.bind(('0.0.0.0', base + offset))
             return base, reservation
@@ -135,6 +135,7 @@ class Server:
         with open(self.path('env')) as f:
             self.env = dict(line.rstrip('\n').split('=', 1) for line in f)
         self.port_https = int(self.env['CHANCERY_PORT_HTTPS'])
+        self.port_proxy = int(self.env['CHANCERY_PORT_PROXY65'])
         self.port_component = int(self.env['CHANCERY_PORT_COMPONENT'])
         self.port, self.port_tls = int(self.env['CHANCERY_PORT_C2S']), int(self.env['CHANCERY_PORT_C2S_TLS'])
         self.port_s2s, self.port_s2s_tls = int(self.env['CHANCERY_PORT_S2S']), int(self.env['CHANCERY_PORT_S2S_TLS'])
