@@ -36,6 +36,9 @@ bool module_proxy(const char *domain, struct buf *host, unsigned *port);
 /* Gives the order (core/file/bytestream.h) and goes on: o->outcome says how. `o` lives in hook_memory(h), or as long; o->home, o->done and
  * o->owner are set here. `ok` is always true. */
 enum hook_verdict hook_bytestream(struct hook *h, struct bytestream_order *o, void *data, hook_then_fn then);
+/* May files be exchanged with `who`, in both directions, as far as that is a question of their server (a partner, with which files pass, and whom
+ * h's account may write to)? Asked for what is no stanza to them; what is, is asked on its way. */
+bool module_may_exchange_files(const struct hook *h, const struct jid *who);
 /* Tells an account of ours (others: nobody) what became of a file, in the server's name. */
 void module_notice(const struct jid *to, const char *text);
 

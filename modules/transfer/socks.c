@@ -186,6 +186,12 @@ who_known(struct hook *h, void *data, bool ok)
 		fail(p);
 		return hook_unavailable(h);
 	}
+	if (!module_may_exchange_files(h, s->peer)) {
+		metric_add(METRIC_TRANSFERS_REFUSED, 1);
+		log_info(NULL, "transfer-refused", "from=%s to=%s why=partner", jid_full(s->own), jid_full(s->peer));
+		fail(p);
+		return hook_reject(h, XERROR_FORBIDDEN, "files are not exchanged with this address");
+	}
 	if (s->file.known ? !may_send(h, p, s->file.sender, &v, &text) : !may_send(h, p, OWN, &v, &text) || !may_send(h, p, PEER, &v, &text)) {
 		metric_add(METRIC_TRANSFERS_REFUSED, 1);
 		log_info(NULL, "transfer-refused", "from=%s to=%s why=policy", jid_full(s->own), jid_full(s->peer));

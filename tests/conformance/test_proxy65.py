@@ -416,6 +416,28 @@ def test_denied_group(t):
             refused(a.iq('set', activation(a, 'd2', b.jid), proxy_of(t)), 'forbidden', 'auth')
 
 
+def test_partners(t):
+    """With partners files go over the proxy in both directions; with whom none are exchanged, and with strangers, nothing is activated for"""
+    romeo = t.online()
+    p = t.partner()
+    for content in (text_of(50000), EICAR):
+        sid, peer = unique('s5b'), p.jid(resource='pda')
+        id = romeo.iq_send('set', pay(S5B, 'query', streamhost(t), sid=sid), peer)
+        iq = p.expect(lambda e: e.name == 'iq' and e.find(S5B + ':query') is not None)
+        assert len(iq.find(S5B + ':query').all()) == 1, iq
+        with Socks(t.server, address(sid, romeo.jid, peer)) as to, Socks(t.server, address(sid, romeo.jid, peer)) as by:
+            activate(t, romeo, sid, peer)
+            by.send(content)
+            by.done()
+            assert to.rest() == (b'' if content == EICAR else content)
+    r = p.iq('get', pay(S5B, 'query'), to=proxy_of(t))
+    refused(r, 'forbidden', 'auth')
+    for peer in (t.partner(allow=('--no-files',)).jid(resource='pda'), 'spy@nobody.test/x'):
+        sid = unique('s5b')
+        with Socks(t.server, address(sid, romeo.jid, peer)), Socks(t.server, address(sid, romeo.jid, peer)):
+            refused(romeo.iq('set', activation(romeo, sid, peer), proxy_of(t)), 'forbidden', 'auth')
+
+
 # -- XEP-0096 ---------------------------------------------------------------------------------------------------
 
 def si_agreed(t, a, b, size, **kw):

@@ -4,6 +4,8 @@
  */
 #include "module_file.h"
 
+#include "core/federation/federation.h"
+#include "core/federation/partner.h"
 #include "core/file/notice.h"
 #include "core/module/chain.h"
 #include "core/user.h"
@@ -61,6 +63,17 @@ enum hook_verdict
 hook_bytestream(struct hook *h, struct bytestream_order *o, void *data, hook_then_fn then)
 {
 	return chain_step(h, give_order, o, data, then);
+}
+
+bool
+module_may_exchange_files(const struct hook *h, const struct jid *who)
+{
+	const struct partner *pt;
+
+	if (!federation_is_remote(who))
+		return true;
+	pt = partner_find(jid_domain(who), PARTNER_BOTH, NULL);
+	return pt && (pt->pass & PASS_FILES) && partner_is_for(pt, jid_bare(h->account), h->user && h->user->groups ? h->user->groups : "");
 }
 
 void
