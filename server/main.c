@@ -203,7 +203,7 @@ prepare_schema(const struct config *c, struct err *e)
 static enum sql_status
 note_unsafe(struct sql *db, struct err *e)
 {
-	struct audit_who who = { .uid = getuid(), .name = "chanceryd", .origin = "start" };
+	struct audit_who who = { .uid = getuid(), .login = -1, .name = "chanceryd", .origin = "start" };
 
 	log_warning(NULL, "durability-not-required", "setting=database.allow_unsafe_durability");
 	return audit_write(db, &who, "start.allow-unsafe-durability", NULL, NULL, e);

@@ -209,16 +209,18 @@ client_check_peer(struct client *c)
 	struct ucred peer;
 	socklen_t len = sizeof peer;
 	char login[64] = "-";
+	uid_t uid;
 
 	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0) {
 		log_error(NULL, "control-peer", "why=%s", strerror(errno));
 		return false;
 	}
 	user_name(peer.uid, c->name, sizeof c->name);
-	if (login_uid(peer.pid) != (uid_t)-1)
-		user_name(login_uid(peer.pid), login, sizeof login);
+	uid = login_uid(peer.pid);
+	if (uid != (uid_t)-1)
+		user_name(uid, login, sizeof login);
 	snprintf(c->origin, sizeof c->origin, "control pid=%ld login=%s", (long)peer.pid, login);
-	c->who = (struct audit_who){.uid = peer.uid, .name = c->name, .origin = c->origin};
+	c->who = (struct audit_who){.uid = peer.uid, .login = uid != (uid_t)-1 ? (long)uid : -1, .name = c->name, .origin = c->origin};
 	if (peer.uid == 0 || peer.uid == geteuid() || is_in_group(c->fd, peer.gid, control.group))
 		return true;
 	log_warning(NULL, "control-refused", "uid=%u name=%s pid=%ld", (unsigned)peer.uid, c->name,

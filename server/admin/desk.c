@@ -178,7 +178,7 @@ static void
 carry_out(struct desk_order *o)
 {
 	const char *origin = arena_printf(o->arena, "client %s", o->origin);
-	struct audit_who who = {.uid = -1, .name = o->who, .origin = origin};
+	struct audit_who who = {.uid = -1, .login = -1, .name = o->who, .origin = origin};
 	struct request r = {.server = control_server(), .who = &who, .db = desk.db, .send = take_line, .send_arg = o};
 	json_t *root;
 	char *line;

@@ -258,7 +258,7 @@ propose(struct test *t, const json_t *entry, const char *pin)
 	char *text = json_dumps(entry, JSON_COMPACT);
 	int64_t id = 0;
 	enum sql_status st =
-		partner_store_propose(r->db, text, r->who->uid, r->who->name, t->config->limits.partner_proposals, &id, &r->err);
+		partner_store_propose(r->db, text, audit_person(r->who), r->who->name, t->config->limits.partner_proposals, &id, &r->err);
 	json_t *detail, *row;
 
 	request_text_free(text);

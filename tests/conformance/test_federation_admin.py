@@ -161,15 +161,35 @@ def test_limit(t):
     assert len(rows(t, 'federation', 'list')) == 10 and t.server.metric('chancery_partners') == 10
 
 
-def as_other(t, *args):
-    """The same command by another account of the operating system, which is in the socket's group."""
+def can_log_in():
+    """May this process say who has logged in? Not in most containers, and not twice in some kernels."""
+    return subprocess.run(['sh', '-c', 'echo 0 > /proc/self/loginuid'], stderr=subprocess.DEVNULL).returncode == 0
+
+
+def is_logged_in():
+    try:
+        with open('/proc/self/loginuid') as f:
+            return f.read().strip() != '4294967295'
+    except OSError:
+        return False
+
+
+def as_other(t, *args, login=None):
+    """The same command by another account of the operating system, which is in the socket's group, and of somebody who logged in as uid `login`."""
     if os.geteuid() != 0:
         raise Skip('needs root, to be somebody else')
+    if is_logged_in() and not can_log_in():
+        raise Skip('needs to say who has logged in (/proc/self/loginuid), to be somebody else')
     control = t.server.value('select 1') and next(line.split(':', 1)[1].strip().strip('\'"') for line in open(t.server.env['CHANCERY_CONFIG'])
                                                   if line.strip().startswith('control:'))
     gid, uid = os.stat(control).st_gid, pwd.getpwnam('nobody').pw_uid
 
     def become():
+        try:
+            with open('/proc/self/loginuid', 'w') as f:
+                f.write(str(uid if login is None else login))
+        except OSError:
+            pass
         os.setgroups([])
         os.setgid(gid)
         os.setuid(uid)
@@ -212,6 +232,44 @@ def test_two_persons(t):
     assert not rows(t, 'federation', 'proposals') and as_other(t, 'federation', 'approve', n)[0] == 1
     audit = [a for a, in t.server.psql("select action from chancery.audit where action like 'federation.%' order by id")]
     assert audit == ['federation.' + a for a in ('propose', 'approve', 'propose', 'propose', 'deny', 'propose', 'withdraw')], audit
+
+
+@alone(federation__two_persons='true')
+def test_one_person(t):
+    """Issue 5: who has logged in is one person under every account, root too; the account counts where nobody has"""
+    if not can_log_in():
+        raise Skip('needs to say who has logged in (/proc/self/loginuid)')
+
+    def propose(d, **who):
+        code, out, err = as_other(t, 'federation', 'allow', d, *NEW, **who)
+        assert code == 0, err
+        return str([p['id'] for p in rows(t, 'federation', 'proposals') if p['domain'] == d][0])
+    nobody = pwd.getpwnam('nobody').pw_uid
+    n = propose('a.example', login=4242)
+    code, out, err = as_other(t, 'federation', 'approve', n, login=4242)
+    assert code == 1 and 'another administrator' in err and not listed(t, 'a.example'), (code, out, err)
+    code, out, err = as_other(t, 'federation', 'approve', n)
+    assert code == 0 and 'in force' in out, (code, out, err)
+    assert 'nobody (uid %d), proposed by nobody' % nobody in entry(t, 'a.example')['history'][0]['who']
+    # The account itself proposed it; its owner comes again by another account, whose name is not in doubt.
+    n = propose('b.example')
+    assert as_other(t, 'federation', 'approve', n)[0] == 1
+    code, out, err = as_other(t, 'federation', 'approve', n, login=4242)
+    assert code == 0, err
+    assert 'nobody (uid %d, logged in as uid 4242)' % nobody in entry(t, 'b.example')['history'][0]['who']
+
+
+@alone(federation__two_persons='true')
+def test_author_is_gone(t):
+    """Issue 5: what was proposed by somebody whose account is gone can be approved by another, and withdrawn"""
+    for d in ('a.example', 'b.example'):
+        ok(t, 'federation', 'allow', d, *NEW)
+    ids = {p['domain']: str(p['id']) for p in rows(t, 'federation', 'proposals')}
+    t.server.psql("update chancery.partner_proposal set by_uid = 54321, by_name = 'gone'")
+    code, out, err = as_other(t, 'federation', 'approve', ids['a.example'])
+    assert code == 0 and 'proposed by gone' in entry(t, 'a.example')['history'][0]['who'], err
+    ok(t, 'federation', 'withdraw', ids['b.example'])
+    assert not listed(t, 'b.example') and not rows(t, 'federation', 'proposals')
 
 
 def test_deny_below(t):
