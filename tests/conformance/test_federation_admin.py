@@ -98,6 +98,27 @@ def test_domains(t):
     assert fails(t, 1, 'federation', 'allow', '*.192.0.2.7', '--pin', PINS[0], *NEW)
 
 
+def test_open_to_anybody(t):
+    """Issue 5: a wildcard over what is open to anybody, a top-level domain or the like of co.uk, is asked about once more"""
+    d = unique('top')
+    public = ['*.' + d, '*.' + d.upper() + '.'] + ['*.' + s for s in ('co.uk', 'com.au', 'Org.UK', 'or.jp', 'gov.br', 'xn--p1ai', 'рф')]
+    for name in public:
+        err = fails(t, 1, 'federation', 'allow', name, *NEW)
+        assert '--force' in err and 'everybody' in err, (name, err)
+        assert not listed(t, name.lower().rstrip('.'))
+    for name in ('*.%s.example' % d, '*.%s.uk' % d, '*.%s.co.uk' % d, '*.co.%s' % d, d, 'co.%s' % d):
+        ok(t, 'federation', 'allow', name, *NEW)
+        assert listed(t, name)
+        ok(t, 'federation', 'deny', name, *WHY)
+    ok(t, 'federation', 'allow', '*.' + d, '--force', *NEW)
+    assert 'force' not in listed(t, '*.' + d)[0]
+    # It has been decided: no need to say it again with each change.
+    ok(t, 'federation', 'allow', '*.' + d, '--no-files', *WHY)
+    ok(t, 'federation', 'deny', '*.' + d, *WHY)
+    assert '--force' in fails(t, 1, 'federation', 'allow', '*.' + d, *NEW)
+    assert 'for this command' in fails(t, 2, 'federation', 'deny', d, '--force', *WHY)
+
+
 def test_refused(t):
     """Issue 5: what is wrong or missing is refused with the reason, and nothing is changed"""
     d = domain()
