@@ -187,8 +187,6 @@ add_arguments(const struct options *o, json_t *args)
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		if (has(o, texts[i]))
 			json_object_set_new(args, texts[i], json_string(value(o, texts[i])));
-	if (json_object_get(o->given, "force") != NULL)
-		json_object_set_new(args, "force", json_true());
 	if (o->owner != NULL)
 		json_object_set_new(args, "owner", json_string(o->owner));
 	if (has(o, "who") && has(o, "everybody"))
@@ -287,6 +285,8 @@ federation_allow(const struct options *o, int argc, char **argv)
 		json_decref(args);
 		return rc;
 	}
+	if (json_object_get(o->given, "force") != NULL)
+		json_object_set_new(args, "force", json_true());
 	return print_entry(o, command_ask(o, "federation", "allow", args));
 }
 

@@ -168,6 +168,19 @@ def test_ca_file(t):
         shutil.rmtree(folder)
 
 
+def can_log_in():
+    """May this process say who has logged in? Not in most containers, and not twice in some kernels."""
+    return subprocess.run(['sh', '-c', 'echo 0 > /proc/self/loginuid'], stderr=subprocess.DEVNULL).returncode == 0
+
+
+def is_logged_in():
+    try:
+        with open('/proc/self/loginuid') as f:
+            return f.read().strip() != '4294967295'
+    except OSError:
+        return False
+
+
 @alone(limits__partners='10')
 def test_limit(t):
     """limits.partners: no more than that, but those that are there can be changed"""
@@ -180,19 +193,6 @@ def test_limit(t):
     assert len(rows(t, 'federation', 'list')) == 10
     t.server.restart()
     assert len(rows(t, 'federation', 'list')) == 10 and t.server.metric('chancery_partners') == 10
-
-
-def can_log_in():
-    """May this process say who has logged in? Not in most containers, and not twice in some kernels."""
-    return subprocess.run(['sh', '-c', 'echo 0 > /proc/self/loginuid'], stderr=subprocess.DEVNULL).returncode == 0
-
-
-def is_logged_in():
-    try:
-        with open('/proc/self/loginuid') as f:
-            return f.read().strip() != '4294967295'
-    except OSError:
-        return False
 
 
 def as_other(t, *args, login=None):
