@@ -21,6 +21,7 @@ const struct option federation_options[] = {
 	{"no-pubsub", no_argument, NULL, 0},	   {"who", required_argument, NULL, 0},	       {"everybody", no_argument, NULL, 0},
 	{"per-minute", required_argument, NULL, 0}, {"user-per-minute", required_argument, NULL, 0}, {"hours", required_argument, NULL, 0},
 	{"expires", required_argument, NULL, 0},   {"reason", required_argument, NULL, 0},     {"since", required_argument, NULL, 0},
+	{"force", no_argument, NULL, 0},
 	{NULL, 0, NULL, 0},
 };
 
@@ -247,6 +248,8 @@ federation_allow(const struct options *o, int argc, char **argv)
 		json_decref(args);
 		return rc;
 	}
+	if (json_object_get(o->given, "force") != NULL)
+		json_object_set_new(args, "force", json_true());
 	return print_entry(o, command_ask(o, "federation", "allow", args));
 }
 
@@ -490,6 +493,7 @@ static const char allow_more[] =
 	"  --per-minute N, --user-per-minute N   messages, each direction; 0: any\n"
 	"  --hours \"Mon-Fri 08:00-18:00\"   local time, whole hours; --hours always\n"
 	"  --expires 30d|DATE|never     DATE is its last day\n"
+	"  --force                      really all below a name that is open to anybody, such as *.com or *.co.uk\n"
 	"Where federation.two_persons is set, it waits until another administrator approves it.\n";
 
 const struct command command_federation[] = {

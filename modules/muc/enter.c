@@ -215,12 +215,19 @@ enter(struct hook *h, struct room *r, bool created)
 	return v;
 }
 
-/* Opening */
+/* Opening
+ *
+ * Messages of people who have left may be told to nobody while the past is read, or have been told before a record that the
+ * past is read up to (module_record_settled): who enters has them in the history all the same. */
+
+#define SETTLE_MS 50
+#define SETTLE_TRIES 100
 
 struct opening {
 	struct room_past past; /* first: what the job sees */
 	struct room *room;
 	bool created;
+	unsigned tries;
 };
 
 static enum hook_verdict
@@ -228,25 +235,41 @@ opened(struct hook *h, void *data, bool ok)
 {
 	struct opening *o = data;
 	struct room *r = o->room;
+	struct history *meanwhile = r->history;
 
-	if (!ok)
+	r->history = NULL;
+	if (!ok) {
+		history_free(meanwhile);
 		return hook_unavailable(h);
+	}
 	r->run = o->past.run;
 	r->history = history_new(o->past.limit, jid_bare(r->jid));
 	history_fill(r->history, &o->past);
+	history_append(r->history, meanwhile, o->past.upto);
 	r->open = true;
 	return enter(h, r, o->created);
+}
+
+static enum hook_verdict read_past(struct hook *h, struct opening *o);
+
+static enum hook_verdict
+settled(struct hook *h, void *data, bool ok)
+{
+	return ok ? read_past(h, data) : hook_unavailable(h);
 }
 
 static enum hook_verdict
 read_past(struct hook *h, struct opening *o)
 {
-	const struct room *r = o->room;
+	struct room *r = o->room;
 
+	if (module_record_settled() < r->said)
+		return o->tries++ < SETTLE_TRIES ? hook_after(h, SETTLE_MS, o, settled) : hook_unavailable(h);
 	o->past = (struct room_past){ .id = r->id, .run = module_run(), .jid = jid_bare(r->jid), .limit = r->config.history,
 		.upto = module_record_settled() };
 	if (o->past.limit > module_limits()->room_history)
 		o->past.limit = (unsigned)module_limits()->room_history;
+	r->history = history_new(o->past.limit, jid_bare(r->jid));
 	return hook_job(h, o, room_store_open, opened);
 }
 

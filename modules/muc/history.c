@@ -56,7 +56,7 @@ history_free(struct history *h)
 void
 history_add(struct history *h, struct stanza *st, uint64_t id, int64_t at_us)
 {
-	if (!h || !h->max)
+	if (!h || !h->max || (h->n && at(h, h->n - 1)->id >= id))
 		return;
 	if (h->n == h->max) {
 		stanza_unref(at(h, 0)->st);
@@ -83,6 +83,15 @@ history_resize(struct history *h, unsigned max)
 	}
 	history_free(h);
 	return to;
+}
+
+void
+history_append(struct history *to, struct history *h, uint64_t upto)
+{
+	for (unsigned i = 0; h && i < h->n; i++)
+		if (at(h, i)->id > upto)
+			history_add(to, at(h, i)->st, at(h, i)->id, at(h, i)->at_us);
+	history_free(h);
 }
 
 void

@@ -14,7 +14,9 @@ void history_free(struct history *h);
 struct history *history_resize(struct history *h, unsigned max);
 /* What the database had. */
 void history_fill(struct history *h, const struct room_past *past);
-/* A message that has been told: with its stanza-id, sealed; keeps a reference. */
+/* Those behind `upto` of what was told while the database was read; h goes. */
+void history_append(struct history *to, struct history *h, uint64_t upto);
+/* A message that has been told: with its stanza-id, sealed; keeps a reference. Nothing happens if it is there. */
 void history_add(struct history *h, struct stanza *st, uint64_t id, int64_t at_us);
 /* It shall not be shown any more (XEP-0424, XEP-0425). */
 void history_remove(struct history *h, uint64_t id);

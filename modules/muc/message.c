@@ -85,6 +85,7 @@ said(struct hook *h, void *data, bool ok)
 	st = stanza_copy(s->st);
 	message_set_id(st, jid_bare(r->jid), h->record_id);
 	stanza_seal(st);
+	r->said = h->record_id;
 	if (s->kept)
 		history_add(r->history, st, h->record_id, h->record_us);
 	metric_add(METRIC_ROOM_MESSAGES, 1);

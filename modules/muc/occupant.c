@@ -164,11 +164,11 @@ occupant_free(struct room *r, struct room_occupant *o)
 	r->noccupants--;
 }
 
-/* Nobody is inside: what was kept for those who enter is read again when somebody does. */
+/* Nobody is inside or about to be: what was kept for those who enter is read again when somebody does. */
 static void
 close_if_empty(struct room *r)
 {
-	if (r->occupants)
+	if (r->occupants || r->entering)
 		return;
 	history_free(r->history);
 	r->history = NULL;

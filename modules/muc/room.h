@@ -124,6 +124,7 @@ struct room {
 	/* Everybody's seat; of these, those who see real addresses, and those who do not. NULL: nobody. */
 	struct audience *all, *seeing, *blind;
 	struct history *history;
+	uint64_t said;               /* the newest message that was told here */
 	struct list crossing;
 	unsigned entering;           /* of these */
 	struct room_gate quiet;      /* those who wait for nobody to be crossing, and nobody else to be alone */

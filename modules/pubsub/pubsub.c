@@ -187,7 +187,7 @@ static int
 attach(struct module *m)
 {
 	module_serve(m, &service);
-	module_session_keep(m, sizeof(struct pubsub_session), NULL);
+	module_session_keep(m, sizeof(struct pubsub_session), pubsub_session_fini);
 	return module_on(m, HOOK_RECV_DELIVER, pubsub_on_deliver) || module_on(m, HOOK_PRESENCE_CHANGED, pubsub_on_presence) ? -1 : 0;
 }
 

@@ -78,22 +78,38 @@ is_shown(const struct session *s, const char *wanted, struct arena *a)
 	return at && (at == wanted || at[-1] == ' ') && (at[strlen(name)] == ' ' || !at[strlen(name)]);
 }
 
+/* Those to whom h->stanza goes know of it from now on. */
+static void
+note_told(struct hook *h, struct session **all, unsigned n, const struct elem *when)
+{
+	const struct elem *event = elem_child(h->stanza->root, NS_PUBSUB_EVENT, "event");
+	const char *resource = jid_resource(h->to);
+
+	for (unsigned i = 0; event && i < n; i++)
+		if ((resource ? !strcmp(resource, jid_resource(module_session_jid(all[i]))) : module_session_priority(all[i]) >= 0) &&
+			(!when || is_shown(all[i], elem_get(when, "show"), h->arena)))
+			pubsub_note_told(h, all[i], event);
+}
+
 enum hook_verdict
 pubsub_on_deliver(struct hook *h)
 {
-	const struct elem *when = !h->record_id && h->from && jid_is_domain(h->from) && module_is_service(h->from) ?
-		elem_child(h->stanza->root, NS_WHEN, "available") : NULL;
+	bool ours = !h->record_id && h->from && jid_is_domain(h->from) && module_is_service(h->from);
+	const struct elem *when = ours ? elem_child(h->stanza->root, NS_WHEN, "available") : NULL;
 	const char *resource = jid_resource(h->to);
 	struct session **all;
 	struct stanza *st;
 	unsigned n;
 
+	if (!ours)
+		return HOOK_NEXT;
+	n = module_sessions(h, &all);
+	note_told(h, all, n, when);
 	if (!when)
 		return HOOK_NEXT;
 	st = stanza_copy(h->stanza);
 	elem_remove(elem_child(st->root, NS_WHEN, "available"));
 	stanza_seal(st);
-	n = module_sessions(h, &all);
 	for (unsigned i = 0; i < n; i++)
 		if (resource ? !strcmp(resource, jid_resource(module_session_jid(all[i]))) && is_shown(all[i], elem_get(when, "show"), h->arena) :
 			module_session_priority(all[i]) >= 0 && is_shown(all[i], elem_get(when, "show"), h->arena))

@@ -27,6 +27,12 @@ audit_write(struct sql *db, const struct audit_who *who, const char *action, con
 	return rc;
 }
 
+long
+audit_person(const struct audit_who *who)
+{
+	return who->uid >= 0 && who->login >= 0 ? who->login : who->uid;
+}
+
 void
 audit_log(const struct audit_who *who, const char *action, const char *target)
 {

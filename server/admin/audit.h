@@ -22,6 +22,9 @@ struct audit_who {
 /* `action`: "user.disable"; `target`: whom it concerns, may be NULL; `detail`: more, may be NULL (borrowed). */
 enum sql_status audit_write(struct sql *db, const struct audit_who *who, const char *action,
 			    const char *target, json_t *detail, struct err *e);
+/* Who it is, for rules that want two persons: a uid. Who has become root, or anybody else, is still who has logged in; where the kernel does not
+ * know (no login, as of a service, or a kernel without auditing), the account itself. -1: an administrator's client, which has a name. */
+long audit_person(const struct audit_who *who);
 /* The same in the log, once it is certain. */
 void audit_log(const struct audit_who *who, const char *action, const char *target);
 

@@ -86,6 +86,28 @@ partner_entry_foreign(const char *domain, struct err *e)
 	return ours ? err_set(e, 0, "%.250s is a domain of this server", domain) : 0;
 }
 
+/* Second labels below which anybody gets a name, in domains of countries; there is no such list in the system (the Public Suffix List is a file
+ * of many thousand lines that changes by the week), and these are what most of it comes to. */
+static const char *const open_to_all[] = {"ac", "asn", "biz", "co", "com", "edu", "firm", "gen", "go", "gob", "gouv", "gov", "govt", "gv", "id", "ind",
+					  "info", "ltd", "me", "mil", "mod", "name", "ne", "net", "nhs", "nic", "nom", "or", "org", "plc", "res", "sch"};
+
+/* Is below it what belongs to nobody in particular: a top-level domain, co.uk? */
+static bool
+is_public(const char *domain)
+{
+	const char *dot = strchr(domain, '.');
+	size_t n = dot != NULL ? (size_t)(dot - domain) : 0;
+
+	if (dot == NULL)
+		return true;
+	if (strchr(dot + 1, '.') != NULL || strlen(dot + 1) != 2)
+		return false;
+	for (size_t i = 0; i < sizeof open_to_all / sizeof *open_to_all; i++)
+		if (strlen(open_to_all[i]) == n && memcmp(open_to_all[i], domain, n) == 0)
+			return true;
+	return false;
+}
+
 /* Times */
 
 /* "30d", "12h", "90m", "2w" in seconds; -1. */
@@ -350,6 +372,13 @@ set_text(struct reading *g, const char *key, const json_t *v)
 	return json_object_set_new(g->entry, key, json_string(text));
 }
 
+/* Is asked for by check(). */
+static int
+set_force(struct reading *g, const char *key, const json_t *v)
+{
+	return json_is_boolean(v) ? 0 : wrong(g, key, "true or false");
+}
+
 /* In this order: what trust takes away is given behind it. */
 static const struct {
 	const char *key;
@@ -358,7 +387,7 @@ static const struct {
 	{"direction", set_direction}, {"trust", set_trust},	  {"ca", set_ca},		  {"pins", set_pins},
 	{"dialback", set_dialback},   {"pass", set_pass},	  {"who", set_who},		  {"per_minute", set_rate},
 	{"user_per_minute", set_rate}, {"hours", set_hours},	  {"expires", set_expires},	  {"owner", set_text},
-	{"reason", set_text},
+	{"reason", set_text},	      {"force", set_force},
 };
 
 static int
@@ -380,7 +409,7 @@ set_all(struct reading *g, const json_t *args)
 
 /* Is it whole? */
 static int
-check(struct reading *g, const json_t *args, const char *domain)
+check(struct reading *g, const json_t *was, const json_t *args, const char *domain)
 {
 	json_int_t trust = json_integer_value(json_object_get(g->entry, "trust"));
 	bool own_ca = json_is_string(json_object_get(g->entry, "ca_pem"));
@@ -396,6 +425,9 @@ check(struct reading *g, const json_t *args, const char *domain)
 		return err_set(g->e, 0, "a CA without trust in a CA");
 	if (is_address(domain) && trust != CERT_BY_PIN && !own_ca)
 		return err_set(g->e, 0, "an address instead of a name needs pins or a CA of its own");
+	if (was == NULL && strncmp(domain, "*.", 2) == 0 && is_public(domain + 2) && !json_is_true(json_object_get(args, "force")))
+		return err_set(g->e, 0, "anybody can have a name below %.200s: with %.200s everybody there is a partner; name the ones that are meant, "
+			       "or say --force if it is really all of them", domain + 2, domain);
 	return 0;
 }
 
@@ -410,7 +442,7 @@ partner_entry_merge(const struct config *c, const char *domain, const json_t *wa
 		g.entry = json_pack("{s:s, s:i, s:i, s:i, s:n, s:[], s:b, s:[], s:i, s:i, s:n, s:n}", "domain", domain, "direction",
 				    PARTNER_BOTH, "pass", PASS_ALL, "trust", CERT_BY_CA, "ca_pem", "pins", "dialback", 0, "who",
 				    "per_minute", 0, "user_per_minute", 0, "hours", "expires_at");
-	if (set_all(&g, args) == 0 && check(&g, args, domain) == 0)
+	if (set_all(&g, args) == 0 && check(&g, was, args, domain) == 0)
 		return g.entry;
 	json_decref(g.entry);
 	return NULL;

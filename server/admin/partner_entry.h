@@ -21,7 +21,8 @@ int partner_entry_foreign(const char *domain, struct err *e) MUST_CHECK;
 /* What the arguments make of `was` (NULL: a new entry), as a new object; those that are not given stay. NULL: they are wrong, or what comes out
  * is not a whole entry. Arguments: direction ("in", "out", "both"); trust ("ca", "pins", "dane") with ca (PEM; none: the public ones), pins;
  * dialback; pass (an object of names and booleans); who; per_minute, user_per_minute; hours ("always": any); expires ("never", 30d, a date, a time);
- * owner, reason. */
+ * owner, reason;
+ * force (true: a new *.DOMAIN under which anybody can have a name, as *.com, is meant). */
 json_t *partner_entry_merge(const struct config *c, const char *domain, const json_t *was, const json_t *args, struct err *e) MUST_CHECK;
 /* For people and scripts: a new object. */
 json_t *partner_entry_show(const struct config *c, const json_t *entry);

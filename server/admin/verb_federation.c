@@ -33,7 +33,9 @@ with_change(struct request *r, int (*run)(struct change *c))
 	struct change c = {.r = r, .config = config_get(), .arena = arena_new(0)};
 	int rc;
 
-	if (r->who->uid >= 0)
+	if (r->who->uid >= 0 && r->who->login >= 0 && r->who->login != r->who->uid)
+		c.who = arena_printf(c.arena, "%s (uid %ld, logged in as uid %ld)", r->who->name, r->who->uid, r->who->login);
+	else if (r->who->uid >= 0)
 		c.who = arena_printf(c.arena, "%s (uid %ld)", r->who->name, r->who->uid);
 	else
 		c.who = r->who->name;
@@ -149,7 +151,7 @@ propose(struct change *c, const json_t *entry)
 	uint64_t most = c->config->limits.partner_proposals;
 	char *text = json_dumps(entry, JSON_COMPACT);
 	int64_t id = 0;
-	enum sql_status st = partner_store_propose(r->db, text, r->who->uid, r->who->name, most, &id, &r->err);
+	enum sql_status st = partner_store_propose(r->db, text, audit_person(r->who), r->who->name, most, &id, &r->err);
 	json_t *detail;
 
 	request_text_free(text);
@@ -256,12 +258,14 @@ read_proposal(struct change *c, struct partner_proposal *p)
 	return 0;
 }
 
-/* By the account that the kernel vouches for: whoever has become root twice is one person. */
+/* By what the kernel vouches for: whoever has become root twice, or somebody else, is one person. Accounts need not exist any more. */
 static bool
 is_same_person(const struct audit_who *who, const struct partner_proposal *p)
 {
-	if (who->uid >= 0 || p->by_uid >= 0)
-		return who->uid == p->by_uid;
+	long person = audit_person(who);
+
+	if (person >= 0 || p->by_uid >= 0)
+		return person == p->by_uid;
 	return strcmp(who->name, p->by_name) == 0;
 }
 
@@ -277,7 +281,7 @@ approve(struct change *c)
 	if (read_proposal(c, &p) != 0)
 		return -1;
 	if (c->config->federation.two_persons && is_same_person(r->who, &p))
-		return err_set(&r->err, 0, "%s has proposed it: another administrator has to approve it (federation.two_persons)", p.by_name);
+		return err_set(&r->err, 0, "%s has proposed it, which is you: another administrator has to approve it (federation.two_persons)", p.by_name);
 	if (partner_entry_foreign(c->domain, &r->err) != 0)
 		return -1;
 	if (!p.current)

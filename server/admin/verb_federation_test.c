@@ -250,51 +250,37 @@ pins_with(const json_t *was, const char *pin, bool *known)
 	return out;
 }
 
-static enum sql_status
-propose(struct test *t, const json_t *entry, int64_t *id)
+/* Commits. NULL: failed. */
+static json_t *
+propose(struct test *t, const json_t *entry, const char *pin)
 {
 	struct request *r = t->r;
 	char *text = json_dumps(entry, JSON_COMPACT);
-	enum sql_status st = sql_begin(r->db, &r->err);
-	json_t *detail;
-
-	if (st == SQL_OK)
-		st = partner_store_lock(r->db, &r->err);
-	if (st == SQL_OK)
-		st = partner_store_propose(r->db, text, r->who->uid, r->who->name, t->config->limits.partner_proposals, id, &r->err);
-	request_text_free(text);
-	if (st == SQL_OK && *id != 0) {
-		detail = partner_entry_brief(entry);
-		json_object_set_new(detail, "proposal", json_integer(*id));
-		st = audit_write(r->db, r->who, "federation.pin", t->domain, detail, &r->err);
-		json_decref(detail);
-		if (st == SQL_OK)
-			return sql_commit(r->db, &r->err);
-	}
-	sql_rollback(r->db);
-	return st;
-}
-
-/* Takes `entry`. */
-static int
-propose_pin(struct test *t, json_t *entry, const char *pin)
-{
-	json_t *row;
 	int64_t id = 0;
-	enum sql_status st = propose(t, entry, &id);
+	enum sql_status st =
+		partner_store_propose(r->db, text, audit_person(r->who), r->who->name, t->config->limits.partner_proposals, &id, &r->err);
+	json_t *detail, *row;
 
-	json_decref(entry);
+	request_text_free(text);
 	if (st != SQL_OK)
-		return -1;
-	if (id == 0)
-		return err_set(&t->r->err, 0, "too many changes are waiting (limits.partner_proposals)");
-	audit_log(t->r->who, "federation.pin", t->domain);
+		return NULL;
+	if (id == 0) {
+		err_set(&r->err, 0, "too many changes are waiting (limits.partner_proposals)");
+		return NULL;
+	}
+	detail = partner_entry_brief(entry);
+	json_object_set_new(detail, "proposal", json_integer(id));
+	st = audit_write(r->db, r->who, "federation.pin", t->domain, detail, &r->err);
+	json_decref(detail);
+	if (st != SQL_OK || sql_commit(r->db, &r->err) != SQL_OK)
+		return NULL;
+	audit_log(r->who, "federation.pin", t->domain);
 	row = certificate(t, pin);
 	json_object_update_new(row, json_pack("{s:s, s:b, s:I}", "domain", t->domain, "known", 0, "proposal", (json_int_t)id));
-	return request_row(t->r, row);
+	return row;
 }
 
-static int
+static json_t *
 pin_key(struct test *t, json_t *was, const char *owner, const char *reason)
 {
 	char pin[64], day[32];
@@ -309,19 +295,34 @@ pin_key(struct test *t, json_t *was, const char *owner, const char *reason)
 		json_decref(args);
 		row = certificate(t, pin);
 		json_object_update_new(row, json_pack("{s:s, s:b}", "domain", t->domain, "known", 1));
-		return request_row(t->r, row);
+		return row;
 	}
 	entry = partner_entry_merge(t->config, t->domain, json_is_object(was) ? was : NULL, args, &t->r->err);
 	json_decref(args);
-	return entry != NULL ? propose_pin(t, entry, pin) : -1;
+	row = entry != NULL ? propose(t, entry, pin) : NULL;
+	json_decref(entry);
+	return row;
+}
+
+/* What is added to has to be the entry as it is: from here on nobody changes it, until the proposal is there. */
+static json_t *
+pin_locked(struct test *t, const char *owner, const char *reason)
+{
+	struct request *r = t->r;
+	json_t *was = NULL, *row = NULL;
+
+	if (sql_begin(r->db, &r->err) == SQL_OK && partner_store_lock(r->db, &r->err) == SQL_OK && (was = entry_of(t)) != NULL)
+		row = pin_key(t, was, owner, reason);
+	sql_rollback(r->db); /* unless it has been committed */
+	json_decref(was);
+	return row;
 }
 
 static int
 pin(struct test *t)
 {
 	const char *text, *owner = NULL, *reason = NULL;
-	json_t *was;
-	int rc;
+	json_t *row;
 
 	if (request_args(t->r, "{s:s, s?s, s?s}", "domain", &text, "owner", &owner, "reason", &reason) != 0 || request_db(t->r) != 0 ||
 	    run(t, text, false) != 0)
@@ -329,10 +330,8 @@ pin(struct test *t)
 	if (!t->a.secured || *t->a.cert.fingerprint == '\0')
 		return err_set(&t->r->err, 0, "no certificate was seen: %s", !t->a.found ? t->a.find_why
 			: t->a.ntries > 0 && t->a.tries[t->a.ntries - 1].failed != NULL ? t->a.tries[t->a.ntries - 1].failed : "it shows none");
-	was = entry_of(t);
-	rc = was != NULL ? pin_key(t, was, owner, reason) : -1;
-	json_decref(was);
-	return rc;
+	row = pin_locked(t, owner, reason);
+	return row != NULL ? request_row(t->r, row) : -1;
 }
 
 static int

@@ -98,6 +98,27 @@ def test_domains(t):
     assert fails(t, 1, 'federation', 'allow', '*.192.0.2.7', '--pin', PINS[0], *NEW)
 
 
+def test_open_to_anybody(t):
+    """Issue 5: a wildcard over what is open to anybody, a top-level domain or the like of co.uk, is asked about once more"""
+    d = unique('top')
+    public = ['*.' + d, '*.' + d.upper() + '.'] + ['*.' + s for s in ('co.uk', 'com.au', 'Org.UK', 'or.jp', 'gov.br', 'xn--p1ai', 'рф')]
+    for name in public:
+        err = fails(t, 1, 'federation', 'allow', name, *NEW)
+        assert '--force' in err and 'everybody' in err, (name, err)
+        assert not listed(t, name.lower().rstrip('.'))
+    for name in ('*.%s.example' % d, '*.%s.uk' % d, '*.%s.co.uk' % d, '*.co.%s' % d, d, 'co.%s' % d):
+        ok(t, 'federation', 'allow', name, *NEW)
+        assert listed(t, name)
+        ok(t, 'federation', 'deny', name, *WHY)
+    ok(t, 'federation', 'allow', '*.' + d, '--force', *NEW)
+    assert 'force' not in listed(t, '*.' + d)[0]
+    # It has been decided: no need to say it again with each change.
+    ok(t, 'federation', 'allow', '*.' + d, '--no-files', *WHY)
+    ok(t, 'federation', 'deny', '*.' + d, *WHY)
+    assert '--force' in fails(t, 1, 'federation', 'allow', '*.' + d, *NEW)
+    assert 'for this command' in fails(t, 2, 'federation', 'deny', d, '--force', *WHY)
+
+
 def test_refused(t):
     """Issue 5: what is wrong or missing is refused with the reason, and nothing is changed"""
     d = domain()
@@ -147,6 +168,19 @@ def test_ca_file(t):
         shutil.rmtree(folder)
 
 
+def can_log_in():
+    """May this process say who has logged in? Not in most containers, and not twice in some kernels."""
+    return subprocess.run(['sh', '-c', 'echo 0 > /proc/self/loginuid'], stderr=subprocess.DEVNULL).returncode == 0
+
+
+def is_logged_in():
+    try:
+        with open('/proc/self/loginuid') as f:
+            return f.read().strip() != '4294967295'
+    except OSError:
+        return False
+
+
 @alone(limits__partners='10')
 def test_limit(t):
     """limits.partners: no more than that, but those that are there can be changed"""
@@ -165,6 +199,8 @@ def as_other(t, *args, login=None):
     """The same command by another account of the operating system, which is in the socket's group, and of somebody who logged in as uid `login`."""
     if os.geteuid() != 0:
         raise Skip('needs root, to be somebody else')
+    if is_logged_in() and not can_log_in():
+        raise Skip('needs to say who has logged in (/proc/self/loginuid), to be somebody else')
     control = t.server.value('select 1') and next(line.split(':', 1)[1].strip().strip('\'"') for line in open(t.server.env['CHANCERY_CONFIG'])
                                                   if line.strip().startswith('control:'))
     gid, uid = os.stat(control).st_gid, pwd.getpwnam('nobody').pw_uid
@@ -217,6 +253,44 @@ def test_two_persons(t):
     assert not rows(t, 'federation', 'proposals') and as_other(t, 'federation', 'approve', n)[0] == 1
     audit = [a for a, in t.server.psql("select action from chancery.audit where action like 'federation.%' order by id")]
     assert audit == ['federation.' + a for a in ('propose', 'approve', 'propose', 'propose', 'deny', 'propose', 'withdraw')], audit
+
+
+@alone(federation__two_persons='true')
+def test_one_person(t):
+    """Issue 5: who has logged in is one person under every account, root too; the account counts where nobody has"""
+    if not can_log_in():
+        raise Skip('needs to say who has logged in (/proc/self/loginuid)')
+
+    def propose(d, **who):
+        code, out, err = as_other(t, 'federation', 'allow', d, *NEW, **who)
+        assert code == 0, err
+        return str([p['id'] for p in rows(t, 'federation', 'proposals') if p['domain'] == d][0])
+    nobody = pwd.getpwnam('nobody').pw_uid
+    n = propose('a.example', login=4242)
+    code, out, err = as_other(t, 'federation', 'approve', n, login=4242)
+    assert code == 1 and 'another administrator' in err and not listed(t, 'a.example'), (code, out, err)
+    code, out, err = as_other(t, 'federation', 'approve', n)
+    assert code == 0 and 'in force' in out, (code, out, err)
+    assert 'nobody (uid %d), proposed by nobody' % nobody in entry(t, 'a.example')['history'][0]['who']
+    # The account itself proposed it; its owner comes again by another account, whose name is not in doubt.
+    n = propose('b.example')
+    assert as_other(t, 'federation', 'approve', n)[0] == 1
+    code, out, err = as_other(t, 'federation', 'approve', n, login=4242)
+    assert code == 0, err
+    assert 'nobody (uid %d, logged in as uid 4242)' % nobody in entry(t, 'b.example')['history'][0]['who']
+
+
+@alone(federation__two_persons='true')
+def test_author_is_gone(t):
+    """Issue 5: what was proposed by somebody whose account is gone can be approved by another, and withdrawn"""
+    for d in ('a.example', 'b.example'):
+        ok(t, 'federation', 'allow', d, *NEW)
+    ids = {p['domain']: str(p['id']) for p in rows(t, 'federation', 'proposals')}
+    t.server.psql("update chancery.partner_proposal set by_uid = 54321, by_name = 'gone'")
+    code, out, err = as_other(t, 'federation', 'approve', ids['a.example'])
+    assert code == 0 and 'proposed by gone' in entry(t, 'a.example')['history'][0]['who'], err
+    ok(t, 'federation', 'withdraw', ids['b.example'])
+    assert not listed(t, 'b.example') and not rows(t, 'federation', 'proposals')
 
 
 def test_deny_below(t):

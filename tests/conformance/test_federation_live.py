@@ -1,6 +1,7 @@
 """Partners that are changed while they talk, and `chancery federation test`, `pin`, `show` and `report` (issue 5, "CLI" and "At once")."""
 import datetime
 import json
+import subprocess
 import threading
 
 from chancerytest import dns
@@ -405,3 +406,32 @@ def test_pin(t):
     p.stop()
     assert 'no certificate' in fails(t, 1, 'federation', 'pin', p.domain)
     fails(t, 1, 'federation', 'pin', '*.' + p.domain)
+
+
+def test_pin_while_it_changes(t):
+    """Issue 5: pin adds to the entry as it is when it proposes, whatever was changed between its look at the server and that"""
+    p = t.partner(allow=None)
+    old, new = ('sha256/' + 43 * c + '=' for c in 'AQ')
+    ok(t, 'federation', 'allow', p.domain, '--pin', old, '--owner', 'Sampson', *WHY)
+    change = subprocess.Popen(['psql', '-X', '-q', '-A', '-t', t.server.env['CHANCERY_PG']], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        # As another command does: the lock, the change, and it is not committed yet.
+        change.stdin.write("begin; select from pg_advisory_xact_lock(4841263, 4); update chancery.partner set pins = '{%s}' where domain = '%s'; "
+                           "select 'changed';\n" % (new, p.domain))
+        change.stdin.flush()
+        while change.stdout.readline().strip() != 'changed':
+            assert change.poll() is None
+        run = in_background(t, '--json', 'federation', 'pin', p.domain)
+        p.accept().serve_secure(verify=False)
+        t.server.wait(lambda: t.server.psql("select 1 from pg_locks where locktype = 'advisory' and classid = 4841263 and objid = 4 and not granted"
+                                            " and database = (select oid from pg_database where datname = current_database())"),
+                      'the command to wait for the other change')
+        change.stdin.write('commit;\n')
+    finally:
+        change.stdin.close()
+        change.wait()
+        change.stdout.close()
+    code, out, err = run.join()
+    assert code == 0, err
+    r = json.loads(out)
+    assert [x['pins'] for x in rows(t, 'federation', 'proposals') if x['id'] == r['proposal']] == [[new, r['pin']]], r

@@ -1,6 +1,6 @@
 """Rooms: what is said (XEP-0045 §7.4, §7.5, §8.1), and what the record has of it."""
 from chancerytest.client import unique
-from chancerytest.muc import USER, Room, here
+from chancerytest.muc import OWNER, USER, Room, here
 from chancerytest.scenario import alone
 from chancerytest.server import stopped
 
@@ -264,3 +264,32 @@ def test_archive_away(t):
     d = t.online()
     room.send_join(d, 'fourth')
     assert d.expect('message').text('body') == 'found'
+
+
+@alone()
+def test_last_leaves_while_entering(t):
+    """XEP-0045 §7.2.13: who is entering while the last one leaves has the history, and so has who comes later"""
+    room, a = here(t, 1)
+    r = a.iq('set', "<query xmlns='%s'><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>%s</value></field>"
+             "<field var='muc#roomconfig_persistentroom'><value>1</value></field></x></query>"
+             % (OWNER, OWNER.replace('owner', 'roomconfig')), to=room.jid)
+    assert r.get('type') == 'result', r
+    for body in ('one', 'two'):
+        room.say(a, body)
+        a.expect_message(body)
+    b = t.online()
+    composing = "<composing xmlns='http://jabber.org/protocol/chatstates'/>"
+    with stopped(t.server):
+        # The leaving is on its way into the record, and behind it the entering: typing follows the presence, and is not recorded.
+        room.leave(a, 'thirdwitch')
+        a.message(b.jid, inner=composing)
+        b.expect(lambda e: e.name == 'message' and e.find('composing') is not None, 'typing')
+        room.send_join(b, 'secondwitch')
+        b.message(a.jid, inner=composing)
+        a.expect(lambda e: e.name == 'message' and e.find('composing') is not None, 'typing')
+    b.expect_presence(None, room.at('secondwitch'))
+    room.say(b, 'three')
+    for body in ('one', 'two', 'three'):
+        assert b.expect(lambda e: e.name == 'message' and e.find('body') is not None, body).text('body') == body
+    c = t.online()
+    room.join(c, 'fourth', seen=['secondwitch'], history=3)

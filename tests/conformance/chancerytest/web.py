@@ -349,6 +349,7 @@ class BoshClient(Client):
 
     def connect(self, **kw):
         self.bosh, self.out, self.free = Bosh(self.server, self.source), [], [0, 1]
+        self.bodies, self.at_it = [], False
         self.sock = True
         return self
 
@@ -370,8 +371,10 @@ class BoshClient(Client):
 
     def _post(self, payload='', **attrs):
         while not self.free:
-            if not self._pump(time.monotonic() + PATIENCE):
+            if not self._take(time.monotonic() + PATIENCE):
                 raise AssertionError('no request is answered')
+            if self.eof:
+                raise ConnectionError('the session is gone')
         n = self.free.pop(0)
         self.bosh.send(payload, n, **attrs)
         self.out.append(n)
@@ -394,28 +397,38 @@ class BoshClient(Client):
             self.bosh.close()
         self.sock = None
 
+    def _take(self, deadline):
+        """Until the oldest request is answered: in their order, whichever connection has something first (XEP-0124 §14.2)."""
+        n, conn = self.out[0], self.bosh.conn(self.out[0])
+        if not (conn.held or conn.sock.pending()):
+            if not select.select([conn.sock], [], [], max(deadline - time.monotonic(), 0))[0]:
+                return False
+        del self.out[0]
+        self.free.append(n)
+        try:
+            self.bodies.append(self.bosh.answer(n))
+        except (EOFError, ConnectionError, ssl.SSLError):
+            self.eof = True
+        return True
+
     def _pump(self, deadline):
         if not self.out:
             self._post()
-        while True:
-            ready = [n for n in self.out if self.bosh.conn(n).held or self.bosh.conn(n).sock.pending()]
-            if not ready:
-                left = deadline - time.monotonic()
-                socks = {self.bosh.conn(n).sock: n for n in self.out}
-                got = select.select(list(socks), [], [], max(left, 0))[0]
-                if not got:
-                    return False
-                ready = [socks[s] for s in got]
-            n = min(ready, key=self.out.index)
-            self.out.remove(n)
-            self.free.append(n)
-            try:
-                e = self.bosh.answer(n)
-            except (EOFError, ConnectionError, ssl.SSLError):
-                self.eof = True
-                return True
-            self._body(e)
-            return True
+        if not self.bodies and not self._take(deadline):
+            return False
+        self._hear()
+        return True
+
+    def _hear(self):
+        """What is said while one is heard (<a/>) may take the next answer, which is heard behind it."""
+        if self.at_it:
+            return
+        self.at_it = True
+        try:
+            while self.bodies:
+                self._body(self.bodies.pop(0))
+        finally:
+            self.at_it = False
 
     def _body(self, e):
         for child in e.all():

@@ -277,28 +277,30 @@ class Cast:
 
     def check_order(self):
         """What is new to an account comes to each session in order. After a crash the backlog comes again, to whoever is there: what
-        only the other device had, and what was on its way to it while a later message had been copied, is shown late then.
+        only the other device had, and what was on its way to it while a later message had been copied, is shown late then. A copy
+        (XEP-0280) may come before the backlog does, of a message that waits behind that for the device it is a copy for.
         """
-        last, ways = collections.defaultdict(int), collections.defaultdict(list)
+        last, ways = collections.defaultdict(lambda: (0, 0)), collections.defaultdict(list)
         for s in self.sights:
-            author, device, seq, _ = self.message(s.body)
+            author, device, seq, inst = self.message(s.body)
+            said = inst, seq    # what had not been confirmed is said again in the next session, from its first message on
             ways[s.who, s.device, s.inst, s.id].append(s.way)
             if len(ways[s.who, s.device, s.inst, s.id]) > 1:
                 continue
             late = s.way == 'late'
-            kinds = [(s.inst, late)] + ([] if s.again else [(s.inst, 'new')])
+            kinds = [(s.inst, late)] + ([] if s.again or s.way == 'received' else [(s.inst, 'new')])
             for kind in kinds:
                 key = s.who, s.device, kind, author, device
-                if seq < last[key]:
-                    self.fault('P8: %s: %d came after %d (%s)' % (key, seq, last[key], s.way))
-                last[key] = seq
+                if said < last[key]:
+                    self.fault('P8: %s: %s came after %s (%s)' % (key, said, last[key], s.way))
+                last[key] = said
         # Who comes is copied (XEP-0280) what others of the account are given, and may have it from the backlog, too.
         self.few('shown more than once in one session', {(k, *w) for k, w in ways.items() if len(w) > 1
                                                          and sorted(w) != ['late', 'received']})
         last.clear()
         for body in self.record.values():
             who, device, seq, inst = self.message(body)
-            if (inst, seq) < (last[who, device] or (0, 0)):
+            if (inst, seq) < last[who, device]:
                 self.fault('P8: recorded out of order: %s' % body)
             last[who, device] = inst, seq
 

@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""What reaching hundreds of partners again, after a restart, does to messages that have nothing to do with it.
+
+    tests/bench/reconnect.py [--build-dir build] [--bench PROGRAM] [--partners 500] [--repeat 3] [--reactors 1] [--rate 200]
+                             [--seconds 10]
+
+Two instances by deploy/demo: a.test, which is measured, and another with a host for each partner (p0.b.test, …), one certificate and
+eight reactors. Before each measurement a.test is stopped and started, so that no stream is left; then 20 pairs of accounts of a.test exchange
+messages, each at its moment, and two seconds later
+    idle   nothing else happens
+    out    one account writes to somebody at each partner: a.test makes all the streams
+    in     somebody at each partner writes to a.test: the other instance makes them, eight reactors at once
+Printed: median and p99 of the local messages of --seconds, how long it took until all streams were there, and how often a reactor was away for
+50 ms or more (its log's slow-callback); of each run, and medians. An instance takes its turns when it makes streams (core/federation/route_try.c), so
+it is 20 ms between two of them in either direction; let --seconds be about as long as that takes.
+"""
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'conformance'))
+from chancerytest import dns  # noqa: E402
+from chancerytest.ca import authority  # noqa: E402
+from chancerytest.client import Client  # noqa: E402
+from chancerytest.scenario import Scenario  # noqa: E402
+from chancerytest.server import Server, remove_all  # noqa: E402
+
+SESSIONS = 40
+WARMUP = 3
+
+
+def make_hosts(b, domains):
+    """b is given these hosts, with one certificate for all, and an account at each."""
+    c = authority().certificate('*.b.test')
+    tls = os.path.dirname(os.path.realpath(b.path('tls/server.pem')))
+    for file, name in ((c.pem, 'hosts.pem'), (c.key, 'hosts.key')):
+        with open(file, 'rb') as f, open(os.path.join(tls, name), 'wb') as out:
+            out.write(f.read())
+        like = os.stat(os.path.join(tls, 'server.key' if name.endswith('key') else 'server.pem'))
+        os.chmod(os.path.join(tls, name), like.st_mode & 0o777)
+        os.chown(os.path.join(tls, name), like.st_uid, like.st_gid)
+    config = b.env['CHANCERY_CONFIG']
+    with open(config) as f:
+        text = f.read()
+    more = ''.join("  - domain: %s\n    certificate: '%s/hosts.pem'\n    key: '%s/hosts.key'\n" % (d, tls, tls) for d in domains)
+    with open(config, 'w') as f:
+        f.write(text.replace('listen:', more + 'listen:', 1))
+    b.edited = True
+    b.restart()
+    b.ca = authority().pem
+    must(b.cli('user', 'import', '-', stdin=''.join('u@%s\tpw\n' % d for d in domains)))
+
+
+def must(result):
+    assert result[0] == 0, result
+    return result[1]
+
+
+def allow(server, domains, ca):
+    """By a row each; the last one by the command, which has the server read them all."""
+    with open(ca) as f:
+        pem = f.read()
+    server.psql("insert into chancery.partner (domain, direction, pass, trust, ca_pem, owner, reason, changed_by) "
+                "select d, 3, 63, 0, '%s', 'bench', 'bench', 'bench' from unnest('{%s}'::text[]) d" % (pem, ','.join(domains)))
+    must(server.cli('federation', 'allow', domains[-1], '--reason', 'bench'))
+
+
+def streams(server):
+    return int(server.metric('chancery_s2s_streams_in') + server.metric('chancery_s2s_streams_out'))
+
+
+class Load:
+    """The generator: local messages of a.test, measured from `WARMUP` seconds after all are up, for so long."""
+
+    def __init__(self, o, a, seconds):
+        self.began = None
+        self.p = subprocess.Popen([o.bench, 'paced', '--port', str(a.port), '--ca', a.ca, '--domain', 'a.test', '--password', 'pw', '--sessions',
+                                   str(SESSIONS), '--rate', str(o.rate), '--size', '200', '--warmup', str(WARMUP), '--seconds', str(seconds)],
+                                  stdout=subprocess.PIPE, text=True)
+        a.wait(lambda: a.metric('chancery_sessions') >= SESSIONS, 'the sessions of the generator', 120)
+        self.up = time.monotonic()
+
+    def until_measured(self):
+        time.sleep(max(0, self.up + 1 + WARMUP - time.monotonic()))
+
+    def result(self):
+        out, _ = self.p.communicate(timeout=300)
+        assert self.p.returncode == 0, out
+        return {k: float(v) for k, v in (line.split(' ', 1) for line in out.splitlines() if line.count(' ') == 1) if is_number(v)}
+
+
+def is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def write_out(t, domains):
+    c = t.online(('u%d' % SESSIONS, 'pw'))
+
+    def go():
+        c.send(''.join("<message to='u@%s' type='chat' id='r%d'><body>we are back</body></message>" % (d, i) for i, d in enumerate(domains)))
+    return go, c.close
+
+
+def write_in(people):
+    def go():
+        for c in people:
+            c.send("<message to='u0@a.test' type='headline' id='back'><body>you are back</body></message>")
+    return go, lambda: None
+
+
+def run(o, a, kind, domains, people):
+    a.restart()
+    a.wait(lambda: streams(a) == 0, 'no streams')
+    go, end = write_out(Scenario(a), domains) if kind == 'out' else write_in(people)
+    load = Load(o, a, o.seconds)
+    load.until_measured()
+    took = None
+    if kind != 'idle':
+        began = time.monotonic()
+        go()
+        a.wait(lambda: streams(a) >= len(domains), 'all streams', 60)
+        took = time.monotonic() - began
+    r = load.result()
+    end()
+    return r['message_p50_ms'], r['message_p99_ms'], took, a.log().count('slow-callback')
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument('--build-dir', default='build')
+    p.add_argument('--bench')
+    p.add_argument('--partners', type=int, default=500)
+    p.add_argument('--repeat', type=int, default=3)
+    p.add_argument('--reactors', type=int, default=1)
+    p.add_argument('--rate', type=int, default=200)
+    p.add_argument('--seconds', type=int, default=10)
+    o = p.parse_args()
+    o.bench = o.bench or os.path.join(o.build_dir, 'tests', 'bench', 'bench')
+    domains = ['p%d.b.test' % i for i in range(o.partners)]
+    a, b = Server(o.build_dir, domain='a.test', reactors=o.reactors), Server(o.build_dir, {'limits.s2s_streams_per_partner': 1000}, domain='b.test', reactors=8)
+    try:
+        a.start()
+        b.start()
+        make_hosts(b, domains)
+        must(a.cli('user', 'import', '-', stdin=''.join('u%d@a.test\tpw\n' % i for i in range(SESSIONS + 1))))
+        for d in domains:
+            a.dns.set('_xmpp-server._tcp.' + d, dns.srv(0, 0, b.port_s2s, 'host.test'))
+        b.dns.set('_xmpp-server._tcp.a.test', dns.srv(0, 0, a.port_s2s, 'host.test'))
+        for s in (a, b):
+            s.dns.set('host.test', dns.a('127.0.0.1'))
+        allow(a, domains, authority().pem)
+        allow(b, ['a.test'], a.ca)
+        people = []
+        for d in domains:
+            c = Client(b, 'u', 'pw', domain=d).authenticated()
+            assert c.bind(), c.bind_error
+            people.append(c)
+        print('%d people at %d hosts are there' % (len(people), len(domains)), flush=True)
+        got = {}
+        for i in range(o.repeat):
+            for kind in ('idle', 'out', 'in'):
+                r = run(o, a, kind, domains, people)
+                got.setdefault(kind, []).append(r)
+                print('%-4s p50 %.1f ms, p99 %.1f ms%s, %d slow callbacks so far' %
+                      (kind, r[0], r[1], '' if r[2] is None else ', all streams after %.1f s' % r[2], r[3]), flush=True)
+        for kind, runs in got.items():
+            print('median %-4s p50 %.1f ms, p99 %.1f ms' % (kind, statistics.median(r[0] for r in runs), statistics.median(r[1] for r in runs)))
+    except BaseException:
+        for s in (a, b):
+            print(s.domain + ':\n' + '\n'.join(s.log().splitlines()[-15:]))
+        raise
+    finally:
+        remove_all()
+
+
+if __name__ == '__main__':
+    main()
