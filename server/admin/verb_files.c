@@ -318,13 +318,6 @@ release_now(struct handling *h, int64_t release)
 	return request_row(r, done_row(h, "released"));
 }
 
-/* Who has become root is who has logged in. -1: an administrator's client. */
-static long
-person_of(const struct audit_who *who)
-{
-	return who->uid >= 0 && who->login >= 0 ? who->login : who->uid;
-}
-
 static int
 propose(struct handling *h)
 {
@@ -332,7 +325,7 @@ propose(struct handling *h)
 	int64_t id = 0;
 	json_t *row;
 
-	if (quarantine_store_propose(r->db, h->file, person_of(r->who), r->who->name, h->reason, &id, &r->err) != SQL_OK)
+	if (quarantine_store_propose(r->db, h->file, audit_person(r->who), r->who->name, h->reason, &id, &r->err) != SQL_OK)
 		return -1;
 	if (id == 0)
 		return err_set(&r->err, 0, "its release waits already: see chancery quarantine list");
@@ -382,7 +375,7 @@ read_proposal(struct handling *h, struct quarantine_release *p)
 static bool
 is_same_person(const struct audit_who *who, const struct quarantine_release *p)
 {
-	long person = person_of(who);
+	long person = audit_person(who);
 
 	if (person >= 0 || p->by_uid >= 0)
 		return person == p->by_uid;
