@@ -85,6 +85,17 @@ def test_people_are_told(t):
     assert (r['from'], r['to']) == (romeo.bare, juliet.bare), r
 
 
+def test_people_are_told_of_each(t):
+    """Issue 6: each file is told of, the same thing once, and who goes on with it does not make the server write without end"""
+    romeo = t.online()
+    data, _ = virus()
+    for name in ('one.bin', 'one.bin', 'two.bin', 'three.bin', 'four.bin'):
+        assert put(t, slot(romeo, name, len(data)), data).status == 403
+    for name in ('one.bin', 'two.bin', 'three.bin'):
+        assert told(romeo, 'contains a virus').startswith(name)
+    assert len(t.server.records("kind = 12 and to_bare = '%s'" % romeo.bare)) == 3
+
+
 def test_release(t):
     """Issue 6: what was released may be sent again, and its people are told; all of it is audited, with the reason"""
     romeo = t.online()

@@ -21,7 +21,9 @@
 #include "xmpp/ns.h"
 
 #define MINUTE_MS 60000
-#define TO_ONE 10 /* in a minute, whoever it is about */
+/* In a minute: */
+#define ABOUT_ONE 3 /* about one to another, each said once */
+#define TO_ONE 10   /* whoever it is about */
 
 struct notice {
 	struct record_entry rec;
@@ -30,7 +32,8 @@ struct notice {
 	char id[33];
 };
 
-static struct seldom about = { .lock = PTHREAD_MUTEX_INITIALIZER }, to_one = { .lock = PTHREAD_MUTEX_INITIALIZER };
+static struct seldom said = { .lock = PTHREAD_MUTEX_INITIALIZER }, about = { .lock = PTHREAD_MUTEX_INITIALIZER },
+	to_one = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void
 recorded(struct mail *m)
@@ -99,9 +102,11 @@ notice_send(const struct jid *to, const char *text)
 void
 notice_send_about(const struct jid *to, const struct jid *whom, const char *text)
 {
-	const uint64_t pair[2] = { jid_hash(to), jid_hash(whom) };
+	const uint64_t pair[3] = { jid_hash(to), jid_hash(whom), crypt_hash(text, strlen(text)) };
 	int64_t now = clock_mono_ms();
 
-	if (seldom_may(&about, crypt_hash(pair, sizeof(pair)), 1, MINUTE_MS, now) && seldom_may(&to_one, jid_hash(to), TO_ONE, MINUTE_MS, now))
+	if (seldom_may(&said, crypt_hash(pair, sizeof(pair)), 1, MINUTE_MS, now) &&
+		seldom_may(&about, crypt_hash(pair, 2 * sizeof(*pair)), ABOUT_ONE, MINUTE_MS, now) &&
+		seldom_may(&to_one, jid_hash(to), TO_ONE, MINUTE_MS, now))
 		notice_send(to, text);
 }
