@@ -339,7 +339,8 @@ delivery_hold_behind(struct user *u, struct packet *p)
 	struct delivery *d = &u->delivery;
 	uint32_t i = d->nheld;
 
-	if (p->deliverable || !p->from)
+	/* Changes of the roster have a turn of their own in the inbox. And no longer than it takes to read a page: PostgreSQL may be away. */
+	if (p->deliverable || !p->from || packet_is_subscription(p) || d->failed)
 		return false;
 	while (i && !jid_equal(d->held[i - 1]->from, p->from))
 		i--;
@@ -489,7 +490,9 @@ page_done(struct job *j)
 	struct delivery *d = &u->delivery;
 	size_t given;
 
-	if (j->status != JOB_OK) {
+	d->failed = j->status != JOB_OK;
+	if (d->failed) {
+		leave_held(u);
 		pause_pages(u);
 		return;
 	}

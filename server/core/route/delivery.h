@@ -51,6 +51,7 @@ struct delivery {
 	bool backlog;           /* the record holds undelivered ones that no session was given */
 	bool fetching;          /* pages are being read and delivered */
 	bool paused;            /* … but the client has to take the last one first */
+	bool failed;            /* … or PostgreSQL to come back: what is not in the record does not wait for that */
 	bool again;             /* something below the cursor was left meanwhile: the pages begin anew */
 	bool forgot;            /* too many items: what was given is not all remembered, the mark must not pass it */
 	bool dirty;             /* in the home's list of marks to write */

@@ -459,10 +459,13 @@ deliver(struct user *u, struct packet *p)
 	} else if (u->service) {
 		service_deliver(u, p);
 	} else if (router_may_arrive(u, p)) {
+		/* Pinned: what is given may end sessions, and the user must not go with the last one. */
+		user_pin(u);
 		if (u->state == USER_ABSENT)
 			no_such_user(u, p);
 		else if (p->kind != PACKET_MESSAGE || may_pass(HOOK_RECV_DELIVER, u, p))
 			router_give(u, p);
+		user_unpin(u);
 	}
 	packet_unref(p);
 }

@@ -7,11 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "core/route/delivery.h"
+#include "core/route/packet.h"
 #include "core/user.h"
+#include "xmpp/ns.h"
+#include "xmpp/parser.h"
 
 static struct user romeo;
 
@@ -127,6 +131,49 @@ test_fetched_and_passed_over(void **state)
 	assert_int_equal(romeo.delivery.mark, 103);
 }
 
+static struct packet *
+from(const char *sender, const char *xml)
+{
+	struct jid *a = jid_parse_z(sender), *b = jid_parse_z("romeo@montague.lit/orchard");
+	struct packet *p = packet_new(parser_one(xml, strlen(xml), NS_CLIENT, NULL), a, b);
+
+	jid_unref(a);
+	jid_unref(b);
+	return p;
+}
+
+static bool
+waits(const char *sender, const char *xml)
+{
+	struct packet *p = from(sender, xml);
+	bool w = delivery_hold_behind(&romeo, p);
+
+	packet_unref(p);
+	return w;
+}
+
+/* P8 (RFC 6120 §10.1): behind a message that waits for the page that is being read. Changes of rosters have an order of their own, and while
+ * PostgreSQL does not answer nothing waits but messages. */
+static void
+test_what_waits_behind_a_message(void **state)
+{
+	struct packet *m = from("juliet@capulet.lit/balcony", "<message/>");
+
+	(void)state;
+	m->deliverable = true;
+	m->record_id = 101;
+	romeo.delivery.backlog = romeo.delivery.fetching = true;
+	assert_false(waits("juliet@capulet.lit/balcony", "<presence/>"));
+	assert_true(delivery_hold(&romeo, m));
+	assert_true(waits("juliet@capulet.lit/balcony", "<presence/>"));
+	assert_true(waits("juliet@capulet.lit/balcony", "<iq type='get' id='1'/>"));
+	assert_false(waits("juliet@capulet.lit/chamber", "<presence/>"));
+	assert_false(waits("juliet@capulet.lit/balcony", "<presence type='subscribe'/>"));
+	romeo.delivery.failed = true;
+	assert_false(waits("juliet@capulet.lit/balcony", "<presence/>"));
+	packet_unref(m);
+}
+
 int
 main(void)
 {
@@ -136,6 +183,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_late_message_moves_mark_back, begin, end),
 		cmocka_unit_test_setup_teardown(test_fetched_comes_to_others, begin, end),
 		cmocka_unit_test_setup_teardown(test_fetched_and_passed_over, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_waits_behind_a_message, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
