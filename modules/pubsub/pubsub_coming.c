@@ -97,7 +97,7 @@ on_read(struct hook *h, void *data, bool ok)
 		metric_add(METRIC_PUBSUB_TOLD, 1);
 		module_session_give(h->bound, node_last_message(&c->items[i]), 0);
 	}
-	if (!--s->reading)
+	if (s->reading && !--s->reading)
 		forget(s);
 	for (unsigned i = 0; ok && module_session_presence(h->bound) && i < c->nasked; i++)
 		module_session_give(h->bound, node_question(c->owner[i], c->asked[i].node, c->asked[i].jid, c->asked[i].subid), 0);

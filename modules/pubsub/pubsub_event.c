@@ -78,15 +78,32 @@ is_shown(const struct session *s, const char *wanted, struct arena *a)
 	return at && (at == wanted || at[-1] == ' ') && (at[strlen(name)] == ' ' || !at[strlen(name)]);
 }
 
+/* Sessions below it are not given what goes to the bare JID: a message to those of the highest priority (RFC 6121 §8.5.2.1), a headline, and
+ * what we give out ourselves, to all that are not negative. */
+static int
+lowest(const struct hook *h, struct session **all, unsigned n, bool ourselves)
+{
+	const char *type = elem_get(h->stanza->root, "type");
+	int best = 0;
+
+	if (ourselves || (type && !strcmp(type, "headline")))
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		if (module_session_priority(all[i]) > best)
+			best = module_session_priority(all[i]);
+	return best;
+}
+
 /* Those to whom h->stanza goes know of it from now on. */
 static void
 note_told(struct hook *h, struct session **all, unsigned n, const struct elem *when)
 {
 	const struct elem *event = elem_child(h->stanza->root, NS_PUBSUB_EVENT, "event");
 	const char *resource = jid_resource(h->to);
+	int from = lowest(h, all, n, when);
 
 	for (unsigned i = 0; event && i < n; i++)
-		if ((resource ? !strcmp(resource, jid_resource(module_session_jid(all[i]))) : module_session_priority(all[i]) >= 0) &&
+		if ((resource ? !strcmp(resource, jid_resource(module_session_jid(all[i]))) : module_session_priority(all[i]) >= from) &&
 			(!when || is_shown(all[i], elem_get(when, "show"), h->arena)))
 			pubsub_note_told(h, all[i], event);
 }
