@@ -33,6 +33,15 @@ audit_person(const struct audit_who *who)
 	return who->uid >= 0 && who->login >= 0 ? who->login : who->uid;
 }
 
+int
+audit_person_known(const struct audit_who *who, struct err *e)
+{
+	if (who->uid < 0 || who->login != AUDIT_HIDDEN)
+		return 0;
+	return err_set(e, 0, "who has logged in cannot be seen, so it cannot be told whether you are another person: the command has ended, or"
+		" /proc is hidden from the server (ProtectProc=)");
+}
+
 void
 audit_log(const struct audit_who *who, const char *action, const char *target)
 {

@@ -184,8 +184,9 @@ user_name(uid_t uid, char *out, size_t n)
 		snprintf(out, n, "uid %u", (unsigned)uid);
 }
 
-/* "root" by sudo says little; the kernel remembers who logged in. -1 where nobody did. */
-static uid_t
+/* "root" by sudo says little; the kernel remembers who logged in. -1 where nobody did, or it does not remember; AUDIT_HIDDEN where we are not
+ * shown: /proc is hidden from us, or who has asked is gone. */
+static long
 login_uid(pid_t pid)
 {
 	char name[64], text[16];
@@ -195,11 +196,11 @@ login_uid(pid_t pid)
 	snprintf(name, sizeof name, "/proc/%ld/loginuid", (long)pid);
 	f = fopen(name, "re");
 	if (f == NULL)
-		return (uid_t)-1;
+		return access("/proc/self/loginuid", R_OK) == 0 ? AUDIT_HIDDEN : -1;
 	if (fgets(text, sizeof text, f) != NULL)
 		uid = (unsigned)strtoul(text, NULL, 10);
 	fclose(f);
-	return uid;
+	return uid == (unsigned)-1 ? -1 : (long)uid;
 }
 
 /* Who is there, and may they. */
@@ -209,7 +210,7 @@ client_check_peer(struct client *c)
 	struct ucred peer;
 	socklen_t len = sizeof peer;
 	char login[64] = "-";
-	uid_t uid;
+	long uid;
 
 	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0) {
 		log_error(NULL, "control-peer", "why=%s", strerror(errno));
@@ -217,10 +218,10 @@ client_check_peer(struct client *c)
 	}
 	user_name(peer.uid, c->name, sizeof c->name);
 	uid = login_uid(peer.pid);
-	if (uid != (uid_t)-1)
-		user_name(uid, login, sizeof login);
+	if (uid >= 0)
+		user_name((uid_t)uid, login, sizeof login);
 	snprintf(c->origin, sizeof c->origin, "control pid=%ld login=%s", (long)peer.pid, login);
-	c->who = (struct audit_who){.uid = peer.uid, .login = uid != (uid_t)-1 ? (long)uid : -1, .name = c->name, .origin = c->origin};
+	c->who = (struct audit_who){.uid = peer.uid, .login = uid, .name = c->name, .origin = c->origin};
 	if (peer.uid == 0 || peer.uid == geteuid() || is_in_group(c->fd, peer.gid, control.group))
 		return true;
 	log_warning(NULL, "control-refused", "uid=%u name=%s pid=%ld", (unsigned)peer.uid, c->name,

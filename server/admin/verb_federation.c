@@ -280,6 +280,8 @@ approve(struct change *c)
 	c->action = "federation.approve";
 	if (read_proposal(c, &p) != 0)
 		return -1;
+	if (c->config->federation.two_persons && audit_person_known(r->who, &r->err) != 0)
+		return -1;
 	if (c->config->federation.two_persons && is_same_person(r->who, &p))
 		return err_set(&r->err, 0, "%s has proposed it, which is you: another administrator has to approve it (federation.two_persons)", p.by_name);
 	if (partner_entry_foreign(c->domain, &r->err) != 0)

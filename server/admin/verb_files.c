@@ -395,6 +395,8 @@ approve(struct handling *h)
 	c = config_get();
 	two = c->modules.files.two_persons;
 	config_unref(c);
+	if (two && audit_person_known(r->who, &r->err) != 0)
+		return -1;
 	if (two && is_same_person(r->who, &p))
 		return err_set(&r->err, 0, "%s has proposed it: another administrator has to approve it (files.two_persons)", p.by_name);
 	if (strcmp(p.found, h->file->found) != 0)
