@@ -192,7 +192,8 @@ who_known(struct hook *h, void *data, bool ok)
 		fail(p);
 		return hook_reject(h, XERROR_FORBIDDEN, "files are not exchanged with this address");
 	}
-	if (s->file.known ? !may_send(h, p, s->file.sender, &v, &text) : !may_send(h, p, OWN, &v, &text) || !may_send(h, p, PEER, &v, &text)) {
+	/* Both: whose connection sends shows too late, whatever was announced. */
+	if (!may_send(h, p, OWN, &v, &text) || !may_send(h, p, PEER, &v, &text)) {
 		metric_add(METRIC_TRANSFERS_REFUSED, 1);
 		log_info(NULL, "transfer-refused", "from=%s to=%s why=policy", jid_full(s->own), jid_full(s->peer));
 		fail(p);

@@ -3,8 +3,8 @@
  * judged and given.
  *
  * A bytestream is minded at the home of its requester, an account of ours, in both directions. Whose connection is whose the proxy cannot
- * know, as both ends say the same hash: when a file was announced, who sends is its sender; else it is the target if the connection
- * that sends came first, and nothing passes that not both of them may send.
+ * know, as both ends say the same hash: when a file was announced, who sends is taken for its sender; else for the target if the connection
+ * that sends came first. So nothing passes that not both of them may send, whatever was announced.
  */
 #ifndef TRANSFER_SOCKS_H
 #define TRANSFER_SOCKS_H

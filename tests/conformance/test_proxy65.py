@@ -416,6 +416,23 @@ def test_denied_group(t):
             refused(a.iq('set', activation(a, 'd2', b.jid), proxy_of(t)), 'forbidden', 'auth')
 
 
+@alone(files__deny_groups='["interns"]')
+def test_denied_group_announces(t):
+    """files.deny_groups: nor when it is announced that the other one sends (XEP-0166, senders): who does is not known before the bytes"""
+    romeo, juliet = t.online(), t.online()
+    assert t.server.cli('user', 'set', romeo.bare, 'group+=interns')[0] == 0
+    sid, s5b = unique('j'), unique('s5b')
+    content = j_content(candidates(t, s5b, ours(t)), j_file(5), senders='responder')
+    j_say(romeo, juliet, 'session-initiate', sid, content)
+    j_say(juliet, romeo, 'session-accept', sid, content)
+    name = address(s5b, romeo.jid, juliet.jid)
+    with Socks(t.server, name) as to, Socks(t.server, name):
+        j_say(juliet, romeo, 'transport-info', sid, j_content(candidates(t, s5b, "<candidate-used cid='ours'/>")))
+        refused(romeo.iq('set', activation(romeo, s5b, juliet.jid), proxy_of(t)), 'forbidden', 'auth')
+        assert not select.select([to.socket], [], [], 0)[0]
+    assert not records(t, romeo, 22) and not records(t, juliet, 22)
+
+
 def test_partners(t):
     """With partners files go over the proxy in both directions; with whom none are exchanged, and with strangers, nothing is activated for"""
     romeo = t.online()
