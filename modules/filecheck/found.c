@@ -340,7 +340,19 @@ add_content(struct search *s, const struct elem *e, const struct content *c, con
 	f->broken = elem_first(e);
 }
 
-/* What a reference or an address is of: mentions are of people, and a vCard's addresses are not all of files. */
+/* RFC 4287 §4.2.7.2: a name, or what it is short for; compared without case. */
+static bool
+is_enclosure(const char *rel)
+{
+	static const char registry[] = "http://www.iana.org/assignments/relation/";
+
+	if (!strncasecmp(rel, registry, sizeof(registry) - 1))
+		rel += sizeof(registry) - 1;
+	return !strcasecmp(rel, "enclosure");
+}
+
+/* What a reference or an address is of: mentions are of people (within an offer, as a source of its file, nothing is one), and a vCard's addresses
+ * are not all of files. */
 static bool
 is_of_file(const struct elem *e)
 {
@@ -348,11 +360,11 @@ is_of_file(const struct elem *e)
 
 	if (e->ns == NS_REFERENCE) {
 		type = elem_get(e, "type");
-		return !type || strcmp(type, "mention") != 0;
+		return !type || strcmp(type, "mention") != 0 || !elem_is(e->parent, NS_CLIENT, "message");
 	}
 	if (e->ns == NS_ATOM && !strcmp(e->name, "link")) {
 		type = elem_get(e, "rel");
-		return type && !strcmp(type, "enclosure");
+		return type && is_enclosure(type);
 	}
 	if (e->ns == NS_VCARD4)
 		return e->parent && (elem_is(e->parent, NS_VCARD4, "photo") || elem_is(e->parent, NS_VCARD4, "logo") ||

@@ -171,6 +171,13 @@ addresses_of_files_are_found(void **state)
 	assert_string_equal(found("<x xmlns='jabber:x:oob'><url xmlns='jabber:client'>https://a.lit/x</url></x>"), "link https://a.lit/x");
 	assert_string_equal(found("<entry xmlns='http://www.w3.org/2005/Atom'><link rel='enclosure' href='https://a.lit/x'/>"
 		"<link rel='alternate' href='https://a.lit/y'/><content src='https://a.lit/z'/></entry>"), "link https://a.lit/x|link https://a.lit/z");
+	assert_string_equal(found("<entry xmlns='http://www.w3.org/2005/Atom'><link rel='Enclosure' href='https://a.lit/x'/>"
+		"<link rel='http://www.iana.org/assignments/relation/enclosure' href='https://a.lit/y'/><link rel='enclosures' href='https://a.lit/z'/></entry>"),
+		"link https://a.lit/x|link https://a.lit/y");
+	/* A mention is one where the message itself says so, and not as the source of a file. */
+	assert_string_equal(found("<reference xmlns='urn:xmpp:reference:0' type='mention' uri='https://a.lit'/>"), "");
+	assert_string_equal(found("<reference xmlns='urn:xmpp:reference:0' type='data'><media-sharing xmlns='urn:xmpp:sims:1'><sources>"
+		"<reference xmlns='urn:xmpp:reference:0' type='mention' uri='https://a.lit'/></sources></media-sharing></reference>"), "link https://a.lit");
 	assert_string_equal(found("<body>aesgcm://a.lit/x#00</body>"), "encrypted ");
 	assert_string_equal(found("<x xmlns='jabber:x:oob'><url>AESGCM://a.lit/x#00</url></x>"), "encrypted |link AESGCM://a.lit/x#00");
 	assert_string_equal(found("<jingle xmlns='urn:xmpp:jingle:1'><content><security xmlns='urn:xmpp:jingle:jet:0'/></content></jingle>"), "encrypted ");
