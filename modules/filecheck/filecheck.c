@@ -101,6 +101,7 @@ bare_error(struct hook *h)
 /* Judging */
 
 static enum hook_verdict judge_next(struct hook *h, struct carried *c);
+static enum hook_verdict all_judged(struct hook *h);
 
 void
 filecheck_free_spool(void *spool)
@@ -131,7 +132,9 @@ judged(struct hook *h, void *data, bool ok)
 	struct carried *c = data;
 
 	(void)ok;
-	return c->f.verdict == JUDGE_PASS ? judge_next(h, c->next) : filecheck_refuse_file(h, &c->f);
+	if (c->f.verdict != JUDGE_PASS)
+		return filecheck_refuse_file(h, &c->f);
+	return c->next ? judge_next(h, c->next) : all_judged(h);
 }
 
 static enum hook_verdict
@@ -139,8 +142,6 @@ judge_next(struct hook *h, struct carried *c)
 {
 	struct err e = { 0 };
 
-	if (!c)
-		return module_settings()->files.links == FILES_LINKS_FETCH ? rehost(h) : HOOK_NEXT;
 	c->f.spool = spool_new(c->n, &e);
 	if (c->f.spool)
 		arena_on_free(hook_memory(h), filecheck_free_spool, c->f.spool);
@@ -234,33 +235,70 @@ has(const struct found *list, enum found_kind kind)
 	return list;
 }
 
+/* An address of an encrypted file (XEP-0448) is asked about as that. */
+static bool
+is_of_encrypted(const struct elem *e)
+{
+	while (e && !(e->ns == NS_ESFS && !strcmp(e->name, "encrypted")))
+		e = e->parent;
+	return e;
+}
+
+static bool
+any_plain(const struct found *list, struct arena *a)
+{
+	for (; list; list = list->next)
+		if (links_is_foreign(list, a) && !is_of_encrypted(list->e))
+			return true;
+	return false;
+}
+
+/* What files.rules say, and (none does) files.deny_groups and files.encrypted. They are asked for each kind of what nobody here looks into: one that
+ * may pass takes no other with it. NULL: nothing is against it; else what the log is told, and people (`text`). */
+static const char *
+denied(struct hook *h, bool encrypted, bool plain, const char **text)
+{
+	const struct module_settings *s = module_settings();
+	const struct jid *to = h->to ? h->to : h->from;
+	enum file_say secret = encrypted ? judge_unseen(h->from, module_account_groups(h), to, true) : FILE_SAY_ALLOW,
+		link = plain ? judge_unseen(h->from, module_account_groups(h), to, false) : FILE_SAY_ALLOW;
+	bool unseen = encrypted || plain;
+
+	if (secret == FILE_SAY_DENY || link == FILE_SAY_DENY) {
+		*text = arena_printf(h->arena, "Your organisation does not allow this file to be sent to %s.", jid_domain(to));
+		return "rule";
+	}
+	/* Where there are rules, the judge asks them of what it sees, and modules/upload of what was uploaded here. */
+	if ((unseen ? secret != FILE_SAY_ALLOW || link != FILE_SAY_ALLOW : !s->files.rules.n) && in_any(h, &s->files.deny_groups)) {
+		*text = "Your organisation does not allow you to send files.";
+		return "group";
+	}
+	if (secret != FILE_SAY_ALLOW && !in_any(h, &s->files.encrypted)) {
+		*text = "Your organisation scans files for malware and cannot scan one that is encrypted from end to end. Switch encryption off for this "
+			"conversation and send it again.";
+		return "encrypted";
+	}
+	return NULL;
+}
+
 /* NEXT: of what this module knows without looking into files, nothing is against it. */
 static enum hook_verdict
 ask_policy(struct hook *h, const struct found *list, bool files)
 {
 	const struct module_settings *s = module_settings();
-	bool encrypted = has(list, FOUND_ENCRYPTED), foreign;
-	enum file_say say = FILE_SAY_NOTHING;
+	bool encrypted = has(list, FOUND_ENCRYPTED), fetched = s->files.links == FILES_LINKS_FETCH;
 	struct stanza *stripped;
+	const char *why, *text;
 
 	if (!files && !encrypted && !has(list, FOUND_LINK))
 		return HOOK_NEXT;
 	if (!s->files.on)
 		return refuse(h, XERROR_POLICY_VIOLATION, "off", "Your organisation does not allow files to be sent.");
 	/* What is fetched the judge will see. */
-	foreign = s->files.links != FILES_LINKS_FETCH && links_any_foreign(list, h->arena);
-	if (encrypted || foreign)
-		say = judge_unseen(h->from, module_account_groups(h), h->to ? h->to : h->from, encrypted);
-	if (say == FILE_SAY_DENY)
-		return refuse(h, XERROR_POLICY_VIOLATION, "rule", arena_printf(h->arena, "Your organisation does not allow this file to be sent to %s.",
-			jid_domain(h->to ? h->to : h->from)));
-	/* Where there are rules, the judge asks them of what it sees, and modules/upload of what was uploaded here. */
-	if (say == FILE_SAY_NOTHING && (encrypted || foreign || !s->files.rules.n) && in_any(h, &s->files.deny_groups))
-		return refuse(h, XERROR_POLICY_VIOLATION, "group", "Your organisation does not allow you to send files.");
-	if (encrypted && say != FILE_SAY_ALLOW && !in_any(h, &s->files.encrypted))
-		return refuse(h, XERROR_POLICY_VIOLATION, "encrypted", "Your organisation scans files for malware and cannot scan one that is "
-			"encrypted from end to end. Switch encryption off for this conversation and send it again.");
-	if (s->files.links == FILES_LINKS_ALLOW || !foreign)
+	why = denied(h, encrypted, !fetched && any_plain(list, h->arena), &text);
+	if (why)
+		return refuse(h, XERROR_POLICY_VIOLATION, why, text);
+	if (s->files.links == FILES_LINKS_ALLOW || fetched || !links_any_foreign(list, h->arena))
 		return HOOK_NEXT;
 	stripped = s->files.links == FILES_LINKS_STRIP ? links_strip(h->stanza, h->arena) : NULL;
 	if (!stripped)
@@ -269,6 +307,17 @@ ask_policy(struct hook *h, const struct found *list, bool files)
 	metric_add(METRIC_FILECHECK_STRIPPED, 1);
 	hook_replace(h, stripped);
 	return HOOK_NEXT;
+}
+
+/* All that is in it may pass. Meanwhile the settings may have become others: they are asked as they are now. */
+static enum hook_verdict
+all_judged(struct hook *h)
+{
+	enum hook_verdict v = ask_policy(h, found_in(h->stanza->root, h->arena), true);
+
+	if (v != HOOK_NEXT || is_type(h, "error"))
+		return v;
+	return module_settings()->files.links == FILES_LINKS_FETCH ? rehost(h) : HOOK_NEXT;
 }
 
 static enum hook_verdict
@@ -291,7 +340,9 @@ on_send(struct hook *h)
 	/* A result that is not to pass has become an error by now. */
 	if (v != HOOK_NEXT || is_type(h, "error"))
 		return v;
-	return judge_next(h, first);
+	if (first)
+		return judge_next(h, first);
+	return module_settings()->files.links == FILES_LINKS_FETCH ? rehost(h) : HOOK_NEXT;
 }
 
 static int

@@ -175,3 +175,24 @@ def test_unseen(t):
     a.message(p.jid(), 'last')
     p.expect_message('last')
     assert not [e for e in p.heard() if e.name == 'message' and a.bare in str(e)]
+
+
+MARKER = "<encrypted xmlns='urn:xmpp:esfs:0'/>"
+SECRET = "<x xmlns='urn:example' at='aesgcm://elsewhere.example/a#%s'/>" % ('00' * 44)
+
+
+@alone(files__rules='["allow group=Research encrypted", "deny to=remote"]', files__encrypted='["everyone"]', files__deny_groups='["Research"]')
+def test_unseen_together(t):
+    """What says that it is encrypted takes no other address with it: each kind is asked for by itself, and the stricter answer holds"""
+    a, b, research, p = t.online(), t.online(), t.online(), t.partner()
+    group(t, research, 'Research')
+    for marker in MARKER, SECRET:
+        # The rule that lets encrypted files pass says nothing of the link beside it, which another denies, or the group.
+        refusal(by_id(research, research.message(p.jid(), inner=oob(FOREIGN) + marker)), 'policy-violation')
+        refusal(by_id(research, research.message(b.jid, inner=oob(FOREIGN) + marker)), 'policy-violation')
+        refusal(by_id(a, a.message(p.jid(), inner=oob(FOREIGN) + marker)), 'policy-violation')
+        by_id(b, a.message(b.jid, inner=oob(FOREIGN) + marker))
+    # The addresses of an encrypted file are within it (XEP-0448).
+    source = "<url-data xmlns='http://jabber.org/protocol/url-data' target='%s'/>" % FOREIGN
+    id = research.message(p.jid(), inner=sfs('https://%s/a' % t.server.domain, MARKER.replace('/>', '>%s</encrypted>' % source)))
+    p.expect(lambda e: e.get('id') == id, 'the encrypted file')

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import struct
+import subprocess
 import zlib
 
 from chancerytest.client import unique
@@ -385,6 +386,26 @@ def test_again_and_again(t):
     assert len(files(t, a)) == 3
 
 
+class Locked:
+    """A table that nobody else reads or writes meanwhile."""
+
+    def __init__(self, t, table):
+        self.psql = subprocess.Popen(['psql', '-X', '-q', '-A', '-t', t.server.env['CHANCERY_PG']], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.table = table
+
+    def __enter__(self):
+        self.psql.stdin.write("begin; lock table %s; select 'locked';\n" % self.table)
+        self.psql.stdin.flush()
+        while self.psql.stdout.readline().strip() != 'locked':
+            assert self.psql.poll() is None
+        return self
+
+    def __exit__(self, *_):
+        self.psql.stdin.close()
+        self.psql.wait()
+        self.psql.stdout.close()
+
+
 # -- links and encrypted files ---------------------------------------------------------------------------------
 
 def oob(url):
@@ -466,6 +487,23 @@ def test_links_refused(t):
     refusal(by_id(a, a.message(b.jid, inner=oob(FOREIGN).replace('<body>%s</body>' % FOREIGN, ''))), 'policy-violation')
     refusal(a.iq('set', "<query xmlns='jabber:iq:oob'><url>%s</url></query>" % FOREIGN, b.jid), 'policy-violation')
     assert not [r for r in others(t, a) if "jabber:x:oob" in r[0] and 'elsewhere' in r[0]]
+
+
+@alone(files__links='fetch')
+def test_links_reload(t):
+    """files.links: what a reload forbids while a file beside the link is looked at does not pass"""
+    a, b = t.online(), t.online()
+    with Locked(t, 'chancery.file'):
+        id = a.message(b.jid, inner=oob(FOREIGN) + bob(png()))
+        t.server.wait(lambda: t.server.value("select count(*) from pg_locks where not granted and relation = 'chancery.file'::regclass") != '0',
+                      'the judge to wait')
+        with open(t.server.env['CHANCERY_CONFIG']) as f:
+            text = f.read()
+        with open(t.server.env['CHANCERY_CONFIG'], 'w') as f:
+            f.write(re.sub(r'(links:\W*)fetch', r'\1refuse', text))
+        assert t.server.cli('config', 'reload')[0] == 0
+    assert 'other servers' in refusal(by_id(a, id), 'policy-violation')
+    assert not came(b, a) and not others(t, a)
 
 
 def test_encrypted_refused(t):
