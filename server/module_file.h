@@ -13,8 +13,8 @@
  * and f->arena are set here, and f->groups when it is NULL (to those of h's account; "" when there is none). `ok` is always true: f->verdict says what went wrong. */
 enum hook_verdict hook_judge(struct hook *h, struct judgement *f, void *data, hook_then_fn then);
 
-/* Fetches a file from another server and goes on: f->outcome says how. `f` lives in hook_memory(h), or as long; f->url, f->sender and f->deadline_ms
- * are the module's, the rest is set here. `ok` is always true. What was fetched has been looked at by nobody yet: judge it. */
+/* Fetches a file from another server and goes on: f->outcome says how. `f` lives in hook_memory(h), or as long; f->url, f->sender, f->deadline_ms
+ * and f->most are the module's, the rest is set here. `ok` is always true. What was fetched has been looked at by nobody yet: judge it. */
 enum hook_verdict hook_fetch(struct hook *h, struct fetch *f, void *data, hook_then_fn then);
 
 /* Makes a file that was judged (with `keep`, and passed) an upload of whom it is from: whoever knows its address can have it, for files.keep. It
@@ -39,6 +39,9 @@ enum hook_verdict hook_bytestream(struct hook *h, struct bytestream_order *o, vo
 /* May files be exchanged with `who`, in both directions, as far as that is a question of their server (a partner, with which files pass, and whom
  * h's account may write to)? Asked for what is no stanza to them; what is, is asked on its way. */
 bool module_may_exchange_files(const struct hook *h, const struct jid *who);
+/* Do files pass between the servers of these two, by their entries as partners? True where neither is another server's. For what becomes a file on
+ * its way; what is one when it is sent has been asked. */
+bool module_files_pass(const struct jid *from, const struct jid *to);
 /* Tells an account of ours (others: nobody) what became of a file, in the server's name. */
 void module_notice(const struct jid *to, const char *text);
 

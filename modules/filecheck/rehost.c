@@ -29,6 +29,7 @@ struct rehosting {
 	struct linked *first;
 	const char *sender;
 	int64_t deadline_ms; /* of all fetching, then of all judging */
+	uint64_t left;       /* bytes that may still be fetched: all of them together are no more than one file may be */
 };
 
 static enum hook_verdict fetch(struct hook *h, struct linked *l);
@@ -40,6 +41,20 @@ refuse(struct hook *h, enum xerror error, const char *type, const char *why, con
 {
 	log_info(NULL, "stanza-with-link-refused", "from=%s to=%s why=%s", jid_bare(h->from), h->to ? jid_bare(h->to) : "", why);
 	return filecheck_refuse(h, error, type, text);
+}
+
+static const struct jid *
+whom_to(const struct hook *h)
+{
+	return h->to ? h->to : h->from;
+}
+
+/* A link that passes with a partner, but files do not, is not to become one. */
+static enum hook_verdict
+refuse_partner(struct hook *h)
+{
+	return refuse(h, XERROR_NOT_ALLOWED, NULL, "partner", arena_printf(h->arena, "Files may not be exchanged between %s and %s.",
+		jid_domain(h->from), jid_domain(whom_to(h))));
 }
 
 /* The stanza */
@@ -152,8 +167,12 @@ put_all(struct hook *h, const struct rehosting *r, struct stanza *st)
 static enum hook_verdict
 replace(struct hook *h, const struct rehosting *r)
 {
-	struct stanza *st = stanza_copy(h->stanza);
+	struct stanza *st;
 
+	/* Fetching has taken its time. */
+	if (!module_files_pass(h->from, whom_to(h)))
+		return refuse_partner(h);
+	st = stanza_copy(h->stanza);
 	/* Ours may be longer than theirs, and there as often as they were. */
 	if (put_all(h, r, st) > module_limits()->stanza_bytes) {
 		stanza_unref(st);
@@ -229,6 +248,7 @@ fetched(struct hook *h, void *data, bool ok)
 	switch (l->fetch.outcome) {
 	case FETCH_DONE:
 		arena_on_free(hook_memory(h), filecheck_free_spool, l->fetch.spool);
+		l->all->left -= spool_size(l->fetch.spool) < l->all->left ? spool_size(l->fetch.spool) : l->all->left;
 		return l->next ? fetch(h, l->next) : judge(h, l->all->first);
 	case FETCH_REFUSED:
 		return refuse(h, XERROR_POLICY_VIOLATION, NULL, "fetch", arena_printf(h->arena, "The linked file cannot be sent: %s.", why));
@@ -244,7 +264,9 @@ fetched(struct hook *h, void *data, bool ok)
 static enum hook_verdict
 fetch(struct hook *h, struct linked *l)
 {
-	l->fetch = (struct fetch){ .url = l->url, .sender = l->all->sender, .deadline_ms = l->all->deadline_ms };
+	if (!l->all->left)
+		return refuse(h, XERROR_POLICY_VIOLATION, NULL, "large", "The linked files are too large to be sent together.");
+	l->fetch = (struct fetch){ .url = l->url, .sender = l->all->sender, .deadline_ms = l->all->deadline_ms, .most = l->all->left };
 	return hook_fetch(h, &l->fetch, l, fetched);
 }
 
@@ -269,11 +291,39 @@ collect(struct hook *h, struct rehosting *r)
 	return n;
 }
 
+/* Nothing is fetched of which it is known that it may not pass, whatever it is, or that nobody can look into it now. NEXT: it may. */
+static enum hook_verdict
+ask_ahead(struct hook *h)
+{
+	const char *text;
+
+	if (!module_files_pass(h->from, whom_to(h)))
+		return refuse_partner(h);
+	switch (judge_ahead(h->arena, h->from, module_account_groups(h), whom_to(h), 0, NULL, &text)) {
+	case JUDGE_PASS:
+		return HOOK_NEXT;
+	case JUDGE_CLOSED:
+		return refuse(h, XERROR_RESOURCE_CONSTRAINT, "wait", "scanner", "Files cannot be sent at the moment, try again later.");
+	default:
+		return refuse(h, XERROR_POLICY_VIOLATION, NULL, "ahead", text);
+	}
+}
+
+/* A result that was refused goes on as one. */
+static bool
+is_error(const struct hook *h)
+{
+	const char *type = elem_get(h->stanza->root, "type");
+
+	return type && !strcmp(type, "error");
+}
+
 enum hook_verdict
 rehost(struct hook *h)
 {
 	struct rehosting *r = arena_zalloc(hook_memory(h), sizeof(*r));
 	unsigned n = collect(h, r);
+	enum hook_verdict v;
 
 	if (!n)
 		return HOOK_NEXT;
@@ -281,7 +331,11 @@ rehost(struct hook *h)
 		return refuse(h, XERROR_POLICY_VIOLATION, NULL, "many", "There are too many files in this stanza.");
 	if (!hook_can_publish())
 		return refuse(h, XERROR_POLICY_VIOLATION, NULL, "link", "Your organisation does not allow files from other servers. Send the file itself.");
+	v = ask_ahead(h);
+	if (v != HOOK_NEXT || is_error(h))
+		return v;
 	r->sender = arena_strdup(hook_memory(h), h->account_id ? jid_bare(h->from) : jid_domain(h->from));
 	r->deadline_ms = clock_mono_ms() + (int64_t)module_limits()->fetch_seconds * 1000;
+	r->left = module_limits()->file_bytes;
 	return fetch(h, r->first);
 }

@@ -361,3 +361,64 @@ def test_quota(t):
     x.send("<message from='x@%s' to='%s' type='chat' id='c1'>%s</message>" % (x.domain, p.jid(), oob(s.url('/5'))))
     m = p.expect(lambda e: e.get('id') == 'c1', 'what the component sent')
     assert download(t, m.text('body')).status == 200 and download(t, m.text('x', 'url')).status == 200, m
+
+
+@alone()
+def test_partner_without_files(t):
+    """--no-files: a link that passes does not become a file, in neither direction, and nobody is asked for it"""
+    s = start(t)
+    a, b, p = t.online(), t.online(), t.partner(allow=('--no-files',))
+    s.files['/balcony'] = answer(png())
+    reference = "<body>x</body><reference xmlns='urn:xmpp:reference:0' type='data' uri='%s'/>" % s.url('/balcony')
+    atom = "<body>x</body><entry xmlns='http://www.w3.org/2005/Atom'><link rel='enclosure' href='%s'/></entry>" % s.url('/balcony')
+    for inner in reference, atom:
+        assert p.domain in refused(a, inner, p.jid(), 'not-allowed')
+        p.message(a.jid, from_=p.jid('romeo'), id='in', inner=inner)
+        refusal(p.expect(lambda e: e.get('id') == 'in', 'the error'), 'not-allowed')
+    id = a.iq_send('get', "<vcard xmlns='urn:ietf:params:xml:ns:vcard-4.0'/>", p.jid())
+    p.answer(p.expect(lambda e: e.get('id') == id, 'the question'), payload=
+             "<vcard xmlns='urn:ietf:params:xml:ns:vcard-4.0'><photo><uri>%s</uri></photo></vcard>" % s.url('/balcony'))
+    refusal(by_id(a, id), 'not-allowed')
+    a.message(p.jid(), 'words')
+    p.expect_message('words')
+    assert not s.asked and uploads(t) == 0 and not came(a, p)
+    by_id(b, a.message(b.jid, inner=reference))
+    assert len(s.asked) == 1
+
+
+@alone(files__rules='["deny group=Interns"]')
+def test_known_ahead(t):
+    """Who may send no files, whatever they are, has none fetched"""
+    s = start(t)
+    a, b, intern = t.online(), t.online(), t.online()
+    s.files['/1'] = answer(png())
+    assert t.server.cli('user', 'set', intern.bare, 'group+=Interns')[0] == 0
+    refused(intern, oob(s.url('/1')), b.jid, 'policy-violation')
+    assert not s.asked
+    by_id(b, a.message(b.jid, inner=oob(s.url('/1'))))
+    assert s.times_asked('/1') == 1
+
+
+@alone(files__scanner='""')
+def test_no_scanner(t):
+    """Nothing is fetched that nobody can look into"""
+    s = start(t)
+    a, b = t.online(), t.online()
+    s.files['/1'] = answer(png())
+    refused(a, oob(s.url('/1')), b.jid, 'resource-constraint', 'wait')
+    assert not s.asked
+
+
+@alone(limits__file_bytes=200000)
+def test_together(t):
+    """limits.file_bytes is for all that is fetched for one stanza"""
+    s = start(t)
+    a, b = t.online(), t.online()
+    s.files.update({'/1': answer(os.urandom(150000)), '/2': answer(os.urandom(50001)), '/3': answer(os.urandom(50000)), '/4': answer(png())})
+
+    def offers(*paths):
+        return '<body>x</body>' + ''.join("<x xmlns='jabber:x:oob'><url>%s</url></x>" % s.url(p) for p in paths)
+    assert 'together' in refused(a, offers('/1', '/2'), b.jid, 'policy-violation')
+    assert 'together' in refused(a, offers('/1', '/3', '/4'), b.jid, 'policy-violation')
+    assert s.times_asked('/4') == 0 and uploads(t) == 0
+    assert len(by_id(b, a.message(b.jid, inner=offers('/1', '/3'))).all('x')) == 2

@@ -202,6 +202,15 @@ fail_by_status(struct fetching *g)
 }
 
 static void
+fail_too_large(struct fetching *g)
+{
+	uint64_t limit = g->config->limits.file_bytes;
+
+	fail(g, FETCH_REFUSED, arena_printf(g->arena, g->get.max < limit ? "together with what is before it, it has more than %s" :
+		"it has more than %s", file_size_shown(g->arena, limit)), "larger than limits.file_bytes");
+}
+
+static void
 got(struct fetch_get *t)
 {
 	struct fetching *g = LIST_ENTRY(t, struct fetching, get);
@@ -226,7 +235,7 @@ got(struct fetch_get *t)
 		fail(g, FETCH_FAILED, "it is empty", "empty");
 		break;
 	case GET_LARGE:
-		fail(g, FETCH_REFUSED, arena_printf(g->arena, "it has more than %s", file_size_shown(g->arena, t->max)), "larger than limits.file_bytes");
+		fail_too_large(g);
 		break;
 	case GET_ENCODED:
 		fail(g, FETCH_FAILED, "its server gives it in another form than it is", "Content-Encoding");
@@ -240,6 +249,14 @@ got(struct fetch_get *t)
 	}
 }
 
+static uint64_t
+most_of(const struct fetching *g)
+{
+	uint64_t limit = g->config->limits.file_bytes;
+
+	return g->f->most && g->f->most < limit ? g->f->most : limit;
+}
+
 static void
 try_next(struct fetching *g)
 {
@@ -251,7 +268,7 @@ try_next(struct fetching *g)
 		return;
 	}
 	g->get = (struct fetch_get){ .url = &g->url, .to = g->address[g->next++], .ca_file = g->config->files.fetch_ca_file,
-		.max = g->config->limits.file_bytes, .done = got };
+		.max = most_of(g), .done = got };
 	g->getting = true;
 	fetch_get_begin(fetcher->engine, &g->get);
 }

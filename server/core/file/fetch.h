@@ -37,6 +37,7 @@ struct fetch {
 	const char *url;
 	const char *sender;     /* who counts as one */
 	int64_t deadline_ms;    /* monotonic */
+	uint64_t most;          /* bytes, of several that are fetched together; 0: limits.file_bytes, which is the most in any case */
 	/* Out */
 	enum fetch_outcome outcome;
 	const char *why;        /* what is said to people: the end of a sentence, without a stop; "" for FETCH_DONE. It does not tell a private

@@ -76,6 +76,20 @@ module_may_exchange_files(const struct hook *h, const struct jid *who)
 	return pt && (pt->pass & PASS_FILES) && partner_is_for(pt, jid_bare(h->account), h->user && h->user->groups ? h->user->groups : "");
 }
 
+static bool
+files_pass(const struct jid *who, enum partner_direction d)
+{
+	const struct partner *pt = federation_is_remote(who) ? partner_find(jid_domain(who), d, NULL) : NULL;
+
+	return !federation_is_remote(who) || (pt && (pt->pass & PASS_FILES));
+}
+
+bool
+module_files_pass(const struct jid *from, const struct jid *to)
+{
+	return files_pass(from, PARTNER_IN) && files_pass(to, PARTNER_OUT);
+}
+
 void
 module_notice(const struct jid *to, const char *text)
 {
