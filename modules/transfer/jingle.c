@@ -515,8 +515,11 @@ note_stream(struct hook *h, struct transfers *t, struct jingle *j, enum side fro
 	struct stream *s;
 
 	if (begins(transport->ns, NS_T_S5B) && sid && strlen(sid) <= SID_MAX) {
+		if (c->socks && strcmp(c->socks, sid))
+			c->file.accepted = false;
 		free(c->socks);
 		c->socks = mem_strdup(sid);
+		c->file.accepted |= from == PEER && elem_child(transport, NULL, "candidate-used");
 	}
 	if (!begins(transport->ns, NS_T_IBB) || !sid || strlen(sid) > 256 || stream_find(t, j->own, j->peer, sid))
 		return true;
@@ -588,6 +591,18 @@ offered(struct hook *h, struct transfers *t, enum side from, const struct elem *
 			return refuse(h, from, jingle, "failed-application", text ? text : h->error_text);
 	}
 	return go_on(h, from);
+}
+
+/* The peer takes part. */
+static void
+accepted(const struct jingle *j, const struct elem *jingle)
+{
+	for (const struct elem *e = elem_child(jingle, NULL, "content"); e; e = elem_next(e, NULL, "content")) {
+		struct content *c = content_find(j, elem_get(e, "name"));
+
+		if (c && c->socks)
+			c->file.accepted = true;
+	}
 }
 
 /* Ending */
@@ -688,5 +703,7 @@ jingle_said(struct hook *h, struct transfers *t, enum side from, const struct el
 		return terminated(h, t, from, jingle, j);
 	if (j && !strcmp(action, "session-info"))
 		checksum(h, t, from, jingle, j);
+	if (j && from == PEER && (!strcmp(action, "session-accept") || !strcmp(action, "content-accept") || !strcmp(action, "transport-accept")))
+		accepted(j, jingle);
 	return go_on(h, from);
 }

@@ -23,7 +23,7 @@
 struct step {
 	struct stream *s;
 	enum side from;
-	bool made;               /* the stream is there for this activation only */
+	bool made;               /* the stream is there for this activation only: of a Jingle session's file */
 	struct hook_who who;
 	struct bytestream_order order;
 };
@@ -69,6 +69,11 @@ socks_offered(struct hook *h, struct transfers *t, enum side from, const struct 
 		h->error_type = closed ? "wait" : "cancel";
 		return hook_reject(h, closed ? XERROR_RESOURCE_CONSTRAINT : XERROR_FORBIDDEN, text);
 	}
+	/* The requester's home has to know whether it is accepted. */
+	if (!s && from == OWN && !(s = stream_new(h, t, h->from, h->to, sid, OWN))) {
+		stanza_unref(st);
+		return HOOK_REJECT;
+	}
 	if (s && s->state == STREAM_OFFERED && !s->question) {
 		s->question = mem_strdup(id ? id : "");
 		s->asked_socks = true;
@@ -79,14 +84,29 @@ socks_offered(struct hook *h, struct transfers *t, enum side from, const struct 
 	return HOOK_NEXT;
 }
 
+/* §6.3.3. The same id may be that of another question: only words about the streamhost count. */
+static bool
+is_accepted(const struct hook *h)
+{
+	const struct elem *root = h->stanza->root, *query = elem_child(root, NS_BYTESTREAMS, "query");
+
+	return !strcmp(elem_get(root, "type"), "result") && query && elem_child(query, NS_BYTESTREAMS, "streamhost-used");
+}
+
 /* From here on it is minded at the requester's home. */
 void
-socks_answered(struct stream *s, enum side from, bool accepted)
+socks_answered(const struct hook *h, struct stream *s, enum side from)
 {
+	bool accepted = is_accepted(h);
+
 	free(s->question);
 	s->question = NULL;
 	s->asked_socks = false;
-	if (accepted && from == OWN)
+	s->active_ms = clock_mono_ms();
+	if (from == PEER)
+		s->file.accepted |= accepted;
+	/* Of what was offered before, other ways may be tried. */
+	if (from == OWN ? accepted : !accepted && !s->file.known)
 		stream_end(s);
 }
 
@@ -186,11 +206,9 @@ who_known(struct hook *h, void *data, bool ok)
 		fail(p);
 		return hook_unavailable(h);
 	}
-	if (!module_may_exchange_files(h, s->peer)) {
-		metric_add(METRIC_TRANSFERS_REFUSED, 1);
-		log_info(NULL, "transfer-refused", "from=%s to=%s why=partner", jid_full(s->own), jid_full(s->peer));
+	if (!s->far && !p->who.exists) {
 		fail(p);
-		return hook_reject(h, XERROR_FORBIDDEN, "files are not exchanged with this address");
+		return hook_reject(h, XERROR_ITEM_NOT_FOUND, NULL);
 	}
 	/* Both: whose connection sends shows too late, whatever was announced. */
 	if (!may_send(h, p, OWN, &v, &text) || !may_send(h, p, PEER, &v, &text)) {
@@ -215,8 +233,15 @@ activate(struct hook *h, struct transfers *t, const struct jid *target, const ch
 	const struct announced *file = jingle_announced(t, h->from, target, sid);
 	struct stream *s = stream_find(t, h->from, target, sid);
 
-	if (s && (s->state != STREAM_OFFERED || s->question))
+	if (!module_may_exchange_files(h, target)) {
+		metric_add(METRIC_TRANSFERS_REFUSED, 1);
+		log_info(NULL, "transfer-refused", "from=%s to=%s why=partner", jid_full(h->from), jid_full(target));
+		return hook_reject(h, XERROR_FORBIDDEN, "files are not exchanged with this address");
+	}
+	if (s && s->state != STREAM_OFFERED)
 		return hook_reject(h, XERROR_CONFLICT, "there is a bytestream of this name already");
+	if (!(s && s->file.accepted && !s->question) && !(file && file->accepted))
+		return hook_reject(h, XERROR_ITEM_NOT_FOUND, "the other side has not accepted a bytestream of this name");
 	p->made = !s;
 	if (!s)
 		s = stream_new(h, t, h->from, target, sid, OWN);

@@ -15,8 +15,8 @@
 enum hook_verdict socks_offered(struct hook *h, struct transfers *t, enum side from, const struct elem *query);
 /* Something else is asked of our proxy by h->account: the activation. */
 enum hook_verdict socks_asked(struct hook *h, struct transfers *t, const struct elem *query);
-/* The answer to an offer: the stream of SI that it is about. */
-void socks_answered(struct stream *s, enum side from, bool accepted);
+/* The answer to an offer, of this stream. */
+void socks_answered(const struct hook *h, struct stream *s, enum side from);
 /* What `from` has sent passed. */
 void socks_give(struct hook *h, struct stream *s, enum side from);
 /* Why it did not arrive, when no Jingle session tells. */

@@ -64,6 +64,7 @@ struct announced {
 	char *jingle;                /* its session; NULL: none */
 	char *content;               /* its name there */
 	bool by_responder;           /* who added it (XEP-0166, creator) */
+	bool accepted;               /* the peer has said that it takes part over SOCKS5; of a bytestream that nothing was said of, too */
 };
 
 enum stream_state {

@@ -163,7 +163,7 @@ note_answer(struct hook *h, struct transfers *t, enum side from)
 		if (!s->question || !id || s->opener == from || strcmp(s->question, id) || !jid_equal(s->peer, peer) || !jid_equal(s->own, own))
 			continue;
 		if (s->asked_socks)
-			socks_answered(s, from, is_type(h->stanza, "result"));
+			socks_answered(h, s, from);
 		else
 			ibb_answered(s, is_type(h->stanza, "result"));
 		break;

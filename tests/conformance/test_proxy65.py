@@ -32,16 +32,21 @@ def activate(t, a, sid, target):
 
 def offered(t, a, b, sid, inner=None):
     """a offers a bytestream through the proxy, b connects and says so (§6.3): b's connection, a's."""
+    to = accepted(t, a, b, sid, inner, lambda: Socks(t.server, address(sid, a.jid, b.jid)))
+    return to, Socks(t.server, address(sid, a.jid, b.jid))
+
+
+def accepted(t, a, b, sid, inner=None, connect=lambda: None):
+    """a offers it, b connects somehow and says so: what came of that."""
     id = a.iq_send('set', pay(S5B, 'query', inner or streamhost(t), sid=sid), b.jid)
     iq = request(b, S5B, 'query', sid=sid)
     hosts = iq.find(S5B + ':query').all()
     assert [(h.name, h.get('jid'), h.get('host'), h.get('port')) for h in hosts] == \
         [('streamhost', proxy_of(t), '127.0.0.1', str(t.server.port_proxy))], iq
-    name = address(sid, a.jid, b.jid)
-    to = Socks(t.server, name)
+    to = connect()
     answer(b, iq, payload=pay(S5B, 'query', "<streamhost-used jid='%s'/>" % proxy_of(t), sid=sid))
     assert result_of(a, id).find(S5B + ':query', 'streamhost-used').get('jid') == proxy_of(t)
-    return to, Socks(t.server, name)
+    return to
 
 
 def active(t, a, b, sid=None):
@@ -217,6 +222,7 @@ def test_activation_errors(t):
     """XEP-0065 §6.3.5: nobody connected, only one of them, activated twice, by somebody else, for somebody else, malformed"""
     romeo, juliet, iago = t.online(), t.online(), t.online()
     sid = unique('s5b')
+    accepted(t, romeo, juliet, sid)
     refused(romeo.iq('set', activation(romeo, sid, juliet.jid), proxy_of(t)), 'item-not-found')
     name = address(sid, romeo.jid, juliet.jid)
     with Socks(t.server, name) as to:
@@ -233,6 +239,33 @@ def test_activation_errors(t):
             by.send(b'after all that')
             by.done()
             assert to.rest() == b'after all that'
+
+
+def test_not_accepted(t):
+    """XEP-0065 §6.3.5: without an offer, before and without its acceptance, to whom nobody is, nothing is activated, though both are connected"""
+    romeo, juliet = t.online(), t.online()
+
+    def not_found(sid, target):
+        name = address(sid, romeo.jid, target)
+        with Socks(t.server, name) as to, Socks(t.server, name) as by:
+            refused(romeo.iq('set', activation(romeo, sid, target), proxy_of(t)), 'item-not-found')
+            assert not select.select([to.socket, by.socket], [], [], 0)[0]
+
+    nobody = 'nobody@%s/x' % t.server.domain
+    not_found('a1', juliet.jid)
+    not_found('a2', nobody)
+    refused(romeo.iq('set', pay(S5B, 'query', streamhost(t), sid='a2'), nobody), 'service-unavailable')
+    not_found('a2', nobody)
+    # Asked, refused, and "accepted" by a result that is about something else.
+    for way in ('', 'error', 'result'):
+        sid = unique('s5b')
+        id = romeo.iq_send('set', pay(S5B, 'query', streamhost(t), sid=sid), juliet.jid)
+        iq = request(juliet, S5B, 'query', sid=sid)
+        if way:
+            answer(juliet, iq, way, "<error type='cancel'><not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>" * (way == 'error'))
+            romeo.expect(lambda e: e.get('id') == id)
+        not_found(sid, juliet.jid)
+    assert not records(t, romeo, 22) and not records(t, juliet, 22)
 
 
 def test_third_party(t):
@@ -338,12 +371,12 @@ def test_too_many(t):
     romeo, juliet = t.online(), t.online()
     first, second = active(t, romeo, juliet), active(t, romeo, juliet)
     sid = unique('s5b')
-    ends = offered(t, romeo, juliet, sid)
-    refused(romeo.iq('set', activation(romeo, sid, juliet.jid), proxy_of(t)), 'resource-constraint', 'wait')
+    refused(romeo.iq('set', pay(S5B, 'query', streamhost(t), sid=sid), juliet.jid), 'resource-constraint', 'wait')
     first[0].done()
     assert first[1].rest() == b''
-    t.server.wait(lambda: romeo.iq('set', activation(romeo, sid, juliet.jid), proxy_of(t)).get('type') == 'result', 'room')
-    for s in (*first, *second, *ends):
+    t.server.wait(lambda: t.server.metric('chancery_transfers') == 1, 'room')
+    third = active(t, romeo, juliet)
+    for s in (*first, *second, *third):
         s.socket.close()
 
 
@@ -410,10 +443,9 @@ def test_denied_group(t):
     assert t.server.cli('user', 'set', romeo.bare, 'group+=interns')[0] == 0
     refused(romeo.iq('get', pay(S5B, 'query'), proxy_of(t)), 'forbidden', 'auth')
     refused(romeo.iq('set', pay(S5B, 'query', streamhost(t), sid='d1'), juliet.jid), 'forbidden', 'cancel')
-    for a, b in ((romeo, juliet), (juliet, romeo)):
-        name = address('d2', a.jid, b.jid)
-        with Socks(t.server, name), Socks(t.server, name):
-            refused(a.iq('set', activation(a, 'd2', b.jid), proxy_of(t)), 'forbidden', 'auth')
+    to, by = offered(t, juliet, romeo, 'd2')
+    with to, by:
+        refused(juliet.iq('set', activation(juliet, 'd2', romeo.jid), proxy_of(t)), 'forbidden', 'auth')
 
 
 @alone(files__deny_groups='["interns"]')
@@ -442,6 +474,9 @@ def test_partners(t):
         id = romeo.iq_send('set', pay(S5B, 'query', streamhost(t), sid=sid), peer)
         iq = p.expect(lambda e: e.name == 'iq' and e.find(S5B + ':query') is not None)
         assert len(iq.find(S5B + ':query').all()) == 1, iq
+        p.send("<iq type='result' id='%s' from='%s' to='%s'>%s</iq>" % (iq.get('id'), peer, romeo.jid,
+               pay(S5B, 'query', "<streamhost-used jid='%s'/>" % proxy_of(t), sid=sid)))
+        result_of(romeo, id)
         with Socks(t.server, address(sid, romeo.jid, peer)) as to, Socks(t.server, address(sid, romeo.jid, peer)) as by:
             activate(t, romeo, sid, peer)
             by.send(content)
@@ -554,6 +589,24 @@ def test_jingle(t):
         assert len(rows) == 1 and 'test.txt' in rows[0][0], rows
         t.server.wait(lambda: len(records(t, juliet, 23)) == 1, 'the record of who has got it')
         quiet(t, romeo, juliet)
+
+
+def test_jingle_not_accepted(t):
+    """XEP-0260 §2.4: nor is anything activated of a session that the target has not taken up: by accepting it, or by a candidate it uses"""
+    romeo, juliet = t.online(), t.online()
+    for action, inner in (('session-accept', ''), ('transport-info', "<candidate-used cid='ours'/>")):
+        sid, s5b = unique('j'), unique('s5b')
+        content = j_content(candidates(t, s5b, inner), j_file(5))
+        j_say(romeo, juliet, 'session-initiate', sid, j_content(candidates(t, s5b, ours(t)), j_file(5)))
+        name = address(s5b, romeo.jid, juliet.jid)
+        with Socks(t.server, name) as to, Socks(t.server, name) as by:
+            refused(romeo.iq('set', activation(romeo, s5b, juliet.jid), proxy_of(t)), 'item-not-found')
+            j_say(romeo, juliet, action, sid, content)
+            refused(romeo.iq('set', activation(romeo, s5b, juliet.jid), proxy_of(t)), 'item-not-found')
+            j_say(juliet, romeo, action, sid, content)
+            activate(t, romeo, s5b, juliet.jid)
+            by.send(b'12345')
+            assert to.rest() == b'12345'
 
 
 def test_jingle_infected(t):
