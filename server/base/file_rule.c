@@ -150,6 +150,20 @@ file_rule_is_valid(const char *rule)
 	return !rc && !((seen & 1u << KEY_ENCRYPTED) && (seen & (1u << KEY_TYPE | 1u << KEY_LARGER)));
 }
 
+bool
+file_rule_domains(const char *rule, bool (*is)(const char *domain))
+{
+	struct condition c;
+	bool allow;
+
+	if (!read_action(&rule, &allow))
+		return false;
+	while (next(&rule, &c) > 0)
+		if ((c.key == KEY_FROM || c.key == KEY_TO) && !is(c.value + (strncmp(c.value, "*.", 2) ? 0 : 2)))
+			return false;
+	return true;
+}
+
 /* Matching */
 
 enum match { NO, YES, UNKNOWN };

@@ -37,6 +37,8 @@ struct file_facts {
 
 /* Of the form above? */
 bool file_rule_is_valid(const char *rule);
+/* A valid one: is each domain in it (of *.DOMAIN what is behind the dot; also `local`, `remote`) as `is` says? */
+bool file_rule_domains(const char *rule, bool (*is)(const char *domain));
 /* `rules`: valid ones. */
 enum file_say file_rules_say(const char *const *rules, size_t n, const struct file_facts *f);
 /* A media type, with or without parameters, by a pattern: exact, or "video/" for all that begin so. */

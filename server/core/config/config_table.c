@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/arena.h"
 #include "base/file_rule.h"
@@ -16,6 +17,7 @@
 #include "base/text.h"
 #include "net/cert.h"
 #include "net/network.h"
+#include "xmpp/domain.h"
 
 #define SECONDS UINT64_C(1000)
 #define MINUTES (60 * SECONDS)
@@ -111,6 +113,21 @@ is_port(const char *s)
 	uint64_t n;
 
 	return text_u64(s, strlen(s), 1, 65535, &n);
+}
+
+/* As it is in addresses, but for capitals of ASCII (RFC 7622 §3.2): whatever else is written would never match, and a rule that denies let pass. */
+static bool
+is_prepared(const char *domain)
+{
+	char out[1024];
+
+	return domain_prepare(domain, strlen(domain), out, sizeof(out)) >= 0 && !strcasecmp(domain, out);
+}
+
+static bool
+is_file_rule(const char *s)
+{
+	return file_rule_is_valid(s) && file_rule_domains(s, is_prepared);
 }
 
 static bool
@@ -282,9 +299,9 @@ const struct config_row config_rows[] = {
 	{ "files.deny_types", CONFIG_LIST, AT(modules.files.deny_types), "",
 	  .help = "Media types, as found in the content, that nobody may send: application/x-dosexec, or video/ for all that begin so" },
 	{ "files.deny_groups", CONFIG_LIST, AT(modules.files.deny_groups), "",
-	  .help = "Groups of the organisation whose members may send no files" },
-	{ "files.rules", CONFIG_LIST, AT(modules.files.rules), "", .check = file_rule_is_valid,
-	  .expect = "rules: allow or deny, then any of group=, from=, to=, type=, larger=, encrypted",
+	  .help = "Groups of the organisation whose members may send no files; `everyone` for all" },
+	{ "files.rules", CONFIG_LIST, AT(modules.files.rules), "", .check = is_file_rule,
+	  .expect = "rules: allow or deny, then any of group=, from=, to= (domains as in addresses: small letters), type=, larger=, encrypted",
 	  .help = "Who may send what to whom, a rule each: `allow` or `deny`, and what it is for: group=GROUP of the sender, from=DOMAIN, to=DOMAIN "
 	          "(*.DOMAIN, local, remote), type=TYPE as found in the content, larger=SIZE, encrypted. The first that matches decides; when none does, "
 	          "deny_groups, deny_types and encrypted do" },

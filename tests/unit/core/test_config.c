@@ -356,6 +356,29 @@ sample(void **state)
 	config_unref(c);
 }
 
+/* A domain that no address has would never match: a rule that denies would let pass. */
+static void
+domains_in_rules_are_as_in_addresses(void **state)
+{
+	static const char *const good[] = { "partner.lit", "Partner.LIT", "*.partner.lit", "m\xc3\xbcnchen.lit", "*.m\xc3\xbcnchen.lit", "local", "remote", "[::1]",
+		"192.0.2.1" };
+	static const char *const bad[] = { "M\xc3\x9cNCHEN.lit", "mu\xcc\x88nchen.lit", "*.stra\xc3\x9f" "e.M\xc3\x9cNCHEN", "\xef\xbd\x81.lit",
+		"a\xe3\x80\x82lit", "a..lit", "[0::1]", "-a.lit" };
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		snprintf(text, sizeof(text), HOSTS DATABASE "files:\n  rules: [\"deny to=%s\", \"deny from=%s\"]\n", good[i], good[i]);
+		config_unref(accept(text));
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(text, sizeof(text), HOSTS DATABASE "files:\n  rules: [\"deny to=%s\"]\n", bad[i]);
+		refuse(text, "8:11", "domains as in addresses");
+		snprintf(text, sizeof(text), HOSTS DATABASE "files:\n  rules: [\"deny encrypted from=%s\"]\n", bad[i]);
+		refuse(text, "8:11", "domains as in addresses");
+	}
+}
+
 int
 main(void)
 {
@@ -366,6 +389,7 @@ main(void)
 		cmocka_unit_test(many_hosts),     cmocka_unit_test(files),
 		cmocka_unit_test(snapshots),      cmocka_unit_test(table),
 		cmocka_unit_test(reference_page), cmocka_unit_test(sample),
+		cmocka_unit_test(domains_in_rules_are_as_in_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
