@@ -74,7 +74,7 @@ struct module_settings {
 		bool on;                     /* files.on, default true: files pass when they have been scanned; false: no files at all */
 		bool close_when_old;         /* files.close_when_old, default false: no files while signatures are too old */
 		struct config_list deny_types; /* files.deny_types: true media types that nobody may send, "application/x-dosexec", "video/" for all of them */
-		struct config_list deny_groups; /* files.deny_groups: groups of the organisation whose members may send no files */
+		struct config_list deny_groups; /* files.deny_groups: groups of the organisation whose members may send no files, or "everyone" */
 		struct config_list rules;    /* files.rules (base/file_rule.h): the first that matches decides; none does: the three around here */
 		struct config_list encrypted; /* files.encrypted: groups whose members may send files that nobody can scan (OMEMO), or "everyone"; none */
 		bool two_persons;            /* files.two_persons, default false: a release from the quarantine needs a second administrator */

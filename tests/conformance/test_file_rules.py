@@ -196,3 +196,15 @@ def test_unseen_together(t):
     source = "<url-data xmlns='http://jabber.org/protocol/url-data' target='%s'/>" % FOREIGN
     id = research.message(p.jid(), inner=sfs('https://%s/a' % t.server.domain, MARKER.replace('/>', '>%s</encrypted>' % source)))
     p.expect(lambda e: e.get('id') == id, 'the encrypted file')
+
+
+@alone(files__rules='["allow to=local type=image/"]', files__deny_groups='["everyone"]')
+def test_everyone(t):
+    """files.deny_groups: everyone: what no rule allows nobody may send, on every path"""
+    a, b, p = t.online(), t.online(), t.partner()
+    assert by_id(b, a.message(b.jid, inner=bob(png()))).get('type') == 'chat'
+    refusal(by_id(a, a.message(b.jid, inner=bob(text(), 'text/plain'))), 'policy-violation')
+    refusal(by_id(a, a.message(p.jid(), inner=bob(png()))), 'policy-violation')
+    refusal(by_id(a, a.message(b.jid, inner=oob(FOREIGN))), 'policy-violation')
+    s = slot(a, 'a.txt', 20)
+    assert put(t, s, text()).status == 403

@@ -92,11 +92,12 @@ denied(struct arena *a, const char *type)
 	return arena_printf(a, "Files of the type %.*s may not be sent here.", type_len(type) > 100 ? 100 : (int)type_len(type), type);
 }
 
+/* `groups` NULL: not known, or not yet. */
 static bool
 is_in_any(const char *groups, const struct config_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (file_group_is_in(groups, l->item[i]))
+		if (!strcmp(l->item[i], "everyone") || (groups && file_group_is_in(groups, l->item[i])))
 			return true;
 	return false;
 }
@@ -124,7 +125,7 @@ decide(struct arena *a, const struct config *c, const struct file_facts *f, cons
 	default:
 		break;
 	}
-	if (f->groups && is_in_any(f->groups, &c->modules.files.deny_groups))
+	if (is_in_any(f->groups, &c->modules.files.deny_groups))
 		return "You may not send files.";
 	if (type && !*type)
 		return c->modules.files.deny_types.n ? "It could not be found out what the file is, so it was not passed on." : NULL;
