@@ -5,6 +5,7 @@
  */
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/log.h"
 #include "base/metric.h"
@@ -12,14 +13,17 @@
 #include "module_file.h"
 #include "upload.h"
 #include "upload_store.h"
+#include "xmpp/ns.h"
 
-static bool
-is_new(const struct upload_links *l, const char *token)
+/* Where it is, or would be. */
+static unsigned
+find(const struct upload_links *l, const char *token)
 {
-	for (unsigned i = 0; i < l->n; i++)
-		if (!memcmp(l->token[i], token, UPLOAD_TOKEN))
-			return false;
-	return true;
+	unsigned i = 0;
+
+	while (i < l->n && memcmp(l->token[i], token, UPLOAD_TOKEN) != 0)
+		i++;
+	return i;
 }
 
 /* As those who follow it read it: %XX (RFC 3986 §2.1), and what browsers make of a backslash. */
@@ -44,32 +48,67 @@ decoded(struct arena *a, const char *text)
 	return out;
 }
 
+/* Where the address of an encrypted file (XEP-0454) ends that the text begins with: among words, or with another address in it, it is one that others may
+ * read otherwise. The text itself: it is none. */
+static const char *
+aesgcm_end(const char *text)
+{
+	const char *s = text + strspn(text, " \t\r\n"), *other;
+	size_t n;
+
+	if (strncasecmp(s, "aesgcm://", 9) != 0)
+		return text;
+	s += 9;
+	n = strcspn(s, " \t\r\n");
+	other = strstr(s, "://");
+	return other && (size_t)(other - s) < n ? other : s + n;
+}
+
+/* XEP-0448: the sources of an encrypted file. */
+static bool
+is_within_encrypted(const struct elem *e)
+{
+	while (e && !(e->name && e->ns == NS_ESFS && !strcmp(e->name, "encrypted")))
+		e = e->parent;
+	return e;
+}
+
 /* https://…/upload/TOKEN/NAME, with whatever dots on the way. */
 static void
-look_in(struct upload_links *l, struct arena *a, const char *text)
+look_in(struct upload_links *l, struct arena *a, const struct elem *e, const char *text)
 {
-	for (const char *at = strchr(decoded(a, text), '/'); at; at = strchr(at, '/')) {
-		if (strspn(++at, "0123456789abcdef") != UPLOAD_TOKEN || at[UPLOAD_TOKEN] != '/' || !is_new(l, at))
+	const char *all = decoded(a, text), *end = aesgcm_end(all);
+
+	for (const char *at = strchr(all, '/'); at; at = strchr(at, '/')) {
+		unsigned i;
+
+		if (strspn(++at, "0123456789abcdef") != UPLOAD_TOKEN || at[UPLOAD_TOKEN] != '/')
 			continue;
-		if (l->n == UPLOAD_LINKS_MAX) {
+		i = find(l, at);
+		if (i == UPLOAD_LINKS_MAX) {
 			l->more = true;
 			return;
 		}
-		memcpy(l->token[l->n], at, UPLOAD_TOKEN);
-		l->token[l->n++][UPLOAD_TOKEN] = '\0';
+		if (i == l->n) {
+			memcpy(l->token[i], at, UPLOAD_TOKEN);
+			l->token[l->n++][UPLOAD_TOKEN] = '\0';
+		}
+		if (at < end || is_within_encrypted(e))
+			l->encrypted[i] = true;
+		else
+			l->plain[i] = true;
 	}
 }
 
 static void
 look(struct upload_links *l, struct arena *a, const struct elem *root)
 {
-	l->n = 0;
-	l->more = false;
+	*l = (struct upload_links){ 0 };
 	for (const struct elem *e = root; e; e = elem_walk(root, e)) {
 		if (!e->name)
-			look_in(l, a, e->text);
+			look_in(l, a, e, e->text);
 		for (const struct attr *at = e->attrs; at; at = at->next)
-			look_in(l, a, at->value);
+			look_in(l, a, e, at->value);
 	}
 }
 
@@ -81,6 +120,20 @@ refuse(struct hook *h, const char *why, const char *text)
 	metric_add(METRIC_UPLOAD_LINKS_REFUSED, 1);
 	log_info(NULL, "upload-link-refused", "from=%s to=%s why=%s", jid_bare(h->from), h->to ? jid_bare(h->to) : "", why);
 	return hook_reject(h, XERROR_POLICY_VIOLATION, text);
+}
+
+/* NULL, or why not: as what it is said to be, or as both. */
+static const char *
+denied(struct hook *h, const struct upload_behind *b, unsigned i)
+{
+	const struct jid *to = h->to ? h->to : h->from;
+	const char *why = NULL;
+
+	if (b->links.plain[i])
+		why = judge_sent(hook_memory(h), h->from, module_account_groups(h), to, b->file[i].size, b->file[i].type, false);
+	if (!why && b->links.encrypted[i])
+		why = judge_sent(hook_memory(h), h->from, module_account_groups(h), to, b->file[i].size, b->file[i].type, true);
+	return why;
 }
 
 static enum hook_verdict
@@ -96,7 +149,7 @@ looked_up(struct hook *h, void *data, bool ok)
 		if (b->file[i].state == UPLOAD_OPEN)
 			return refuse(h, "unfinished", "The file has not been uploaded yet: send its address when it has been.");
 		if (b->file[i].state == UPLOAD_KEPT || b->file[i].state == UPLOAD_HELD)
-			why = judge_sent(hook_memory(h), h->from, module_account_groups(h), h->to ? h->to : h->from, b->file[i].size, b->file[i].type);
+			why = denied(h, b, i);
 		if (why)
 			return refuse(h, "rule", why);
 	}

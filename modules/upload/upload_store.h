@@ -46,6 +46,7 @@ enum sql_status upload_store_hide(struct sql *db, struct arena *a, void *hiding,
 #define UPLOAD_LINKS_MAX 8
 struct upload_links {
 	char token[UPLOAD_LINKS_MAX][UPLOAD_TOKEN + 1];
+	bool plain[UPLOAD_LINKS_MAX], encrypted[UPLOAD_LINKS_MAX]; /* what is said that it leads to; both, perhaps */
 	unsigned n;
 	bool more; /* there are others, too */
 };

@@ -208,3 +208,30 @@ def test_everyone(t):
     refusal(by_id(a, a.message(b.jid, inner=oob(FOREIGN))), 'policy-violation')
     s = slot(a, 'a.txt', 20)
     assert put(t, s, text()).status == 403
+
+
+@alone(files__rules='["deny to=remote larger=1k", "allow group=Research to=*.peers.test encrypted", "deny to=remote"]', files__encrypted='["everyone"]')
+def test_encrypted_uploads(t):
+    """XEP-0454, XEP-0448: what is uploaded here encrypted is sent as that; the same address beside it is not"""
+    a, b, research, p = t.online(), t.online(), t.online(), t.partner()
+    group(t, research, 'Research')
+    s, large = upload(t, research, text()), upload(t, research, text(2000), 'b.txt')
+
+    def secret(address):
+        return address.replace('https:', 'aesgcm:') + '#' + '00' * 44
+
+    def esfs(address):
+        return sfs('https://%s/a' % t.server.domain, "<encrypted xmlns='urn:xmpp:esfs:0'><sources xmlns='urn:xmpp:sfs:0'>"
+                   "<url-data xmlns='http://jabber.org/protocol/url-data' target='%s'/></sources></encrypted>" % address)
+    for inner in body(secret(s.get)), body(secret(s.get) + '\nand words'), oob(secret(s.get)), esfs(s.get):
+        id = research.message(p.jid(), inner=inner)
+        p.expect(lambda e: e.get('id') == id, 'the encrypted file')
+        by_id(b, a.message(b.jid, inner=inner))
+        link_refused(a, p.jid(), inner)
+    link_refused(research, p.jid(), esfs(large.get))
+    by_id(b, research.message(b.jid, inner=esfs(large.get)))
+    # Beside it, behind it, and dressed up as it.
+    for inner in (body(secret(s.get)) + oob(s.get).split('</body>')[1], body(secret(s.get) + ' ' + s.get), esfs(s.get) + "<x xmlns='urn:example' at='%s'/>" % s.get,
+                  body('https://%s/aesgcm://x/../../../upload/%s/a' % (t.server.domain, s.token)), body('aesgcm://x/' + s.get),
+                  "<body>x</body><x xmlns='urn:example' at='https://%s/x aesgcm://x/../../../upload/%s/a'/>" % (t.server.domain, s.token)):
+        link_refused(research, p.jid(), inner)

@@ -148,7 +148,19 @@ file_policy_ahead(struct arena *a, const struct config *c, const struct file_fac
 const char *
 file_policy_sent(struct arena *a, const struct config *c, const struct file_facts *f)
 {
-	return decide(a, c, f, f->type);
+	const struct config_list *rules = &c->modules.files.rules;
+	struct file_facts facts = *f;
+	enum file_say say = FILE_SAY_NOTHING;
+
+	if (f->encrypted) {
+		facts.type = NULL;
+		say = file_rules_say(rules->item, rules->n, &facts);
+	}
+	if (say != FILE_SAY_NOTHING)
+		return say == FILE_SAY_DENY ? denied_by_rule(a, f) : NULL;
+	facts = *f;
+	facts.encrypted = false;
+	return decide(a, c, &facts, f->type);
 }
 
 /* What the name promises; NULL: nothing in particular. */

@@ -18,7 +18,7 @@
 const char *file_policy_ahead(struct arena *a, const struct config *c, const struct file_facts *f, uint64_t size, const char *declared);
 /* By what it is: the rules, types that nobody may send, and content that pretends to be something else. `name`, `declared`: NULL when not known. */
 const char *file_policy_content(struct arena *a, const struct config *c, const struct file_facts *f, const char *name, const char *declared);
-/* One that has passed, without knowing for whom, is sent to somebody. */
+/* One that has passed, without knowing for whom, is sent to somebody. f->encrypted: f->type is that of what it is encrypted into. */
 const char *file_policy_sent(struct arena *a, const struct config *c, const struct file_facts *f);
 
 /* A name as it is kept: of valid text, without what is above FILE_NAME_MAX bytes. NULL stays NULL. */

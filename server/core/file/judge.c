@@ -97,7 +97,8 @@ judge_ahead(struct arena *a, const struct jid *from, const char *groups, const s
 }
 
 const char *
-judge_sent(struct arena *a, const struct jid *from, const char *groups, const struct jid *to, uint64_t size, const char *true_type)
+judge_sent(struct arena *a, const struct jid *from, const char *groups, const struct jid *to, uint64_t size, const char *true_type,
+	bool encrypted)
 {
 	struct config *c = config_get();
 	struct file_facts f = facts_of(from, groups, to);
@@ -106,6 +107,7 @@ judge_sent(struct arena *a, const struct jid *from, const char *groups, const st
 	f.type = true_type;
 	f.size = size;
 	f.has_size = true;
+	f.encrypted = encrypted;
 	why = file_policy_sent(a, c, &f);
 	config_unref(c);
 	return why;

@@ -56,8 +56,10 @@ void judge_submit(struct judgement *j);
  * slots and offers, before a byte is taken. JUDGE_PASS, JUDGE_FORBIDDEN or JUDGE_CLOSED with `text` (static or in `a`). Any reactor. */
 enum judge_verdict judge_ahead(struct arena *a, const struct jid *from, const char *groups, const struct jid *to, uint64_t size,
 	const char *type, const char **text);
-/* What was uploaded is sent to somebody: may it, by its size and true type? NULL, or why not. Any reactor. */
-const char *judge_sent(struct arena *a, const struct jid *from, const char *groups, const struct jid *to, uint64_t size, const char *true_type);
+/* What was uploaded is sent to somebody: may it, by its size and true type? `encrypted`: it is said that it is, from end to end: what rules say of that
+ * holds, and when they say nothing, what they say of what it looks like. NULL, or why not. Any reactor. */
+const char *judge_sent(struct arena *a, const struct jid *from, const char *groups, const struct jid *to, uint64_t size, const char *true_type,
+	bool encrypted);
 /* What files.rules say of a file that nobody here looks into: it is encrypted, or stays on another server. Any reactor. */
 enum file_say judge_unseen(const struct jid *from, const char *groups, const struct jid *to, bool encrypted);
 
