@@ -28,6 +28,8 @@ struct hook_publish {
 	const char *address;       /* https://…, in hook_memory(h); unless over_quota */
 };
 enum hook_verdict hook_publish(struct hook *h, struct hook_publish *p, void *data, hook_then_fn then);
+/* An address as h's file of this name would get it, as long and at the same place, which leads to nothing; in hook_memory(h). */
+const char *hook_publish_sample(struct hook *h, const char *name);
 /* Can there be such addresses at all (listen.https)? */
 bool hook_can_publish(void);
 

@@ -164,25 +164,37 @@ put_all(struct hook *h, const struct rehosting *r, struct stanza *st)
 	return bytes;
 }
 
+/* With the addresses that there are now; NULL: it has been refused, with *v. */
+static struct stanza *
+replaced(struct hook *h, const struct rehosting *r, enum hook_verdict *v)
+{
+	struct stanza *st = stanza_copy(h->stanza);
+
+	/* Ours may be longer than theirs, and there as often as they were. */
+	if (put_all(h, r, st) > module_limits()->stanza_bytes) {
+		*v = refuse(h, XERROR_POLICY_VIOLATION, NULL, "many", "There are too many files in this stanza.");
+	} else if (links_any_foreign(found_in(st->root, h->arena), h->arena)) {
+		log_error(NULL, "link-not-replaced", "from=%s", jid_bare(h->from));
+		*v = filecheck_refuse(h, XERROR_INTERNAL_SERVER_ERROR, NULL, "The file could not be put into this stanza.");
+	} else {
+		return st;
+	}
+	stanza_unref(st);
+	return NULL;
+}
+
 static enum hook_verdict
 replace(struct hook *h, const struct rehosting *r)
 {
+	enum hook_verdict v;
 	struct stanza *st;
 
 	/* Fetching has taken its time. */
 	if (!module_files_pass(h->from, whom_to(h)))
 		return refuse_partner(h);
-	st = stanza_copy(h->stanza);
-	/* Ours may be longer than theirs, and there as often as they were. */
-	if (put_all(h, r, st) > module_limits()->stanza_bytes) {
-		stanza_unref(st);
-		return refuse(h, XERROR_POLICY_VIOLATION, NULL, "many", "There are too many files in this stanza.");
-	}
-	if (links_any_foreign(found_in(st->root, h->arena), h->arena)) {
-		stanza_unref(st);
-		log_error(NULL, "link-not-replaced", "from=%s", jid_bare(h->from));
-		return filecheck_refuse(h, XERROR_INTERNAL_SERVER_ERROR, NULL, "The file could not be put into this stanza.");
-	}
+	st = replaced(h, r, &v);
+	if (!st)
+		return v;
 	metric_add(METRIC_FILECHECK_FETCHED, 1);
 	hook_replace(h, st);
 	return HOOK_NEXT;
@@ -213,6 +225,22 @@ publish(struct hook *h, struct linked *l)
 	return hook_publish(h, &l->ours, l, published);
 }
 
+/* What does not fit is refused before anything is kept, and counts. */
+static enum hook_verdict
+try_out(struct hook *h, struct rehosting *r)
+{
+	enum hook_verdict v;
+	struct stanza *st;
+
+	for (struct linked *l = r->first; l; l = l->next)
+		l->ours.address = hook_publish_sample(h, l->fetch.name);
+	st = replaced(h, r, &v);
+	if (!st)
+		return v;
+	stanza_unref(st);
+	return publish(h, r->first);
+}
+
 /* Judging */
 
 static enum hook_verdict
@@ -223,7 +251,7 @@ judged(struct hook *h, void *data, bool ok)
 	(void)ok;
 	if (l->f.verdict != JUDGE_PASS)
 		return filecheck_refuse_file(h, &l->f);
-	return l->next ? judge(h, l->next) : publish(h, l->all->first);
+	return l->next ? judge(h, l->next) : try_out(h, l->all);
 }
 
 static enum hook_verdict

@@ -122,7 +122,9 @@ def test_replaced(t):
     assert len(m.all('body')) == 20 and {e.text() for e in m.all('body')} == {m.text('x', 'url')}, m
     many = "<url xmlns='jabber:x:oob'>%s</url>" % s.url('/' + '€' * 50)
     s.files.update({'/' + '%E2%82%AC' * 50: answer(two), '/' + '%e2%82%ac' * 50: answer(two)})
+    before = uploads(t)
     refused(a, "<x xmlns='urn:example'>%s</x>" % (many * 1000), b.jid, 'policy-violation')
+    assert uploads(t) == before
     # Nothing is fetched for what is not the address of a file, or is ours.
     n = len(s.asked)
     by_id(b, a.message(b.jid, u, inner="<reference xmlns='urn:xmpp:reference:0' type='mention' uri='%s'/>" % u))

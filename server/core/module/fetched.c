@@ -95,6 +95,15 @@ address_of(const struct publishing *w, struct arena *a)
 	return out;
 }
 
+const char *
+hook_publish_sample(struct hook *h, const char *name)
+{
+	struct publishing w = { .host = host_of(h), .u.name = file_name_clean(hook_memory(h), name ? name : "") };
+
+	memset(w.token, '0', UPLOAD_TOKEN);
+	return address_of(&w, hook_memory(h));
+}
+
 static enum sql_status
 publish_work(struct job *j, struct sql *db)
 {
