@@ -147,6 +147,8 @@ arm(struct conn *c)
 			events |= UV_READABLE;
 		if (c->out_waits || c->in_waits_write)
 			events |= UV_WRITABLE;
+	} else if (c->end->how == CONN_EOF && c->out_waits) {
+		events = UV_WRITABLE;
 	}
 	set_events(c, events);
 }
@@ -521,10 +523,12 @@ shake_hands(struct conn *c)
 static void
 go_on(struct conn *c, int events)
 {
-	if (c->closed || c->move || c->end)
+	if (c->closed || c->move)
 		return;
 	if ((events & UV_WRITABLE) || c->out_waits_read)
 		reactor_defer(c->home, &c->turn);
+	if (c->end)
+		return;
 	if (c->state == HANDSHAKE && !c->discard) {
 		shake_hands(c);
 		/* OpenSSL may have read on behind the handshake. */

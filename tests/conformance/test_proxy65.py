@@ -142,6 +142,20 @@ def test_nothing_before_the_end(t):
         assert len(to.rest()) == 100000
 
 
+def test_recipient_is_done(t):
+    """A recipient that has closed its own side, as it sends nothing, gets all of a file that does not go into any buffer"""
+    romeo, juliet = t.online(), t.online()
+    content = text_of(1000) * 10000
+    by, to = active(t, romeo, juliet)
+    with by, to:
+        to.done()
+        by.send(content)
+        by.done()
+        select.select([to.socket], [], [])
+        romeo.ping()
+        assert to.rest() == content
+
+
 def test_infected_file(t):
     """P5: of an infected file the recipient gets no byte: both connections are closed, and both are told"""
     for content in (EICAR, zipped(EICAR), text_of(200000) + EICAR):

@@ -789,6 +789,68 @@ marks_count_plaintext(void **state)
 	serve_stop();
 }
 
+/* A peer that has closed its own side, and reads on */
+
+#define AFTER_END ((size_t)16 << 20)
+
+static void
+say_much(struct conn *c, void *owner, enum conn_end how, const char *why)
+{
+	char *all = malloc(AFTER_END);
+
+	(void)owner, (void)why;
+	assert_int_equal(how, CONN_EOF);
+	for (size_t i = 0; i < AFTER_END; i++)
+		all[i] = byte_at(i);
+	conn_write(c, all, AFTER_END);
+	free(all);
+}
+
+static void
+close_when_said(struct conn *c, void *owner, uint64_t upto)
+{
+	(void)owner;
+	if (upto >= AFTER_END)
+		serve_close(c);
+}
+
+static const struct conn_ops after_end_ops = {
+	.data = serve_echo,
+	.secured = serve_secured,
+	.ended = say_much,
+	.flushed = close_when_said,
+};
+
+static void
+output_after_the_end(void **state)
+{
+	(void)state;
+	for (int tls = 0; tls < 2; tls++) {
+		struct netpeer p;
+		char got[8];
+
+		serve.ops = &after_end_ops;
+		serve.max_output = 2 * AFTER_END;
+		if (tls)
+			start_tls_server(1);
+		else
+			serve_start(1);
+		netpeer_connect(&p, serve.port);
+		if (tls)
+			assert_int_equal(netpeer_start_tls(&p, &(struct netpeer_tls){0}), 0);
+		expect_echo(&p, "hello");
+		if (tls)
+			SSL_shutdown(p.ssl);
+		else
+			assert_int_equal(shutdown(p.fd, SHUT_WR), 0);
+		read_stream(&p, AFTER_END);
+		assert_int_equal(netpeer_read(&p, got, sizeof(got)), 0);
+		wait_for(&serve.closed);
+		netpeer_close(&p);
+		serve_stop();
+	}
+}
+
 /* Shutting down */
 
 static bool shut_discards;
@@ -997,6 +1059,7 @@ main(void)
 		cmocka_unit_test(end_in_flight),
 		cmocka_unit_test(slow_reader),
 		cmocka_unit_test(marks_count_plaintext),
+		cmocka_unit_test(output_after_the_end),
 		cmocka_unit_test(shutdown_handshake),
 		cmocka_unit_test(shutdown_of_a_peer_that_stays),
 		cmocka_unit_test(shutdown_before_the_handshake),
