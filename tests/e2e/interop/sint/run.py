@@ -107,7 +107,11 @@ def command(args, path, server, dns, excluded, only):
         sint['enabledTests'] = only
     if args.debug:
         sint['debugger'] = 'console'
-    java = {'javax.net.ssl.trustStore': trust_store(server), 'javax.net.ssl.trustStorePassword': 'changeit',
+    # Uploads go to an https address, whose name Java looks for by itself.
+    hosts = server.path('hosts')
+    with open(hosts, 'w') as f:
+        f.write('127.0.0.1 localhost %s\n' % DOMAIN)
+    java = {'jdk.net.hosts.file': hosts, 'javax.net.ssl.trustStore': trust_store(server), 'javax.net.ssl.trustStorePassword': 'changeit',
             'dns.server': dns.address}
     java.update(('sinttest.' + k, v) for k, v in sint.items())
     return ['java', '-Xmx512m', *('-D%s=%s' % kv for kv in java.items()), '-cp', path, MAIN]
