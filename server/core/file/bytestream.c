@@ -26,7 +26,7 @@
 #define PIECE 65536
 #define OUTPUT (4 * PIECE)
 #define EARLY_BYTES 65536       /* before the activation: dropped, and more of them are no mistake */
-#define FIRST_ROOM (1u << 20)   /* a spool for nobody knows how much begins with this, and doubles */
+#define FIRST_ROOM (1u << 20)   /* a spool begins with this, and doubles: what was only announced takes no room from others */
 #define LINGER_MS 5000
 #define LOOK_MS 1000            /* whether anything moves */
 #define ARRIVAL_MS 20           /* whether all has arrived, at first */
@@ -217,8 +217,8 @@ join(struct end *e)
 	struct bytestream *b;
 
 	HASH_FIND(hh, table, e->socks.address, SOCKS_ADDRESS, b);
-	/* §9.1: one target only; and nobody joins what is under way. */
-	if (b && (b->end[1] || b->state != WAITING))
+	/* §9.1: one target only; and nobody joins what is under way, or a server that stops. */
+	if (quiet || (b && (b->end[1] || b->state != WAITING)))
 		return SOCKS_NOT_ALLOWED;
 	if (!b) {
 		b = NEW(struct bytestream);
@@ -273,7 +273,7 @@ collected(struct bytestream *b)
 static bool
 make_room(struct bytestream *b, size_t n, struct err *e)
 {
-	uint64_t need = (b->spool ? spool_size(b->spool) : 0) + n, room = b->announced ? b->max_bytes : b->room ? b->room * 2 : FIRST_ROOM;
+	uint64_t need = (b->spool ? spool_size(b->spool) : 0) + n, room = b->room ? b->room * 2 : FIRST_ROOM;
 
 	if (b->spool && need <= b->room)
 		return true;
