@@ -533,6 +533,24 @@ def test_si(t):
     assert len(names) == 12 and all('file%d.txt' % i in n for i, n in enumerate(names)), names
 
 
+@alone(limits__spool_bytes='4194304')
+def test_announced_room(t):
+    """P7: what was only announced takes no room from others: two large files of which a byte has come, and a third arrives, as they do"""
+    romeo, juliet = t.online(), t.online()
+    slow = [si_agreed(t, romeo, juliet, 3000000, name='large%d.bin' % i) for i in range(2)]
+    for by, _ in slow:
+        by.send(b'x')
+    content = text_of(50000)
+    by, to = si_agreed(t, romeo, juliet, len(content), name='small.txt')
+    with by, to:
+        by.send(content)
+        assert to.rest() == content
+    for by, to in slow:
+        with by, to:
+            by.send(b'x' * 2999999)
+            assert len(to.rest()) == 3000000
+
+
 def test_si_size(t):
     """XEP-0096 §3, P5: more or less than was announced is another file: it does not arrive"""
     romeo, juliet = t.online(), t.online()

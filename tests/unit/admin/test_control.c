@@ -22,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "admin/audit.h"
 #include "admin/control.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -769,10 +770,30 @@ stop(void **state)
 	return rmdir(dir);
 }
 
+/* Rules that want two persons: who has become root is who has logged in; where that is hidden, it is nobody. */
+static void
+test_persons(void **state)
+{
+	const struct audit_who root = {.uid = 0, .login = 1001}, service = {.uid = 7, .login = -1}, client = {.uid = -1, .login = -1},
+			       hidden = {.uid = 0, .login = AUDIT_HIDDEN};
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(audit_person(&root), 1001);
+	assert_int_equal(audit_person(&service), 7);
+	assert_int_equal(audit_person(&client), -1);
+	assert_int_equal(audit_person_known(&root, &e), 0);
+	assert_int_equal(audit_person_known(&service, &e), 0);
+	assert_int_equal(audit_person_known(&client, &e), 0);
+	assert_int_equal(audit_person_known(&hidden, &e), -1);
+	assert_non_null(strstr(e.text, "cannot be seen"));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_persons),
 		cmocka_unit_test(accounts),
 		cmocka_unit_test(refused_accounts),
 		cmocka_unit_test(no_audit_no_change),
