@@ -1,22 +1,18 @@
 /*
- * leaf: encodes records (see leaf.h; the form is described in schema/README.md for those who verify).
+ * leaf: encodes rows (see leaf.h; the canonical form in them is proof/canonical's).
  */
 #include "store/leaf.h"
 
 #include <assert.h>
-#include <endian.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "proof/hasher.h"
 #include "store/address.h"
 
-/* PostgreSQL counts its time from 2000-01-01. */
-#define PG_EPOCH_US INT64_C(946684800000000)
 #define COLUMNS 23
-#define FORM 1
-/* Count of columns, seven fixed columns with their lengths, salt and hash, and what is not hashed. */
-#define FIXED_BYTES (2 + 4 * 12 + 2 * 6 + 5 + 4 + LEAF_SALT + 4 + SHA256_SIZE + 5 + 3 * 12 + 6)
+/* Count of columns, the canonical form but for its texts, salt and hash, and what is not hashed. */
+#define FIXED_BYTES (2 + CANONICAL_FIXED + 4 + LEAF_SALT + 4 + SHA256_SIZE + 5 + 3 * 12 + 6)
 
 /* In the order of the canonical form, which the hash covers; salt and leaf_hash are behind it. */
 const char leaf_copy_sql[] =
@@ -43,8 +39,7 @@ struct span {
 };
 
 struct leaf_hasher {
-	EVP_MD *md;
-	EVP_MD_CTX *ctx;
+	struct hasher *sha256;
 	uint64_t made; /* entries of `known` */
 	bool spans; /* there are some */
 	struct known known[KNOWN];
@@ -56,11 +51,7 @@ leaf_hasher_new(void)
 {
 	struct leaf_hasher *h = NEW(struct leaf_hasher);
 
-	/* Fetched once: looking an algorithm up costs more than hashing a record. */
-	h->md = EVP_MD_fetch(NULL, "SHA256", NULL);
-	h->ctx = EVP_MD_CTX_new();
-	if (!h->md || !h->ctx)
-		abort();
+	h->sha256 = hasher_new();
 	return h;
 }
 
@@ -69,85 +60,8 @@ leaf_hasher_free(struct leaf_hasher *h)
 {
 	if (!h)
 		return;
-	EVP_MD_CTX_free(h->ctx);
-	EVP_MD_free(h->md);
+	hasher_free(h->sha256);
 	free(h);
-}
-
-static char *
-put16(char *p, uint16_t v)
-{
-	v = htobe16(v);
-	memcpy(p, &v, 2);
-	return p + 2;
-}
-
-static char *
-put32(char *p, uint32_t v)
-{
-	v = htobe32(v);
-	memcpy(p, &v, 4);
-	return p + 4;
-}
-
-static char *
-put64(char *p, uint64_t v)
-{
-	v = htobe64(v);
-	memcpy(p, &v, 8);
-	return p + 8;
-}
-
-/* A field: its length in four bytes, then the bytes; NULL is the length -1. */
-static char *
-field16(char *p, int v)
-{
-	return put16(put32(p, 2), (uint16_t)v);
-}
-
-static char *
-field64(char *p, uint64_t v)
-{
-	return put64(put32(p, 8), v);
-}
-
-static char *
-field_bytes(char *p, const void *s, size_t n)
-{
-	p = put32(p, (uint32_t)n);
-	memcpy(p, s, n);
-	return p + n;
-}
-
-static char *
-canonical(char *p, const struct leaf_record *r, const size_t *len)
-{
-	p = field64(p, r->id);
-	p = field64(p, r->log_index);
-	p = field64(p, (uint64_t)(r->at_us - PG_EPOCH_US));
-	p = r->refers_record ? field64(p, r->refers_record) : put32(p, UINT32_MAX);
-	p = field16(p, r->kind);
-	p = field16(p, r->direction);
-	p = put32(p, 1);
-	*p++ = (char)r->deliverable;
-	for (int i = 0; i < LEAF_TEXTS; i++)
-		p = r->text[i] ? field_bytes(p, r->text[i], len[i]) : put32(p, UINT32_MAX);
-	return p;
-}
-
-/* SHA-256(0x00 || salt || form || fields): the prefix 0x00 marks a leaf (RFC 9162 §2.1.1). */
-static void
-hash(const struct leaf_hasher *h, const uint8_t *salt, const char *p, size_t n, uint8_t *leaf)
-{
-	uint8_t head[1 + LEAF_SALT + 1] = {0};
-	unsigned len = 0;
-
-	memcpy(head + 1, salt, LEAF_SALT);
-	head[1 + LEAF_SALT] = FORM;
-	if (!EVP_DigestInit_ex2(h->ctx, h->md, NULL) ||
-	    !EVP_DigestUpdate(h->ctx, head, sizeof(head)) || !EVP_DigestUpdate(h->ctx, p, n) ||
-	    !EVP_DigestFinal_ex(h->ctx, leaf, &len) || len != SHA256_SIZE)
-		abort(); /* no record may lack its leaf */
 }
 
 void
@@ -169,9 +83,9 @@ address(struct leaf_hasher *h, uint64_t key, const char *bare, size_t n)
 		key = crypt_hash(bare, n);
 	k = &h->known[key % KNOWN];
 	if (k->key != key || !k->since) {
-		if (!EVP_DigestInit_ex2(h->ctx, h->md, NULL) || !EVP_DigestUpdate(h->ctx, bare, n) ||
-		    !EVP_DigestFinal_ex(h->ctx, sum, NULL))
-			abort();
+		hasher_begin(h->sha256);
+		hasher_add(h->sha256, bare, n);
+		hasher_end(h->sha256, sum);
 		*k = (struct known){ .key = key, .number = address_of_digest(sum), .since = ++h->made };
 	}
 	was = *k;
@@ -226,24 +140,24 @@ open_span(struct leaf_hasher *h, int64_t pair, uint64_t id, const struct known *
 static char *
 index_columns(struct leaf_hasher *h, char *p, const struct leaf_record *r, const size_t *len)
 {
-	const char *from = r->recipient_only ? NULL : r->text[LEAF_FROM_BARE], *to = r->text[LEAF_TO_BARE];
+	const char *from = r->recipient_only ? NULL : r->is.text[CANONICAL_FROM_BARE], *to = r->is.text[CANONICAL_TO_BARE];
 	struct known a = { 0 }, b = { 0 };
 	int64_t pair;
 	int before = IN_SPAN;
 
 	if (from)
-		a = address(h, r->from_key, from, len[LEAF_FROM_BARE]);
+		a = address(h, r->from_key, from, len[CANONICAL_FROM_BARE]);
 	if (to)
-		b = address(h, r->to_key, to, len[LEAF_TO_BARE]);
+		b = address(h, r->to_key, to, len[CANONICAL_TO_BARE]);
 	pair = address_pair(a.number, b.number);
-	p = put32(p, 1);
+	p = canonical_put32(p, 1);
 	*p++ = (char)r->shown;
-	p = from ? field64(p, (uint64_t)a.number) : put32(p, UINT32_MAX);
-	p = to ? field64(p, (uint64_t)b.number) : put32(p, UINT32_MAX);
+	p = from ? canonical_field64(p, (uint64_t)a.number) : canonical_null(p);
+	p = to ? canonical_field64(p, (uint64_t)b.number) : canonical_null(p);
 	if (from && to && r->shown)
-		before = open_span(h, pair, r->id, &a, &b);
-	p = before == IN_SPAN ? put32(p, UINT32_MAX) : field64(p, (uint64_t)pair);
-	return before < 0 ? put32(p, UINT32_MAX) : field16(p, before);
+		before = open_span(h, pair, r->is.id, &a, &b);
+	p = before == IN_SPAN ? canonical_null(p) : canonical_field64(p, (uint64_t)pair);
+	return before < 0 ? canonical_null(p) : canonical_field16(p, before);
 }
 
 void
@@ -263,19 +177,21 @@ void
 leaf_copy_row(struct leaf_hasher *h, struct buf *out, const struct leaf_record *r,
 	      const uint8_t salt[LEAF_SALT], uint8_t leaf[SHA256_SIZE])
 {
-	size_t len[LEAF_TEXTS], total = FIXED_BYTES;
+	size_t len[CANONICAL_TEXTS], total = FIXED_BYTES;
 	char *start, *fields, *p;
 
-	for (int i = 0; i < LEAF_TEXTS; i++) {
-		len[i] = !r->text[i] ? 0 : i == LEAF_STANZA ? r->stanza_len : strlen(r->text[i]);
-		total += 4 + len[i];
+	for (int i = 0; i < CANONICAL_TEXTS; i++) {
+		len[i] = !r->is.text[i] ? 0 : i == CANONICAL_STANZA ? r->stanza_len : strlen(r->is.text[i]);
+		total += len[i];
 	}
 	start = buf_reserve(out, total);
-	fields = put16(start, COLUMNS);
-	p = canonical(fields, r, len);
-	hash(h, salt, fields, (size_t)(p - fields), leaf);
-	p = field_bytes(p, salt, LEAF_SALT);
-	p = field_bytes(p, leaf, SHA256_SIZE);
+	start[0] = 0;
+	start[1] = COLUMNS;
+	fields = start + 2;
+	p = canonical_write(fields, &r->is, len);
+	canonical_leaf(h->sha256, salt, fields, (size_t)(p - fields), leaf);
+	p = canonical_field(p, salt, LEAF_SALT);
+	p = canonical_field(p, leaf, SHA256_SIZE);
 	p = index_columns(h, p, r, len);
 	assert((size_t)(p - start) <= total);
 	buf_added(out, (size_t)(p - start));

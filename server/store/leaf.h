@@ -1,7 +1,7 @@
 /*
- * leaf: the canonical form of a record, its leaf hash, and the row as COPY BINARY takes it.
+ * leaf: the row of a record as COPY BINARY takes it, with its leaf hash.
  *
- * The canonical form (schema/README.md) is the row's own binary form in PostgreSQL, so a row is encoded
+ * The canonical form (proof/canonical.h) is the row's own binary form in PostgreSQL, so a row is encoded
  * once: the bytes that are hashed are the bytes that are sent. Used by the writer's thread.
  */
 #ifndef STORE_LEAF_H
@@ -13,31 +13,13 @@
 
 #include "base/buf.h"
 #include "base/crypt.h"
+#include "proof/canonical.h"
 
-#define LEAF_SALT 16
-
-/* The text columns, in the order of the canonical form. */
-enum leaf_text {
-	LEAF_FROM_BARE,
-	LEAF_FROM_RESOURCE,
-	LEAF_TO_BARE,
-	LEAF_TO_RESOURCE,
-	LEAF_TYPE,
-	LEAF_CLIENT_ID,
-	LEAF_REFERS_TO,
-	LEAF_BODY,
-	LEAF_STANZA,
-	LEAF_TEXTS
-};
+#define LEAF_SALT CANONICAL_SALT
 
 struct leaf_record {
-	uint64_t id, log_index;
-	int64_t at_us;          /* since 1970 */
-	uint64_t refers_record; /* 0: NULL */
-	int kind, direction;
-	bool deliverable;
-	const char *text[LEAF_TEXTS]; /* NULL: NULL */
-	size_t stanza_len;
+	struct canonical is;
+	size_t stanza_len; /* the other texts end with a NUL */
 	/* Not in the canonical form, like the numbers of the addresses that go with it (address.h): who has it in their history. */
 	bool shown;
 	uint64_t from_key, to_key; /* crypt_hash of the bare addresses; 0: computed here */

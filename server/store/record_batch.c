@@ -33,7 +33,7 @@ late_free(struct late *l)
 {
 	if (!l)
 		return;
-	for (int i = 0; i < LEAF_TEXTS; i++)
+	for (int i = 0; i < CANONICAL_TEXTS; i++)
 		free(l->text[i]);
 	free(l);
 }
@@ -82,49 +82,49 @@ late_new(const struct record_entry *e, uint64_t id)
 
 	l->id = id;
 	l->direction = e->direction;
-	l->text[LEAF_FROM_BARE] = copy_text(e->from_bare);
-	l->text[LEAF_FROM_RESOURCE] = copy_text(e->from_resource);
-	l->text[LEAF_TO_BARE] = copy_text(e->to_bare);
-	l->text[LEAF_TO_RESOURCE] = copy_text(e->to_resource);
-	l->text[LEAF_TYPE] = copy_text(e->type);
-	l->text[LEAF_CLIENT_ID] = copy_text(e->client_id);
+	l->text[CANONICAL_FROM_BARE] = copy_text(e->from_bare);
+	l->text[CANONICAL_FROM_RESOURCE] = copy_text(e->from_resource);
+	l->text[CANONICAL_TO_BARE] = copy_text(e->to_bare);
+	l->text[CANONICAL_TO_RESOURCE] = copy_text(e->to_resource);
+	l->text[CANONICAL_TYPE] = copy_text(e->type);
+	l->text[CANONICAL_CLIENT_ID] = copy_text(e->client_id);
 	return l;
 }
 
 static void
 describe_entry(const struct record_entry *e, struct leaf_record *r)
 {
-	r->kind = e->kind;
-	r->direction = e->direction;
-	r->deliverable = e->deliverable;
+	r->is.kind = e->kind;
+	r->is.direction = e->direction;
+	r->is.deliverable = e->deliverable;
 	r->shown = e->shown;
 	r->recipient_only = e->recipient_only;
-	r->refers_record = e->about;
+	r->is.refers_record = e->about;
 	r->from_key = e->from_key;
 	r->to_key = e->to_key;
-	r->text[LEAF_FROM_BARE] = e->from_bare;
-	r->text[LEAF_FROM_RESOURCE] = e->from_resource;
-	r->text[LEAF_TO_BARE] = e->to_bare;
-	r->text[LEAF_TO_RESOURCE] = e->to_resource;
-	r->text[LEAF_TYPE] = e->type;
-	r->text[LEAF_CLIENT_ID] = e->client_id;
-	r->text[LEAF_REFERS_TO] = e->refers_to;
-	r->text[LEAF_BODY] = e->body;
-	r->text[LEAF_STANZA] = e->stanza;
+	r->is.text[CANONICAL_FROM_BARE] = e->from_bare;
+	r->is.text[CANONICAL_FROM_RESOURCE] = e->from_resource;
+	r->is.text[CANONICAL_TO_BARE] = e->to_bare;
+	r->is.text[CANONICAL_TO_RESOURCE] = e->to_resource;
+	r->is.text[CANONICAL_TYPE] = e->type;
+	r->is.text[CANONICAL_CLIENT_ID] = e->client_id;
+	r->is.text[CANONICAL_REFERS_TO] = e->refers_to;
+	r->is.text[CANONICAL_BODY] = e->body;
+	r->is.text[CANONICAL_STANZA] = e->stanza;
 	r->stanza_len = e->stanza ? e->stanza_len : 0;
 }
 
 static void
 describe_late(const struct late *l, struct leaf_record *r)
 {
-	r->kind = RECORD_RETURNED;
-	r->direction = l->direction;
-	r->deliverable = r->shown = r->recipient_only = false;
-	r->refers_record = l->id;
+	r->is.kind = RECORD_RETURNED;
+	r->is.direction = l->direction;
+	r->is.deliverable = r->shown = r->recipient_only = false;
+	r->is.refers_record = l->id;
 	r->from_key = r->to_key = 0;
 	r->stanza_len = 0;
-	for (int i = 0; i < LEAF_TEXTS; i++)
-		r->text[i] = l->text[i];
+	for (int i = 0; i < CANONICAL_TEXTS; i++)
+		r->is.text[i] = l->text[i];
 }
 
 /* The next row: what must be said about returned records first, then the queue. False: nothing left. */
@@ -186,9 +186,9 @@ batch_build(struct writer *w)
 		if (b->n % SALTS == 0)
 			crypt_random(salt, sizeof(salt));
 		row->id = ++w->last_id;
-		r.id = row->id;
-		r.log_index = b->first_index + b->n;
-		r.at_us = b->at_us;
+		r.is.id = row->id;
+		r.is.log_index = b->first_index + b->n;
+		r.is.at_us = b->at_us;
 		if (row->returned)
 			describe_late(row->late, &r);
 		else

@@ -26,7 +26,7 @@ struct late {
 	struct late *next;
 	uint64_t id; /* of the record that was returned */
 	enum record_direction direction;
-	char *text[LEAF_TEXTS];
+	char *text[CANONICAL_TEXTS];
 };
 
 struct batch_row {

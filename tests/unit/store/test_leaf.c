@@ -13,21 +13,21 @@
 #include "store/leaf.h"
 
 static const struct leaf_record sample = {
-	.id = 1767225600000001,
-	.log_index = 42,
-	.at_us = 1767225600000000, /* 2026-01-01T00:00:00Z */
-	.kind = 1,
-	.direction = 0,
-	.deliverable = true,
-	.text =
+	.is.id = 1767225600000001,
+	.is.log_index = 42,
+	.is.at_us = 1767225600000000, /* 2026-01-01T00:00:00Z */
+	.is.kind = 1,
+	.is.direction = 0,
+	.is.deliverable = true,
+	.is.text =
 		{
-			[LEAF_FROM_BARE] = "romeo@example.org",
-			[LEAF_FROM_RESOURCE] = "orchard",
-			[LEAF_TO_BARE] = "juliet@example.org",
-			[LEAF_TYPE] = "chat",
-			[LEAF_CLIENT_ID] = "m1",
-			[LEAF_BODY] = "Wherefore art thou, \xc3\xa9toile?",
-			[LEAF_STANZA] = "<message/>",
+			[CANONICAL_FROM_BARE] = "romeo@example.org",
+			[CANONICAL_FROM_RESOURCE] = "orchard",
+			[CANONICAL_TO_BARE] = "juliet@example.org",
+			[CANONICAL_TYPE] = "chat",
+			[CANONICAL_CLIENT_ID] = "m1",
+			[CANONICAL_BODY] = "Wherefore art thou, \xc3\xa9toile?",
+			[CANONICAL_STANZA] = "<message/>",
 		},
 	.stanza_len = 10,
 };
@@ -72,16 +72,16 @@ every_field_counts(void **state)
 		leaf_copy_row(h, &out, &r, salt, leaf[n++]); \
 	} while (0)
 	TRY((void)0);
-	TRY(r.id++);
-	TRY(r.log_index++);
-	TRY(r.at_us++);
-	TRY(r.refers_record = 7);
-	TRY(r.kind = 2);
-	TRY(r.direction = 1);
-	TRY(r.deliverable = false);
-	for (int i = 0; i < LEAF_TEXTS; i++) {
-		TRY(r.text[i] = "x"; r.stanza_len = i == LEAF_STANZA ? 1 : r.stanza_len);
-		TRY(r.text[i] = ""; r.stanza_len = i == LEAF_STANZA ? 0 : r.stanza_len);
+	TRY(r.is.id++);
+	TRY(r.is.log_index++);
+	TRY(r.is.at_us++);
+	TRY(r.is.refers_record = 7);
+	TRY(r.is.kind = 2);
+	TRY(r.is.direction = 1);
+	TRY(r.is.deliverable = false);
+	for (int i = 0; i < CANONICAL_TEXTS; i++) {
+		TRY(r.is.text[i] = "x"; r.stanza_len = i == CANONICAL_STANZA ? 1 : r.stanza_len);
+		TRY(r.is.text[i] = ""; r.stanza_len = i == CANONICAL_STANZA ? 0 : r.stanza_len);
 	}
 	salt[0] = 1;
 	TRY((void)0);
@@ -147,10 +147,10 @@ span(struct leaf_hasher *h, uint64_t id, const char *from, const char *to, bool 
 	bool opens, known;
 	int n;
 
-	r.id = id;
+	r.is.id = id;
 	r.shown = shown;
-	r.text[LEAF_FROM_BARE] = from;
-	r.text[LEAF_TO_BARE] = to;
+	r.is.text[CANONICAL_FROM_BARE] = from;
+	r.is.text[CANONICAL_TO_BARE] = to;
 	leaf_copy_row(h, &out, &r, salt, leaf);
 	known = memcmp(out.data + out.len - 4, null, 4) != 0;
 	opens = known || memcmp(out.data + out.len - 8, null, 4) != 0;
