@@ -1,0 +1,158 @@
+/*
+ * export_store: statements. Ids go as an array; their least and greatest beside it, so that only their partitions are looked into.
+ */
+#include "export/export_store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+#define AT "(extract(epoch FROM r.at) * 1000000)::bigint"
+#define THESE "r.id = ANY ($1::bigint[]) AND r.id BETWEEN $2::bigint AND $3::bigint"
+
+struct ids {
+	struct buf array;
+	char first[24], last[24];
+};
+
+static void
+ids_make(struct ids *a, const uint64_t *ids, size_t n)
+{
+	uint64_t first = n ? ids[0] : 1, last = n ? ids[0] : 0;
+
+	a->array = (struct buf){0};
+	buf_addc(&a->array, '{');
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			buf_addc(&a->array, ',');
+		buf_addu(&a->array, ids[i]);
+		first = ids[i] < first ? ids[i] : first;
+		last = ids[i] > last ? ids[i] : last;
+	}
+	buf_addc(&a->array, '}');
+	snprintf(a->first, sizeof(a->first), "%" PRIu64, first);
+	snprintf(a->last, sizeof(a->last), "%" PRIu64, last);
+}
+
+static enum sql_status
+ask_ids(struct sql *db, const char *text, const uint64_t *ids, size_t n, PGresult **rows, struct err *e)
+{
+	struct ids a;
+	enum sql_status st;
+
+	ids_make(&a, ids, n);
+	st = sql_query(db, e, rows, text, 3, buf_str(&a.array), a.first, a.last);
+	buf_fini(&a.array);
+	return st;
+}
+
+enum sql_status
+export_store_records(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e)
+{
+	return ask_ids(db,
+		       "SELECT r.id, r.log_index, " AT ", r.refers_record, r.kind, r.direction, r.deliverable, r.from_bare, r.from_resource,"
+		       " r.to_bare, r.to_resource, r.type, r.client_id, r.refers_to, r.body, r.stanza, encode(r.salt, 'hex'),"
+		       " encode(r.leaf_hash, 'hex') FROM archive.record r WHERE " THESE " ORDER BY r.id",
+		       ids, n, rows, e);
+}
+
+enum sql_status
+export_store_brief(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e)
+{
+	return ask_ids(db,
+		       "SELECT r.id, " AT ", r.kind, r.direction, r.from_bare, r.to_bare, r.type FROM archive.record r"
+		       " WHERE " THESE " ORDER BY r.id",
+		       ids, n, rows, e);
+}
+
+enum sql_status
+export_store_files(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e)
+{
+	/* $2 and $3 only say once more what the array says. */
+	return ask_ids(db,
+		       "SELECT v.record, encode(v.sha256, 'hex'), v.name, f.size, f.type, f.state, f.kept, f.quarantined"
+		       " FROM chancery.file_event v LEFT JOIN chancery.file f ON f.sha256 = v.sha256"
+		       " WHERE v.record = ANY ($1::bigint[]) AND v.record BETWEEN $2::bigint AND $3::bigint ORDER BY v.record, v.id",
+		       ids, n, rows, e);
+}
+
+/* As an element of an array's text. */
+static void
+add_element(struct buf *b, const char *s)
+{
+	buf_addc(b, '"');
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			buf_addc(b, '\\');
+		buf_addc(b, *s);
+	}
+	buf_addc(b, '"');
+}
+
+enum sql_status
+export_store_names(struct sql *db, const char *const *bare, size_t n, PGresult **rows, struct err *e)
+{
+	struct buf array = {0};
+	enum sql_status st;
+
+	buf_addc(&array, '{');
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			buf_addc(&array, ',');
+		add_element(&array, bare[i]);
+	}
+	buf_addc(&array, '}');
+	st = sql_query(db, e, rows,
+		       "SELECT a.bare, v.vcard FROM chancery.account a JOIN chancery.vcard v ON v.account = a.id"
+		       " WHERE a.bare = ANY ($1::text[]) AND v.vcard IS NOT NULL",
+		       1, buf_str(&array));
+	buf_fini(&array);
+	return st;
+}
+
+#define TARGET "r.id, r.log_index, " AT ", r.body, r.salt IS NULL"
+#define LOOK_BACK_US "5184000000000" /* sixty days */
+
+/* Among the newest few thousand of what went to either: whoever corrects what is older finds it in the record by hand. */
+enum sql_status
+export_store_said(struct sql *db, uint64_t id, const char *from, const char *to, const char *client_id, PGresult **rows, struct err *e)
+{
+	char number[24];
+
+	snprintf(number, sizeof(number), "%" PRIu64, id);
+	return sql_query(db, e, rows,
+			 "SELECT " TARGET " FROM (SELECT x.* FROM archive.record x WHERE x.to_hash IN (archive.address_hash($2),"
+			 " archive.address_hash($3)) AND x.id < $1::bigint AND x.id > $1::bigint - " LOOK_BACK_US
+			 " ORDER BY x.id DESC LIMIT 2000) r WHERE r.client_id = $4 AND r.kind IN (1, 2, 12) AND"
+			 " ((r.from_bare = $2 AND r.to_bare = $3) OR (r.from_bare = $3 AND r.to_bare = $2) OR (r.type = 'groupchat' AND"
+			 " r.to_bare = $3)) ORDER BY r.id DESC LIMIT 1",
+			 4, number, from, to, client_id);
+}
+
+enum sql_status
+export_store_said_id(struct sql *db, uint64_t id, uint64_t target, const char *to, PGresult **rows, struct err *e)
+{
+	char number[24], what[24];
+
+	snprintf(number, sizeof(number), "%" PRIu64, id);
+	snprintf(what, sizeof(what), "%" PRIu64, target);
+	return sql_query(db, e, rows,
+			 "SELECT " TARGET " FROM archive.record r WHERE r.id = $2::bigint AND r.id < $1::bigint"
+			 " AND $3::text IN (r.to_bare, r.from_bare)",
+			 3, number, what, to);
+}
+
+enum sql_status
+export_store_erased(struct sql *db, const uint64_t *ids, size_t n, uint64_t *erased, struct err *e)
+{
+	PGresult *rows;
+	enum sql_status st = ask_ids(db, "SELECT count(*) FROM archive.record r WHERE " THESE " AND r.salt IS NOT NULL", ids, n, &rows, e);
+
+	if (st != SQL_OK)
+		return st;
+	*erased = n - (uint64_t)sql_i64(rows, 0, 0);
+	PQclear(rows);
+	return SQL_OK;
+}

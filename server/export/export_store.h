@@ -1,0 +1,42 @@
+/*
+ * export_store: what an export reads from the database, as the role chancery_officer. Statements only.
+ */
+#ifndef EXPORT_EXPORT_STORE_H
+#define EXPORT_EXPORT_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "store/sql.h"
+
+/* Columns of export_store_records. */
+enum {
+	ROW_ID, ROW_LOG_INDEX, ROW_AT, ROW_REFERS, ROW_KIND, ROW_DIRECTION, ROW_DELIVERABLE, ROW_FROM, ROW_FROM_RESOURCE, ROW_TO,
+	ROW_TO_RESOURCE, ROW_TYPE, ROW_CLIENT_ID, ROW_REFERS_TO, ROW_BODY, ROW_STANZA, ROW_SALT, ROW_LEAF
+};
+/* Of these ids those that are there, in their order; not ones that are none. Salt and leaf in hexadecimal. */
+enum sql_status export_store_records(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e);
+
+/* What an order is made from; columns as above, up to ROW_TO, and ROW_BRIEF_TYPE. */
+enum { BRIEF_ID, BRIEF_AT, BRIEF_KIND, BRIEF_DIRECTION, BRIEF_FROM, BRIEF_TO, BRIEF_TYPE };
+enum sql_status export_store_brief(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e);
+
+/* Files of these records, in the order of the records: record, sha256 (hex), name, size, type, state, kept, quarantined. */
+enum { FILE_RECORD, FILE_SHA256, FILE_NAME, FILE_SIZE, FILE_TYPE, FILE_STATE, FILE_KEPT, FILE_QUARANTINED };
+enum sql_status export_store_files(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e);
+
+/* Of these addresses those that have a vCard: bare, vcard. */
+enum sql_status export_store_names(struct sql *db, const char *const *bare, size_t n, PGresult **rows, struct err *e);
+
+/* The record with this client id that one of `from` and `to` has sent to the other (or anybody to `to`, where it is a room), the newest before
+ * `id`; NULL of *rows is none. Columns: id, log_index, at, body, erased. */
+enum sql_status export_store_said(struct sql *db, uint64_t id, const char *from, const char *to, const char *client_id, PGresult **rows,
+	struct err *e);
+/* The same by its id. */
+enum sql_status export_store_said_id(struct sql *db, uint64_t id, uint64_t target, const char *to, PGresult **rows, struct err *e);
+
+/* How many of these are erased or gone. */
+enum sql_status export_store_erased(struct sql *db, const uint64_t *ids, size_t n, uint64_t *erased, struct err *e);
+
+#endif

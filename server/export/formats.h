@@ -1,0 +1,11 @@
+/*
+ * formats: the rows of the table in format.c.
+ */
+#ifndef EXPORT_FORMATS_H
+#define EXPORT_FORMATS_H
+
+#include "export/format.h"
+
+extern const struct export_format export_jsonl, export_csv;
+
+#endif
