@@ -6,7 +6,14 @@
 --   chancery_server     the server: reads the record and adds to it, nothing else; may change what
 --                       is not the record (accounts, rosters); adds to the audit trail
 --   chancery_reader     reads the record; granted to people and programs who search and export
---   chancery_retention  will erase content that is due; owns nothing and may do nothing yet
+--   chancery_officer    a compliance officer at work: reads the record (member of chancery_reader), its log and its
+--                       index, holds and exports; changes nothing of it
+--   chancery_auditor    an auditor at work: reads the audit trail and nothing else
+--   chancery_retention  a data protection officer at work, and what expires: executes the functions that erase,
+--                       which refuse what is held; reads no content
+--
+-- The server connects as the last three for what those persons ask of it (deploy/compliance.md): so a mistake in it
+-- cannot give anybody more than their role may. What each may do with which table the migrations say.
 --
 -- None has a password: they are reached over the unix socket with peer authentication and an ident
 -- map, or the installer sets what pg_hba.conf asks for.
@@ -22,6 +29,12 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'chancery_reader') THEN
 		CREATE ROLE chancery_reader;
 	END IF;
+	IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'chancery_officer') THEN
+		CREATE ROLE chancery_officer;
+	END IF;
+	IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'chancery_auditor') THEN
+		CREATE ROLE chancery_auditor;
+	END IF;
 	IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'chancery_retention') THEN
 		CREATE ROLE chancery_retention;
 	END IF;
@@ -31,7 +44,23 @@ $$;
 ALTER ROLE chancery_owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
 ALTER ROLE chancery_server LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
 ALTER ROLE chancery_reader NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
-ALTER ROLE chancery_retention NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+ALTER ROLE chancery_officer LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+ALTER ROLE chancery_auditor LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+ALTER ROLE chancery_retention LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+
+-- When the server drops a connection because who asked has gone, the query ends within the second.
+ALTER ROLE chancery_officer SET client_connection_check_interval = '1s';
+ALTER ROLE chancery_auditor SET client_connection_check_interval = '1s';
+ALTER ROLE chancery_retention SET client_connection_check_interval = '1s';
+
+-- Granted once: to grant what is granted already is only noise in the log.
+DO $$
+BEGIN
+	IF NOT pg_catalog.pg_has_role('chancery_officer', 'chancery_reader', 'MEMBER') THEN
+		GRANT chancery_reader TO chancery_officer;
+	END IF;
+END
+$$;
 
 DO $$
 DECLARE
@@ -41,7 +70,7 @@ BEGIN
 	-- front of a real one.
 	EXECUTE 'REVOKE ALL ON DATABASE ' || db || ' FROM PUBLIC';
 	EXECUTE 'GRANT CONNECT ON DATABASE ' || db
-		|| ' TO chancery_owner, chancery_server, chancery_reader, chancery_retention';
+		|| ' TO chancery_owner, chancery_server, chancery_reader, chancery_officer, chancery_auditor, chancery_retention';
 	EXECUTE 'GRANT CREATE ON DATABASE ' || db || ' TO chancery_owner';
 END
 $$;

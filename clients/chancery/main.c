@@ -4,18 +4,22 @@
  * Reads options, noun and verb, finds the row of the command and runs it. Exit codes: 0 done, 1 refused or
  * failed with the reason on standard error, 2 wrong usage.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crypt.h"
 #include "base/text.h"
 #include "command.h"
 #include "common/control_client.h"
+#include "common/prompt.h"
 #include "core/config/config.h"
 
 #define DEFAULT_CONFIG "/etc/chancery/chancery.yaml"
+#define TOKEN_MAX 256
 
 static const struct command *const tables[] = {command_user, command_device, command_invite, command_room, command_federation, command_files,
 	command_quarantine, command_server};
@@ -26,6 +30,31 @@ command_fail(const struct err *e)
 {
 	fprintf(stderr, "chancery: %s\n", e->text);
 	return EXIT_REFUSED;
+}
+
+/* The person who asks, where one has been named. -1: the file cannot be read. */
+static int
+take_token(const struct options *o, struct control_client *c, struct err *e)
+{
+	const char *env = getenv("CHANCERY_TOKEN");
+	char token[TOKEN_MAX];
+	FILE *f;
+	int rc;
+
+	if (o->token_file == NULL) {
+		control_client_set_token(c, env != NULL && env[0] != '\0' ? env : NULL);
+		return 0;
+	}
+	f = fopen(o->token_file, "re");
+	if (f == NULL)
+		return err_set(e, errno, "%s: %s", o->token_file, strerror(errno));
+	rc = prompt_first_line(f, token, sizeof token, e);
+	fclose(f);
+	if (rc != 0)
+		return err_set(e, 0, "%s: no token on its first line", o->token_file);
+	control_client_set_token(c, token);
+	crypt_wipe(token, sizeof token);
+	return 0;
 }
 
 struct control_client *
@@ -39,6 +68,10 @@ command_connect(const struct options *o)
 		config = config_load(o->config, &e);
 	if (o->socket != NULL || config != NULL)
 		c = control_client_new(o->socket != NULL ? o->socket : config->listen.control, &e);
+	if (c != NULL && take_token(o, c, &e) != 0) {
+		control_client_free(c);
+		c = NULL;
+	}
 	if (c == NULL)
 		command_fail(&e);
 	if (o->socket == NULL && config == NULL)
@@ -121,6 +154,7 @@ print_help(FILE *f)
 	      "  --config FILE      the server's settings file, which names its socket (default:\n"
 	      "                     $CHANCERY_CONFIG, else " DEFAULT_CONFIG ")\n"
 	      "  --socket PATH      the socket itself\n"
+	      "  --token-file FILE  act as the person whose token is its first line (default: $CHANCERY_TOKEN; else as an administrator)\n"
 	      "  --json             one JSON object a line, for scripts\n"
 	      "  --password-stdin   read the password from the first line of standard input\n"
 	      "  --owner CONNINFO   for migrate: PostgreSQL as the owner of the schema; for federation allow: a name\n"
@@ -192,7 +226,7 @@ show_help(const char *noun, const struct command *c)
 	return EXIT_DONE;
 }
 
-enum { CONFIG = 256, SOCKET, JSON, STDIN, OWNER, ONLINE, HELP, VERSION, FEDERATION };
+enum { CONFIG = 256, SOCKET, JSON, STDIN, OWNER, ONLINE, TOKEN, HELP, VERSION, FEDERATION };
 
 /* Those of everybody, then federation's, numbered from FEDERATION on. */
 static const struct option *
@@ -205,6 +239,7 @@ all_options(void)
 					      {"password-stdin", no_argument, NULL, STDIN},
 					      {"owner", required_argument, NULL, OWNER},
 					      {"online", no_argument, NULL, ONLINE},
+					      {"token-file", required_argument, NULL, TOKEN},
 					      {"help", no_argument, NULL, HELP},
 					      {"version", no_argument, NULL, VERSION}};
 	size_t n = sizeof known / sizeof *known;
@@ -263,6 +298,9 @@ read_options(struct options *o, int argc, char **argv)
 			break;
 		case ONLINE:
 			o->online = true;
+			break;
+		case TOKEN:
+			o->token_file = optarg;
 			break;
 		case HELP:
 		case 'h':

@@ -20,6 +20,7 @@
 struct control_client {
 	int fd;
 	struct buf in;
+	char *token, *next;
 };
 
 static int
@@ -66,7 +67,24 @@ control_client_free(struct control_client *c)
 		return;
 	close(c->fd);
 	buf_fini(&c->in);
+	control_client_set_token(c, NULL);
+	free(c->next);
 	free(c);
+}
+
+void
+control_client_set_token(struct control_client *c, const char *token)
+{
+	if (c->token != NULL)
+		crypt_wipe(c->token, strlen(c->token));
+	free(c->token);
+	c->token = token != NULL ? mem_strdup(token) : NULL;
+}
+
+const char *
+control_client_next(const struct control_client *c)
+{
+	return c->next;
 }
 
 /* The server may have closed at once, with a reason that is still to be read: an error is no end yet. */
@@ -134,16 +152,19 @@ read_rows(struct control_client *c, struct err *e)
 		json_t *row = json_object_get(line, "row");
 		bool done = json_is_true(json_object_get(line, "done"));
 		const char *error = json_string_value(json_object_get(line, "error"));
+		const char *next = json_string_value(json_object_get(line, "next"));
 
+		if (next != NULL && c->next == NULL)
+			c->next = mem_strdup(next);
 		if (row != NULL)
 			json_array_append(rows, row);
-		else if (!done)
+		else if (!done && next == NULL)
 			err_set(e, 0, "%s",
 				error != NULL ? error : "the server's answer cannot be read");
 		json_decref(line);
 		if (done)
 			return rows;
-		if (row == NULL)
+		if (row == NULL && next == NULL)
 			break;
 	}
 	json_decref(rows);
@@ -154,11 +175,13 @@ json_t *
 control_client_ask(struct control_client *c, const char *noun, const char *verb, json_t *args,
 		   struct err *e)
 {
-	json_t *request = json_pack("{s:[s,s*], s:o*}", "verb", noun, verb, "args", args);
+	json_t *request = json_pack("{s:[s,s*], s:o*, s:s*}", "verb", noun, verb, "args", args, "token", c->token);
 	char *text = json_dumps(request, JSON_COMPACT);
 	size_t n = text != NULL ? strlen(text) : 0;
 
 	json_decref(request);
+	free(c->next);
+	c->next = NULL;
 	if (text == NULL) {
 		err_set(e, 0, "the arguments are not UTF-8");
 		return NULL;

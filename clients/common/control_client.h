@@ -20,4 +20,9 @@ void control_client_free(struct control_client *c);
 json_t *control_client_ask(struct control_client *c, const char *noun, const char *verb,
 			   json_t *args, struct err *e) MUST_CHECK;
 
+/* The person who asks is whose token this is: sent with each request from here on. NULL: nobody in particular. Copied. */
+void control_client_set_token(struct control_client *c, const char *token);
+/* Where the next page of the last answer begins; NULL: it was all. Until the next request. */
+const char *control_client_next(const struct control_client *c);
+
 #endif

@@ -251,7 +251,7 @@ client_serve(struct client *c)
 static void
 client_free(struct client *c)
 {
-	sql_free(c->request.db);
+	access_db_free(c->request.dbs);
 	free(c->in);
 	buf_fini(&c->out);
 	pthread_mutex_lock(&control.lock);
@@ -272,7 +272,7 @@ client_run(void *arg)
 	if (client_check_peer(c)) {
 		c->request.server = &control.server;
 		c->request.who = &c->who;
-		c->request.db = sql_new(control.conninfo, "chanceryd control");
+		c->request.dbs = access_db_new(control.conninfo, "chanceryd control");
 		c->request.send = client_send;
 		c->request.send_arg = c;
 		client_serve(c);

@@ -26,7 +26,7 @@ static struct {
 	bool running;
 	atomic_bool stopping;
 	pthread_t thread;
-	struct sql *db;
+	struct access_db *dbs;
 } desk = {.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER};
 
 static bool
@@ -179,7 +179,7 @@ carry_out(struct desk_order *o)
 {
 	const char *origin = arena_printf(o->arena, "client %s", o->origin);
 	struct audit_who who = {.uid = -1, .login = -1, .name = o->who, .origin = origin};
-	struct request r = {.server = control_server(), .who = &who, .db = desk.db, .send = take_line, .send_arg = o};
+	struct request r = {.server = control_server(), .who = &who, .dbs = desk.dbs, .send = take_line, .send_arg = o};
 	json_t *root;
 	char *line;
 
@@ -223,9 +223,9 @@ admin_desk_start(const char *conninfo, struct err *e)
 	desk.first = NULL;
 	desk.last = &desk.first;
 	desk.stopping = false;
-	desk.db = sql_new(conninfo, "chanceryd-desk");
+	desk.dbs = access_db_new(conninfo, "chanceryd-desk");
 	if (pthread_create(&desk.thread, NULL, run, NULL) != 0) {
-		sql_free(desk.db);
+		access_db_free(desk.dbs);
 		return err_set(e, 0, "cannot start a thread for administrators' commands");
 	}
 	desk.running = true;
@@ -244,6 +244,6 @@ admin_desk_stop(void)
 	pthread_cond_signal(&desk.more);
 	pthread_mutex_unlock(&desk.lock);
 	pthread_join(desk.thread, NULL);
-	sql_free(desk.db);
+	access_db_free(desk.dbs);
 	desk.running = false;
 }

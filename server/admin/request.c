@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 #include "base/crypt.h"
+#include "base/log.h"
+#include "base/metric.h"
 
 #define CONNECT_MS 3000
 #define DEPTH_MAX 8 /* what the deepest request needs is 4 */
@@ -34,9 +36,8 @@ request_setup(void)
 	json_set_alloc_funcs(malloc, wipe_and_free);
 }
 
-/* The JSON library parses by recursion: depth is looked at first. */
-static bool
-is_shallow(const char *s, size_t n)
+bool
+request_is_shallow(const char *s, size_t n)
 {
 	unsigned depth = 0;
 	bool in_string = false;
@@ -71,12 +72,27 @@ send_json(struct request *r, json_t *line)
 	return rc;
 }
 
+static int
+refuse(struct request *r, int status, const char *text)
+{
+	r->status = status;
+	return err_set(&r->err, 0, "%s", text);
+}
+
 int
 request_row(struct request *r, json_t *row)
 {
 	if (row == NULL) /* not UTF-8: no place in JSON */
-		return err_set(&r->err, 0, "a row cannot be shown");
+		return refuse(r, 500, "a row cannot be shown");
 	if (send_json(r, json_pack("{s:o}", "row", row)) != 0)
+		return err_set(&r->err, 0, "the caller is gone");
+	return 0;
+}
+
+int
+request_next(struct request *r, const char *cursor)
+{
+	if (send_json(r, json_pack("{s:s}", "next", cursor)) != 0)
 		return err_set(&r->err, 0, "the caller is gone");
 	return 0;
 }
@@ -91,15 +107,21 @@ request_args(struct request *r, const char *fmt, ...)
 	va_start(ap, fmt);
 	rc = json_vunpack_ex(r->args, &why, JSON_STRICT, fmt, ap);
 	va_end(ap);
-	return rc == 0 ? 0 : err_set(&r->err, 0, "wrong arguments: %s", why.text);
+	if (rc == 0)
+		return 0;
+	r->status = 400;
+	return err_set(&r->err, 0, "wrong arguments: %s", why.text);
 }
 
 int
 request_db(struct request *r)
 {
+	r->db = access_db_as(r->dbs, r->role != 0 ? r->role : ACCESS_ADMIN);
 	/* Also finds out that a connection of an earlier request has gone. */
-	if (sql_connect(r->db, CONNECT_MS, &r->err) == SQL_OK)
+	r->db_used = sql_connect(r->db, CONNECT_MS, &r->err) == SQL_OK;
+	if (r->db_used)
 		return 0;
+	r->status = 503;
 	return err_prefix(&r->err, "the database is not available");
 }
 
@@ -111,63 +133,146 @@ request_time(int64_t us)
 	return us == 0 ? json_null() : json_string(clock_format(us, text));
 }
 
-static const struct request_verb *
-find_verb(const char *noun, const char *verb)
-{
-	static const struct request_verb *const tables[] = {request_user_verbs, request_people_verbs, request_device_verbs,
-							    request_server_verbs, request_announce_verbs,
-							    request_invite_verbs, request_room_verbs,
-							    request_federation_verbs, request_federation_look_verbs,
-							    request_federation_test_verbs, request_scanner_verbs, request_files_verbs};
+static const struct request_verb *const tables[] = {
+	request_user_verbs,	  request_people_verbs,	      request_device_verbs,	     request_server_verbs,  request_announce_verbs,
+	request_invite_verbs,	  request_room_verbs,	      request_federation_verbs,	     request_federation_look_verbs,
+	request_federation_test_verbs, request_scanner_verbs, request_files_verbs};
 
+const struct request_verb *
+request_verb_at(size_t n)
+{
 	for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
 		for (const struct request_verb *v = tables[t]; v->noun != NULL; v++)
-			if (strcmp(v->noun, noun) == 0 && strcmp(v->verb, verb) == 0)
+			if (n-- == 0)
 				return v;
 	return NULL;
 }
 
-/* `root` owns what r->args borrows. */
-static int
-run_verb(struct request *r, json_t *root)
+const struct request_verb *
+request_verb_find(const char *noun, const char *verb)
 {
-	const char *noun, *verb = "";
 	const struct request_verb *v;
-	json_t *words, *args = NULL;
-	json_error_t why;
+
+	for (size_t i = 0; (v = request_verb_at(i)) != NULL; i++)
+		if (strcmp(v->noun, noun) == 0 && strcmp(v->verb, verb) == 0)
+			return v;
+	return NULL;
+}
+
+unsigned
+request_verb_roles(const struct request_verb *v)
+{
+	return v->roles != 0 ? v->roles : ACCESS_ADMIN;
+}
+
+static int
+check_access(struct request *r, const struct request_verb *v)
+{
+	if (!(request_verb_roles(v) & r->role)) {
+		metric_add(METRIC_ACCESS_DENIED, 1);
+		log_warning(NULL, "access-denied", "who=%s role=%s verb=%s.%s", r->who->name, access_role_name(r->role), v->noun, v->verb);
+		r->status = 403;
+		return err_set(&r->err, 0, "not allowed: not for the role %s", access_role_name(r->role));
+	}
+	if (r->caller != NULL && !access_in_scope(r->caller, v->noun, v->verb)) {
+		metric_add(METRIC_ACCESS_DENIED, 1);
+		log_warning(NULL, "access-denied", "who=%s role=%s verb=%s.%s why=scope", r->who->name, access_role_name(r->role), v->noun, v->verb);
+		return refuse(r, 403, "not allowed: the token is not for this (its scope)");
+	}
+	return 0;
+}
+
+/* `args` stays the caller's. */
+static int
+run_verb(struct request *r, const struct request_verb *v, json_t *args)
+{
 	int rc;
 
-	if (json_unpack_ex(root, &why, JSON_STRICT, "{s:o, s?o}", "verb", &words, "args", &args) !=
-		    0 ||
-	    json_array_size(words) < 1 || json_array_size(words) > 2 ||
-	    (noun = json_string_value(json_array_get(words, 0))) == NULL ||
-	    (json_array_size(words) == 2 &&
-	     (verb = json_string_value(json_array_get(words, 1))) == NULL) ||
-	    (args != NULL && !json_is_object(args)))
-		return err_set(&r->err, 0,
-			       "not a request: expected {\"verb\":[noun,verb],\"args\":{…}}");
-	v = find_verb(noun, verb);
-	if (v == NULL)
-		return err_set(&r->err, 0, "no such verb");
 	r->args = args != NULL ? json_incref(args) : json_object();
 	rc = v->run(r);
 	json_decref(r->args);
+	r->args = NULL;
+	if (rc != 0 && r->status == 0)
+		r->status = r->db_used && !sql_is_connected(r->db) ? 503 : 422;
+	return rc;
+}
+
+int
+request_call(struct request *r, const char *noun, const char *verb, json_t *args)
+{
+	const struct request_verb *v = request_verb_find(noun, verb);
+
+	r->status = 0;
+	r->db_used = false;
+	r->role = r->caller != NULL ? r->caller->role : ACCESS_ADMIN;
+	r->person = r->caller != NULL ? r->caller->person : 0;
+	if (r->caller != NULL)
+		r->who = &r->caller->who;
+	r->db = access_db_as(r->dbs, r->role);
+	if (v == NULL)
+		return refuse(r, 404, "no such verb");
+	return check_access(r, v) == 0 ? run_verb(r, v, args) : -1;
+}
+
+/* A line: {"verb":[noun,verb],"args":{…},"token":"…"} */
+
+struct parsed {
+	const char *noun, *verb, *token;
+	json_t *args;
+};
+
+/* What is found belongs to `root`. */
+static int
+parse(struct request *r, json_t *root, struct parsed *p)
+{
+	json_error_t why;
+	json_t *words;
+
+	*p = (struct parsed){.verb = ""};
+	if (json_unpack_ex(root, &why, JSON_STRICT, "{s:o, s?o, s?s}", "verb", &words, "args", &p->args, "token", &p->token) != 0 ||
+	    json_array_size(words) < 1 || json_array_size(words) > 2 ||
+	    (p->noun = json_string_value(json_array_get(words, 0))) == NULL ||
+	    (json_array_size(words) == 2 && (p->verb = json_string_value(json_array_get(words, 1))) == NULL) ||
+	    (p->args != NULL && !json_is_object(p->args)))
+		return refuse(r, 400, "not a request: expected {\"verb\":[noun,verb],\"args\":{…}}");
+	return 0;
+}
+
+static int
+run_parsed(struct request *r, const struct parsed *p)
+{
+	const struct audit_who *who = r->who;
+	struct access_caller caller = {0};
+	int rc;
+
+	r->caller = NULL;
+	if (p->token != NULL) {
+		/* Who may connect here is known to the kernel: their tries are not bounded. */
+		if (access_identify(access_db_as(r->dbs, ACCESS_ADMIN), p->token, who, NULL, &caller, &r->status, &r->err) != 0)
+			return -1;
+		r->caller = &caller;
+	}
+	rc = request_call(r, p->noun, p->verb, p->args);
+	r->caller = NULL;
+	r->who = who;
+	access_caller_fini(&caller);
 	return rc;
 }
 
 int
 request_run(struct request *r, const char *line, size_t n)
 {
+	struct parsed p;
 	json_t *root = NULL;
 	int rc;
 
 	memset(&r->err, 0, sizeof r->err);
-	if (is_shallow(line, n))
+	if (request_is_shallow(line, n))
 		root = json_loadb(line, n, JSON_REJECT_DUPLICATES, NULL);
 	if (root == NULL)
 		rc = err_set(&r->err, 0, "not a request: expected one JSON object on a line");
-	else
-		rc = run_verb(r, root);
+	else if ((rc = parse(r, root, &p)) == 0)
+		rc = run_parsed(r, &p);
 	json_decref(root);
 	if (rc == 0)
 		return send_json(r, json_pack("{s:b}", "done", 1));

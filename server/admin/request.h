@@ -3,6 +3,9 @@
  *
  * A verb runs on the connection's thread and may wait: for the database (its own connection), for reactors
  * (core/census.h), for hashing. It returns 0 for {"done":true}, or -1 with call->err for {"error":…}.
+ *
+ * {"verb":[…],"args":{…},"token":"…"} makes the caller the person of the token, in its role (admin/access.h). Who may what is in the tables of verbs
+ * and nowhere else; that the database serves each role as a role of its own is the second line.
  */
 #ifndef ADMIN_REQUEST_H
 #define ADMIN_REQUEST_H
@@ -12,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "admin/access.h"
 #include "admin/audit.h"
 #include "base/err.h"
 #include "store/sql.h"
@@ -28,18 +32,33 @@ struct request_server {
 
 struct request {
 	struct request_server *server;
-	const struct audit_who *who;
-	struct sql *db;
-	json_t *args; /* an object */
+	const struct audit_who *who;  /* who asks; the person, where a token was shown */
+	struct access_db *dbs;        /* connections of the thread, one for each role */
+	struct sql *db;               /* of the caller's role; for verbs, behind request_db */
+	json_t *args;                 /* an object */
+	int64_t person;               /* compliance.person; 0: an administrator without a token */
+	unsigned role;                /* enum access_role; 0: ACCESS_ADMIN */
+	const struct access_caller *caller; /* whose token it is; NULL: none was shown */
+	int64_t approval;             /* compliance.approval by which it runs; 0: none was needed */
+	const char *approved_by;      /* the second person; NULL */
+	bool db_used;                 /* request_db has succeeded */
+	int status;                   /* of a failure, as HTTP has it; verbs may set it, 422 is what is understood and refused */
 	struct err err;
 	/* Sends one line. -1: the peer is gone, or does not read. */
 	int (*send)(void *arg, const char *line, size_t n);
 	void *send_arg;
 };
 
+/* A row of a table of verbs. What is behind `run` may be left out (write rows with designators then, or the compiler asks for the rest). */
 struct request_verb {
-	const char *noun, *verb;
+	const char *noun, *verb; /* verb "" where the noun stands alone */
 	int (*run)(struct request *r);
+	unsigned roles;          /* who may: enum access_role, together; 0: administrators only */
+	unsigned flags;          /* enum access_flag */
+	const char *about;       /* a line, for the description of the API */
+	const char *args;        /* the same: "jid:string since:string? ids:integer[]?"; NULL: none */
+	/* With ACCESS_FOUR_EYES: are these arguments worth a second person's time? 0 or -1 with err. It changes nothing. May be NULL. */
+	int (*check)(struct request *r);
 };
 
 /* Tables of verbs, ended by a NULL noun. */
@@ -47,17 +66,29 @@ extern const struct request_verb request_user_verbs[], request_people_verbs[], r
 	request_announce_verbs[], request_invite_verbs[], request_room_verbs[], request_federation_verbs[], request_federation_look_verbs[],
 	request_federation_test_verbs[], request_scanner_verbs[], request_files_verbs[];
 
-/* Answers the line. -1: the connection is of no more use. Uses the server, who, db and send of `r`. */
+/* Answers the line. -1: the connection is of no more use. Uses the server, who, dbs and send of `r`. */
 int request_run(struct request *r, const char *line, size_t n);
+/* For those who have taken a request apart themselves, and answer themselves (admin/api.c): r->caller, or an administrator where it is NULL, asks.
+ * `args` is an object or NULL, and stays the caller's. Rows go to r->send. -1 with err and status. */
+int request_call(struct request *r, const char *noun, const char *verb, json_t *args);
+/* All verbs there are, for those who describe them: n from 0; NULL behind the last. */
+const struct request_verb *request_verb_at(size_t n);
+const struct request_verb *request_verb_find(const char *noun, const char *verb);
+/* Who may: v->roles, or administrators. */
+unsigned request_verb_roles(const struct request_verb *v);
 
 /* For verbs. {"row":row}; takes the reference. -1 with err when the peer is gone. */
 int request_row(struct request *r, json_t *row);
+/* Where a further page begins, for a verb that has not given all: opaque to the caller, who gives it back as the argument `cursor`. Behind the rows. */
+int request_next(struct request *r, const char *cursor);
 /* Takes the arguments as json_unpack does, and nothing more than these. -1 with err. */
 int request_args(struct request *r, const char *fmt, ...);
-/* Connects to the database when it is not connected. -1 with err. */
+/* Connects to the database, as the caller's role (r->db), when it is not connected. -1 with err. */
 int request_db(struct request *r);
 /* "2026-01-31T12:00:00.123Z", or null for 0. */
 json_t *request_time(int64_t us);
+/* The JSON library parses by recursion: is this, whatever it is, shallow enough for it? */
+bool request_is_shallow(const char *text, size_t n);
 /* Frees what json_dumps gave, wiped. NULL is fine. */
 void request_text_free(char *text);
 /* Call once, before threads: memory that JSON gives back is wiped, as passwords pass through it. */

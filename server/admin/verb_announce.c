@@ -187,6 +187,6 @@ announce(struct request *r)
 }
 
 const struct request_verb request_announce_verbs[] = {
-	{"announce", "", announce},
-	{NULL, NULL, NULL},
+	{"announce", "", announce, .about = "Sends a message to all accounts", .args = "text:string subject:string? to:string?"},
+	{.noun = NULL},
 };

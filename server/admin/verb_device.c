@@ -141,7 +141,7 @@ device_verb_revoke(struct request *r)
 }
 
 const struct request_verb request_device_verbs[] = {
-	{"device", "list", device_verb_list},
-	{"device", "revoke", device_verb_revoke},
-	{NULL, NULL, NULL},
+	{"device", "list", device_verb_list, .about = "Lists the devices of an account, and what access they have", .args = "jid:string"},
+	{"device", "revoke", device_verb_revoke, .about = "Ends a device's sessions and tokens", .args = "jid:string id:integer"},
+	{.noun = NULL},
 };

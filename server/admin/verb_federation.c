@@ -324,9 +324,11 @@ federation_withdraw(struct request *r)
 }
 
 const struct request_verb request_federation_verbs[] = {
-	{"federation", "allow", federation_allow},
-	{"federation", "deny", federation_deny},
-	{"federation", "approve", federation_approve},
-	{"federation", "withdraw", federation_withdraw},
-	{NULL, NULL, NULL},
+	{"federation", "allow", federation_allow, .about = "Allows a partner, or changes what it may",
+	 .args = "domain:string owner:string? reason:string expires:string? direction:string? trust:string? ca:string? pins:string[]?"
+		 " dialback:boolean? pass:any? who:string[]? per_minute:integer? user_per_minute:integer? hours:string? force:boolean?"},
+	{"federation", "deny", federation_deny, .about = "Takes a partner away, at once", .args = "domain:string reason:string"},
+	{"federation", "approve", federation_approve, .about = "Puts such a change into force", .args = "id:integer"},
+	{"federation", "withdraw", federation_withdraw, .about = "Drops such a change", .args = "id:integer"},
+	{.noun = NULL},
 };

@@ -285,9 +285,9 @@ federation_report(struct request *r)
 }
 
 const struct request_verb request_federation_look_verbs[] = {
-	{"federation", "list", federation_list},
-	{"federation", "show", federation_show},
-	{"federation", "proposals", federation_proposals},
-	{"federation", "report", federation_report},
-	{NULL, NULL, NULL},
+	{"federation", "list", federation_list, .about = "Lists partners"},
+	{"federation", "show", federation_show, .about = "Shows a partner, its streams, history and refusals", .args = "domain:string"},
+	{"federation", "proposals", federation_proposals, .about = "Lists changes that wait for approval"},
+	{"federation", "report", federation_report, .about = "Who exchanged how much with whom; who was refused", .args = "since:string?"},
+	{.noun = NULL},
 };

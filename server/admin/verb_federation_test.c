@@ -341,7 +341,8 @@ federation_pin(struct request *r)
 }
 
 const struct request_verb request_federation_test_verbs[] = {
-	{"federation", "test", federation_test},
-	{"federation", "pin", federation_pin},
-	{NULL, NULL, NULL},
+	{"federation", "test", federation_test, .about = "Tries a domain, and says what would happen", .args = "domain:string"},
+	{"federation", "pin", federation_pin, .about = "Proposes to pin the key that its server shows now",
+	 .args = "domain:string owner:string? reason:string?"},
+	{.noun = NULL},
 };

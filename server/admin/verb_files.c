@@ -468,13 +468,14 @@ quarantine_delete(struct request *r)
 }
 
 const struct request_verb request_files_verbs[] = {
-	{"files", "find", files_find},
-	{"files", "show", files_show},
-	{"quarantine", "list", quarantine_list},
-	{"quarantine", "show", quarantine_show},
-	{"quarantine", "release", quarantine_release_verb},
-	{"quarantine", "approve", quarantine_approve},
-	{"quarantine", "withdraw", quarantine_withdraw_verb},
-	{"quarantine", "delete", quarantine_delete},
-	{NULL, NULL, NULL},
+	{"files", "find", files_find, .about = "Lists who sent a file, to whom, and who fetched it", .args = "what:string"},
+	{"files", "show", files_show, .about = "Shows a file and all that happened to it", .args = "sha256:string"},
+	{"quarantine", "list", quarantine_list, .about = "Lists the files that are held back"},
+	{"quarantine", "show", quarantine_show, .about = "Shows such a file and all that happened to it", .args = "sha256:string"},
+	{"quarantine", "release", quarantine_release_verb, .about = "Lets it pass from now on, in spite of what was found",
+	 .args = "sha256:string reason:string"},
+	{"quarantine", "approve", quarantine_approve, .about = "Puts a release into force", .args = "id:integer"},
+	{"quarantine", "withdraw", quarantine_withdraw_verb, .about = "Drops a release that waits", .args = "id:integer"},
+	{"quarantine", "delete", quarantine_delete, .about = "Deletes its content for good", .args = "sha256:string reason:string"},
+	{.noun = NULL},
 };

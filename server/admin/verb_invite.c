@@ -225,8 +225,9 @@ invite_verb_revoke(struct request *r)
 }
 
 const struct request_verb request_invite_verbs[] = {
-	{"invite", "create", invite_verb_create},
-	{"invite", "list", invite_verb_list},
-	{"invite", "revoke", invite_verb_revoke},
-	{NULL, NULL, NULL},
+	{"invite", "create", invite_verb_create, .about = "Makes a link by which an account is registered",
+	 .args = "jid:string? inviter:string? contact:string? uses:string?"},
+	{"invite", "list", invite_verb_list, .about = "Lists invitations, those of users too, and who used them"},
+	{"invite", "revoke", invite_verb_revoke, .about = "Ends an invitation", .args = "id:integer"},
+	{.noun = NULL},
 };

@@ -169,7 +169,7 @@ user_names(struct request *r)
 }
 
 const struct request_verb request_people_verbs[] = {
-	{"user", "count", user_count},
-	{"user", "names", user_names},
-	{NULL, NULL, NULL},
+	{"user", "count", user_count, .about = "Counts accounts, and those online"},
+	{"user", "names", user_names, .about = "Lists the addresses of accounts, enabled or disabled", .args = "state:string? limit:string?"},
+	{.noun = NULL},
 };

@@ -241,10 +241,11 @@ room_verb_affiliation(struct request *r)
 }
 
 const struct request_verb request_room_verbs[] = {
-	{"room", "list", room_verb_list},
-	{"room", "show", room_verb_show},
-	{"room", "create", room_verb_create},
-	{"room", "affiliation", room_verb_affiliation},
-	{"room", "destroy", room_verb_destroy},
-	{NULL, NULL, NULL},
+	{"room", "list", room_verb_list, .about = "Lists the rooms, hidden ones too"},
+	{"room", "show", room_verb_show, .about = "Shows a room's configuration, and who is what to it", .args = "room:string"},
+	{"room", "create", room_verb_create, .about = "Makes a room that is open at once", .args = "room:string owner:string"},
+	{"room", "affiliation", room_verb_affiliation, .about = "Changes what somebody is to a room",
+	 .args = "room:string jid:string affiliation:string"},
+	{"room", "destroy", room_verb_destroy, .about = "Ends a room; what was said in it stays in the record", .args = "room:string reason:string?"},
+	{.noun = NULL},
 };

@@ -49,6 +49,6 @@ files_status(struct request *r)
 }
 
 const struct request_verb request_scanner_verbs[] = {
-	{"files", "status", files_status},
-	{NULL, NULL, NULL},
+	{"files", "status", files_status, .about = "Tells how the scanner of files is"},
+	{.noun = NULL},
 };

@@ -262,10 +262,10 @@ config_reload(struct request *r)
 }
 
 const struct request_verb request_server_verbs[] = {
-	{"session", "list", session_list},
-	{"session", "close", session_close},
-	{"status", "", status},
-	{"config", "check", config_check},
-	{"config", "reload", config_reload},
-	{NULL, NULL, NULL},
+	{"session", "list", session_list, .about = "Lists sessions, of all or of one account", .args = "jid:string?"},
+	{"session", "close", session_close, .about = "Ends one session, or all of an account", .args = "jid:string"},
+	{"status", "", status, .about = "Tells how the server is"},
+	{"config", "check", config_check, .about = "Checks the server's settings file"},
+	{"config", "reload", config_reload, .about = "Puts the changed settings file into force"},
+	{.noun = NULL},
 };

@@ -471,14 +471,14 @@ user_list(struct request *r)
 }
 
 const struct request_verb request_user_verbs[] = {
-	{"user", "add", user_add},
-	{"user", "import", import_accounts},
-	{"user", "list", user_list},
-	{"user", "show", user_show},
-	{"user", "password", user_password},
-	{"user", "disable", user_disable},
-	{"user", "enable", user_enable},
-	{"user", "delete", user_delete},
-	{"user", "set", user_set},
-	{NULL, NULL, NULL},
+	{"user", "add", user_add, .about = "Adds an account", .args = "jid:string password:string"},
+	{"user", "import", import_accounts, .about = "Adds many accounts", .args = "accounts:object[]"},
+	{"user", "list", user_list, .about = "Lists accounts", .args = "pattern:string?"},
+	{"user", "show", user_show, .about = "Shows an account", .args = "jid:string"},
+	{"user", "password", user_password, .about = "Sets a password; sessions end", .args = "jid:string password:string"},
+	{"user", "disable", user_disable, .about = "Bars an account; its sessions end", .args = "jid:string"},
+	{"user", "enable", user_enable, .about = "Lets a disabled account in again", .args = "jid:string"},
+	{"user", "delete", user_delete, .about = "Removes an account for good", .args = "jid:string"},
+	{"user", "set", user_set, .about = "Gives or takes rights and groups", .args = "jid:string admin:boolean? add:string[]? remove:string[]?"},
+	{.noun = NULL},
 };

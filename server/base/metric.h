@@ -62,6 +62,9 @@ struct buf;
 	X(AUTH_OK, COUNTER, "chancery_auth_ok_total", "Authentications that succeeded") \
 	X(AUTH_FAILED, COUNTER, "chancery_auth_failed_total", "Authentications that failed") \
 	X(AUTH_THROTTLED, COUNTER, "chancery_auth_throttled_total", "Authentications refused by throttling") \
+	X(ACCESS_REFUSED, COUNTER, "chancery_access_refused_total", "Tokens of the API refused: unknown, expired, revoked, of a person who is disabled") \
+	X(ACCESS_THROTTLED, COUNTER, "chancery_access_throttled_total", "Requests with a token not looked at, as there were too many wrong ones from there") \
+	X(ACCESS_DENIED, COUNTER, "chancery_access_denied_total", "Requests refused as they are not for the role of who asks, or not for the token") \
 	X(FAST_OK, COUNTER, "chancery_fast_ok_total", "Logins with a token (XEP-0484) that succeeded") \
 	X(FAST_REFUSED, COUNTER, "chancery_fast_refused_total", "Tokens that were refused") \
 	X(STANZAS_IN, COUNTER, "chancery_stanzas_in_total", "Stanzas received") \

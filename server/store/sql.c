@@ -26,18 +26,21 @@
 #define DEADLINE_MS 10000
 #define LOCK_TIMEOUT_MS 5000
 #define IDLE_IN_TRANSACTION_MS 30000
+#define STOP_MS 200
 #define STATEMENTS 512 /* slots of the cache; a power of two */
 #define STATEMENTS_MAX 384
 #define PARAMS_MAX 32
 
 struct sql {
 	char *conninfo, *app;
+	char *role; /* NULL: that of conninfo */
 	PGconn *c;
 	int deadline_ms;
 	int timeout_ms; /* statement_timeout as the session has it */
 	int64_t until_ms;
 	bool skip_durability;
 	char state[6];
+	const atomic_bool *stop;
 	int tick_ms;
 	void (*tick)(void *);
 	void *tick_arg;
@@ -64,6 +67,15 @@ sql_new(const char *conninfo, const char *application_name)
 	return db;
 }
 
+struct sql *
+sql_new_as(const char *conninfo, const char *role, const char *application_name)
+{
+	struct sql *db = sql_new(conninfo, application_name);
+
+	db->role = mem_strdup(role);
+	return db;
+}
+
 void
 sql_free(struct sql *db)
 {
@@ -74,6 +86,7 @@ sql_free(struct sql *db)
 	explicit_bzero(db->conninfo, strlen(db->conninfo));
 	free(db->conninfo);
 	free(db->app);
+	free(db->role);
 	free(db);
 }
 
@@ -109,6 +122,12 @@ void
 sql_set_until(struct sql *db, int64_t mono_ms)
 {
 	db->until_ms = mono_ms;
+}
+
+void
+sql_set_stop(struct sql *db, const atomic_bool *stop)
+{
+	db->stop = stop;
 }
 
 void
@@ -155,6 +174,8 @@ wait_fd(struct sql *db, int fd, short events, int64_t deadline)
 		int slice = left <= 0 ? 0 : left > 60000 ? 60000 : (int)left;
 		int r;
 
+		if (db->stop && slice > STOP_MS)
+			slice = STOP_MS;
 		if (db->tick && slice > db->tick_ms)
 			slice = db->tick_ms;
 		r = poll(&p, 1, slice);
@@ -162,7 +183,7 @@ wait_fd(struct sql *db, int fd, short events, int64_t deadline)
 			return 1;
 		if (r < 0 && errno != EINTR)
 			return -1;
-		if (left <= 0)
+		if (left <= 0 || (db->stop && atomic_load(db->stop)))
 			return 0;
 		if (db->tick)
 			db->tick(db->tick_arg);
@@ -342,9 +363,9 @@ begin_connect(const struct sql *db)
 	/* expand_dbname: the conninfo comes first, what follows overrides it. */
 	const char *const keys[] = {"dbname",           "application_name", "client_encoding",
 				    "keepalives",       "keepalives_idle",  "keepalives_interval",
-				    "keepalives_count", "tcp_user_timeout", NULL};
+				    "keepalives_count", "tcp_user_timeout", db->role ? "user" : NULL, NULL};
 	const char *const values[] = {db->conninfo, db->app, "UTF8",  "1", "10",
-				      "5",          "3",     "20000", NULL};
+				      "5",          "3",     "20000", db->role, NULL};
 
 	return PQconnectStartParams(keys, values, 1);
 }

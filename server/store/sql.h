@@ -8,6 +8,7 @@
 #define STORE_SQL_H
 
 #include <libpq-fe.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,6 +23,8 @@ enum sql_status {
 };
 
 struct sql *sql_new(const char *conninfo, const char *application_name);
+/* The same as another role of the database: the user of conninfo is replaced (schema/README.md, Roles). */
+struct sql *sql_new_as(const char *conninfo, const char *role, const char *application_name);
 void sql_free(struct sql *db);
 /* Connects when not connected, or when the other end has gone meanwhile; sets up the session and checks
  * that the database takes writes, is in UTF-8, and that fsync, full_page_writes and synchronous_commit
@@ -37,6 +40,8 @@ void sql_disconnect(struct sql *db);
 void sql_set_deadline(struct sql *db, int ms);
 /* No wait goes on beyond this moment (monotonic ms), whatever the deadline; 0: no such moment. */
 void sql_set_until(struct sql *db, int64_t mono_ms);
+/* Once *stop is true no wait goes on for more than a fifth of a second, and the connection is dropped: who asked has gone. NULL: nobody can go. */
+void sql_set_stop(struct sql *db, const atomic_bool *stop);
 /* While this connection waits, fn(arg) is called on the waiting thread at least every `every_ms`.
  * It must not use `db`. */
 void sql_set_tick(struct sql *db, int every_ms, void (*fn)(void *), void *arg);

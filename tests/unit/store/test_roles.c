@@ -209,11 +209,27 @@ reader_reads(void **state)
 		"SET ROLE chancery_reader; SELECT * FROM chancery.account",
 		"SET ROLE chancery_retention; SELECT * FROM archive.record",
 		"SET ROLE chancery_retention; DELETE FROM archive.record",
+		"SET ROLE chancery_officer; UPDATE archive.record SET body = 'x'",
+		"SET ROLE chancery_officer; DELETE FROM archive.record",
+		"SET ROLE chancery_officer; SELECT * FROM chancery.account",
+		"SET ROLE chancery_officer; SELECT * FROM chancery.audit",
+		"SET ROLE chancery_officer; SELECT * FROM compliance.token",
+		"SET ROLE chancery_officer; UPDATE compliance.person SET roles = 1",
+		"SET ROLE chancery_auditor; SELECT * FROM archive.record",
+		"SET ROLE chancery_auditor; DELETE FROM chancery.audit",
+		"SET ROLE chancery_auditor; SELECT * FROM compliance.person",
+		"SET ROLE chancery_auditor; SELECT * FROM compliance.approval",
+		"SET ROLE chancery_server; DELETE FROM compliance.person",
+		"SET ROLE chancery_server; UPDATE compliance.token SET hash = hash",
+		"SET ROLE chancery_server; UPDATE compliance.approval SET args = '{}'",
 	};
 
 	(void)state;
 	expect("postgres", "SET ROLE chancery_reader; SELECT archive.leaf(r) FROM archive.record r",
 	       "");
+	expect("postgres", "SET ROLE chancery_officer; SELECT archive.leaf(r) FROM archive.record r", "");
+	expect("postgres", "SET ROLE chancery_auditor; SELECT * FROM chancery.audit", "");
+	expect("postgres", "SET ROLE chancery_officer; INSERT INTO chancery.audit (origin, action) VALUES ('x', 'y')", "");
 	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
 		expect("postgres", no[i], "42501");
 }
