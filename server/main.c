@@ -21,6 +21,7 @@
 
 #include "admin/admin.h"
 #include "admin/audit.h"
+#include "archive/search_indexer.h"
 #include "base/crypt.h"
 #include "base/log.h"
 #include "core/component/component.h"
@@ -358,7 +359,7 @@ start(struct config *c, struct err *e)
 		return err_set(e, 0, "the thread of the scanner could not be started");
 	if (fetch_start())
 		return err_set(e, 0, "the thread that fetches files could not be started");
-	if (start_store(c, e) || federation_start(c, e) || admin_start(&admin, e) || write_pid(c->process.pid_file, e))
+	if (start_store(c, e) || search_indexer_start(c->database.conninfo, e) || federation_start(c, e) || admin_start(&admin, e) || write_pid(c->process.pid_file, e))
 		return -1;
 	if (nweb && web_start())
 		return err_set(e, 0, "the thread of HTTPS could not be started");
@@ -488,6 +489,7 @@ stop(const struct config *c)
 	say_goodbye();
 	drain();
 	home_call_each(flush_here, NULL);
+	search_indexer_stop();
 	record_stop();
 	pool_stop();
 	drain();

@@ -1,6 +1,6 @@
 # Layers point one way: no file of server/ includes a header of a layer above its own.
 
-set(layers base proof net xmpp store core admin)
+set(layers base proof net xmpp store archive core admin)
 set(bad 0)
 set(above ${layers})
 foreach(layer ${layers})

@@ -79,6 +79,7 @@ status(const struct options *o, int argc, char **argv)
 		{"archive", "Archive"},
 		{"last_record", "Last record"},
 		{"archive_waiting", "Messages waiting"},
+		{"search_lag_seconds", "Search behind, seconds"},
 		{"database", "Database"},
 		{"jobs_waiting", "Jobs waiting"},
 		{"federation", "Federation"},

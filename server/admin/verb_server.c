@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "archive/search_indexer.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/metric.h"
@@ -188,6 +189,7 @@ status_row(struct request *r, const struct config *c)
 					      (json_int_t)metric_get(METRIC_S2S_STREAMS_OUT)));
 	json_object_update_new(row, json_pack("{s:s, s:o, s:I}", "scanner", scanner_condition_name(scanner_condition()), "signatures_age_hours",
 					      signatures_age(), "scans_waiting", (json_int_t)metric_get(METRIC_SCANS_WAITING)));
+	json_object_set_new(row, "search_lag_seconds", json_integer((json_int_t)search_indexer_lag()));
 	buf_fini(&state);
 	buf_fini(&restart);
 	return row;

@@ -181,6 +181,13 @@
 	X(room_list, 200, 1, 1000, "Rooms in a page of a list of rooms, or of what a search found (XEP-0433)") \
 	X(room_vcard_bytes, 131072, 1024, 16777216, "The vCard of a room, which is its picture (XEP-0486)") \
 	X(room_joins_burst, 5000, 1, 10000000, "The same at once, after a pause") \
+	X(search_page, 1000, 1, 100000, "Records that a search shows at once; there is a cursor for more") \
+	X(search_seconds, 30, 1, 3600, "How long a search may take") \
+	X(search_words, 32, 1, 1000, "Words that it looks for") \
+	X(search_word_bytes, 4096, 64, 65536, "The same in bytes") \
+	X(search_names, 100, 1, 1000, "People, rooms and domains that a search names, and addresses that a name stands for") \
+	X(search_events, 100000, 1000, 10000000, "Times that people have entered or left rooms, looked through for who could read what") \
+	X(search_context, 100, 1, 1000, "Messages shown around a record, before and behind it each") \
 	X(account_groups, 64, 1, 1000, "Groups of the organisation an account may be in")
 
 struct limits {

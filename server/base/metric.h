@@ -96,6 +96,11 @@ struct buf;
 	X(ARCHIVE_UP, GAUGE, "chancery_archive_up", "1 while the archive takes records") \
 	X(ARCHIVE_BATCH, HISTOGRAM, "chancery_archive_batch_records", "Records per batch") \
 	X(ARCHIVE_COMMIT, HISTOGRAM, "chancery_archive_commit_microseconds", "Time to write and commit a batch") \
+	X(SEARCH_LAG, GAUGE, "chancery_search_lag_seconds", "How far the index for searches is behind the record") \
+	X(SEARCH_INDEXED, COUNTER, "chancery_search_indexed_total", "Records added to that index") \
+	X(SEARCH_FAILURES, COUNTER, "chancery_search_failures_total", "Times that this failed; it is tried again") \
+	X(SEARCHES, COUNTER, "chancery_searches_total", "Searches in the record, and records shown") \
+	X(SEARCHES_REFUSED, COUNTER, "chancery_searches_refused_total", "Of these, refused, or ended by a limit") \
 	X(LANE_DEPTH, HISTOGRAM, "chancery_lane_depth", "Depth of a session's lane when a stanza enters") \
 	X(LANE_FULL, COUNTER, "chancery_lane_full_total", "Times a full lane paused its reader") \
 	X(QUESTIONS_REFUSED, COUNTER, "chancery_questions_refused_total", "IQs of the server's own not sent because too many wait") \

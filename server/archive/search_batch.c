@@ -1,0 +1,209 @@
+/*
+ * search_batch: one batch of the indexer (search_indexer.h): records to documents, in one transaction.
+ *
+ * The progress row is locked first: who erases records locks it too (search.forget), so what is erased is either not read here any more, or
+ * found and taken out there.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "archive/search_doc.h"
+#include "archive/search_indexer.h"
+#include "base/log.h"
+
+#define BATCH 1000
+#define BATCH_BYTES (4 * 1024 * 1024)
+#define CHUNK_SHIFT 17
+
+struct batch {
+	struct sql *db;
+	struct search_words *words;
+	uint64_t before, next_index; /* progress */
+	int64_t chunk;
+	unsigned n;
+	bool more;                   /* there were more records than fitted */
+	int64_t at_us;
+	struct buf index, id, at, text, marks; /* arrays for search.add */
+	struct buf w, m;             /* of one document */
+};
+
+enum { ID, INDEX, AT, REFERS, KIND, DIRECTION, FROM, TO, REFERS_TO, BODY, STANZA };
+
+static enum sql_status
+read_progress(struct batch *b, struct err *e)
+{
+	PGresult *r;
+	enum sql_status st = sql_query(b->db, e, &r, "SELECT form, id, log_index FROM search.progress FOR UPDATE", 0);
+	char form[16];
+
+	if (st != SQL_OK)
+		return st;
+	if (PQntuples(r) != 1) {
+		PQclear(r);
+		err_set(e, 0, "search.progress has no row");
+		return SQL_FAILED;
+	}
+	b->before = (uint64_t)sql_i64(r, 0, 1);
+	b->next_index = (uint64_t)sql_i64(r, 0, 2);
+	if (sql_i64(r, 0, 0) != SEARCH_FORM) {
+		snprintf(form, sizeof(form), "%d", SEARCH_FORM);
+		st = sql_do(b->db, e, "SELECT search.reset($1)", 1, form);
+		b->before = b->next_index = 0;
+		log_info(NULL, "search-anew", "form=%d", SEARCH_FORM);
+	}
+	PQclear(r);
+	return st;
+}
+
+static enum sql_status
+read_records(struct batch *b, uint64_t upto, PGresult **out, struct err *e)
+{
+	char before[24], last[24], most[24], bytes[24];
+
+	snprintf(before, sizeof(before), "%" PRIu64, b->before);
+	snprintf(last, sizeof(last), "%" PRIu64, upto > INT64_MAX ? INT64_MAX : upto);
+	snprintf(most, sizeof(most), "%d", BATCH);
+	snprintf(bytes, sizeof(bytes), "%d", BATCH_BYTES);
+	return sql_query(b->db, e, out,
+		"SELECT id, log_index, (extract(epoch FROM at) * 1000000)::bigint, refers_record, kind, direction, from_bare, to_bare,"
+		" refers_to, body, stanza FROM (SELECT q.*, sum(coalesce(octet_length(q.stanza), 0)) OVER (ORDER BY q.id) AS upto FROM"
+		"  (SELECT r.* FROM archive.record r WHERE r.id > $1 AND r.id <= $2 ORDER BY r.id LIMIT $3) q) p"
+		" WHERE p.upto - coalesce(octet_length(p.stanza), 0) < $4::bigint ORDER BY id", 4, before, last, most, bytes);
+}
+
+static void
+read_row(const PGresult *r, int i, struct search_row *out)
+{
+	static const struct { int col; enum canonical_text text; } texts[] = { { FROM, CANONICAL_FROM_BARE }, { TO, CANONICAL_TO_BARE },
+		{ REFERS_TO, CANONICAL_REFERS_TO }, { BODY, CANONICAL_BODY }, { STANZA, CANONICAL_STANZA } };
+
+	*out = (struct search_row){ .is.id = (uint64_t)sql_i64(r, i, ID), .is.log_index = (uint64_t)sql_i64(r, i, INDEX), .is.at_us = sql_i64(r, i, AT),
+		.is.refers_record = (uint64_t)sql_i64(r, i, REFERS), .is.kind = (int)sql_i64(r, i, KIND), .is.direction = (int)sql_i64(r, i, DIRECTION) };
+	for (size_t t = 0; t < sizeof(texts) / sizeof(texts[0]); t++)
+		if (!sql_is_null(r, i, texts[t].col)) {
+			out->is.text[texts[t].text] = sql_text(r, i, texts[t].col);
+			out->len[texts[t].text] = (size_t)PQgetlength(r, i, texts[t].col);
+		}
+}
+
+/* As an element of an array. Words and marks hold letters, digits, marks on them, symbols and spaces: nothing to escape. */
+static void
+add_element(struct buf *array, const struct buf *s)
+{
+	buf_adds(array, buf_len(array) > 1 ? ",\"" : "\"");
+	buf_add(array, buf_data(s), buf_len(s));
+	buf_addc(array, '"');
+}
+
+static void
+add_document(struct batch *b, const struct search_row *r)
+{
+	const char *comma = b->n ? "," : "";
+
+	buf_clear(&b->w);
+	buf_clear(&b->m);
+	search_doc(b->words, r, &b->w, &b->m);
+	buf_addf(&b->index, "%s%" PRIu64, comma, r->is.log_index);
+	buf_addf(&b->id, "%s%" PRIu64, comma, r->is.id);
+	buf_addf(&b->at, "%s%" PRId64, comma, r->is.at_us);
+	add_element(&b->text, &b->w);
+	add_element(&b->marks, &b->m);
+	b->n++;
+	b->at_us = r->is.at_us;
+}
+
+/* Those of one chunk. */
+static void
+add_documents(struct batch *b, const PGresult *r)
+{
+	struct search_row row;
+
+	for (int i = 0; i < PQntuples(r); i++) {
+		read_row(r, i, &row);
+		if (b->n && (int64_t)(row.is.log_index >> CHUNK_SHIFT) != b->chunk) {
+			b->more = true;
+			return;
+		}
+		b->chunk = (int64_t)(row.is.log_index >> CHUNK_SHIFT);
+		add_document(b, &row);
+	}
+	b->more = b->n == BATCH;
+}
+
+static enum sql_status
+chunk_do(struct batch *b, int64_t chunk, bool make, struct err *e)
+{
+	char no[24];
+
+	snprintf(no, sizeof(no), "%" PRId64, chunk);
+	return make ? sql_do(b->db, e, "SELECT search.make_chunk($1)", 1, no) : sql_do(b->db, e, "SELECT search.index_chunk($1)", 1, no);
+}
+
+static enum sql_status
+write_documents(struct batch *b, struct err *e)
+{
+	struct buf *const arrays[] = { &b->index, &b->id, &b->at, &b->text, &b->marks };
+	char before[24];
+	enum sql_status st = SQL_OK;
+	int64_t last = b->next_index ? (int64_t)((b->next_index - 1) >> CHUNK_SHIFT) : -1;
+
+	for (size_t i = 0; i < 5; i++)
+		buf_addc(arrays[i], '}');
+	if (b->chunk != last)
+		st = chunk_do(b, b->chunk, true, e);
+	/* The one before is full now. */
+	if (st == SQL_OK && b->chunk != last && last >= 0)
+		st = chunk_do(b, last, false, e);
+	snprintf(before, sizeof(before), "%" PRIu64, b->before);
+	if (st == SQL_OK)
+		st = sql_do(b->db, e, "SELECT search.add($1, $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[])", 6, before,
+			buf_str(&b->index), buf_str(&b->id), buf_str(&b->at), buf_str(&b->text), buf_str(&b->marks));
+	/* People are here already: from now on each batch is sorted in as it comes. */
+	if (st == SQL_OK && !b->more)
+		st = chunk_do(b, b->chunk, false, e);
+	return st;
+}
+
+static enum sql_status
+run(struct batch *b, uint64_t upto, struct err *e)
+{
+	PGresult *r;
+	enum sql_status st = read_progress(b, e);
+
+	if (st == SQL_OK)
+		st = read_records(b, upto, &r, e);
+	if (st != SQL_OK)
+		return st;
+	add_documents(b, r);
+	PQclear(r);
+	return b->n ? write_documents(b, e) : SQL_OK;
+}
+
+enum sql_status
+search_index_batch(struct sql *db, struct search_words *w, uint64_t upto, unsigned *added, int64_t *at_us, struct err *e)
+{
+	struct batch b = { .db = db, .words = w };
+	struct buf *const arrays[] = { &b.index, &b.id, &b.at, &b.text, &b.marks };
+	enum sql_status st;
+
+	*added = 0;
+	for (size_t i = 0; i < 5; i++)
+		buf_addc(arrays[i], '{');
+	st = sql_begin(db, e);
+	if (st == SQL_OK)
+		st = run(&b, upto, e);
+	if (st == SQL_OK)
+		st = sql_commit(db, e);
+	else
+		sql_rollback(db);
+	if (st == SQL_OK) {
+		*added = b.n;
+		*at_us = b.n ? b.at_us : *at_us;
+	}
+	for (size_t i = 0; i < 5; i++)
+		buf_fini(arrays[i]);
+	buf_fini(&b.w);
+	buf_fini(&b.m);
+	return st;
+}
