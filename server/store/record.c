@@ -310,6 +310,7 @@ writer_init(struct writer *w, const struct record_settings *s)
 	w->last = &w->first;
 	w->late_last = &w->late_first;
 	w->silence_ms = s->silence_ms ? s->silence_ms : SILENCE_MS;
+	w->leaves = s->leaves;
 	record_set_limits(s->patience_ms, s->batch_max);
 	inbox.max = s->waiting_max;
 	inbox.max_bytes = s->waiting_bytes_max;
@@ -333,6 +334,7 @@ writer_fini(struct writer *w)
 	leaf_hasher_free(w->hasher);
 	buf_fini(&w->batch.copy);
 	free(w->batch.row);
+	free(w->batch.leaf);
 	free(w->conninfo);
 	w->db = NULL;
 }

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/crypt.h"
 #include "base/err.h"
 #include "net/reactor.h"
 #include "store/record_kind.h"
@@ -63,12 +64,17 @@ struct record_entry {
 	const char *why;             /* REFUSED: static text */
 };
 
+/* `n` leaf hashes of committed records, from this log index on. On the writer's thread, before anybody hears of the records: it may copy
+ * them and nothing more. */
+typedef void (*record_leaves_fn)(uint64_t first_index, const uint8_t (*leaf)[SHA256_SIZE], size_t n);
+
 struct record_settings {
 	const char *conninfo;
 	unsigned patience_ms, batch_max;
 	uint64_t waiting_max, waiting_bytes_max;
 	unsigned silence_ms;         /* beyond patience, before a backend that gives no answer is ended; 0: 60 s */
 	bool allow_unsafe;           /* take a database whose durability is off (sql_allow_unsafe) */
+	record_leaves_fn leaves;     /* the Merkle log's keeper (archive/log.h); NULL: nobody keeps it */
 };
 
 /* Connects, takes the writer's lock, reads the head of the log, makes partitions ahead. Fails when the database cannot be

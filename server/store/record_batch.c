@@ -157,6 +157,7 @@ room_for(struct batch *b, size_t rows)
 		return;
 	b->cap = rows > 2 * b->cap ? rows : 2 * b->cap;
 	b->row = mem_realloc(b->row, b->cap * sizeof(*b->row));
+	b->leaf = mem_realloc(b->leaf, b->cap * sizeof(*b->leaf));
 }
 
 /* Ids are the time of day, made strictly increasing: several in one microsecond, or a clock that was set
@@ -165,7 +166,7 @@ void
 batch_build(struct writer *w)
 {
 	struct batch *b = &w->batch;
-	uint8_t salt[SALTS][LEAF_SALT], leaf[SHA256_SIZE];
+	uint8_t salt[SALTS][LEAF_SALT];
 	size_t limit = row_limit(w);
 	struct leaf_record r;
 
@@ -193,8 +194,7 @@ batch_build(struct writer *w)
 			describe_late(row->late, &r);
 		else
 			describe_entry(row->entry, &r);
-		leaf_copy_row(w->hasher, &b->copy, &r, salt[b->n % SALTS],
-			      b->n ? leaf : b->first_leaf);
+		leaf_copy_row(w->hasher, &b->copy, &r, salt[b->n % SALTS], b->leaf[b->n]);
 		b->n++;
 	}
 	leaf_copy_end(&b->copy);
@@ -273,6 +273,8 @@ committed(struct writer *w)
 	size_t n = b->n;
 
 	note_outgoing(b);
+	if (w->leaves)
+		w->leaves(b->first_index, (const uint8_t (*)[SHA256_SIZE])b->leaf, n);
 	metric_add(METRIC_ARCHIVE_RECORDS, (int64_t)n);
 	metric_observe(METRIC_ARCHIVE_BATCH, n);
 	metric_observe(METRIC_ARCHIVE_COMMIT, (uint64_t)(clock_mono_us() - b->sent_us));
@@ -331,7 +333,7 @@ batch_resolve(struct writer *w, struct err *e)
 	bool found;
 
 	snprintf(id, sizeof(id), "%" PRIu64, b->row[0].id);
-	text_hex(b->first_leaf, SHA256_SIZE, hex);
+	text_hex(b->leaf[0], SHA256_SIZE, hex);
 	st = sql_query(w->db, e, &r,
 		       "SELECT FROM archive.record WHERE id = $1 AND leaf_hash = decode($2, 'hex')",
 		       2, id, hex);

@@ -38,11 +38,11 @@ struct batch_row {
 
 struct batch {
 	struct batch_row *row;
+	uint8_t (*leaf)[SHA256_SIZE]; /* the hash of each row; the first one speaks for the transaction */
 	size_t n, cap;
 	uint64_t first_index;
 	int64_t at_us;
 	struct buf copy;
-	uint8_t first_leaf[SHA256_SIZE]; /* one row speaks for the transaction */
 	int64_t sent_us;
 	bool unknown; /* written, outcome not known */
 };
@@ -69,6 +69,7 @@ struct writer {
 	int64_t denied_ms;     /* since when the lock is held elsewhere; 0: it is not */
 	int64_t down_ms;
 	unsigned silence_ms;             /* beyond patience */
+	record_leaves_fn leaves;
 	unsigned conflicts;              /* in a row: batches refused for what is in the table */
 	char old_pid[16], old_start[40]; /* the backend that may still hold the lock */
 	char pid[16], start[40];         /* ours */
