@@ -2,7 +2,7 @@
  * main: arguments, the settings' check, the order of start and stop; nothing else.
  *
  * Start: settings, listening sockets, privileges, certificates, schema, modules, reactors, workers, archive
- * writer, doors open. Stop is graceful and the same in reverse: doors close, what was read is recorded and
+ * writer and the log's keeper, doors open. Stop is graceful and the same in reverse: doors close, what was read is recorded and
  * delivered, streams are told system-shutdown, marks are written, and only then do threads end.
  */
 #include <errno.h>
@@ -21,6 +21,7 @@
 
 #include "admin/admin.h"
 #include "admin/audit.h"
+#include "archive/log.h"
 #include "archive/search_indexer.h"
 #include "base/crypt.h"
 #include "base/log.h"
@@ -78,6 +79,14 @@ apply(const struct config *c)
 	source_set_limits(&sources);
 }
 
+static void
+log_settings_of(const struct config *c, struct log_settings *out)
+{
+	*out = (struct log_settings){ .conninfo = c->database.conninfo, .name = c->hosts[0].domain, .key_file = c->log.key_file,
+		.every_ms = c->log.checkpoint_every_ms, .checkpoint_file = c->log.checkpoint_file, .timestamp_url = c->log.timestamp_url,
+		.timestamp_every_ms = c->log.timestamp_every_ms, .verify_every_ms = c->log.verify_every_ms };
+}
+
 /* At the start, or when files are switched on later. files.dir stays what it is. */
 static int
 start_vault(const struct config *c, struct err *e)
@@ -103,6 +112,7 @@ static int
 reload(struct err *e)
 {
 	struct config *c, *old;
+	struct log_settings log;
 	struct buf late = { 0 };
 	int rc = -1;
 
@@ -115,6 +125,8 @@ reload(struct err *e)
 		config_unref(old);
 		apply(c);
 		record_set_limits((unsigned)c->archive.patience_ms, (unsigned)c->archive.batch_max);
+		log_settings_of(c, &log);
+		log_configure(&log);
 		config_set(c);
 		home_reload_all();
 		home_call_each(reload_streams, NULL);
@@ -312,12 +324,15 @@ start_store(const struct config *c, struct err *e)
 		.batch_max = (unsigned)c->archive.batch_max,
 		.waiting_max = c->limits.archive_waiting,
 		.waiting_bytes_max = c->limits.archive_waiting_bytes,
-		.allow_unsafe = c->database.allow_unsafe };
+		.allow_unsafe = c->database.allow_unsafe,
+		.leaves = log_committed };
+	struct log_settings log;
 
+	log_settings_of(c, &log);
 	if (pool_start(c->database.conninfo, (unsigned)c->database.workers, (unsigned)c->database.patience_ms,
 			(unsigned)c->limits.jobs_waiting, e))
 		return -1;
-	return record_start(&r, e);
+	return log_start(&log, e) || record_start(&r, e) ? -1 : 0;
 }
 
 static int
@@ -491,6 +506,7 @@ stop(const struct config *c)
 	home_call_each(flush_here, NULL);
 	search_indexer_stop();
 	record_stop();
+	log_stop();
 	pool_stop();
 	drain();
 	home_call_each(stop_streams, NULL);

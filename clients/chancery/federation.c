@@ -21,7 +21,7 @@ const struct option federation_options[] = {
 	{"no-pubsub", no_argument, NULL, 0},	   {"who", required_argument, NULL, 0},	       {"everybody", no_argument, NULL, 0},
 	{"per-minute", required_argument, NULL, 0}, {"user-per-minute", required_argument, NULL, 0}, {"hours", required_argument, NULL, 0},
 	{"expires", required_argument, NULL, 0},   {"reason", required_argument, NULL, 0},     {"since", required_argument, NULL, 0},
-	{"force", no_argument, NULL, 0},
+	{"force", no_argument, NULL, 0},	   {"lost", no_argument, NULL, 0},
 	{NULL, 0, NULL, 0},
 };
 

@@ -22,7 +22,7 @@
 #define TOKEN_MAX 256
 
 static const struct command *const tables[] = {command_user, command_device, command_invite, command_room, command_federation, command_files,
-	command_quarantine, command_server};
+	command_quarantine, command_log, command_server};
 #define NTABLES (sizeof tables / sizeof *tables)
 
 int
@@ -317,6 +317,18 @@ read_options(struct options *o, int argc, char **argv)
 	return 0;
 }
 
+/* These look themselves whether an option is for them. */
+static bool
+takes_options(const char *noun)
+{
+	static const char *const nouns[] = {"federation", "quarantine", "archive", "log"};
+
+	for (size_t i = 0; i < sizeof nouns / sizeof *nouns; i++)
+		if (strcmp(noun, nouns[i]) == 0)
+			return true;
+	return false;
+}
+
 static int
 perform(struct options *o, int argc, char **argv)
 {
@@ -344,7 +356,7 @@ perform(struct options *o, int argc, char **argv)
 		return show_help(noun, c);
 	if (c == NULL)
 		return wrong_usage(noun, verb);
-	if (json_object_size(o->given) > 0 && strcmp(c->noun, "federation") != 0 && strcmp(c->noun, "quarantine") != 0) {
+	if (json_object_size(o->given) > 0 && !takes_options(c->noun)) {
 		fprintf(stderr, "chancery: --%s is not for this command\n", json_object_iter_key(json_object_iter(o->given)));
 		return EXIT_USAGE;
 	}

@@ -64,7 +64,7 @@ struct request_verb {
 /* Tables of verbs, ended by a NULL noun. */
 extern const struct request_verb request_user_verbs[], request_people_verbs[], request_device_verbs[], request_server_verbs[],
 	request_announce_verbs[], request_invite_verbs[], request_room_verbs[], request_federation_verbs[], request_federation_look_verbs[],
-	request_federation_test_verbs[], request_scanner_verbs[], request_files_verbs[];
+	request_federation_test_verbs[], request_scanner_verbs[], request_files_verbs[], request_log_verbs[];
 
 /* Answers the line. -1: the connection is of no more use. Uses the server, who, dbs and send of `r`. */
 int request_run(struct request *r, const char *line, size_t n);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "archive/log.h"
 #include "archive/search_indexer.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -133,6 +134,16 @@ describe_scanner(struct buf *out)
 		add_trouble(out, "files are scanned with old signatures (chancery files status)");
 }
 
+static void
+describe_log(struct buf *out)
+{
+	struct log_state s;
+
+	log_state(&s);
+	if (s.trouble[0])
+		add_trouble(out, s.trouble);
+}
+
 /* "ok", or what does not work, in words. */
 static void
 describe_state(struct buf *out)
@@ -141,9 +152,20 @@ describe_state(struct buf *out)
 		add_trouble(out, "the archive cannot be written; messages wait, then go back to their senders");
 	if (!pool_is_up())
 		add_trouble(out, "the database does not answer; nobody can log in");
+	describe_log(out);
 	describe_scanner(out);
 	if (buf_len(out) == 0)
 		buf_adds(out, "ok");
+}
+
+static json_t *
+log_row(void)
+{
+	struct log_state s;
+
+	log_state(&s);
+	return json_pack("{s:I, s:o, s:I, s:b, s:I}", "checkpoint", (json_int_t)s.size, "checkpoint_at", request_time(s.at_us), "uncovered",
+		(json_int_t)(s.records - s.size), "log_key", (int)s.has_key, "verified", (json_int_t)s.verified);
 }
 
 static json_t *
@@ -189,6 +211,7 @@ status_row(struct request *r, const struct config *c)
 					      (json_int_t)metric_get(METRIC_S2S_STREAMS_OUT)));
 	json_object_update_new(row, json_pack("{s:s, s:o, s:I}", "scanner", scanner_condition_name(scanner_condition()), "signatures_age_hours",
 					      signatures_age(), "scans_waiting", (json_int_t)metric_get(METRIC_SCANS_WAITING)));
+	json_object_update_new(row, log_row());
 	json_object_set_new(row, "search_lag_seconds", json_integer((json_int_t)search_indexer_lag()));
 	buf_fini(&state);
 	buf_fini(&restart);

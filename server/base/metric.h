@@ -95,6 +95,13 @@ struct buf;
 	X(ARCHIVE_WAITING, GAUGE, "chancery_archive_waiting", "Messages waiting for their commit") \
 	X(ARCHIVE_UP, GAUGE, "chancery_archive_up", "1 while the archive takes records") \
 	X(ARCHIVE_BATCH, HISTOGRAM, "chancery_archive_batch_records", "Records per batch") \
+	X(LOG_SIZE, GAUGE, "chancery_log_size", "Records that the newest signed checkpoint covers") \
+	X(LOG_LAG, GAUGE, "chancery_log_uncovered", "Records behind it") \
+	X(LOG_CHECKPOINTS, COUNTER, "chancery_log_checkpoints_total", "Checkpoints signed and stored") \
+	X(LOG_READ, COUNTER, "chancery_log_read_total", "Leaves that the log's keeper read from the record, as it had not heard of them in time") \
+	X(LOG_KEY, GAUGE, "chancery_log_key", "1 while there is the key that signs checkpoints") \
+	X(LOG_TROUBLES, GAUGE, "chancery_log_troubles", "What is wrong with the log at the moment, counted (chancery status says what)") \
+	X(LOG_SINK_FAILED, COUNTER, "chancery_log_sink_failed_total", "Attempts that failed to take checkpoints out of the database's reach") \
 	X(ARCHIVE_COMMIT, HISTOGRAM, "chancery_archive_commit_microseconds", "Time to write and commit a batch") \
 	X(SEARCH_LAG, GAUGE, "chancery_search_lag_seconds", "How far the index for searches is behind the record") \
 	X(SEARCH_INDEXED, COUNTER, "chancery_search_indexed_total", "Records added to that index") \

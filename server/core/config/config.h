@@ -126,6 +126,12 @@ struct config {
 	struct {
 		enum log_level level;        /* log.level, default info */
 		enum log_format format;      /* log.format, text or json */
+		const char *key_file;        /* log.key_file, default /var/lib/chancery/log.key: signs the checkpoints of the Merkle log */
+		uint64_t checkpoint_every_ms; /* log.checkpoint_every, default 1m */
+		const char *checkpoint_file; /* log.checkpoint_file; empty: none */
+		const char *timestamp_url;   /* log.timestamp_url: an RFC 3161 authority; empty: none */
+		uint64_t timestamp_every_ms; /* log.timestamp_every, default 1h */
+		uint64_t verify_every_ms;    /* log.verify_every, default 1h; 0: never */
 	} log;
 
 	struct module_settings modules; /* module_settings.h */

@@ -99,6 +99,13 @@ is_origin(const char *s)
 	return n > 0 && s[8 + n] == '\0';
 }
 
+/* Where something is asked by HTTP; what the answer is worth does not rest on the way it came. */
+static bool
+is_web_address(const char *s)
+{
+	return (!strncmp(s, "https://", 8) || !strncmp(s, "http://", 7)) && is_uri(s);
+}
+
 static bool
 is_ip(const char *s)
 {
@@ -338,6 +345,19 @@ const struct config_row config_rows[] = {
 	  .help = "The least important events that are written" },
 	{ "log.format", CONFIG_CHOICE, AT(log.format), "text", .choices = log_formats,
 	  .help = "Lines of key=value, or one JSON object a line" },
+	{ "log.key_file", CONFIG_FILE, AT(log.key_file), "/var/lib/chancery/log.key",
+	  .help = "The private key that signs checkpoints of the record's Merkle log (`chancery log key new`), readable by the server's account alone, in a "
+	          "folder where it may write (`chancery log rotate`). Without it messages go on, nothing is signed, and that is alarmed" },
+	{ "log.checkpoint_every", CONFIG_DURATION, AT(log.checkpoint_every_ms), "1m", 1 * SECONDS, 1 * HOURS,
+	  .help = "The time between two checkpoints while there is traffic. After a pause the first record has one within a second or two" },
+	{ "log.checkpoint_file", CONFIG_FILE, AT(log.checkpoint_file), "",
+	  .help = "A file that checkpoints are appended to, on another machine best of all: with it, who can change the database can hide nothing. Empty: none" },
+	{ "log.timestamp_url", CONFIG_STRING, AT(log.timestamp_url), "", .check = is_web_address, .expect = "an address like https://tsa.example.org/tsr",
+	  .help = "A time stamping authority (RFC 3161) that is asked to stamp checkpoints. Empty: none" },
+	{ "log.timestamp_every", CONFIG_DURATION, AT(log.timestamp_every_ms), "1h", 1 * SECONDS, 30 * DAYS,
+	  .help = "The time between two such stamps; each says when all before it was there" },
+	{ "log.verify_every", CONFIG_DURATION, AT(log.verify_every_ms), "1h", 0, 30 * DAYS,
+	  .help = "How often the server looks whether what was recorded since its last look is as it was (`chancery archive verify`). 0: never" },
 
 #define CONTACT(name, what) \
 	{ "contact." #name, CONFIG_LIST, AT(modules.contact.name), "", .check = is_uri, .expect = "URIs like mailto:help@example.org", \

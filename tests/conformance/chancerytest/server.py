@@ -72,7 +72,7 @@ class Template:
     def copy_to(self, server):
         with self.lock:
             self.dir = self.dir or self._make(server.domain)
-        for name in ('pg', 'tls', 'ca.pem', 'ca.key', 'accounts') if self.dir else ():
+        for name in ('pg', 'tls', 'keys', 'ca.pem', 'ca.key', 'accounts') if self.dir else ():
             subprocess.run(['cp', '-a', os.path.join(self.dir, name), server.path(name)], check=True)
 
     def _make(self, domain):
