@@ -22,6 +22,8 @@ const struct option federation_options[] = {
 	{"per-minute", required_argument, NULL, 0}, {"user-per-minute", required_argument, NULL, 0}, {"hours", required_argument, NULL, 0},
 	{"expires", required_argument, NULL, 0},   {"reason", required_argument, NULL, 0},     {"since", required_argument, NULL, 0},
 	{"force", no_argument, NULL, 0},	   {"lost", no_argument, NULL, 0},
+	{"account", required_argument, NULL, 0},   {"uid", required_argument, NULL, 0},	       {"role", required_argument, NULL, 0},
+	{"scope", required_argument, NULL, 0},	   {"all", no_argument, NULL, 0},	       {"hash", required_argument, NULL, 0},
 	{NULL, 0, NULL, 0},
 };
 

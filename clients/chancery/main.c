@@ -22,7 +22,8 @@
 #define TOKEN_MAX 256
 
 static const struct command *const tables[] = {command_user, command_device, command_invite, command_room, command_federation, command_files,
-	command_quarantine, command_log, command_server};
+	command_quarantine, command_access, command_log,
+	command_server};
 #define NTABLES (sizeof tables / sizeof *tables)
 
 int
@@ -232,7 +233,7 @@ enum { CONFIG = 256, SOCKET, JSON, STDIN, OWNER, ONLINE, TOKEN, HELP, VERSION, F
 static const struct option *
 all_options(void)
 {
-	static struct option all[64];
+	static struct option all[128];
 	static const struct option known[] = {{"config", required_argument, NULL, CONFIG},
 					      {"socket", required_argument, NULL, SOCKET},
 					      {"json", no_argument, NULL, JSON},
@@ -321,7 +322,11 @@ read_options(struct options *o, int argc, char **argv)
 static bool
 takes_options(const char *noun)
 {
-	static const char *const nouns[] = {"federation", "quarantine", "archive", "log"};
+	static const char *const nouns[] = {
+		"federation", "quarantine",
+		"person", "token", "approval",
+		"archive", "log",
+	};
 
 	for (size_t i = 0; i < sizeof nouns / sizeof *nouns; i++)
 		if (strcmp(noun, nouns[i]) == 0)

@@ -3,6 +3,7 @@
  */
 #include "admin/admin.h"
 
+#include "admin/approval.h"
 #include "admin/control.h"
 #include "admin/desk.h"
 #include "admin/metrics.h"
@@ -13,6 +14,7 @@ admin_start(const struct admin_settings *s, struct err *e)
 	struct control_settings control = {
 		.path = s->control, .conninfo = s->conninfo, .reload = s->reload};
 
+	approval_start(s->conninfo);
 	if (control_start(&control, e) != 0)
 		return -1;
 	if (admin_desk_start(s->conninfo, e) != 0) {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/approval.h"
 #include "base/clock.h"
 #include "base/crypt.h"
 #include "base/log.h"
@@ -136,7 +137,10 @@ request_time(int64_t us)
 static const struct request_verb *const tables[] = {
 	request_user_verbs,	  request_people_verbs,	      request_device_verbs,	     request_server_verbs,  request_announce_verbs,
 	request_invite_verbs,	  request_room_verbs,	      request_federation_verbs,	     request_federation_look_verbs,
-	request_federation_test_verbs, request_scanner_verbs, request_files_verbs, request_log_verbs};
+	request_federation_test_verbs, request_scanner_verbs, request_files_verbs,
+	request_access_verbs, request_token_verbs, request_approval_verbs,
+	request_log_verbs,
+};
 
 const struct request_verb *
 request_verb_at(size_t n)
@@ -182,14 +186,14 @@ check_access(struct request *r, const struct request_verb *v)
 	return 0;
 }
 
-/* `args` stays the caller's. */
-static int
-run_verb(struct request *r, const struct request_verb *v, json_t *args)
+int
+request_perform(struct request *r, const struct request_verb *v, json_t *args)
 {
 	int rc;
 
+	r->db = access_db_as(r->dbs, r->role);
 	r->args = args != NULL ? json_incref(args) : json_object();
-	rc = v->run(r);
+	rc = approval_is_needed(r, v) ? approval_ask(r, v) : v->run(r);
 	json_decref(r->args);
 	r->args = NULL;
 	if (rc != 0 && r->status == 0)
@@ -208,10 +212,9 @@ request_call(struct request *r, const char *noun, const char *verb, json_t *args
 	r->person = r->caller != NULL ? r->caller->person : 0;
 	if (r->caller != NULL)
 		r->who = &r->caller->who;
-	r->db = access_db_as(r->dbs, r->role);
 	if (v == NULL)
 		return refuse(r, 404, "no such verb");
-	return check_access(r, v) == 0 ? run_verb(r, v, args) : -1;
+	return check_access(r, v) == 0 ? request_perform(r, v, args) : -1;
 }
 
 /* A line: {"verb":[noun,verb],"args":{…},"token":"…"} */

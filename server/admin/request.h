@@ -64,13 +64,17 @@ struct request_verb {
 /* Tables of verbs, ended by a NULL noun. */
 extern const struct request_verb request_user_verbs[], request_people_verbs[], request_device_verbs[], request_server_verbs[],
 	request_announce_verbs[], request_invite_verbs[], request_room_verbs[], request_federation_verbs[], request_federation_look_verbs[],
-	request_federation_test_verbs[], request_scanner_verbs[], request_files_verbs[], request_log_verbs[];
+	request_federation_test_verbs[], request_scanner_verbs[], request_files_verbs[],
+	request_access_verbs[], request_token_verbs[], request_approval_verbs[],
+	request_log_verbs[];
 
 /* Answers the line. -1: the connection is of no more use. Uses the server, who, dbs and send of `r`. */
 int request_run(struct request *r, const char *line, size_t n);
 /* For those who have taken a request apart themselves, and answer themselves (admin/api.c): r->caller, or an administrator where it is NULL, asks.
  * `args` is an object or NULL, and stays the caller's. Rows go to r->send. -1 with err and status. */
 int request_call(struct request *r, const char *noun, const char *verb, json_t *args);
+/* The verb itself, for who may: as r->role, with an approval or without one that is needed (then it waits). As request_call otherwise. */
+int request_perform(struct request *r, const struct request_verb *v, json_t *args);
 /* All verbs there are, for those who describe them: n from 0; NULL behind the last. */
 const struct request_verb *request_verb_at(size_t n);
 const struct request_verb *request_verb_find(const char *noun, const char *verb);

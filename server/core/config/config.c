@@ -195,6 +195,7 @@ static const struct {
 	{"federation", "Other servers: only those that an administrator has allowed."},
 	{"files", "Files on every path: scanned, kept, quarantined."},
 	{"push", "Notifications for clients that are away (XEP-0357)."},
+	{"compliance", "Search, export, holds and retention: who may, and with whom. See deploy/compliance.md."},
 	{"web", "What browsers are served over `listen.https`."},
 	{"log", "Events, on standard error."},
 	{"modules", "What the server tells."},

@@ -117,6 +117,13 @@ struct config {
 	} federation;
 
 	struct {
+		bool four_eyes;              /* compliance.four_eyes, default false (admin/approval.h) */
+		uint64_t approval_ms;        /* compliance.approval_expires, default 3d */
+		uint64_t token_ms;           /* compliance.token_lifetime, default 90d */
+		bool api;                    /* compliance.api, default true: /api/v1/ over HTTPS */
+	} compliance;
+
+	struct {
 		struct config_list origins;  /* web.origins: pages of others that may connect */
 		const char *url;             /* web.url: https://… as clients see us; empty: from the request */
 		const char *chat_dir;        /* web.chat_dir: the web chat's files; empty: none */

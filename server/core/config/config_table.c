@@ -329,6 +329,16 @@ const struct config_row config_rows[] = {
 	  .help = "Certification authorities, in PEM, that the certificates of servers may come from that files are fetched from, beside those that the "
 	          "system trusts. Empty: none" },
 
+	{ "compliance.four_eyes", CONFIG_BOOL, AT(compliance.four_eyes), "false",
+	  .help = "Exports, releases of holds, erasures, changes of retention, and new persons, roles and tokens wait until a second person of the right "
+	          "role approves them (`chancery approval`). What takes rights away acts at once. Let there be two of each role before" },
+	{ "compliance.approval_expires", CONFIG_DURATION, AT(compliance.approval_ms), "3d", 1 * SECONDS, 365 * DAYS,
+	  .help = "How long such a request waits" },
+	{ "compliance.token_lifetime", CONFIG_DURATION, AT(compliance.token_ms), "90d", 1 * HOURS, 366 * DAYS,
+	  .help = "How long a token of the API is good for when nothing else was asked for" },
+	{ "compliance.api", CONFIG_BOOL, AT(compliance.api), "true",
+	  .help = "The API for persons with a token at /api/v1/ of listen.https; false: only the local socket" },
+
 	{ "web.origins", CONFIG_LIST, AT(web.origins), "", .check = is_origin, .expect = "origins like https://intranet.example.org",
 	  .help = "Pages of other hosts that may connect by WebSocket and BOSH. The server's own pages may, and so may programs "
 	          "that are no browsers" },

@@ -1,0 +1,23 @@
+/*
+ * approval: what waits for a second person (compliance.four_eyes).
+ *
+ * A verb with ACCESS_FOUR_EYES is not run when it is asked for: who asks, what for, word for word, and the hash of that are kept in
+ * compliance.approval, and the answer is {"approval":ID,"state":"waiting",…}. Another person, of a role that may use the verb, approves or denies it.
+ * Approving runs it as the one who asked (the same role of person and database), with the same arguments, at most once: the row says `running` and is
+ * committed before it begins, and what a crash leaves so is never begun again. Every step is in the audit trail, refused ones too.
+ *
+ * Two persons are two when neither the person of the token, nor the account of the operating system, nor the bare JID is the same.
+ */
+#ifndef ADMIN_APPROVAL_H
+#define ADMIN_APPROVAL_H
+
+#include "admin/request.h"
+
+/* After a start: what was running when the server ended has been interrupted. Failures are logged. */
+void approval_start(const char *conninfo);
+/* Does this call have to wait? */
+bool approval_is_needed(const struct request *r, const struct request_verb *v);
+/* Keeps it, and answers so. 0 or -1 with err. */
+int approval_ask(struct request *r, const struct request_verb *v);
+
+#endif
