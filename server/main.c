@@ -21,6 +21,7 @@
 
 #include "admin/admin.h"
 #include "admin/audit.h"
+#include "admin/exports.h"
 #include "archive/log.h"
 #include "archive/search_indexer.h"
 #include "base/crypt.h"
@@ -356,6 +357,7 @@ start(struct config *c, struct err *e)
 		return -1;
 	sql_allow_unsafe(c->database.allow_unsafe);
 	scanner_prepare(c);
+	exports_prepare();
 	if (drop_privileges(c->process.user, e) || host_start(c, e) || component_load(c, e) || prepare_schema(c, e) || read_secret(c, e))
 		return -1;
 	if (start_vault(c, e) || fetch_check(c, e))

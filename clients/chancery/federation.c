@@ -24,6 +24,12 @@ const struct option federation_options[] = {
 	{"force", no_argument, NULL, 0},	   {"lost", no_argument, NULL, 0},
 	{"account", required_argument, NULL, 0},   {"uid", required_argument, NULL, 0},	       {"role", required_argument, NULL, 0},
 	{"scope", required_argument, NULL, 0},	   {"all", no_argument, NULL, 0},	       {"hash", required_argument, NULL, 0},
+	{"person", required_argument, NULL, 0},	   {"room", required_argument, NULL, 0},       {"domain", required_argument, NULL, 0},
+	{"between", required_argument, NULL, 0},   {"partner", required_argument, NULL, 0},    {"federated", no_argument, NULL, 0},
+	{"audience", no_argument, NULL, 0},	   {"kind", required_argument, NULL, 0},       {"until", required_argument, NULL, 0},
+	{"words", required_argument, NULL, 0},	   {"file", required_argument, NULL, 0},       {"file-hash", required_argument, NULL, 0},
+	{"has-file", no_argument, NULL, 0},	   {"encrypted", no_argument, NULL, 0},	       {"subject", required_argument, NULL, 0},
+	{"format", required_argument, NULL, 0},	   {"out", required_argument, NULL, 0},	       {"bom", no_argument, NULL, 0},
 	{NULL, 0, NULL, 0},
 };
 

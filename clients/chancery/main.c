@@ -23,7 +23,7 @@
 
 static const struct command *const tables[] = {command_user, command_device, command_invite, command_room, command_federation, command_files,
 	command_quarantine, command_access, command_log,
-	command_server};
+	command_export, command_server};
 #define NTABLES (sizeof tables / sizeof *tables)
 
 int
@@ -325,7 +325,7 @@ takes_options(const char *noun)
 	static const char *const nouns[] = {
 		"federation", "quarantine",
 		"person", "token", "approval",
-		"archive", "log",
+		"archive", "log", "export",
 	};
 
 	for (size_t i = 0; i < sizeof nouns / sizeof *nouns; i++)

@@ -6,6 +6,7 @@
 #include "admin/approval.h"
 #include "admin/control.h"
 #include "admin/desk.h"
+#include "admin/exports.h"
 #include "admin/metrics.h"
 
 int
@@ -21,7 +22,13 @@ admin_start(const struct admin_settings *s, struct err *e)
 		control_stop();
 		return -1;
 	}
+	if (exports_start(s->conninfo, e) != 0) {
+		admin_desk_stop();
+		control_stop();
+		return -1;
+	}
 	if (metrics_start(s->metrics, e) != 0) {
+		exports_stop();
 		admin_desk_stop();
 		control_stop();
 		return -1;
@@ -35,4 +42,5 @@ admin_stop(void)
 	metrics_stop();
 	admin_desk_stop();
 	control_stop();
+	exports_stop();
 }

@@ -140,6 +140,7 @@ static const struct request_verb *const tables[] = {
 	request_federation_test_verbs, request_scanner_verbs, request_files_verbs,
 	request_access_verbs, request_token_verbs, request_approval_verbs,
 	request_log_verbs,
+	request_export_verbs,
 };
 
 const struct request_verb *

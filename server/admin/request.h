@@ -67,6 +67,7 @@ extern const struct request_verb request_user_verbs[], request_people_verbs[], r
 	request_federation_test_verbs[], request_scanner_verbs[], request_files_verbs[],
 	request_access_verbs[], request_token_verbs[], request_approval_verbs[],
 	request_log_verbs[];
+extern const struct request_verb request_export_verbs[];
 
 /* Answers the line. -1: the connection is of no more use. Uses the server, who, dbs and send of `r`. */
 int request_run(struct request *r, const char *line, size_t n);

@@ -156,6 +156,13 @@
 	X(offline_page, 100, 1, 1000, "Messages read from the record at once when a user comes back") \
 	X(questions, 20000, 100, 10000000, "IQs of the server's own that wait for an answer, on each reactor") \
 	X(users_idle, 20000, 0, 10000000, "Users kept in memory without a session") \
+	X(exports_at_once, 2, 1, 16, "Exports that are made at a time") \
+	X(exports_waiting, 100, 1, 10000, "Exports that wait or run; more are refused") \
+	X(export_bytes, 68719476736, 65536, 1099511627776, "A bundle; an export that would be larger fails") \
+	X(export_files, 200000, 10, 200000, "Files in a bundle; the same") \
+	X(export_records, 10000000, 1, 1000000000, "Records in a bundle; the same") \
+	X(export_seconds, 43200, 1, 2592000, "How long one run of an export may take") \
+	X(export_memory, 1073741824, 134217728, 1099511627776, "Memory (addresses) that the program which makes one may take") \
 	X(control_clients, 16, 1, 256, "Connections to the control socket") \
 	X(announcement_bytes, 16384, 64, 131072, "Text of an announcement") \
 	X(offline_headers, 1000, 10, 100000, "Waiting messages of which a client is told at once (XEP-0013)") \

@@ -11,6 +11,10 @@ struct buf;
 
 /* id, kind (COUNTER, GAUGE, HISTOGRAM in microseconds or plain units), name, help */
 #define METRIC_TABLE(X) \
+	X(EXPORTS_RUNNING, GAUGE, "chancery_exports_running", "Exports under way") \
+	X(EXPORTS_DONE, COUNTER, "chancery_exports_done_total", "Exports finished") \
+	X(EXPORTS_FAILED, COUNTER, "chancery_exports_failed_total", "Exports that failed") \
+	X(EXPORTS_ALTERED, COUNTER, "chancery_exports_altered_total", "Records met by exports that do not have their leaf any more") \
 	X(CONNECTIONS_OPENED, COUNTER, "chancery_connections_opened_total", "Connections accepted") \
 	X(CONNECTIONS, GAUGE, "chancery_connections", "Connections open now") \
 	X(CONNECTIONS_REFUSED, COUNTER, "chancery_connections_refused_total", "Connections closed by a limit") \

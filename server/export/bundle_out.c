@@ -21,10 +21,10 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "export/zip.h"
+#include "proof/bundle.h"
 
 #define ROOM 65536
 #define LEVEL 4            /* twice as fast as 6, some percent larger */
-#define NAME_MAX_BYTES 255
 #define RAW_DEFLATE (-15)
 #define DIRECTORY_BYTES (1 << 20)
 
@@ -111,27 +111,6 @@ append(struct bundle_out *b, const void *p, size_t n, struct err *e)
 }
 
 /* Members */
-
-static bool
-is_name(const char *s)
-{
-	size_t n = strlen(s), part = 0;
-
-	if (n == 0 || n > NAME_MAX_BYTES || !text_is_utf8(s, n))
-		return false;
-	for (size_t i = 0; i <= n; i++) {
-		if (s[i] == '/' || s[i] == '\0') {
-			size_t len = i - part;
-
-			if (len == 0 || (len <= 2 && !strncmp(s + part, "..", len)))
-				return false;
-			part = i + 1;
-		} else if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f || s[i] == '\\') {
-			return false;
-		}
-	}
-	return true;
-}
 
 static char *
 key_of(const char *name)
@@ -239,7 +218,7 @@ bundle_open(struct bundle_out *b, const char *name, bool stored, struct err *e)
 {
 	if (b->failed)
 		return fail(b, e);
-	if (b->open || !is_name(name) || bundle_has(b, name)) {
+	if (b->open || !bundle_name_is_safe(name, strlen(name)) || bundle_has(b, name)) {
 		err_set(e, 0, "the export cannot have a file %.80s%s", name, b->open ? " while another is open" : "");
 		return fail(b, e);
 	}
@@ -495,7 +474,7 @@ take_entry(struct bundle_out *b, const json_t *row)
 	struct member *m;
 	int deflated;
 
-	if (json_unpack((json_t *)(uintptr_t)row, "[s,I,I,I,I,b,s]", &name, &offset, &size, &packed, &crc, &deflated, &hex) || !is_name(name) ||
+	if (json_unpack((json_t *)(uintptr_t)row, "[s,I,I,I,I,b,s]", &name, &offset, &size, &packed, &crc, &deflated, &hex) || !bundle_name_is_safe(name, strlen(name)) ||
 	    strlen(hex) != 2 * SHA256_SIZE || bundle_has(b, name))
 		return false;
 	m = member_new(name);

@@ -51,8 +51,8 @@ const char *bundle_part_note(const struct bundle_out *b, const char *part);
 /* Everything is to be written anew. */
 int bundle_out_reset(struct bundle_out *b, struct err *e) MUST_CHECK;
 
-/* Begins a member, which is the one that is open. Names are relative, of at most 255 bytes, with '/' between parts, none of them empty, "."
- * or ".."; no control characters, no backslash; each once (ASCII case does not count). `stored`: not deflated, as it is packed already. */
+/* Begins a member, which is the one that is open. Its name is one that bundle_name_is_safe (proof/bundle.h) takes, each once (ASCII case does
+ * not count). `stored`: not deflated, as it is packed already. */
 int bundle_open(struct bundle_out *b, const char *name, bool stored, struct err *e) MUST_CHECK;
 int bundle_write(struct bundle_out *b, const void *p, size_t n, struct err *e) MUST_CHECK;
 int bundle_puts(struct bundle_out *b, const char *s, struct err *e) MUST_CHECK;

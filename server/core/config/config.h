@@ -100,6 +100,11 @@ struct config {
 	} files;
 
 	struct {
+		const char *dir;             /* compliance.export_dir, default /var/lib/chancery/exports */
+		uint64_t keep_ms;            /* compliance.export_keep, default 30d: how long a finished bundle stays; 0: until it is removed */
+	} exports;
+
+	struct {
 		bool on;                     /* federation.on, default true; without partners nothing passes all the same */
 		const char *dns;             /* federation.dns: ADDRESS[@PORT]…; empty: /etc/resolv.conf */
 		const char *dns_anchors;     /* federation.dns_anchors: a file; empty: no DNSSEC, no DANE */

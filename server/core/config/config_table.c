@@ -277,6 +277,11 @@ const struct config_row config_rows[] = {
 	{ "federation.contact", CONFIG_STRING, AT(federation.contact), "your administrator",
 	  .help = "Whom to ask, in the text that users get who write to a domain that is not allowed" },
 
+	{ "compliance.export_dir", CONFIG_FILE, AT(exports.dir), "/var/lib/chancery/exports", .fixed = true,
+	  .help = "The folder where exports are made and kept, of mode 0700; it needs room for the bundles" },
+	{ "compliance.export_keep", CONFIG_DURATION, AT(exports.keep_ms), "30d", 0, 36500 * DAYS,
+	  .help = "How long a finished bundle stays, to be fetched. 0: until somebody removes it" },
+
 	{ "files.on", CONFIG_BOOL, AT(modules.files.on), "true",
 	  .help = "Files pass when they have been scanned (chancery-scan); false: no files at all, on no path" },
 	{ "files.dir", CONFIG_FILE, AT(files.dir), "/var/lib/chancery/files", .fixed = true,

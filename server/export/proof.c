@@ -1,0 +1,301 @@
+/*
+ * proof: what shows that an export is what the log has (proof/BUNDLE.md): the records with salt and leaf, the subtrees between them, the
+ * checkpoint, the keys; and the manifest, whose signature the server gives.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "export/channel.h"
+#include "export/job_priv.h"
+#include "proof/bundle.h"
+#include "proof/checkpoint.h"
+
+#define FLUSH_BYTES 65536
+
+/* What is gathered goes into the open member. */
+static int
+flush(struct job *j, struct buf *b, size_t least, struct err *e)
+{
+	int rc = 0;
+
+	if (buf_len(b) > least) {
+		rc = bundle_write(j->out, buf_data(b), buf_len(b), e);
+		buf_clear(b);
+	}
+	return rc;
+}
+
+/* Records */
+
+struct lines {
+	struct job *j;
+	struct buf text;
+	struct buf form;
+	uint64_t altered, first_altered; /* records that do not have their leaf any more */
+	uint64_t next;  /* tree: the first leaf that nothing has been said of */
+};
+
+static void
+canonical_of(const struct export_record *r, struct canonical *c, size_t len[CANONICAL_TEXTS])
+{
+	*c = (struct canonical){ .id = r->id, .log_index = r->log_index, .at_us = r->at_us, .refers_record = r->refers_record,
+		.kind = (int)r->kind, .direction = r->direction, .deliverable = r->deliverable,
+		.text = { r->from_bare, r->from_resource, r->to_bare, r->to_resource, r->type, r->client_id, r->refers_to, r->body, r->xml } };
+	for (int i = 0; i < CANONICAL_TEXTS; i++)
+		len[i] = c->text[i] ? strlen(c->text[i]) : 0;
+}
+
+/* Whoever has altered it is shown by the proof; who exports it should know, too. */
+static void
+check_leaf(struct lines *l, const struct export_record *r, const struct canonical *c, const size_t len[CANONICAL_TEXTS])
+{
+	size_t n = CANONICAL_FIXED;
+	uint8_t leaf[SHA256_SIZE];
+	char *form;
+
+	for (int i = 0; i < CANONICAL_TEXTS; i++)
+		n += len[i];
+	buf_clear(&l->form);
+	form = buf_reserve(&l->form, n);
+	canonical_leaf(log_reader_hasher(l->j->log), r->salt, form, (size_t)(canonical_write(form, c, len) - form), leaf);
+	if (!memcmp(leaf, r->leaf, SHA256_SIZE))
+		return;
+	if (l->altered++ == 0)
+		l->first_altered = r->id;
+}
+
+static int
+put_records(void *arg, struct export_group *g, struct err *e)
+{
+	struct lines *l = arg;
+	const struct export_record *r;
+	int rc;
+
+	while ((rc = export_group_next(g, &r, e)) > 0) {
+		size_t len[CANONICAL_TEXTS];
+		struct canonical c;
+
+		if (r->erased) {
+			bundle_erased_line(&l->text, r->log_index, r->leaf);
+		} else {
+			canonical_of(r, &c, len);
+			check_leaf(l, r, &c, len);
+			bundle_record_line(&l->text, &c, len, r->salt, r->leaf);
+		}
+		if (flush(l->j, &l->text, FLUSH_BYTES, e))
+			return -1;
+		if (l->j->failed) {
+			*e = l->j->why;
+			return -1;
+		}
+	}
+	return rc;
+}
+
+static int
+write_records(struct job *j, struct err *e)
+{
+	struct lines l = { .j = j };
+	int rc = bundle_open(j->out, BUNDLE_RECORDS, false, e);
+
+	if (!rc)
+		rc = source_each(j->source, EXPORT_BY_LOG, put_records, &l, e);
+	if (!rc)
+		rc = flush(j, &l.text, 0, e);
+	if (!rc)
+		rc = bundle_close(j->out, e);
+	buf_fini(&l.text);
+	buf_fini(&l.form);
+	if (!rc && l.altered)
+		rc = channel_write(json_pack("{s:{s:I,s:I}}", "altered", "records", (json_int_t)l.altered, "first", (json_int_t)l.first_altered), e);
+	return rc;
+}
+
+/* The tree between them */
+
+static int
+put_gap(struct lines *l, uint64_t to, struct err *e)
+{
+	if (bundle_tree_lines(&l->text, l->next, to, log_reader_node, l->j->log)) {
+		*e = *log_reader_err(l->j->log);
+		return err_prefix(e, "the log's tree cannot be read");
+	}
+	return flush(l->j, &l->text, FLUSH_BYTES, e);
+}
+
+static int
+put_gaps(struct lines *l, struct err *e)
+{
+	struct order_entry entry[SOURCE_PAGE];
+	uint64_t n, at = 0;
+	long got = 1;
+	int fd = order_open(l->j->dir, SOURCE_SELECTION, &n, e), rc = fd < 0 ? -1 : 0;
+
+	while (!rc && at < n && (got = order_read(fd, at, entry, SOURCE_PAGE, e)) > 0) {
+		for (long i = 0; i < got && !rc; i++) {
+			rc = put_gap(l, entry[i].log_index, e);
+			l->next = entry[i].log_index + 1;
+		}
+		at += (uint64_t)got;
+		if (!rc)
+			rc = job_progress(l->j, e);
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	if (got < 0)
+		rc = -1;
+	return rc ? -1 : put_gap(l, l->j->info.tree_size, e);
+}
+
+static int
+write_tree(struct job *j, struct err *e)
+{
+	struct lines l = { .j = j };
+	int rc = bundle_open(j->out, BUNDLE_TREE, false, e);
+
+	if (!rc)
+		rc = put_gaps(&l, e);
+	if (!rc)
+		rc = flush(j, &l.text, 0, e);
+	if (!rc)
+		rc = bundle_close(j->out, e);
+	buf_fini(&l.text);
+	return rc;
+}
+
+/* The checkpoint and its key */
+
+/* The last key that signs trees of this size, and the hand-overs up to it. */
+static int
+write_keys(struct job *j, struct err *e)
+{
+	const char **handovers = arena_alloc(j->arena, (json_array_size(j->keys) + 1) * sizeof(*handovers)), *vkey = NULL;
+	struct buf text = {0};
+	const json_t *row;
+	size_t i, n = 0;
+	int rc;
+
+	json_array_foreach(j->keys, i, row) {
+		const char *handover = json_string_value(json_object_get(row, "handover"));
+
+		vkey = json_string_value(json_object_get(row, "vkey"));
+		if (handover)
+			handovers[n++] = handover;
+	}
+	if (!vkey)
+		return err_set(e, 0, "the log has no key");
+	bundle_keys(&text, vkey, handovers, n);
+	rc = bundle_add(j->out, BUNDLE_KEYS, buf_data(&text), buf_len(&text), e);
+	buf_fini(&text);
+	return rc;
+}
+
+int
+job_put_proof(struct job *j, struct err *e)
+{
+	return write_records(j, e) || write_tree(j, e) || bundle_add(j->out, BUNDLE_CHECKPOINT, j->checkpoint, strlen(j->checkpoint), e) ||
+		       write_keys(j, e) ?
+		       -1 :
+		       0;
+}
+
+/* The manifest */
+
+static int
+ends_of(struct job *j, struct bundle_about *a, struct err *e)
+{
+	struct order_entry x;
+	uint64_t n;
+	int fd = order_open(j->dir, SOURCE_SELECTION, &n, e), rc = 0;
+
+	if (fd < 0)
+		return -1;
+	a->exported = n;
+	if (n && order_read(fd, 0, &x, 1, e) == 1)
+		a->first = x.log_index;
+	else if (n)
+		rc = -1;
+	if (n && !rc && order_read(fd, n - 1, &x, 1, e) == 1)
+		a->last = x.log_index;
+	else if (n)
+		rc = -1;
+	(void)close(fd);
+	return rc;
+}
+
+static int
+read_checkpoint(const struct job *j, struct checkpoint *c, struct err *e)
+{
+	struct note note;
+
+	if (note_parse(j->checkpoint, strlen(j->checkpoint), &note, e) || checkpoint_parse(note.text, note.text_n, c, e))
+		return err_prefix(e, "the checkpoint");
+	return c->size == j->info.tree_size ? 0 : err_set(e, 0, "the checkpoint is of another size");
+}
+
+/* The server signs it once it has written down that the export is finished, and with which hash. */
+static int
+ask_signature(struct job *j, const char *manifest, size_t n, struct err *e)
+{
+	uint8_t sha256[SHA256_SIZE];
+	char hex[2 * SHA256_SIZE + 1];
+	const char *note, *why;
+	json_t *answer;
+	int rc;
+
+	crypt_sha256(manifest, n, sha256);
+	text_hex(sha256, SHA256_SIZE, hex);
+	if (channel_write(json_pack("{s:s}", "sign", hex), e))
+		return -1;
+	answer = channel_read(e);
+	note = json_string_value(json_object_get(answer, "note"));
+	why = json_string_value(json_object_get(answer, "error"));
+	if (note)
+		rc = bundle_add(j->out, BUNDLE_SIGNATURE, note, strlen(note), e);
+	else
+		rc = answer ? err_set(e, 0, "%s", why ? why : "the server did not sign") : -1;
+	json_decref(answer);
+	return rc;
+}
+
+static int
+make_manifest(struct job *j, uint64_t erased, struct buf *text, struct err *e)
+{
+	const char *formats[JOB_FORMATS];
+	struct checkpoint c;
+	struct bundle_about a = { .program = "chancery-export " CHANCERY_VERSION, .job = j->info.job, .query = j->info.query,
+		.query_text = j->info.query_text, .asked_by = j->info.asked_by, .approved_by = j->info.approved_by, .reason = j->info.reason,
+		.asked_us = j->info.asked_us, .finished_us = clock_wall_us(), .formats = formats, .nformats = j->nformats, .erased = erased };
+
+	if (read_checkpoint(j, &c, e) || ends_of(j, &a, e))
+		return -1;
+	a.origin = c.origin;
+	a.size = c.size;
+	a.root = c.root;
+	for (size_t i = 0; i < j->nformats; i++)
+		formats[i] = j->format[i]->name;
+	bundle_manifest_begin(text, &a);
+	for (size_t i = 0; i < bundle_entries(j->out); i++) {
+		const struct bundle_entry *m = bundle_entry_at(j->out, i);
+
+		bundle_manifest_file(text, i == 0, m->name, m->size, m->sha256);
+	}
+	bundle_manifest_end(text);
+	return 0;
+}
+
+int
+job_put_manifest(struct job *j, uint64_t erased, struct err *e)
+{
+	struct buf text = {0};
+	int rc = make_manifest(j, erased, &text, e);
+
+	if (!rc)
+		rc = ask_signature(j, buf_data(&text), buf_len(&text), e);
+	if (!rc)
+		rc = bundle_add(j->out, BUNDLE_MANIFEST, buf_data(&text), buf_len(&text), e);
+	buf_fini(&text);
+	return rc;
+}
