@@ -21,6 +21,7 @@
 
 #include "admin/admin.h"
 #include "admin/audit.h"
+#include "admin/audit_life.h"
 #include "admin/exports.h"
 #include "archive/log.h"
 #include "archive/search_indexer.h"
@@ -61,12 +62,14 @@
 #define CONFIRM_MS 1000  /* clients that do not say what they have received */
 #define GOODBYE_MS 5000  /* streams that do not answer our end tag */
 #define POLL_MS 20
+#define RELOAD_MS 3000   /* for a connection to PostgreSQL */
 
 static struct listener *listeners[MAX_LISTENERS];
 static size_t nlisteners, nweb, nproxy; /* those of HTTPS come first, then those of the proxy */
 static bool plain = false, direct = true;
 static pthread_mutex_t reloading = PTHREAD_MUTEX_INITIALIZER;
 static const char *settings_file;
+static siginfo_t signalled; /* the last one */
 
 /* Settings */
 
@@ -108,40 +111,85 @@ reload_streams(void *arg)
 	federation_home_reload();
 }
 
-/* SIGHUP and `chancery config reload`: everything or nothing. */
+/* Of what differs, the names: a value may be a secret. */
 static int
-reload(struct err *e)
+audit_reload(const struct config *c, struct sql *db, const struct audit_who *who, struct err *e)
 {
-	struct config *c, *old;
+	struct config *old = config_get();
+	struct buf changed = { 0 };
+	json_t *detail;
+	enum sql_status st;
+
+	config_changed(old, c, &changed);
+	detail = json_pack("{s:s}", "changed", buf_str(&changed));
+	st = audit_write(db, who, "config.reload", settings_file, detail, e);
+	json_decref(detail);
+	buf_fini(&changed);
+	config_unref(old);
+	return st == SQL_OK ? 0 : -1;
+}
+
+static void
+put_in_force(struct config *c)
+{
+	struct config *old = config_get();
 	struct log_settings log;
 	struct buf late = { 0 };
+
+	if (config_needs_restart(old, c, &late))
+		log_warning(NULL, "restart-needed", "settings=%s", buf_str(&late));
+	buf_fini(&late);
+	config_unref(old);
+	apply(c);
+	record_set_limits((unsigned)c->archive.patience_ms, (unsigned)c->archive.batch_max);
+	log_settings_of(c, &log);
+	log_configure(&log);
+	config_set(c);
+	home_reload_all();
+	home_call_each(reload_streams, NULL);
+	scanner_reload();
+	if (nweb)
+		web_reload();
+	log_info(NULL, "reloaded", "file=%s", settings_file);
+}
+
+/* SIGHUP and `chancery config reload`: everything or nothing. */
+static int
+reload(struct sql *db, const struct audit_who *who, struct err *e)
+{
+	struct config *c;
 	int rc = -1;
 
 	pthread_mutex_lock(&reloading);
 	c = config_load(settings_file, e);
-	if (c && !start_vault(c, e) && !fetch_check(c, e) && !component_load(c, e) && !host_reload_tls(c, e) && !federation_reload(c, e)) {
-		old = config_get();
-		if (config_needs_restart(old, c, &late))
-			log_warning(NULL, "restart-needed", "settings=%s", buf_str(&late));
-		config_unref(old);
-		apply(c);
-		record_set_limits((unsigned)c->archive.patience_ms, (unsigned)c->archive.batch_max);
-		log_settings_of(c, &log);
-		log_configure(&log);
-		config_set(c);
-		home_reload_all();
-		home_call_each(reload_streams, NULL);
-		scanner_reload();
-		if (nweb)
-			web_reload();
-		log_info(NULL, "reloaded", "file=%s", settings_file);
+	if (c && !audit_reload(c, db, who, e) && !start_vault(c, e) && !fetch_check(c, e) && !component_load(c, e) && !host_reload_tls(c, e) &&
+		!federation_reload(c, e)) {
+		put_in_force(c);
+		audit_log(who, "config.reload", settings_file);
 		rc = 0;
 	} else {
 		config_unref(c);
 	}
 	pthread_mutex_unlock(&reloading);
-	buf_fini(&late);
 	return rc;
+}
+
+static void
+reload_by_signal(const siginfo_t *from)
+{
+	char name[AUDIT_NAME], origin[AUDIT_NAME];
+	struct audit_who who = audit_signaller(from->si_uid, from->si_pid, name, origin);
+	struct config *c = config_get();
+	struct sql *db = sql_new(c->database.conninfo, "chanceryd reload");
+	struct err e = { 0 };
+	size_t begun = audit_begin();
+	int rc = sql_connect(db, RELOAD_MS, &e) == SQL_OK ? reload(db, &who, &e) : -1;
+
+	audit_end(begun, db, &who, rc ? &e : NULL);
+	if (rc)
+		log_error(NULL, "reload-failed", "why=%s", e.text);
+	sql_free(db);
+	config_unref(c);
 }
 
 /* Process */
@@ -231,16 +279,6 @@ prepare_schema(const struct config *c, struct err *e)
 	return version_check(c->database.conninfo, &old, e);
 }
 
-/* Whoever lets the server run on a database that may forget has signed for it, at each start. */
-static enum sql_status
-note_unsafe(struct sql *db, struct err *e)
-{
-	struct audit_who who = { .uid = getuid(), .login = -1, .name = "chanceryd", .origin = "start" };
-
-	log_warning(NULL, "durability-not-required", "setting=database.allow_unsafe_durability");
-	return audit_write(db, &who, "start.allow-unsafe-durability", NULL, NULL, e);
-}
-
 /* auth.token_key: mixed with the secret of the database, so that neither alone makes tokens. */
 static int
 mix_token_key(const char *file, uint8_t key[SHA256_SIZE], struct err *e)
@@ -285,7 +323,7 @@ read_secret(const struct config *c, struct err *e)
 	enum sql_status st = sql_connect(db, 10000, e);
 
 	if (st == SQL_OK && c->database.allow_unsafe)
-		st = note_unsafe(db, e);
+		log_warning(NULL, "durability-not-required", "setting=database.allow_unsafe_durability");
 	if (st == SQL_OK)
 		st = account_server_secret(db, secret, e);
 	if (st == SQL_OK)
@@ -376,7 +414,7 @@ start(struct config *c, struct err *e)
 		return err_set(e, 0, "the thread of the scanner could not be started");
 	if (fetch_start())
 		return err_set(e, 0, "the thread that fetches files could not be started");
-	if (start_store(c, e) || search_indexer_start(c->database.conninfo, e) || federation_start(c, e) || admin_start(&admin, e) || write_pid(c->process.pid_file, e))
+	if (start_store(c, e) || audit_started(c, reactor_count(), e) || search_indexer_start(c->database.conninfo, e) || federation_start(c, e) || admin_start(&admin, e) || write_pid(c->process.pid_file, e))
 		return -1;
 	if (nweb && web_start())
 		return err_set(e, 0, "the thread of HTTPS could not be started");
@@ -507,6 +545,7 @@ stop(const struct config *c)
 	drain();
 	home_call_each(flush_here, NULL);
 	search_indexer_stop();
+	audit_stopping(c, signalled.si_uid, signalled.si_pid);
 	record_stop();
 	log_stop();
 	pool_stop();
@@ -537,18 +576,17 @@ serve(const sigset_t *signals)
 {
 	uint64_t watchdog_us = 0;
 	struct timespec t = { .tv_sec = 10 };
-	struct err e;
 
 	if (sd_watchdog_enabled(0, &watchdog_us) > 0)
 		t = (struct timespec){ .tv_sec = (time_t)(watchdog_us / 2000000), .tv_nsec = (long)(watchdog_us / 2 % 1000000) * 1000 };
 	sd_notify(0, "READY=1");
 	for (;;) {
-		int sig = sigtimedwait(signals, NULL, &t);
+		int sig = sigtimedwait(signals, &signalled, &t);
 
 		if (sig == SIGTERM || sig == SIGINT)
 			return;
-		if (sig == SIGHUP && reload(&e))
-			log_error(NULL, "reload-failed", "why=%s", e.text);
+		if (sig == SIGHUP)
+			reload_by_signal(&signalled);
 		if (sig < 0)
 			sd_notify(0, "WATCHDOG=1");
 	}

@@ -277,7 +277,8 @@ take(struct access_caller *c, const PGresult *r, int row, const struct audit_who
 	c->role = (unsigned)sql_i64(r, row, ROLE);
 	snprintf(c->name, sizeof c->name, "%s", sql_text(r, row, NAME));
 	snprintf(c->origin, sizeof c->origin, "%.120s role=%s token=%" PRId64, shown_by->origin, access_role_name(c->role), c->token);
-	c->who = (struct audit_who){.uid = shown_by->uid, .login = shown_by->login, .name = c->name, .origin = c->origin};
+	c->who = (struct audit_who){.uid = shown_by->uid, .login = shown_by->login, .name = c->name, .origin = c->origin,
+		.role = access_role_name(c->role)};
 	c->scope = mem_zalloc(n + 3);
 	if (n > 0)
 		snprintf(c->scope, n + 3, " %s ", scope);

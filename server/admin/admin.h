@@ -7,6 +7,7 @@
 #ifndef ADMIN_ADMIN_H
 #define ADMIN_ADMIN_H
 
+#include "admin/audit.h"
 #include "base/err.h"
 #include "core/config/config.h"
 
@@ -14,10 +15,10 @@ struct admin_settings {
 	const char *control;               /* listen.control */
 	const struct config_list *metrics; /* listen.metrics */
 	const char *conninfo; /* database.conninfo; control threads have connections of their own */
-	/* Reads the settings file again and puts it into force, as SIGHUP does: config_load, certificates,
-	 * config_set and whom it concerns. On failure everything is as before, and `e` says why. Called on a
-	 * control thread, by one at a time. */
-	int (*reload)(struct err *e);
+	/* Reads the settings file again and puts it into force, as SIGHUP does: config_load, the audit record of what has changed, by `who`,
+	 * certificates, config_set and whom it concerns. On failure everything is as before, and `e` says why. Called on a
+	 * control thread, with its connection, by one at a time. */
+	int (*reload)(struct sql *db, const struct audit_who *who, struct err *e);
 };
 
 /* Copies what it needs. config_set has been called: the snapshot in force is the one the server was

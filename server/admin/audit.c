@@ -1,30 +1,169 @@
 /*
- * audit: one row per action. Called by the verbs of the control socket.
+ * audit: the record and the row of an action, and what has to be said when it failed afterwards. Called by verbs, and by main around its own
+ * actions.
  */
 #include "admin/audit.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
+#include "base/mem.h"
+#include "store/audit.h"
+
+#define NOTES_MAX 1024 /* of one request; there are few in fact */
+
+/* What this thread has recorded and not yet seen happen. An action has no place of its own where it could be kept: verbs begin and end it, each
+ * as it needs to, and all on the thread of their request. */
+struct note {
+	uint64_t record;
+	char *action, *target; /* target may be NULL */
+};
+
+static _Thread_local struct {
+	struct note *note;
+	size_t n, room;
+	unsigned depth; /* of audit_begin; outside nothing is kept */
+} thread;
+
+static void
+note_drop(size_t i)
+{
+	free(thread.note[i].action);
+	free(thread.note[i].target);
+	thread.n--;
+	memmove(&thread.note[i], &thread.note[i + 1], (thread.n - i) * sizeof *thread.note);
+}
+
+static void
+note_add(const char *action, const char *target, uint64_t record)
+{
+	if (thread.depth == 0 || thread.n == NOTES_MAX)
+		return;
+	if (thread.n == thread.room) {
+		thread.room = thread.room > 0 ? 2 * thread.room : 4;
+		thread.note = mem_realloc(thread.note, thread.room * sizeof *thread.note);
+	}
+	thread.note[thread.n++] = (struct note){record, mem_strdup(action), target != NULL ? mem_strdup(target) : NULL};
+}
+
+static bool
+is_same(const char *a, const char *b)
+{
+	return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+static void
+note_happened(const char *action, const char *target)
+{
+	for (size_t i = thread.n; i > 0; i--) {
+		if (strcmp(thread.note[i - 1].action, action) == 0 && is_same(thread.note[i - 1].target, target)) {
+			note_drop(i - 1);
+			return;
+		}
+	}
+}
+
+static struct audit_event
+event_of(const struct audit_who *who, const char *action, const char *target, const char *detail)
+{
+	return (struct audit_event){.person = who->name, .role = who->role, .uid = who->uid, .login = who->login, .origin = who->origin,
+				    .action = action, .target = target, .detail = detail};
+}
+
+static char *
+text_of(const json_t *detail)
+{
+	return detail != NULL ? json_dumps(detail, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+}
 
 enum sql_status
-audit_write(struct sql *db, const struct audit_who *who, const char *action, const char *target,
-	    json_t *detail, struct err *e)
+audit_write(struct sql *db, const struct audit_who *who, const char *action, const char *target, json_t *detail, struct err *e)
 {
-	char *text = detail != NULL ? json_dumps(detail, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-	enum sql_status rc;
-	char uid[24];
+	char *text = text_of(detail);
+	struct audit_event v = event_of(who, action, target, text);
+	uint64_t record;
+	enum sql_status st = audit_record(&v, &record, e);
 
-	snprintf(uid, sizeof uid, "%ld", who->uid);
-	rc = sql_do(db, e,
-		    "INSERT INTO chancery.audit (who_uid, who_name, origin, action, target, detail)"
-		    " VALUES ($1::int8::int, $2, $3, $4, $5, $6::jsonb)",
-		    6, who->uid < 0 ? NULL : uid, who->name, who->origin, action, target, text);
+	if (st == SQL_OK) {
+		note_add(action, target, record);
+		st = audit_row(db, &v, record, e);
+	}
 	free(text);
-	if (rc != SQL_OK)
-		err_prefix(e, "cannot write the audit row");
-	return rc;
+	return st;
+}
+
+enum sql_status
+audit_write_each(struct sql *db, const struct audit_who *who, const char *action, const char *const *target, size_t n, struct err *e)
+{
+	json_t *list = json_array(), *detail = json_pack("{s:o}", "targets", list);
+	struct audit_event v = event_of(who, action, n == 1 ? target[0] : NULL, NULL);
+	uint64_t record;
+	enum sql_status st;
+	char *text;
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_string(target[i]));
+	v.detail = text = text_of(detail);
+	json_decref(detail);
+	st = audit_record(&v, &record, e);
+	if (st == SQL_OK)
+		note_add(action, v.target, record);
+	v.detail = NULL;
+	for (size_t i = 0; st == SQL_OK && i < n; i++) {
+		v.target = target[i];
+		st = audit_row(db, &v, record, e);
+	}
+	free(text);
+	return st;
+}
+
+size_t
+audit_begin(void)
+{
+	thread.depth++;
+	return thread.n;
+}
+
+/* It was recorded and did not happen, or not wholly, or nobody knows: `why` says which. */
+static void
+record_failure(struct sql *db, const struct audit_who *who, const struct note *note, const struct err *why)
+{
+	json_t *detail = json_pack("{s:s, s:I}", "why", why->text, "record", (json_int_t)note->record);
+	char *text = text_of(detail), action[128];
+	struct audit_event v = event_of(who, action, note->target, text);
+	uint64_t record;
+	struct err e = {0};
+
+	snprintf(action, sizeof action, "%s.failed", note->action);
+	v.about = note->record;
+	if (audit_record(&v, &record, &e) != SQL_OK)
+		log_error(NULL, "audit-failure-not-recorded", "action=%s target=%s record=%" PRIu64 " why=%s", note->action, note->target,
+			  note->record, e.text);
+	else if (db != NULL && sql_is_connected(db) && audit_row(db, &v, record, &e) != SQL_OK)
+		log_warning(NULL, "audit-row-missing", "record=%" PRIu64 " why=%s", record, e.text);
+	free(text);
+	json_decref(detail);
+}
+
+void
+audit_end(size_t begun, struct sql *db, const struct audit_who *who, const struct err *why)
+{
+	thread.depth--;
+	if (why != NULL && thread.n > begun && db != NULL)
+		sql_rollback(db);
+	while (thread.n > begun) {
+		if (why != NULL)
+			record_failure(db, who, &thread.note[begun], why);
+		note_drop(begun);
+	}
+	if (thread.depth == 0) {
+		free(thread.note);
+		thread.note = NULL;
+		thread.room = 0;
+	}
 }
 
 long
@@ -45,6 +184,7 @@ audit_person_known(const struct audit_who *who, struct err *e)
 void
 audit_log(const struct audit_who *who, const char *action, const char *target)
 {
+	note_happened(action, target);
 	log_info(NULL, "audit", "action=%s target=%s who=%s uid=%ld", action, target, who->name,
 		 who->uid);
 }

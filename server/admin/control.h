@@ -11,13 +11,14 @@
 #ifndef ADMIN_CONTROL_H
 #define ADMIN_CONTROL_H
 
+#include "admin/audit.h"
 #include "base/err.h"
 
 #define CONTROL_LINE_MAX (1 << 20)
 
 struct control_settings {
 	const char *path, *conninfo;
-	int (*reload)(struct err *e); /* see admin.h */
+	int (*reload)(struct sql *db, const struct audit_who *who, struct err *e); /* see admin.h */
 };
 
 int control_start(const struct control_settings *s, struct err *e) MUST_CHECK;

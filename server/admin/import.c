@@ -142,14 +142,17 @@ hash_all(struct batch *b)
 		pthread_join(thread[--n], NULL);
 }
 
+/* One record for those that are new. */
 static enum sql_status
-store_item(struct batch *b, struct item *it, bool *created, struct err *why)
+audit_range(struct batch *b, size_t first, size_t end, const bool *created, struct err *why)
 {
-	enum sql_status rc = account_add(b->r->db, jid_bare(it->jid), &it->secret, created, why);
+	const char *name[IMPORT_BATCH];
+	size_t n = 0;
 
-	if (rc == SQL_OK && *created)
-		rc = audit_write(b->r->db, b->r->who, "user.import", jid_bare(it->jid), NULL, why);
-	return rc;
+	for (size_t i = first; i < end; i++)
+		if (created[i])
+			name[n++] = jid_bare(b->item[i].jid);
+	return n > 0 ? audit_write_each(b->r->db, b->r->who, "user.import", name, n, why) : SQL_OK;
 }
 
 /* The items from `first` to `end` in one transaction, or none of them. */
@@ -158,12 +161,17 @@ store_range(struct batch *b, size_t first, size_t end, struct err *why)
 {
 	bool created[IMPORT_BATCH] = {false};
 	enum sql_status rc = sql_begin(b->r->db, why);
+	size_t begun;
 
 	for (size_t i = first; rc == SQL_OK && i < end; i++)
 		if (b->item[i].state == HASHED)
-			rc = store_item(b, &b->item[i], &created[i], why);
+			rc = account_add(b->r->db, jid_bare(b->item[i].jid), &b->item[i].secret, &created[i], why);
+	begun = audit_begin();
+	if (rc == SQL_OK)
+		rc = audit_range(b, first, end, created, why);
 	if (rc == SQL_OK)
 		rc = sql_commit(b->r->db, why);
+	audit_end(begun, b->r->db, b->r->who, rc == SQL_OK ? NULL : why);
 	if (rc != SQL_OK) {
 		sql_rollback(b->r->db);
 		return rc;

@@ -190,11 +190,14 @@ check_access(struct request *r, const struct request_verb *v)
 int
 request_perform(struct request *r, const struct request_verb *v, json_t *args)
 {
+	size_t begun;
 	int rc;
 
 	r->db = access_db_as(r->dbs, r->role);
 	r->args = args != NULL ? json_incref(args) : json_object();
+	begun = audit_begin();
 	rc = approval_is_needed(r, v) ? approval_ask(r, v) : v->run(r);
+	audit_end(begun, r->db, r->who, rc == 0 ? NULL : &r->err);
 	json_decref(r->args);
 	r->args = NULL;
 	if (rc != 0 && r->status == 0)

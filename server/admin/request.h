@@ -24,7 +24,7 @@ struct config;
 
 /* What verbs need to know of the server; unchanged while it runs. */
 struct request_server {
-	int (*reload)(struct err *e);
+	int (*reload)(struct sql *db, const struct audit_who *who, struct err *e);
 	const struct config *started_with;
 	int64_t started_us;
 	atomic_bool stopping; /* long verbs look at it and give up */

@@ -150,8 +150,6 @@ audit_announcement(struct request *r, const struct announcement *what, const cha
 	enum sql_status rc = audit_write(r->db, r->who, "announce", to, detail, &r->err);
 
 	json_decref(detail);
-	if (rc == SQL_OK)
-		audit_log(r->who, "announce", to);
 	return rc == SQL_OK ? 0 : -1;
 }
 
@@ -179,8 +177,10 @@ announce(struct request *r)
 	rc = strcmp(to, "all") == 0 ? send_to_all(&a) : send_to_online(&a);
 	arena_free(a.arena);
 	free(a.bare);
-	if (rc == 0)
+	if (rc == 0) {
+		audit_log(r->who, "announce", to);
 		return request_row(r, json_pack("{s:i, s:s}", "sent", (int)a.sent, "id", id));
+	}
 	if (a.sent > 0)
 		err_prefix(&r->err, "sent to some only");
 	return -1;

@@ -252,9 +252,9 @@ begin(struct handling *h)
 	return take(h, sha256);
 }
 
-/* What was done, in the file's own history and in the audit trail; then it is certain. */
+/* What is about to be done, in the record, in the file's own history and in the audit trail. */
 static int
-finish(struct handling *h, const char *action, const char *done, int64_t release)
+note(struct handling *h, const char *action, const char *done, int64_t release)
 {
 	struct request *r = h->r;
 	struct file_event v = {.path = "quarantine", .sha256 = h->file->sha256, .from = h->who, .verdict = done, .text = h->reason};
@@ -267,10 +267,25 @@ finish(struct handling *h, const char *action, const char *done, int64_t release
 	if (st == SQL_OK)
 		st = audit_write(r->db, r->who, action, h->hex, detail, &r->err);
 	json_decref(detail);
-	if (st != SQL_OK || sql_commit(r->db, &r->err) != SQL_OK)
+	return st == SQL_OK ? 0 : -1;
+}
+
+/* Then it is certain. */
+static int
+commit(struct handling *h, const char *action)
+{
+	struct request *r = h->r;
+
+	if (sql_commit(r->db, &r->err) != SQL_OK)
 		return -1;
 	audit_log(r->who, action, h->hex);
 	return 0;
+}
+
+static int
+finish(struct handling *h, const char *action, const char *done, int64_t release)
+{
+	return note(h, action, done, release) == 0 ? commit(h, action) : -1;
 }
 
 static json_t *
@@ -300,7 +315,7 @@ tell_people(struct handling *h)
 	PQclear(rows);
 }
 
-/* The disk first, which can do it twice: until the commit the row says that it is to be done. */
+/* The disk before the commit, as it can do it twice: until then the row says that it is to be done. */
 static int
 release_now(struct handling *h, int64_t release)
 {
@@ -309,10 +324,10 @@ release_now(struct handling *h, int64_t release)
 	struct request *r = h->r;
 
 	config_unref(c);
-	if (quarantine_release(h->file->sha256, &r->err) != 0 ||
-	    quarantine_store_released(r->db, h->file->sha256, keep_ms, &r->err) != SQL_OK ||
+	if (quarantine_store_released(r->db, h->file->sha256, keep_ms, &r->err) != SQL_OK ||
 	    quarantine_store_close_of(r->db, h->file->sha256, h->who, &r->err) != SQL_OK ||
-	    finish(h, "quarantine.release", "released", release) != 0)
+	    note(h, "quarantine.release", "released", release) != 0 || quarantine_release(h->file->sha256, &r->err) != 0 ||
+	    commit(h, "quarantine.release") != 0)
 		return -1;
 	tell_people(h);
 	return request_row(r, done_row(h, "released"));

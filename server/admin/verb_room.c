@@ -169,9 +169,9 @@ ask_room(struct request *r, struct jid *room, struct stanza *iq, const char *act
 		stanza_unref(iq);
 		return -1;
 	}
-	audit_log(r->who, action, jid_bare(room));
 	if (errand_run(room, iq, &r->err) != 0)
 		return -1;
+	audit_log(r->who, action, jid_bare(room));
 	return request_row(r, json_pack("{s:s}", "room", jid_bare(room)));
 }
 

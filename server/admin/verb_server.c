@@ -71,7 +71,6 @@ audit_first(struct request *r, const char *action, const char *target)
 	if (request_db(r) != 0 ||
 	    audit_write(r->db, r->who, action, target, NULL, &r->err) != SQL_OK)
 		return -1;
-	audit_log(r->who, action, target);
 	return 0;
 }
 
@@ -96,6 +95,8 @@ session_close(struct request *r)
 		/* RFC 6120 §4.9.3.14: what an administrator does to a stream is policy. */
 		closed = census_close(jid_bare(j), jid_resource(j), "policy-violation",
 				      "Closed by an administrator");
+		if (closed > 0)
+			audit_log(r->who, "session.close", jid_full(j));
 		rc = closed > 0 ? request_row(r, json_pack("{s:s, s:i}", "jid", jid_full(j),
 							   "closed", (int)closed)) :
 				  err_set(&r->err, 0, "%s has no session", jid_full(j));
@@ -270,13 +271,10 @@ config_reload(struct request *r)
 
 	if (request_args(r, "{}") != 0)
 		return -1;
-	now = config_get();
-	rc = audit_first(r, "config.reload", now->file);
-	config_unref(now);
-	if (rc != 0)
+	if (request_db(r) != 0)
 		return -1;
 	pthread_mutex_lock(&reload_lock);
-	rc = r->server->reload(&r->err);
+	rc = r->server->reload(r->db, r->who, &r->err);
 	pthread_mutex_unlock(&reload_lock);
 	if (rc != 0)
 		return -1;

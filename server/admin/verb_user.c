@@ -50,6 +50,7 @@ struct change {
 	enum sql_status (*run)(struct request *r, const char *bare, const void *arg, bool *done);
 	const void *arg;
 	const char *refusal; /* "%s …" when it was not done */
+	bool audited;        /* by run itself */
 };
 
 /* Whatever fails: nothing has happened, or (connection lost during COMMIT) nobody knows. */
@@ -68,7 +69,7 @@ apply(struct request *r, const char *bare, const struct change *c)
 		sql_rollback(r->db);
 		return err_set(&r->err, 0, "%s %s", bare, c->refusal);
 	}
-	if (rc == SQL_OK)
+	if (rc == SQL_OK && !c->audited)
 		rc = audit_write(r->db, r->who, c->action, bare, NULL, &r->err);
 	if (rc != SQL_OK) {
 		sql_rollback(r->db);
@@ -105,10 +106,22 @@ run_disabled(struct request *r, const char *bare, const void *arg, bool *done)
 	return account_set_disabled(r->db, bare, *(const bool *)arg, done, &r->err);
 }
 
+/* Contacts hear of it while there still is a roster, and nobody does before it is recorded. */
 static enum sql_status
 run_delete(struct request *r, const char *bare, const void *arg, bool *done)
 {
+	struct arena *a = arena_new(0);
+	struct account found = {0};
+	enum sql_status rc = account_find(r->db, a, bare, &found, &r->err);
+
 	(void)arg;
+	arena_free(a);
+	if (rc != SQL_OK || found.id == 0)
+		return rc;
+	rc = audit_write(r->db, r->who, "user.delete", bare, NULL, &r->err);
+	if (rc != SQL_OK)
+		return rc;
+	census_account_leaving(bare);
 	return account_delete(r->db, bare, done, &r->err);
 }
 
@@ -117,7 +130,7 @@ user_add(struct request *r)
 {
 	const char *text, *password;
 	struct account_secret secret = {0};
-	struct change c = {"user.add", run_add, &secret, "exists already"};
+	struct change c = {"user.add", run_add, &secret, "exists already", false};
 	struct jid *j;
 	int rc = -1;
 
@@ -161,7 +174,7 @@ user_password(struct request *r)
 {
 	const char *text, *password;
 	struct account_secret secret = {0};
-	struct change c = {"user.password", run_password, &secret, "does not exist"};
+	struct change c = {"user.password", run_password, &secret, "does not exist", false};
 	int rc;
 
 	if (request_args(r, "{s:s, s:s}", "jid", &text, "password", &password) != 0)
@@ -177,7 +190,7 @@ static int
 user_disable(struct request *r)
 {
 	const bool disabled = true;
-	struct change c = {"user.disable", run_disabled, &disabled, "does not exist"};
+	struct change c = {"user.disable", run_disabled, &disabled, "does not exist", false};
 	const char *text;
 
 	return request_args(r, "{s:s}", "jid", &text) == 0 ?
@@ -189,7 +202,7 @@ static int
 user_enable(struct request *r)
 {
 	const bool disabled = false;
-	struct change c = {"user.enable", run_disabled, &disabled, "does not exist"};
+	struct change c = {"user.enable", run_disabled, &disabled, "does not exist", false};
 	const char *text;
 
 	return request_args(r, "{s:s}", "jid", &text) == 0 ? change_account(r, text, &c, "The account was enabled") : -1;
@@ -198,14 +211,13 @@ user_enable(struct request *r)
 static int
 user_delete(struct request *r)
 {
-	struct change c = {"user.delete", run_delete, NULL, "does not exist"};
+	struct change c = {"user.delete", run_delete, NULL, "does not exist", true};
 	const char *text;
 	struct jid *j;
 	int rc;
 
 	if (request_args(r, "{s:s}", "jid", &text) != 0 || (j = account_arg(r, text)) == NULL)
 		return -1;
-	census_account_leaving(jid_bare(j));
 	rc = change_account(r, text, &c, "The account was deleted");
 	/* Also when the outcome is unknown, as above. */
 	if (rc == 0 || !sql_is_connected(r->db)) {

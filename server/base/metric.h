@@ -112,6 +112,8 @@ struct buf;
 	X(SEARCH_FAILURES, COUNTER, "chancery_search_failures_total", "Times that this failed; it is tried again") \
 	X(SEARCHES, COUNTER, "chancery_searches_total", "Searches in the record, and records shown") \
 	X(SEARCHES_REFUSED, COUNTER, "chancery_searches_refused_total", "Of these, refused, or ended by a limit") \
+	X(AUDIT_RECORDS, COUNTER, "chancery_audit_records_total", "Actions recorded before they happened") \
+	X(AUDIT_REFUSED, COUNTER, "chancery_audit_refused_total", "Actions that did not happen as they could not be recorded") \
 	X(LANE_DEPTH, HISTOGRAM, "chancery_lane_depth", "Depth of a session's lane when a stanza enters") \
 	X(LANE_FULL, COUNTER, "chancery_lane_full_total", "Times a full lane paused its reader") \
 	X(QUESTIONS_REFUSED, COUNTER, "chancery_questions_refused_total", "IQs of the server's own not sent because too many wait") \

@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "store/audit.h"
 
 #define NUMBER 24
+#define AUDIT_MS 4000 /* less than a job has */
 #define EPOCH_US(column) "(extract(epoch FROM " column ") * 1000000)::bigint"
 #define TIMESTAMP(us) "(timestamptz 'epoch' + " us " * interval '1 microsecond')"
 /* What the database gives and nobody proposes. */
@@ -221,6 +223,24 @@ add_number(struct buf *b, size_t at, int64_t n)
 	buf_addf(b, "%c%" PRId64, at ? ',' : '{', n);
 }
 
+/* Of whom was refused for the first time today: one record, and a row for each. */
+static enum sql_status
+audit_refused(struct sql *db, const char *told, struct err *e)
+{
+	struct audit_event v = {.person = "chanceryd", .uid = -1, .login = -1, .origin = "refusal", .action = "federation.refused",
+				.detail = told, .within_ms = AUDIT_MS};
+	char id[NUMBER];
+	uint64_t record;
+	enum sql_status st = audit_record(&v, &record, e);
+
+	if (st != SQL_OK)
+		return st;
+	return sql_do(db, e,
+		"INSERT INTO chancery.audit (who_name, origin, action, target, detail, record)"
+		" SELECT 'chanceryd', 'refusal', 'federation.refused', t->>'domain', t - 'domain', $2::bigint"
+		" FROM jsonb_array_elements($1::jsonb->'refused') AS t", 2, told, number(id, (int64_t)record));
+}
+
 static enum sql_status
 write_refused(struct sql *db, const char *const v[8], uint64_t *left_out, struct err *e)
 {
@@ -239,18 +259,20 @@ write_refused(struct sql *db, const char *const v[8], uint64_t *left_out, struct
 		"  SELECT current_date, domain, direction, why, address, count, " TIMESTAMP("first_us") ", " TIMESTAMP("last_us") " FROM fit"
 		"  ON CONFLICT (day, domain, direction, why) DO UPDATE SET address = excluded.address, count = p.count + excluded.count,"
 		"   last_at = excluded.last_at RETURNING 1),"
-		" told AS (INSERT INTO chancery.audit (who_name, origin, action, target, detail)"
-		"  SELECT DISTINCT ON (domain) 'chanceryd', 'refusal', 'federation.refused', domain,"
-		"   jsonb_build_object('direction', CASE direction WHEN 1 THEN 'in' ELSE 'out' END, 'why', why, 'address', address)"
-		"  FROM fit WHERE NOT noted ORDER BY domain, first_us RETURNING 1),"
+		" told AS (SELECT DISTINCT ON (domain) domain, jsonb_build_object('domain', domain,"
+		"   'direction', CASE direction WHEN 1 THEN 'in' ELSE 'out' END, 'why', why, 'address', address) AS what"
+		"  FROM fit WHERE NOT noted ORDER BY domain, first_us),"
 		" old AS (DELETE FROM chancery.partner_refusal WHERE day < current_date - 366 RETURNING 1)"
-		" SELECT coalesce(sum(g.count), 0) - (SELECT coalesce(sum(count), 0) FROM fit) FROM given g", 8, v);
+		" SELECT coalesce(sum(g.count), 0) - (SELECT coalesce(sum(count), 0) FROM fit),"
+		" (SELECT jsonb_build_object('refused', jsonb_agg(what ORDER BY domain)) FROM told HAVING count(*) > 0) FROM given g", 8, v);
 
 	if (st != SQL_OK)
 		return st;
 	*left_out = (uint64_t)sql_i64(r, 0, 0);
+	if (!sql_is_null(r, 0, 1))
+		st = audit_refused(db, sql_text(r, 0, 1), e);
 	PQclear(r);
-	return SQL_OK;
+	return st;
 }
 
 enum sql_status
@@ -278,7 +300,13 @@ partner_store_refused(struct sql *db, const struct partner_refused *r, size_t n,
 		v[k] = buf_str(&b[k]);
 	}
 	v[7] = number(max, (int64_t)most);
-	st = write_refused(db, v, left_out, e);
+	st = sql_begin(db, e);
+	if (st == SQL_OK)
+		st = write_refused(db, v, left_out, e);
+	if (st == SQL_OK)
+		st = sql_commit(db, e);
+	else
+		sql_rollback(db);
 	for (size_t k = 0; k < 7; k++)
 		buf_fini(&b[k]);
 	return st;
@@ -311,13 +339,24 @@ partner_store_volume(struct sql *db, int64_t since_us, unsigned limit, PGresult 
 		" GROUP BY 1, 2 ORDER BY 1, 3 DESC, 4 DESC, 2 LIMIT $2::bigint", 2, number(since, since_us), number(n, limit));
 }
 
+/* The clock's doing, which nothing holds up: when the record does not take it, only the log has it. */
 enum sql_status
 partner_store_expired(struct sql *db, const char *domain, int64_t expires_us, struct err *e)
 {
+	struct audit_event v = {.person = "chanceryd", .uid = -1, .login = -1, .origin = "clock", .action = "federation.expired",
+				.target = domain, .within_ms = AUDIT_MS};
 	char at[NUMBER];
-
-	return sql_do(db, e,
-		"INSERT INTO chancery.audit (who_name, origin, action, target, detail)"
-		" SELECT 'chanceryd', 'clock', 'federation.expired', p.domain, jsonb_build_object('expired', p.expires_at, 'owner', p.owner)"
+	uint64_t record;
+	PGresult *r;
+	enum sql_status st = sql_query(db, e, &r, "SELECT jsonb_build_object('expired', p.expires_at, 'owner', p.owner)"
 		" FROM chancery.partner p WHERE p.domain = $1 AND p.expires_at = " TIMESTAMP("$2::bigint"), 2, domain, number(at, expires_us));
+
+	if (st != SQL_OK)
+		return st;
+	if (PQntuples(r) > 0) {
+		v.detail = sql_text(r, 0, 0);
+		st = audit_put(db, &v, &record, e);
+	}
+	PQclear(r);
+	return st;
 }

@@ -423,6 +423,12 @@ record_set_limits(unsigned patience_ms, unsigned batch_max)
 	atomic_store(&writer.batch_max, batch_max);
 }
 
+unsigned
+record_patience_ms(void)
+{
+	return atomic_load(&writer.patience_ms);
+}
+
 bool
 record_is_up(void)
 {

@@ -84,6 +84,8 @@ int record_start(const struct record_settings *s, struct err *e) MUST_CHECK;
 void record_stop(void);
 /* New limits after a reload. From any thread. */
 void record_set_limits(unsigned patience_ms, unsigned batch_max);
+/* How long an entry waits at most, as it is set now. */
+unsigned record_patience_ms(void);
 /* From any thread. Over waiting_max the entry comes back REFUSED. */
 void record_submit(struct record_entry *e);
 /* False while the last attempt to reach or write the archive failed or gets no answer. Entries are taken all

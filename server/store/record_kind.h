@@ -30,6 +30,8 @@ enum record_kind {
 	RECORD_PASSED = 21,       /* these records (ids in the body) go over the stream of the record that this one refers to */
 	RECORD_FILE = 22,         /* a file was judged: name, size, hash, types, verdict; from its sender, to whom it was for */
 	RECORD_FILE_FETCHED = 23, /* somebody has fetched (upload) or been given (in-band) a file */
+	RECORD_AUDIT = 24,        /* who did, or looked at, what: before it happens (store/audit.h). In nobody's history or backlog */
+	RECORD_ERASURE = 25,      /* content that was erased: which records, why, on whose order */
 };
 
 #endif

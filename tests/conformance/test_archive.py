@@ -106,14 +106,16 @@ def test_log_index_is_dense(t):
     rows = t.server.psql('select id, log_index, leaf_hash is not null and length(salt) = 16 from archive.record order by log_index')
     indexes = [int(r[1]) for r in rows]
     ids = [int(r[0]) for r in rows]
-    assert indexes == list(range(indexes[0], indexes[0] + 240)), indexes[:5]
+    # With those of what administrators have done: the start, the accounts.
+    assert indexes == list(range(len(indexes))) and len(t.server.records('kind = 1', 'id')) == 240, indexes[:5]
     assert ids == sorted(set(ids))
     assert all(r[2] == 't' for r in rows)
     t.server.restart()
     a, b = t.online(), t.online()
     a.message(b.jid, 'after')
     b.expect_message('after')
-    assert int(t.server.value('select max(log_index) from archive.record')) == indexes[-1] + 1
+    assert int(t.server.value('select max(log_index) + 1 from archive.record')) == int(t.server.value('select count(*) from archive.record'))
+    assert int(t.server.value("select log_index from archive.record where body = 'after'")) > indexes[-1]
 
 
 def as_server(t, sql):

@@ -182,6 +182,24 @@ config_needs_restart(const struct config *old, const struct config *new_, struct
 	return n;
 }
 
+unsigned
+config_changed(const struct config *old, const struct config *new_, struct buf *out)
+{
+	unsigned n = 0;
+
+	if (!hosts_equal(old, new_)) {
+		buf_adds(out, "hosts");
+		n++;
+	}
+	for (size_t i = 0; i < config_nrows; i++) {
+		if (config_row_equal(old, new_, &config_rows[i]))
+			continue;
+		buf_addf(out, "%s%s", n == 0 ? "" : " ", config_rows[i].path);
+		n++;
+	}
+	return n;
+}
+
 static const struct {
 	const char *name, *about;
 } sections[] = {

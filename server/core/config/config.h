@@ -166,6 +166,8 @@ struct config *config_get(void);
 void config_set(struct config *c); /* takes the reference */
 /* Names of settings that differ but need a restart, space-separated in `out`. Returns how many. */
 unsigned config_needs_restart(const struct config *old, const struct config *new_, struct buf *out);
+/* The same of all that differ. No values: some are secrets. */
+unsigned config_changed(const struct config *old, const struct config *new_, struct buf *out);
 
 /* docs: the reference page in Markdown, from the table. */
 void config_reference(struct buf *out);

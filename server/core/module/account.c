@@ -1,5 +1,8 @@
 /*
  * account: hash → write → what is live. A password is wiped as soon as its keys are there, and these as soon as they are stored.
+ *
+ * What its owner does to an account is recorded before it is done, as what administrators do (store/audit.h). The end of an account is recorded
+ * before contacts hear of it; the rest in the job that writes it.
  */
 #include "core/module/account.h"
 
@@ -19,6 +22,7 @@
 #include "core/stream/c2s.h"
 #include "core/user.h"
 #include "store/account.h"
+#include "store/audit.h"
 #include "store/password.h"
 #include "store/pool.h"
 
@@ -28,6 +32,7 @@ struct work {
 	uint32_t iterations;
 	struct account_secret secret;
 	bool bad_password, done;
+	uint64_t record; /* of a removal */
 };
 
 /* What is live */
@@ -133,19 +138,51 @@ follow(struct account_order *o)
 
 /* The database */
 
-/* An account and what comes with it are there together, or neither is. */
-static enum sql_status
-add(struct sql *db, struct account_order *o, struct work *w, struct err *e)
-{
-	enum sql_status st = sql_begin(db, e);
+/* Less than a job has for all of it. */
+#define AUDIT_MS 4000
 
-	if (st == SQL_OK)
+static struct audit_event
+event_of(const struct account_order *o, const char *bare)
+{
+	static const char *const action[] = { [ACCOUNT_ADD] = "account.register", [ACCOUNT_PASSWORD] = "account.password",
+		[ACCOUNT_REMOVE] = "account.remove" };
+
+	return (struct audit_event){ .person = bare, .uid = -1, .login = -1, .origin = "owner", .action = action[o->ask->act], .target = bare,
+		.within_ms = AUDIT_MS };
+}
+
+/* It was recorded, and PostgreSQL did not do it, or does not say. */
+static void
+record_failure(struct sql *db, const struct account_order *o, const char *bare, uint64_t record, const struct err *why)
+{
+	struct audit_event v = event_of(o, bare);
+	char action[64];
+	struct err e = { 0 };
+
+	snprintf(action, sizeof(action), "%s.failed", v.action);
+	v.action = action;
+	v.about = record;
+	if (audit_record(&v, &record, &e) != SQL_OK)
+		log_error(NULL, "audit-failure-not-recorded", "action=%s target=%s why=%s", action, bare, e.text);
+	else if (sql_is_connected(db) && audit_row(db, &v, record, &e) != SQL_OK)
+		log_warning(NULL, "audit-row-missing", "action=%s target=%s why=%s", action, bare, why->text);
+}
+
+static enum sql_status
+change(struct sql *db, struct account_order *o, struct work *w, struct err *e)
+{
+	enum sql_status st = SQL_FAILED;
+
+	switch (o->ask->act) {
+	case ACCOUNT_ADD:
 		st = account_add(db, w->bare, &w->secret, &w->done, e);
-	if (st == SQL_OK && w->done && o->ask->also)
-		st = o->ask->also(db, o->arena, o->ask->also_data, e);
-	if (st == SQL_OK && w->done)
-		return sql_commit(db, e);
-	sql_rollback(db);
+		/* An account and what comes with it are there together, or neither is. */
+		return st == SQL_OK && w->done && o->ask->also ? o->ask->also(db, o->arena, o->ask->also_data, e) : st;
+	case ACCOUNT_PASSWORD:
+		return account_set_secret(db, w->bare, &w->secret, &w->done, e);
+	case ACCOUNT_REMOVE:
+		return account_delete(db, w->bare, &w->done, e);
+	}
 	return st;
 }
 
@@ -154,16 +191,34 @@ write_work(struct job *j, struct sql *db)
 {
 	struct account_order *o = j->owner;
 	struct work *w = j->data;
+	struct audit_event v = event_of(o, w->bare);
+	enum sql_status st = sql_begin(db, &j->err);
 
-	switch (o->ask->act) {
-	case ACCOUNT_ADD:
-		return add(db, o, w, &j->err);
-	case ACCOUNT_PASSWORD:
-		return account_set_secret(db, w->bare, &w->secret, &w->done, &j->err);
-	case ACCOUNT_REMOVE:
-		return account_delete(db, w->bare, &w->done, &j->err);
-	}
-	return SQL_FAILED;
+	if (st == SQL_OK)
+		st = change(db, o, w, &j->err);
+	if (st == SQL_OK && !w->done)
+		err_set(&j->err, 0, "%s", "it was not there, or there already");
+	else if (st == SQL_OK && !w->record)
+		st = audit_record(&v, &w->record, &j->err);
+	if (st == SQL_OK && w->done)
+		st = audit_row(db, &v, w->record, &j->err);
+	if (st == SQL_OK && w->done)
+		st = sql_commit(db, &j->err);
+	else
+		sql_rollback(db);
+	if ((st != SQL_OK || !w->done) && w->record)
+		record_failure(db, o, w->bare, w->record, &j->err);
+	return st;
+}
+
+static enum sql_status
+record_work(struct job *j, struct sql *db)
+{
+	struct work *w = j->data;
+	struct audit_event v = event_of(j->owner, w->bare);
+
+	(void)db;
+	return audit_record(&v, &w->record, &j->err);
 }
 
 static void
@@ -200,15 +255,44 @@ job_for(struct account_order *o)
 }
 
 static void
-submit_write(struct account_order *o, const struct account_secret *secret)
+submit_write(struct account_order *o, const struct account_secret *secret, uint64_t record)
 {
 	struct job *j = job_for(o);
 	struct work *w = j->data;
 
 	if (secret)
 		w->secret = *secret;
+	w->record = record;
 	j->work = write_work;
 	j->done = write_done;
+	pool_submit(j, jid_hash(o->ask->jid));
+}
+
+/* The end of an account */
+
+static void
+record_done(struct job *j)
+{
+	struct account_order *o = j->owner;
+	struct work *w = j->data;
+
+	if (j->status != JOB_OK) {
+		log_warning(NULL, "account-not-changed", "jid=%s why=%s", jid_bare(o->ask->jid), j->err.text);
+		finish(o, false, ACCOUNT_CONFLICT);
+		return;
+	}
+	/* While it still has a roster: contacts do not wait for somebody who is gone (RFC 6121 §2.5, §3.3). */
+	roster_account_removed(o->user);
+	submit_write(o, NULL, w->record);
+}
+
+static void
+submit_record(struct account_order *o)
+{
+	struct job *j = job_for(o);
+
+	j->work = record_work;
+	j->done = record_done;
 	pool_submit(j, jid_hash(o->ask->jid));
 }
 
@@ -234,7 +318,7 @@ hash_done(struct job *j)
 	if (j->status != JOB_OK || w->bad_password)
 		finish(o, j->status == JOB_OK, ACCOUNT_BAD_PASSWORD);
 	else
-		submit_write(o, &w->secret);
+		submit_write(o, &w->secret, 0);
 	crypt_wipe(&w->secret, sizeof(w->secret));
 }
 
@@ -245,9 +329,7 @@ account_submit(struct account_order *o)
 	struct work *w;
 
 	if (o->ask->act == ACCOUNT_REMOVE) {
-		/* While it still has a roster: contacts do not wait for somebody who is gone (RFC 6121 §2.5, §3.3). */
-		roster_account_removed(o->user);
-		submit_write(o, NULL);
+		submit_record(o);
 		return;
 	}
 	j = job_for(o);

@@ -53,6 +53,7 @@ static struct {
 	pthread_mutex_t lock;
 	char heard[512]; /* of what census_* was last asked to do; under lock */
 	char leaving[256];
+	struct buf record;
 } stand_in = {.archive_up = true, .database_up = true, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* Was that what was heard? Forgets it. */
@@ -227,6 +228,31 @@ record_is_up(void)
 	return stand_in.archive_up;
 }
 
+unsigned
+record_patience_ms(void)
+{
+	return 1000;
+}
+
+/* What goes into the record: the kind, and the words. */
+void
+record_submit(struct record_entry *e)
+{
+	static atomic_uint_fast64_t last = 1700000000000000;
+
+	assert_int_equal(e->kind, RECORD_AUDIT);
+	assert_true(!e->deliverable && !e->shown && e->recipient_only && e->to_bare == NULL);
+	e->outcome = stand_in.archive_up ? RECORD_COMMITTED : RECORD_REFUSED;
+	e->why = "the archive did not take it in time";
+	e->id = atomic_fetch_add(&last, 1);
+	if (stand_in.archive_up) {
+		pthread_mutex_lock(&stand_in.lock);
+		buf_addf(&stand_in.record, "%s\n%s\n", e->body, e->stanza);
+		pthread_mutex_unlock(&stand_in.lock);
+	}
+	e->mail.run(&e->mail);
+}
+
 uint64_t
 record_last_id(void)
 {
@@ -252,13 +278,18 @@ write_settings(const char *more)
 }
 
 static int
-reload(struct err *e)
+reload(struct sql *db, const struct audit_who *who, struct err *e)
 {
 	struct config *c = config_load(settings, e);
 
 	if (c == NULL)
 		return -1;
+	if (audit_write(db, who, "config.reload", settings, NULL, e) != SQL_OK) {
+		config_unref(c);
+		return -1;
+	}
 	config_set(c);
+	audit_log(who, "config.reload", settings);
 	return 0;
 }
 
@@ -375,11 +406,90 @@ refused_accounts(void **state)
 	assert_int_equal(pg_number(pg, "SELECT count(*) FROM chancery.account"), 0);
 }
 
+/* How often the text stands in what was given to the archive writer. */
+static int
+recorded(const char *text)
+{
+	int n = 0;
+
+	pthread_mutex_lock(&stand_in.lock);
+	for (const char *s = buf_str(&stand_in.record); (s = strstr(s, text)) != NULL; s++)
+		n++;
+	pthread_mutex_unlock(&stand_in.lock);
+	return n;
+}
+
+static void
+forget_record(void)
+{
+	pthread_mutex_lock(&stand_in.lock);
+	buf_clear(&stand_in.record);
+	pthread_mutex_unlock(&stand_in.lock);
+}
+
+/* A record for each action, and a row that refers to it; what failed behind it is said in another one. */
+static void
+records(void **state)
+{
+	(void)state;
+	forget_record();
+	assert_int_equal(run("echo x | $C user add 'a<&>b@example.org' --password-stdin"), 1);
+	assert_int_equal(recorded("urn:chancery:audit:0"), 0);
+	assert_int_equal(run("echo x | $C user add r1@example.org --password-stdin"), 0);
+	assert_int_equal(recorded(": user.add r1@example.org\n<audit xmlns='urn:chancery:audit:0'>{\"who\":"), 1);
+	assert_int_equal(recorded("urn:chancery:audit:0"), 1);
+	assert_int_equal(pg_number(pg, "SELECT count(*) FROM chancery.audit WHERE target = 'r1@example.org' AND record >= 1700000000000000"), 1);
+	assert_int_equal(run("$C user set r1@example.org 'group+=R&D \"<x>\"'"), 0);
+	assert_int_equal(recorded("[\"R&amp;D \\\"&lt;x"), 1);
+	/* Recorded, then not done: nobody has a session. */
+	forget_record();
+	stand_in.nsessions = 0;
+	assert_int_equal(run("$C session close r1@example.org"), 1);
+	assert_int_equal(recorded("session.close r1@example.org\n"), 1);
+	assert_int_equal(recorded("session.close.failed r1@example.org\n"), 1);
+	assert_int_equal(pg_number(pg, "SELECT count(*) FROM chancery.audit WHERE action = 'session.close.failed' AND detail->>'why' LIKE '%has no session'"), 1);
+	expect_heard("close r1@example.org|-|policy-violation|Closed by an administrator");
+	/* Looking at what changes nothing leaves nothing. */
+	forget_record();
+	assert_int_equal(run("$C user list"), 0);
+	assert_int_equal(recorded("audit"), 0);
+	assert_int_equal(run("$C user delete r1@example.org"), 0);
+	expect_heard("changed r1@example.org: The account was deleted");
+}
+
+/* The archive is away: nothing happens, and nobody hears of it. */
+static void
+no_record_no_change(void **state)
+{
+	(void)state;
+	assert_int_equal(run("echo x | $C user add gone@example.org --password-stdin"), 0);
+	forget_record();
+	stand_in.nsessions = 1;
+	stand_in.leaving[0] = '\0';
+	stand_in.archive_up = false;
+	assert_int_equal(run("echo x | $C user add other@example.org --password-stdin"), 1);
+	says("it cannot be recorded, so it was not done: the archive did not take it in time");
+	assert_int_equal(run("$C user delete gone@example.org"), 1);
+	assert_string_equal(stand_in.leaving, "");
+	assert_int_equal(run("printf 'b@example.org\\tx\\n' | $C user import"), 1);
+	assert_int_equal(run("$C session close gone@example.org"), 1);
+	assert_int_equal(run("$C announce hello"), 1);
+	assert_int_equal(run("$C config reload"), 1);
+	expect_heard("");
+	stand_in.archive_up = true;
+	assert_int_equal(recorded("audit"), 0);
+	assert_int_equal(pg_number(pg, "SELECT count(*) FROM chancery.account"), 1);
+	assert_int_equal(run("$C user delete gone@example.org"), 0);
+	expect_heard("changed gone@example.org: The account was deleted");
+	stand_in.nsessions = 0;
+}
+
 /* P6: what cannot be written down does not happen. */
 static void
 no_audit_no_change(void **state)
 {
 	(void)state;
+	forget_record();
 	pg_exec(pg, "ALTER TABLE chancery.audit RENAME TO audit_away");
 	stand_in.nsessions = 1;
 	assert_int_equal(run("echo x | $C user add romeo@example.org --password-stdin"), 1);
@@ -388,6 +498,12 @@ no_audit_no_change(void **state)
 	assert_int_equal(run("$C session close romeo@example.org"), 1);
 	assert_int_equal(run("$C config reload"), 1);
 	expect_heard("");
+	/* The record has each attempt, and that it came to nothing. */
+	assert_int_equal(recorded("user.add romeo@example.org\n"), 1);
+	assert_int_equal(recorded("user.add.failed romeo@example.org\n"), 1);
+	assert_int_equal(recorded("user.import.failed a@example.org\n"), 2); /* with its batch, then alone */
+	assert_int_equal(recorded("session.close.failed romeo@example.org\n"), 1);
+	assert_int_equal(recorded(": config.reload.failed "), 1);
 	pg_exec(pg, "ALTER TABLE chancery.audit_away RENAME TO audit");
 	stand_in.nsessions = 0;
 	assert_int_equal(pg_number(pg, "SELECT count(*) FROM chancery.account"), 0);
@@ -747,7 +863,8 @@ start(void **state)
 	snprintf(path, sizeof path, "%s/control", dir);
 	snprintf(settings, sizeof settings, "%s/c.yaml", dir);
 	write_settings("");
-	if (reload(&e) != 0 || start_control(&e) != 0) {
+	config_set(config_load(settings, &e));
+	if (start_control(&e) != 0) {
 		fprintf(stderr, "%s\n", e.text);
 		return -1;
 	}
@@ -796,7 +913,7 @@ main(void)
 		cmocka_unit_test(test_persons),
 		cmocka_unit_test(accounts),
 		cmocka_unit_test(refused_accounts),
-		cmocka_unit_test(no_audit_no_change),
+		cmocka_unit_test(records), cmocka_unit_test(no_record_no_change), cmocka_unit_test(no_audit_no_change),
 		cmocka_unit_test(imports),
 		cmocka_unit_test(sessions),
 		cmocka_unit_test(state_of_the_server),
