@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "archive/log.h"
+#include "archive/log_verify.h"
 #include "base/text.h"
+#include "core/config/config.h"
 #include "store/record.h"
 
 #define COVER_MS 8000
@@ -127,6 +129,60 @@ out:
 	return rc;
 }
 
+/* Verification */
+
+struct viewer {
+	struct request *r;
+	atomic_bool stop;
+	bool gone;
+};
+
+static void
+show_finding(void *arg, const struct log_finding *f)
+{
+	struct viewer *v = arg;
+
+	if (!v->gone)
+		v->gone = request_row(v->r, json_pack("{s:s, s:I, s:I, s:s}", "finding", f->kind, "log_index", (json_int_t)f->index, "record",
+			(json_int_t)f->record, "text", f->text)) != 0;
+}
+
+static void
+look_up(void *arg, uint64_t done, uint64_t total)
+{
+	struct viewer *v = arg;
+
+	(void)done, (void)total;
+	if (v->gone || atomic_load(&v->r->server->stopping))
+		atomic_store(&v->stop, true);
+}
+
+/* By the server's own role, whoever asks: nothing of the content is shown. */
+static int
+archive_verify(struct request *r)
+{
+	struct viewer who = {.r = r};
+	struct log_verify v = {.finding = show_finding, .progress = look_up, .arg = &who, .stop = &who.stop};
+	struct log_state s;
+	struct config *c;
+	int all = 0, rc;
+
+	if (request_args(r, "{s?b}", "all", &all) != 0)
+		return -1;
+	log_state(&s);
+	c = config_get();
+	v.conninfo = c->database.conninfo;
+	v.since = all ? 0 : s.verified;
+	v.checkpoint_file = *c->log.checkpoint_file ? c->log.checkpoint_file : NULL;
+	rc = log_verify(&v, &r->err);
+	config_unref(c);
+	if (rc != 0)
+		return -1;
+	return request_row(r, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "first", (json_int_t)v.first, "size", (json_int_t)v.size, "records",
+		(json_int_t)v.records, "erased", (json_int_t)v.erased, "checkpoints", (json_int_t)v.checkpoints, "outside", (json_int_t)v.outside,
+		"findings", (json_int_t)v.findings));
+}
+
 /* Keys and checkpoints */
 
 static int
@@ -177,6 +233,8 @@ log_rotate_verb(struct request *r)
 
 const struct request_verb request_log_verbs[] = {
 	{.noun = "archive", .verb = "status", .run = archive_status, .roles = ACCESS_ANY, .about = "How the record and its log are"},
+	{.noun = "archive", .verb = "verify", .run = archive_verify, .roles = ACCESS_ANY, .args = "all:boolean?",
+	 .about = "Recomputes the signed log from the record, and tells what does not fit"},
 	{.noun = "archive", .verb = "prove", .run = archive_prove, .roles = ACCESS_ADMIN | ACCESS_OFFICER, .args = "record:string",
 	 .about = "A proof that a record is in the signed log"},
 	{.noun = "log", .verb = "checkpoint", .run = log_checkpoint_verb, .roles = ACCESS_ADMIN | ACCESS_OFFICER, .about = "Sign a checkpoint now"},

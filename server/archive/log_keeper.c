@@ -148,7 +148,7 @@ load(struct keeper *k, struct err *e)
 	if (st == SQL_OK)
 		st = log_newest(k->db, a, &last, e);
 	if (st == SQL_OK)
-		st = log_store_edge(k->db, k->tree, e);
+		st = log_store_edge(k->db, k->tree, UINT64_MAX, e);
 	if (st == SQL_OK) {
 		k->covered = last.size;
 		k->covered_us = last.at_us;

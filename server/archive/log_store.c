@@ -176,8 +176,9 @@ load_level(struct sql *db, struct log_tree *t, int level, uint64_t first, uint64
 }
 
 enum sql_status
-log_store_edge(struct sql *db, struct log_tree *t, struct err *e)
+log_store_edge(struct sql *db, struct log_tree *t, uint64_t most, struct err *e)
 {
+	struct hasher *h = t->h;
 	PGresult *r;
 	uint64_t tiles;
 	enum sql_status st = sql_query(db, e, &r, "SELECT coalesce(max(index) + 1, 0) FROM archive.tile WHERE level = 0", 0);
@@ -186,7 +187,9 @@ log_store_edge(struct sql *db, struct log_tree *t, struct err *e)
 		return st;
 	tiles = (uint64_t)sql_i64(r, 0, 0);
 	PQclear(r);
-	log_tree_init(t, t->h);
+	if (tiles > most)
+		tiles = most;
+	log_tree_init(t, h);
 	/* From the left, which is from above. */
 	for (int level = LOG_TILE_LEVELS - 2; level >= 0 && st == SQL_OK; level--) {
 		uint64_t end = tiles >> (MERKLE_TILE_HEIGHT * level);

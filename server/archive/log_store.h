@@ -8,8 +8,8 @@
 #include "archive/log.h"
 #include "archive/log_tree.h"
 
-/* The tree as far as there are full tiles of level 0. */
-enum sql_status log_store_edge(struct sql *db, struct log_tree *t, struct err *e);
+/* The tree as far as there are full tiles of level 0, and `tiles` of them at most. */
+enum sql_status log_store_edge(struct sql *db, struct log_tree *t, uint64_t tiles, struct err *e);
 /* How many records there are: one more than the index of the newest; 0: none. */
 enum sql_status log_store_records(struct sql *db, uint64_t *n, struct err *e);
 /* The leaves of the records [first, end) in order, for as long as none is missing: *n of them. `out` has room for all. */

@@ -38,7 +38,7 @@ struct sql {
 	int deadline_ms;
 	int timeout_ms; /* statement_timeout as the session has it */
 	int64_t until_ms;
-	bool skip_durability;
+	bool skip_durability, standby;
 	char state[6];
 	const atomic_bool *stop;
 	int tick_ms;
@@ -110,6 +110,12 @@ void
 sql_skip_durability(struct sql *db)
 {
 	db->skip_durability = true;
+}
+
+void
+sql_allow_standby(struct sql *db)
+{
+	db->standby = db->skip_durability = true;
 }
 
 void
@@ -444,7 +450,7 @@ set_up(struct sql *db, int64_t deadline, struct err *e)
 	if (strcmp(sql_text(r, 0, 3), "UTF8") != 0)
 		st = refuse(db, SQL_FAILED, e,
 			    "the database is not in UTF8: create it with ENCODING 'UTF8'");
-	else if (sql_bool(r, 0, 4))
+	else if (sql_bool(r, 0, 4) && !db->standby)
 		st = refuse(db, SQL_UNAVAILABLE, e,
 			    "this PostgreSQL is a standby and takes no writes");
 	else

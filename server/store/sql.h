@@ -34,6 +34,8 @@ enum sql_status sql_connect(struct sql *db, int timeout_ms, struct err *e);
 void sql_allow_unsafe(bool allow);
 /* This connection only reads or migrates: it does not look at durability. Before sql_connect. */
 void sql_skip_durability(struct sql *db);
+/* This connection only reads: a standby will do. Before sql_connect. */
+void sql_allow_standby(struct sql *db);
 bool sql_is_connected(const struct sql *db);
 void sql_disconnect(struct sql *db);
 /* Deadline of each following statement, default 10 s; also sent as statement_timeout. */

@@ -83,3 +83,121 @@ def test_proofs(t):
     for word in '1', '999999999999999999999', 'x', "1' or true --":
         fails(t, 1, 'archive', 'prove', word)
     fails(t, 1, 'log', 'consistency', '2000000000')
+
+
+# -- verification: each kind of change by somebody who may do everything in the database ------------------------
+
+
+TABLES = ('checkpoint_stamp', 'checkpoint', 'tile', 'log_key', 'record')
+
+
+def verify(t, *args):
+    """(findings, summary) of `archive verify` over a connection of its own; each finding (kind, log index, record, text)."""
+    code, out, err = t.server.cli('--json', 'archive', 'verify', '--conninfo', t.server.env['CHANCERY_PG'], *args)
+    said = [json.loads(line) for line in out.splitlines()]
+    assert said and 'findings' in said[-1], (code, out, err)
+    found = [(f['finding'], f['log_index'], f['record'], f['text']) for f in said[:-1]]
+    assert code == (1 if found else 0) and said[-1]['findings'] == len(found), (code, found, said[-1])
+    return found, said[-1]
+
+
+class Tampered:
+    """Changes made as the superuser, and taken back at the end."""
+
+    def __init__(self, t, *changes):
+        self.t, self.changes = t, changes
+
+    @staticmethod
+    def save(t):
+        t.server.psql('; '.join(['create schema saved'] + ['create table saved.%s as table archive.%s' % (n, n) for n in TABLES]))
+
+    def __enter__(self):
+        self.t.server.psql('; '.join(self.changes))
+
+    def __exit__(self, *_):
+        self.t.server.psql('; '.join(['truncate %s' % ', '.join('archive.' + n for n in TABLES)]
+                                     + ['insert into archive.%s select * from saved.%s' % (n, n) for n in reversed(TABLES)]))
+
+
+def kinds(found):
+    return sorted({f[0] for f in found})
+
+
+def record_at(t, index):
+    return int(t.server.value('select id from archive.record where log_index = %d' % index))
+
+
+# What each change is found as: the change to the record of log index 5 (in a full tile) or 520 (in none), and the findings' kinds.
+REHASH = 'update archive.record r set leaf_hash = archive.leaf(r) where log_index = %d'
+CHANGES = [
+    ('a byte of a body', "update archive.record set body = overlay(body placing 'X' from 2 for 1) where log_index = %d"),
+    ('a stanza', "update archive.record set stanza = replace(stanza, 'word', 'ward') where log_index = %d"),
+    ('who sent it', "update archive.record set from_bare = 'mallory@chancery.test' where log_index = %d"),
+    ('its time', "update archive.record set at = at + interval '1 microsecond' where log_index = %d"),
+    ('what was nothing', "update archive.record set refers_to = '' where log_index = %d"),
+    ('its kind', 'update archive.record set kind = 2 where log_index = %d'),
+    ('its salt', "update archive.record set salt = set_byte(salt, 0, get_byte(salt, 0) # 1) where log_index = %d"),
+    ('its leaf', 'update archive.record set leaf_hash = set_byte(leaf_hash, 31, get_byte(leaf_hash, 31) # 128) where log_index = %d'),
+    ('its salt to no salt', "update archive.record set salt = 'x' where log_index = %d"),
+]
+
+
+@alone(log__checkpoint_file='keys/outside', **SETTINGS)
+def test_verify_finds(t):
+    """Issue 7: a changed byte, a deleted row, a swapped row, a forged checkpoint, a truncated tail, a changed tile: found, and named"""
+    outside = t.server.path('keys', 'outside')
+    talk(t, 500)
+    first = checkpoint(t)
+    talk(t, 40)
+    size, _, _ = checkpoint(t)
+    assert 512 < size < 768, size
+    assert_sound(t)
+    t.server.wait(lambda: os.path.exists(outside) and tlog.notes(open(outside).read())[-1].split('\n')[1] == str(size), 'the checkpoint in the file')
+    assert tlog.notes(open(outside).read()) == [note for note, in t.server.psql('select note from archive.checkpoint order by size')]
+    found, sum = verify(t, '--checkpoint-file', outside, '--key', t.server.value('select vkey from archive.log_key'))
+    assert not found and (sum['records'], sum['size'], sum['first']) == (size, size, 0), (found, sum)
+    assert sum['trusted'] and sum['checkpoints'] == 2 * sum['outside'] >= 4, sum
+    Tampered.save(t)
+    # Each change to a record of its own, where there are tiles already and where there are none.
+    for index in 5, size - 20:
+        with Tampered(t, *[change % (index + i) for i, (_, change) in enumerate(CHANGES)]):
+            found, _ = verify(t)
+        altered = {f[1]: f[2] for f in found if f[0] == 'altered'}
+        for i, (what, _) in enumerate(CHANGES):
+            assert altered.get(index + i) == record_at(t, index + i), (what, found)
+        assert kinds(found) in (['altered'], ['altered', 'tree']) and len(altered) == len(CHANGES), found
+    # Whoever makes the leaf fit is shown by the tile, or by the checkpoint.
+    with Tampered(t, CHANGES[0][1] % 5, REHASH % 5, CHANGES[0][1] % (size - 3), REHASH % (size - 3)):
+        found, _ = verify(t)
+    assert [f[:2] for f in found] == [('altered', 5), ('tree', size)] and 'to fit' in found[0][3], found
+    with Tampered(t, 'delete from archive.record where log_index in (7, %d) or log_index between 100 and 299' % (size - 3)):
+        found, _ = verify(t)
+    missing = [f for f in found if f[0] == 'missing']
+    assert [f[1] for f in missing] == [7, 100, size - 3] and '100 to 299' in missing[1][3], found
+    assert kinds(found) == ['missing', 'tree'] and 'could not be compared' in found[-1][3], found
+    pairs, swaps = ((10, 300), (size - 3, size - 2), (11, size - 4)), []
+    for a, b in pairs:
+        swaps += ['update archive.record set log_index = %d where log_index = %d' % pair for pair in ((100000, a), (a, b), (b, 100000))]
+    with Tampered(t, *swaps):
+        found, _ = verify(t)
+    assert [f[1] for f in found if f[0] == 'swapped'] == [a for a, _ in sorted(pairs)] and 'altered' not in kinds(found), found
+    with Tampered(t, "update archive.checkpoint set root = sha256('x') where size = %d" % first[0],
+                  "update archive.checkpoint set note = replace(note, E'\\n%d\\n', E'\\n%d\\n') where size = %d" % (size, size - 1, size),
+                  'update archive.tile set hashes = set_byte(hashes, 100, get_byte(hashes, 100) # 1) where index = 1',
+                  'delete from archive.tile where index = 0'):
+        found, _ = verify(t)
+    assert sorted(f[:2] for f in found) == [('forged', first[0]), ('forged', size), ('tile', 0), ('tile', 256)], found
+    # The newest records: with their checkpoints gone, too, only the file outside knows better.
+    cut = 'delete from archive.record where log_index >= %d' % first[0]
+    with Tampered(t, cut):
+        found, _ = verify(t)
+    assert [f[:2] for f in found] == [('truncated', first[0])], found
+    with Tampered(t, cut, 'delete from archive.checkpoint where size > %d' % first[0], 'delete from archive.tile where 256 * (index + 1) > %d' % first[0]):
+        assert not verify(t)[0]
+        found, _ = verify(t, '--checkpoint-file', outside)
+    assert [f[:2] for f in found] == [('truncated', first[0])], found
+    # What is not hashed is not said to be altered.
+    with Tampered(t, 'update archive.record set shown = not shown, from_hash = 1, to_hash = NULL, pair_hash = 3, span_before = 1'):
+        assert not verify(t)[0]
+    out = ok(t, 'archive', 'verify', '--all')
+    assert 'everything is as it was recorded' in out, out
