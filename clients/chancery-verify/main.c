@@ -154,9 +154,7 @@ main(int argc, char **argv)
 		}
 	}
 	buf_fini(&out);
-	if (v.zip)
-		verify_fini(&v);
-	outside_close(v.outside);
+	verify_fini(&v);
 	report_fini(&report);
 	return rc;
 }

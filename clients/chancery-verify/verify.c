@@ -257,6 +257,7 @@ verify_fini(struct verify *v)
 	bundle_keys_fini(&v->chain);
 	buf_fini(&v->manifest_text);
 	free(v->keys);
+	outside_close(v->outside);
 	bundle_zip_close(v->zip);
 	memset(v, 0, sizeof(*v));
 }

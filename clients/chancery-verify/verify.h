@@ -28,6 +28,7 @@ struct verify {
 
 /* Checks an open bundle. All is in the report. */
 void verify_run(struct verify *v);
+/* Closes the bundle, too, and `outside`. */
 void verify_fini(struct verify *v);
 
 /* verify_key.c: proof/keys.json, and whether it leads to the key that is trusted. -1: there is no key to go on with. */

@@ -44,7 +44,7 @@ save(const char *name, const struct buf *b)
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	f = fopen(path, "w");
-	must(f && fwrite(buf_data(b), 1, buf_len(b), f) == buf_len(b) && !fclose(f), path);
+	must(f && (!buf_len(b) || fwrite(buf_data(b), 1, buf_len(b), f) == buf_len(b)) && !fclose(f), path);
 }
 
 /* A record made from its index. */
