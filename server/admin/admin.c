@@ -1,8 +1,9 @@
 /*
- * admin: starts and stops the control socket and the metrics page, in that order and back.
+ * admin: starts and stops the control socket, the desk, the API and the metrics page, in that order and back.
  */
 #include "admin/admin.h"
 
+#include "admin/api.h"
 #include "admin/approval.h"
 #include "admin/control.h"
 #include "admin/desk.h"
@@ -27,10 +28,17 @@ admin_start(const struct admin_settings *s, struct err *e)
 		control_stop();
 		return -1;
 	}
-	if (metrics_start(s->metrics, e) != 0) {
-		exports_stop();
+	if (admin_api_start(s->conninfo, e) != 0) {
 		admin_desk_stop();
 		control_stop();
+		exports_stop();
+		return -1;
+	}
+	if (metrics_start(s->metrics, e) != 0) {
+		admin_api_stop();
+		admin_desk_stop();
+		control_stop();
+		exports_stop();
 		return -1;
 	}
 	return 0;
@@ -40,6 +48,7 @@ void
 admin_stop(void)
 {
 	metrics_stop();
+	admin_api_stop();
 	admin_desk_stop();
 	control_stop();
 	exports_stop();

@@ -98,6 +98,18 @@ request_next(struct request *r, const char *cursor)
 	return 0;
 }
 
+bool
+request_takes_file(const struct request *r)
+{
+	return r->file != NULL;
+}
+
+int
+request_file(struct request *r, int fd, uint64_t size, const char *name, const char *tag)
+{
+	return r->file(r->send_arg, fd, size, name, tag);
+}
+
 int
 request_args(struct request *r, const char *fmt, ...)
 {

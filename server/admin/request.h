@@ -47,6 +47,8 @@ struct request {
 	/* Sends one line. -1: the peer is gone, or does not read. */
 	int (*send)(void *arg, const char *line, size_t n);
 	void *send_arg;
+	/* Takes a file as the answer, see request_file. NULL: the caller cannot; it gets rows. Uses send_arg. */
+	int (*file)(void *arg, int fd, uint64_t size, const char *name, const char *tag);
 };
 
 /* A row of a table of verbs. What is behind `run` may be left out (write rows with designators then, or the compiler asks for the rest). */
@@ -86,6 +88,10 @@ unsigned request_verb_roles(const struct request_verb *v);
 int request_row(struct request *r, json_t *row);
 /* Where a further page begins, for a verb that has not given all: opaque to the caller, who gives it back as the argument `cursor`. Behind the rows. */
 int request_next(struct request *r, const char *cursor);
+/* Can the answer be a file? Then it is all of the answer: `size` bytes, to be saved as `name` (plain ASCII), `tag` is a strong entity tag with its quotes.
+ * Takes the descriptor. -1 with err. */
+bool request_takes_file(const struct request *r);
+int request_file(struct request *r, int fd, uint64_t size, const char *name, const char *tag);
 /* Takes the arguments as json_unpack does, and nothing more than these. -1 with err. */
 int request_args(struct request *r, const char *fmt, ...);
 /* Connects to the database, as the caller's role (r->db), when it is not connected. -1 with err. */

@@ -424,6 +424,22 @@ send_piece(struct request *r, int fd, uint64_t size, uint64_t at)
 	return rc;
 }
 
+/* Where the caller takes a file: all of it, or any part, which the caller sees to. Takes the descriptor. */
+static int
+give_file(struct request *r, int fd, uint64_t size, json_int_t id)
+{
+	char name[48], tag[48];
+
+	if (note_fetch(r, id) != 0) {
+		close(fd);
+		return -1;
+	}
+	snprintf(name, sizeof name, "export-%lld.zip", (long long)id);
+	/* A bundle is made once. */
+	snprintf(tag, sizeof tag, "\"export-%lld\"", (long long)id);
+	return request_file(r, fd, size, name, tag);
+}
+
 static int
 export_fetch(struct request *r)
 {
@@ -445,6 +461,8 @@ export_fetch(struct request *r)
 	fd = exports_open(id, &size, &r->err);
 	if (fd < 0)
 		return -1;
+	if (request_takes_file(r))
+		return give_file(r, fd, size, id);
 	if (offset < 0 || (uint64_t)offset > size)
 		err_set(&r->err, 0, "offset is beyond the bundle's %" PRIu64 " bytes", size);
 	else if (offset != 0 || note_fetch(r, id) == 0)

@@ -69,6 +69,9 @@ struct buf;
 	X(ACCESS_REFUSED, COUNTER, "chancery_access_refused_total", "Tokens of the API refused: unknown, expired, revoked, of a person who is disabled") \
 	X(ACCESS_THROTTLED, COUNTER, "chancery_access_throttled_total", "Requests with a token not looked at, as there were too many wrong ones from there") \
 	X(ACCESS_DENIED, COUNTER, "chancery_access_denied_total", "Requests refused as they are not for the role of who asks, or not for the token") \
+	X(API_REQUESTS, COUNTER, "chancery_api_requests_total", "Requests of the API worked on") \
+	X(API_REFUSED, COUNTER, "chancery_api_refused_total", "Requests of the API refused before that: no token, too long, too many, not JSON") \
+	X(API_UNDER_WAY, GAUGE, "chancery_api_under_way", "Requests of the API that are waiting or worked on") \
 	X(FAST_OK, COUNTER, "chancery_fast_ok_total", "Logins with a token (XEP-0484) that succeeded") \
 	X(FAST_REFUSED, COUNTER, "chancery_fast_refused_total", "Tokens that were refused") \
 	X(STANZAS_IN, COUNTER, "chancery_stanzas_in_total", "Stanzas received") \

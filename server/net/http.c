@@ -555,6 +555,8 @@ on_flushed(struct conn *conn, void *owner, uint64_t upto)
 	(void)upto;
 	if (c->state != HTTP_SHUT)
 		http_pump(c);
+	if (!c->closed)
+		http_ask_more(c);
 }
 
 /* Start and stop */

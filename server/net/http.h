@@ -87,6 +87,14 @@ void http_refuse(struct http_request *r, int status);
 void http_refuse_with(struct http_request *r, int status, const char *text);
 /* `size` bytes of a regular file from where it stands; it is closed in the end, and read piece by piece as the client takes it. */
 void http_reply_file(struct http_request *r, int status, const char *type, int fd, uint64_t size);
+/* An answer whose length is not known before (RFC 9112 §7.1): begin, any number of pieces, end. All of the request's body has come. `more` is called
+ * whenever there is room for further pieces again after there was none; it and `gone` are not called any more after the end. */
+void http_reply_begin(struct http_request *r, int status, const char *type, void (*more)(struct http_request *r));
+/* How many bytes may follow now. More than that are taken, too, and wait in memory. */
+size_t http_reply_room(const struct http_request *r);
+void http_reply_piece(struct http_request *r, const char *p, size_t n);
+/* `complete` false: the client is not to take what it has for the whole; the connection ends. */
+void http_reply_end(struct http_request *r, bool complete);
 /* 101 (RFC 9110 §15.2.2): `upgrade` is the protocol. The connection is the caller's, who sets its owner; it does not count
  * as one of the source any more. Only when it is the only request. NULL otherwise, and nothing has happened. */
 struct conn *http_upgrade(struct http_request *r, const char *upgrade);

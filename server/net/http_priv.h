@@ -47,6 +47,7 @@ struct http_request {
 	char *address;        /* behind a proxy: as text, NUL, source; NULL */
 	struct buf out;       /* while it is not the oldest */
 	struct buf fields;    /* name NUL value NUL … */
+	void (*more)(struct http_request *r); /* of an answer that comes in pieces; NULL: it does not */
 	int file;             /* -1: none */
 	uint64_t file_left;
 	bool paused, waits, body_done, begun, answered, keep, gone;
@@ -71,6 +72,8 @@ void http_shut(struct http_conn *c);
 void http_drop(struct http_conn *c);
 void http_refuse_head(struct http_conn *c, int status);
 void http_go_on(struct http_conn *c);
+/* The connection has taken something: an answer in pieces may go on. */
+void http_ask_more(struct http_conn *c);
 /* Goes on with what the oldest request has to say. */
 void http_pump(struct http_conn *c);
 

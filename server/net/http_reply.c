@@ -223,18 +223,29 @@ say(struct http_request *r, const void *p, size_t n)
 		buf_add(&r->out, p, n);
 }
 
+#define LENGTH_UNKNOWN UINT64_MAX
+
+/* RFC 9112 §7.1: HTTP/1.0 has no chunks; there the end of the connection is the end. */
+static bool
+is_chunked(const struct http_request *r)
+{
+	return r->more && !r->head.old;
+}
+
 static void
 write_head(struct http_request *r, int status, const char *type, uint64_t length)
 {
 	struct buf out = { 0 };
 
 	r->begun = true;
-	r->keep = r->head.keep && r->body_done && !http_is_quiet() && r->c->state != HTTP_CLOSING;
+	r->keep = r->head.keep && r->body_done && !http_is_quiet() && r->c->state != HTTP_CLOSING && (length != LENGTH_UNKNOWN || is_chunked(r));
 	buf_addf(&out, "HTTP/1.1 %d %s\r\n", status, http_status_text(status));
 	write_date(&out);
 	if (type)
 		buf_addf(&out, "Content-Type: %s\r\n", type);
-	if (status != 204 && status != 304)
+	if (length == LENGTH_UNKNOWN)
+		buf_adds(&out, is_chunked(r) ? "Transfer-Encoding: chunked\r\n" : "");
+	else if (status != 204 && status != 304)
 		buf_addf(&out, "Content-Length: %llu\r\n", (unsigned long long)length);
 	write_fields(&out, r);
 	if (!r->keep)
@@ -252,8 +263,12 @@ static void
 on_pace(struct timer *t)
 {
 	struct http_conn *c = LIST_ENTRY(t, struct http_conn, pace);
+	const struct http_request *r = LIST_ENTRY(c->requests.next, struct http_request, link);
 	int64_t grace = http_settings()->head_ms, taken = (int64_t)((conn_flushed(c->conn) - c->paced) / HTTP_BYTES_PER_MS);
 
+	/* In pieces: it is not the client that we wait for. */
+	if (!list_is_empty(&c->requests) && r->more && conn_mark(c->conn) == conn_flushed(c->conn))
+		return;
 	c->paced = conn_flushed(c->conn);
 	c->pace_left_ms += (taken < CREDIT * grace ? taken : CREDIT * grace) - grace;
 	if (c->pace_left_ms > CREDIT * grace)
@@ -394,6 +409,62 @@ http_reply_file(struct http_request *r, int status, const char *type, int fd, ui
 	if (r->head.method != HTTP_HEAD)
 		r->file_left = size;
 	answered(r);
+}
+
+/* Answers in pieces */
+
+void
+http_reply_begin(struct http_request *r, int status, const char *type, void (*more)(struct http_request *r))
+{
+	assert(r->body_done);
+	r->more = more;
+	write_head(r, status, type, LENGTH_UNKNOWN);
+}
+
+size_t
+http_reply_room(const struct http_request *r)
+{
+	uint64_t waiting = is_oldest(r) ? conn_mark(r->c->conn) - conn_flushed(r->c->conn) : buf_len(&r->out);
+
+	return waiting < FILE_AHEAD ? (size_t)(FILE_AHEAD - waiting) : 0;
+}
+
+void
+http_reply_piece(struct http_request *r, const char *p, size_t n)
+{
+	char size[24];
+
+	if (!n || r->head.method == HTTP_HEAD)
+		return;
+	if (is_chunked(r))
+		say(r, size, (size_t)snprintf(size, sizeof(size), "%zx\r\n", n));
+	say(r, p, n);
+	if (is_chunked(r))
+		say(r, "\r\n", 2);
+	if (is_oldest(r))
+		watch_pace(r->c);
+}
+
+void
+http_reply_end(struct http_request *r, bool complete)
+{
+	if (!complete)
+		r->keep = false;
+	else if (is_chunked(r) && r->head.method != HTTP_HEAD)
+		say(r, "0\r\n\r\n", 5);
+	answered(r);
+}
+
+void
+http_ask_more(struct http_conn *c)
+{
+	struct http_request *r;
+
+	if (c->state == HTTP_SHUT || list_is_empty(&c->requests))
+		return;
+	r = LIST_ENTRY(c->requests.next, struct http_request, link);
+	if (r->more && !r->answered && http_reply_room(r))
+		r->more(r);
 }
 
 struct conn *

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "core/host.h"
+#include "core/web/api.h"
 #include "core/web/bosh.h"
 #include "core/web/upload.h"
 #include "core/web/web_priv.h"
@@ -30,12 +31,19 @@ static const struct http_route routes[] = {
 	{ "/", GET, front_page, NULL, NULL, NULL },
 	{ "/.well-known/host-meta", GET, hostmeta_xml, NULL, NULL, NULL },
 	{ "/.well-known/host-meta.json", GET, hostmeta_json, NULL, NULL, NULL },
+	{ API_PATH, API_METHODS, api_begin, api_body, api_complete, api_gone },
 	{ "/chat", GET, chat_redirect, NULL, NULL, NULL },
 	{ "/chat/", GET, chat_file, NULL, NULL, NULL },
 	{ "/http-bind", 1U << HTTP_POST | 1U << HTTP_OPTIONS, bosh_begin, bosh_body, bosh_complete, bosh_gone },
 	{ "/upload/", UPLOAD_METHODS, upload_begin, upload_body, upload_complete, upload_gone },
 	{ "/ws", GET, websocket_begin, NULL, NULL, NULL },
 };
+
+struct reactor *
+web_reactor(void)
+{
+	return thread;
+}
 
 const struct config *
 web_config(void)

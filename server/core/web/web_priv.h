@@ -14,6 +14,9 @@
 /* The settings in force, until the end of the turn. */
 const struct config *web_config(void);
 
+/* The thread itself. */
+struct reactor *web_reactor(void);
+
 /* Whether a page that may has made the request: one of ours, one of web.origins, or no page at all. Else it has been refused. */
 bool web_origin_is_right(struct http_request *r);
 /* For answers that pages of web.origins may read (CORS). */

@@ -94,11 +94,32 @@ class Http:
             fields[name.lower()] = value
         assert lines[0].startswith('HTTP/1.1 '), lines[0]
         status = int(lines[0].split()[1])
+        if fields.get('transfer-encoding') == 'chunked' and not head:
+            assert 'content-length' not in fields, fields
+            return Answer(status, fields, self._chunks())
         n = 0 if head or status in (101, 204, 304) else int(fields['content-length'])
         while len(self.held) < n:
             self._more()
         body, self.held = self.held[:n], self.held[n:]
         return Answer(status, fields, body)
+
+    def _line(self):
+        while b'\r\n' not in self.held:
+            self._more()
+        line, self.held = self.held.split(b'\r\n', 1)
+        return line
+
+    def chunk(self):
+        """The next chunk of an answer whose head has been read; b'': the last."""
+        n = int(self._line(), 16)
+        while len(self.held) < n + 2:
+            self._more()
+        data, end, self.held = self.held[:n], self.held[n:n + 2], self.held[n + 2:]
+        assert end == b'\r\n', end
+        return data
+
+    def _chunks(self):
+        return b''.join(iter(self.chunk, b''))
 
     def ask(self, method, path, fields=(), body=None, **kw):
         return self.request(method, path, fields, body, **kw).answer(head=method == 'HEAD')
