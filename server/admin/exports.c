@@ -65,7 +65,7 @@ struct run {
 static struct {
 	pthread_t thread;
 	bool running;
-	atomic_bool stopping;
+	atomic_bool stopping, untidy;
 	int wake;
 	char *conninfo, dir[PATH_MAX];
 	struct sql *db;
@@ -631,7 +631,7 @@ look_at_table(int64_t now)
 		if (r->id != 0 && exports_store_is_wanted(exports.db, r->id, &wanted, &e) == SQL_OK && !wanted)
 			cancel_run(r);
 	}
-	if (exports.tidied_ms == 0 || now - exports.tidied_ms > TIDY_MS) {
+	if (atomic_exchange(&exports.untidy, false) || now - exports.tidied_ms > TIDY_MS) {
 		exports.tidied_ms = now;
 		tidy();
 	}
@@ -710,6 +710,13 @@ exports_wake(void)
 		log_debug(NULL, "exports-wake", "errno=%d", errno);
 }
 
+void
+exports_tidy(void)
+{
+	atomic_store(&exports.untidy, true);
+	exports_wake();
+}
+
 int
 exports_start(const char *conninfo, struct err *e)
 {
@@ -728,7 +735,8 @@ exports_start(const char *conninfo, struct err *e)
 	exports.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	atomic_store(&exports.stopping, false);
 	exports.recovered = false;
-	exports.looked_ms = exports.tidied_ms = 0;
+	exports.looked_ms = 0;
+	atomic_store(&exports.untidy, true);
 	if (exports.wake < 0 || pthread_create(&exports.thread, NULL, run_thread, NULL) != 0)
 		return err_set(e, EAGAIN, "the thread of the exports could not be started");
 	exports.running = true;

@@ -27,6 +27,8 @@ int exports_start(const char *conninfo, struct err *e) MUST_CHECK;
 void exports_stop(void);
 /* Something in the table has changed: look at once. Any thread. */
 void exports_wake(void);
+/* A bundle is to go: removes what the table does not know of any more. Any thread. */
+void exports_tidy(void);
 /* The bundle of a finished job, for reading. -1: it is not there. */
 int exports_open(int64_t id, uint64_t *size, struct err *e) MUST_CHECK;
 

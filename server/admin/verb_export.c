@@ -383,6 +383,8 @@ export_remove(struct request *r)
 
 	if (rc != 0)
 		sql_rollback(r->db);
+	else
+		exports_tidy();
 	return rc;
 }
 

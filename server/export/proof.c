@@ -235,9 +235,9 @@ read_checkpoint(const struct job *j, struct checkpoint *c, struct err *e)
 	return c->size == j->info.tree_size ? 0 : err_set(e, 0, "the checkpoint is of another size");
 }
 
-/* The server signs it once it has written down that the export is finished, and with which hash. */
+/* The server signs it once it has written down that the export is finished, and with which hash. Manifest and signature are the last members. */
 static int
-ask_signature(struct job *j, const char *manifest, size_t n, struct err *e)
+put_signed(struct job *j, const char *manifest, size_t n, struct err *e)
 {
 	uint8_t sha256[SHA256_SIZE];
 	char hex[2 * SHA256_SIZE + 1];
@@ -247,7 +247,7 @@ ask_signature(struct job *j, const char *manifest, size_t n, struct err *e)
 
 	crypt_sha256(manifest, n, sha256);
 	text_hex(sha256, SHA256_SIZE, hex);
-	if (channel_write(json_pack("{s:s}", "sign", hex), e))
+	if (bundle_add(j->out, BUNDLE_MANIFEST, manifest, n, e) || channel_write(json_pack("{s:s}", "sign", hex), e))
 		return -1;
 	answer = channel_read(e);
 	note = json_string_value(json_object_get(answer, "note"));
@@ -293,9 +293,7 @@ job_put_manifest(struct job *j, uint64_t erased, struct err *e)
 	int rc = make_manifest(j, erased, &text, e);
 
 	if (!rc)
-		rc = ask_signature(j, buf_data(&text), buf_len(&text), e);
-	if (!rc)
-		rc = bundle_add(j->out, BUNDLE_MANIFEST, buf_data(&text), buf_len(&text), e);
+		rc = put_signed(j, buf_data(&text), buf_len(&text), e);
 	buf_fini(&text);
 	return rc;
 }
