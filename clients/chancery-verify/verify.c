@@ -226,6 +226,10 @@ check_checkpoint(struct verify *v)
 		report_found(v->report, CHECK_CHECKPOINT, "it is another one than the manifest says");
 		return -1;
 	}
+	if (v->checkpoint.size < v->since) {
+		report_found(v->report, CHECK_CHECKPOINT, "it is signed by a key that had not the log yet when that had %" PRIu64 " records", v->checkpoint.size);
+		return -1;
+	}
 	report_right(v->report, CHECK_CHECKPOINT, "of %" PRIu64 " records of %s is signed by the key, as of %s", v->checkpoint.size, v->checkpoint.origin,
 		v->checkpoint.time ? when(v->checkpoint.time, at) : "no time");
 	return 0;

@@ -23,6 +23,7 @@ struct verify {
 	struct bundle_key_chain chain;
 	struct note_key *keys;           /* of the chain, oldest first; the last is that of the bundle */
 	size_t nkeys;
+	uint64_t since;                  /* the log's size when the last of them got it */
 	struct checkpoint checkpoint;
 };
 

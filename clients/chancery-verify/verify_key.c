@@ -11,7 +11,7 @@
 
 /* The chain's keys, oldest first, into v->keys. *unbroken: the first of those at its end that hand over to each other by both signatures. */
 static int
-read_chain(struct verify *v, size_t *unbroken, uint64_t *size)
+read_chain(struct verify *v, size_t *unbroken)
 {
 	struct bundle_key_chain *c = &v->chain;
 	struct note_key last;
@@ -28,13 +28,13 @@ read_chain(struct verify *v, size_t *unbroken, uint64_t *size)
 			report_found(v->report, CHECK_KEY, BUNDLE_KEYS ": hand-over %zu: %s", i + 1, e.text);
 			return -1;
 		}
-		if ((i && !note_key_equal(&h.from, &v->keys[i])) || h.size < *size) {
+		if ((i && !note_key_equal(&h.from, &v->keys[i])) || h.size < v->since) {
 			report_found(v->report, CHECK_KEY, BUNDLE_KEYS ": hand-over %zu does not follow the one before", i + 1);
 			return -1;
 		}
 		v->keys[i] = h.from;
 		v->keys[i + 1] = h.to;
-		*size = h.size;
+		v->since = h.size;
 		if (h.lost)
 			*unbroken = i + 1;
 	}
@@ -81,7 +81,6 @@ verify_keys(struct verify *v)
 {
 	struct buf text = { 0 };
 	size_t unbroken = 0;
-	uint64_t size = 0;
 	struct err e;
 	int rc = verify_read(v, BUNDLE_KEYS, BUNDLE_KEYS_MAX, CHECK_KEY, &text);
 
@@ -90,7 +89,7 @@ verify_keys(struct verify *v)
 		rc = -1;
 	}
 	buf_fini(&text);
-	if (rc || read_chain(v, &unbroken, &size) != 0)
+	if (rc || read_chain(v, &unbroken) != 0)
 		return -1;
 	v->nkeys = v->chain.n + 1;
 	check_trust(v, unbroken);

@@ -10,7 +10,7 @@
  *     ORIGIN
  *     from OLD-VKEY
  *     to NEW-VKEY
- *     size N             the log's size then: checkpoints beyond it are signed with the new key
+ *     size N             of the newest checkpoint then: the new key signs none that is smaller
  *     time SECONDS
  *     lost               only where the old key could not sign any more
  *

@@ -19,7 +19,7 @@
 
 #define ORIGIN "example.org"
 #define TIME 1795363200
-#define LEVELS 16
+#define LEVELS 24
 
 static const char *dir;
 static struct err e;

@@ -287,6 +287,16 @@ class Test(unittest.TestCase):
         b = Bundle(20, '3,4,9', 'lost')
         self.refuse(b.pack(), 'key', 'was lost', vkey=b.vkey)
         self.assertTrue(self.accept(b.pack(), vkey=b.signer.vkey)['trusted'])
+        # The new key signs nothing of before it had the log.
+        keys = json.loads(b.part['proof/keys.json'])
+        text = keys['handovers'][0].encode().partition(b'\n\n')[0] + b'\n'
+        for size, right in (b'20', True), (b'21', False):
+            keys['handovers'] = [b.signer.note(text.replace(b'size 10\n', b'size %s\n' % size)).decode()]
+            b.part['proof/keys.json'] = json.dumps(keys).encode()
+            if right:
+                self.accept(b.sign().pack(), vkey=b.signer.vkey)
+            else:
+                self.refuse(b.sign().pack(), 'checkpoint', 'had not the log yet', vkey=b.signer.vkey)
 
     # ---- changes by who cannot sign ----
 

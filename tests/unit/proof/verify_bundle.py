@@ -175,15 +175,17 @@ def number(s):
 
 
 def key_chain(keys):
-    """The keys from the oldest to the one that signed, and from where on each has handed over to the next."""
-    out, since = [], 0
+    """The keys from the oldest to the one that signed; from where on each has handed over to the next; the size at the last hand-over."""
+    out, since, size = [], 0, 0
     for note in keys['handovers']:
         found, lines = None, note.encode().rpartition(b'\n\n')[0].decode().split('\n')
         need(len(lines) in (6, 7) and lines[0] == 'chancery-key-handover/v1', 'a hand-over')
         words = [x.partition(' ') for x in lines[2:6]]
         need([w[0] for w in words] == ['from', 'to', 'size', 'time'], 'a hand-over')
         old, new = Key(words[0][2]), Key(words[1][2])
-        number(words[2][2]), number(words[3][2])
+        number(words[3][2])
+        need(number(words[2][2]) >= size, 'a hand-over')
+        size = number(words[2][2])
         need(old.name == new.name == lines[1] and old != new and (not out or out[-1] == old), 'a hand-over')
         found, _ = new.has_signed(note.encode())
         need(found, 'a hand-over is not signed')
@@ -196,7 +198,7 @@ def key_chain(keys):
         out = (out or [old]) + [new]
     last = Key(keys['key'])
     need(not out or out[-1] == last, 'the hand-overs lead elsewhere')
-    return out or [last], since
+    return out or [last], since, size
 
 
 # ---- records and the tree ----
@@ -311,7 +313,7 @@ def verify(data, vkey=None):
     keys = parse(content['proof/keys.json'])
     keys_are(keys, ['key', 'handovers'])
     need(isinstance(keys['key'], str) and isinstance(keys['handovers'], list) and all(isinstance(x, str) for x in keys['handovers']), 'keys')
-    chain, since = key_chain(keys)
+    chain, since, handed_over = key_chain(keys)
     key = chain[-1]
     if vkey is not None:
         need(any(k == Key(vkey) for k in chain[since:]), 'signed by another key')
@@ -329,6 +331,7 @@ def verify(data, vkey=None):
     cp = key.open(content['proof/checkpoint.txt'])
     need(len(cp) >= 3 and cp[0] == key.name and all(cp), 'the checkpoint')
     size, root = number(cp[1]), unbase64(cp[2])
+    need(size >= handed_over, 'a checkpoint of before the key had the log')
     need(manifest['log'] == {'origin': cp[0], 'size': size, 'root': cp[2]} and len(root) == 32, 'another checkpoint')
     got, exported, erased, first, last = walk(lines(content['proof/records.jsonl']), lines(content['proof/tree.jsonl']), size)
     need(got == root, 'the tree')
