@@ -17,7 +17,10 @@ struct options {
 	const char *config; /* --config, or the default */
 	const char *socket; /* --socket; NULL: listen.control of the settings file */
 	const char *owner;  /* --owner */
+	const char *server; /* --server; NULL: the local socket */
+	const char *ca;     /* --ca, with --server; NULL: the system's */
 	const char *token_file; /* --token-file; NULL: $CHANCERY_TOKEN, if that is set */
+	json_t *kept;       /* what `ca` points into */
 	json_t *given;      /* options of federation_options: the values of each, in an array */
 	bool json, password_stdin, online, help;
 };

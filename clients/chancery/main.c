@@ -17,6 +17,7 @@
 #include "common/control_client.h"
 #include "common/prompt.h"
 #include "core/config/config.h"
+#include "https.h"
 
 #define DEFAULT_CONFIG "/etc/chancery/chancery.yaml"
 #define TOKEN_MAX 256
@@ -65,9 +66,11 @@ command_connect(const struct options *o)
 	struct config *config = NULL;
 	struct err e = {0};
 
-	if (o->socket == NULL)
+	if (o->server != NULL)
+		c = https_client_new(o->server, o->ca, &e);
+	else if (o->socket == NULL)
 		config = config_load(o->config, &e);
-	if (o->socket != NULL || config != NULL)
+	if (o->server == NULL && (o->socket != NULL || config != NULL))
 		c = control_client_new(o->socket != NULL ? o->socket : config->listen.control, &e);
 	if (c != NULL && take_token(o, c, &e) != 0) {
 		control_client_free(c);
@@ -75,7 +78,7 @@ command_connect(const struct options *o)
 	}
 	if (c == NULL)
 		command_fail(&e);
-	if (o->socket == NULL && config == NULL)
+	if (o->server == NULL && o->socket == NULL && config == NULL)
 		fputs("chancery: --socket PATH reaches a server whose settings file cannot be read\n",
 		      stderr);
 	config_unref(config);
@@ -144,7 +147,7 @@ print_commands(FILE *f, const char *noun)
 static void
 print_help(FILE *f)
 {
-	fputs("usage: chancery [--config FILE | --socket PATH] [--json] NOUN VERB ...\n"
+	fputs("usage: chancery [--config FILE | --socket PATH | --server URL] [--json] NOUN VERB ...\n"
 	      "\n"
 	      "Administers a running chanceryd over its control socket.\n"
 	      "\n",
@@ -155,6 +158,8 @@ print_help(FILE *f)
 	      "  --config FILE      the server's settings file, which names its socket (default:\n"
 	      "                     $CHANCERY_CONFIG, else " DEFAULT_CONFIG ")\n"
 	      "  --socket PATH      the socket itself\n"
+	      "  --server URL       a server elsewhere, https://HOST:PORT, as the person of a token; --ca FILE: its authorities,\n"
+	      "                     instead of the system's\n"
 	      "  --token-file FILE  act as the person whose token is its first line (default: $CHANCERY_TOKEN; else as an administrator)\n"
 	      "  --json             one JSON object a line, for scripts\n"
 	      "  --password-stdin   read the password from the first line of standard input\n"
@@ -227,7 +232,7 @@ show_help(const char *noun, const struct command *c)
 	return EXIT_DONE;
 }
 
-enum { CONFIG = 256, SOCKET, JSON, STDIN, OWNER, ONLINE, TOKEN, HELP, VERSION, FEDERATION };
+enum { CONFIG = 256, SOCKET, SERVER, JSON, STDIN, OWNER, ONLINE, TOKEN, HELP, VERSION, FEDERATION };
 
 /* Those of everybody, then federation's, numbered from FEDERATION on. */
 static const struct option *
@@ -236,6 +241,7 @@ all_options(void)
 	static struct option all[128];
 	static const struct option known[] = {{"config", required_argument, NULL, CONFIG},
 					      {"socket", required_argument, NULL, SOCKET},
+					      {"server", required_argument, NULL, SERVER},
 					      {"json", no_argument, NULL, JSON},
 					      {"password-stdin", no_argument, NULL, STDIN},
 					      {"owner", required_argument, NULL, OWNER},
@@ -288,6 +294,9 @@ read_options(struct options *o, int argc, char **argv)
 		case SOCKET:
 			o->socket = optarg;
 			break;
+		case SERVER:
+			o->server = optarg;
+			break;
 		case JSON:
 			o->json = true;
 			break;
@@ -334,6 +343,18 @@ takes_options(const char *noun)
 	return false;
 }
 
+/* --ca is whose certificates are believed: of a partner (federation allow), else of --server. */
+static void
+take_ca(struct options *o, const char *noun)
+{
+	if (o->server == NULL || noun == NULL || strcmp(noun, "federation") == 0)
+		return;
+	o->ca = options_value(o, "ca");
+	if (o->ca != NULL)
+		o->kept = json_incref(json_object_get(o->given, "ca"));
+	json_object_del(o->given, "ca");
+}
+
 static int
 perform(struct options *o, int argc, char **argv)
 {
@@ -354,6 +375,7 @@ perform(struct options *o, int argc, char **argv)
 		}
 	}
 	noun = argc > 0 ? argv[0] : NULL;
+	take_ca(o, noun);
 	verb = argc > 1 ? argv[1] : NULL;
 	if (noun != NULL)
 		c = find_command(noun, verb);
@@ -381,5 +403,6 @@ main(int argc, char **argv)
 	int rc = perform(&o, argc, argv);
 
 	json_decref(o.given);
+	json_decref(o.kept);
 	return rc;
 }

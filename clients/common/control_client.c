@@ -21,6 +21,8 @@ struct control_client {
 	int fd;
 	struct buf in;
 	char *token, *next;
+	const struct control_transport *way; /* NULL: the local socket */
+	void *way_arg;
 };
 
 static int
@@ -60,12 +62,26 @@ control_client_new(const char *path, struct err *e)
 	return c;
 }
 
+struct control_client *
+control_client_new_over(const struct control_transport *t, void *arg)
+{
+	struct control_client *c = NEW(struct control_client);
+
+	c->fd = -1;
+	c->way = t;
+	c->way_arg = arg;
+	return c;
+}
+
 void
 control_client_free(struct control_client *c)
 {
 	if (c == NULL)
 		return;
-	close(c->fd);
+	if (c->way != NULL)
+		c->way->free(c->way_arg);
+	else
+		close(c->fd);
 	buf_fini(&c->in);
 	control_client_set_token(c, NULL);
 	free(c->next);
@@ -171,14 +187,32 @@ read_rows(struct control_client *c, struct err *e)
 	return NULL;
 }
 
+/* Takes the reference to `args`. */
+static json_t *
+ask_over(struct control_client *c, const char *noun, const char *verb, json_t *args, struct err *e)
+{
+	json_t *rows;
+
+	free(c->next);
+	c->next = NULL;
+	rows = c->way->ask(c->way_arg, noun, verb, args, c->token, &c->next, e);
+	json_decref(args);
+	return rows;
+}
+
 json_t *
 control_client_ask(struct control_client *c, const char *noun, const char *verb, json_t *args,
 		   struct err *e)
 {
-	json_t *request = json_pack("{s:[s,s*], s:o*, s:s*}", "verb", noun, verb, "args", args, "token", c->token);
-	char *text = json_dumps(request, JSON_COMPACT);
-	size_t n = text != NULL ? strlen(text) : 0;
+	json_t *request;
+	char *text;
+	size_t n;
 
+	if (c->way != NULL)
+		return ask_over(c, noun, verb, args, e);
+	request = json_pack("{s:[s,s*], s:o*, s:s*}", "verb", noun, verb, "args", args, "token", c->token);
+	text = json_dumps(request, JSON_COMPACT);
+	n = text != NULL ? strlen(text) : 0;
 	json_decref(request);
 	free(c->next);
 	c->next = NULL;

@@ -22,9 +22,10 @@ DECIDED = {
                 person.add person.list person.show person.roles person.disable person.enable token.new log.rotate''',
     'admin officer': 'archive.prove log.checkpoint log.consistency log.keys',
     'officer dpo': 'archive.export export.list export.show export.cancel export.remove export.fetch',
-    'officer': 'export.preview',
+    'officer': 'export.preview archive.search archive.show',
+    'officer auditor': 'audit.list',
     'admin officer dpo': 'approval.list approval.show approval.approve approval.deny',
-    'admin officer auditor dpo': 'whoami token.list token.revoke archive.status',
+    'admin officer auditor dpo': 'whoami token.list token.revoke archive.status archive.verify',
 }
 
 
@@ -295,3 +296,35 @@ def test_many_at_once(t):
         assert h.answer(timeout=PATIENCE).status == 200
         h.close()
     t.server.wait(lambda: t.server.metric('chancery_api_under_way') == 0, 'all requests to be over')
+
+
+def over_https(t, *args, token=None, url=None, ca=True, stdin=''):
+    more = ['--ca', t.server.ca] if ca else []
+    env = {'PATH': '/usr/bin:/bin', **({'CHANCERY_TOKEN': token} if token else {})}
+    p = subprocess.run([t.server.build + '/bin/chancery', '--server', url or 'https://localhost:%d' % t.server.port_https, *more, *args], input=stdin,
+                       capture_output=True, text=True, timeout=PATIENCE * 10, env=env)
+    return p.returncode, p.stdout, p.stderr
+
+
+def test_command_line(t):
+    """Design §8: chancery --server URL: the same verbs, output and exit codes over HTTPS; the certificate is checked"""
+    p = Person(t, 'admin')
+    other = Person(t, 'dpo')
+    for args in (('--json', 'whoami'), ('whoami',), ('--json', 'person', 'show', other.name), ('user', 'list', 'nobody*')):
+        code, out, err = over_https(t, *args, token=p.token)
+        assert (code, err) == (0, ''), (args, code, err)
+        assert out == p.cli(*args)[1], (args, out)
+    jid = '%s@%s' % (unique('far'), t.server.domain)
+    code, out, err = over_https(t, 'user', 'add', jid, '--password-stdin', token=p.token, stdin='pw\n')
+    assert code == 0 and jid in out, (code, out, err)
+    code, out, err = over_https(t, 'user', 'add', jid, '--password-stdin', token=p.token, stdin='pw\n')
+    assert code == 1 and 'exists already' in err, (code, err)
+    for kw, word in ((dict(token=None), 'token'), (dict(token='cht_' + '0' * 64), 'not known'), (dict(token=p.token, ca=False), 'certificate'),
+                     (dict(token=p.token, url='https://127.0.0.2:%d' % t.server.port_https), ''), (dict(token=p.token, url='http://localhost'), 'https://'),
+                     (dict(token=p.token, url='https://localhost:1'), '')):
+        code, out, err = over_https(t, 'whoami', **kw)
+        assert code == 1 and out == '' and word in err and err.strip(), (kw, code, err)
+    officer = Person(t, 'officer')
+    code, out, err = over_https(t, 'user', 'list', token=officer.token)
+    assert code == 1 and 'not allowed' in err, (code, err)
+    assert over_https(t, 'fly', token=p.token)[0] == 2
