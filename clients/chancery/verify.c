@@ -242,6 +242,6 @@ const struct command command_verify[] = {
 	 "  --resume FILE            note here how far it is; go on from there when it was interrupted\n"
 	 "  --threads N              connections at a time; as many as there are processors when it is left out\n"
 	 "\n"
-	 "Each line is a finding. Exit code 1 when there is one. server/archive/README.md says what they mean.\n"},
+	 "Each line is a finding. Exit code 1 when there is one. server/archive/LOG.md says what they mean.\n"},
 	{NULL, NULL, NULL, 0, 0, NULL, NULL, NULL},
 };

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "archive/log_keeper.h"
+#include "archive/log_watch.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -74,7 +75,7 @@ const char *
 keeper_trouble_name(enum keeper_trouble what)
 {
 	static const char *const name[] = { [KEEPER_BROKEN] = "record", [KEEPER_DATABASE] = "database", [KEEPER_KEY] = "key", [KEEPER_FILE] = "file",
-		[KEEPER_STAMP] = "time-stamp" };
+		[KEEPER_STAMP] = "time-stamp", [KEEPER_FINDINGS] = "findings" };
 
 	return name[what];
 }
@@ -309,12 +310,34 @@ due_ms(struct keeper *k)
 }
 
 static void
-cover_if_due(struct keeper *k, bool now)
+cover_if_due(struct keeper *k)
 {
 	struct err e;
 
-	if (k->loaded && k->signer && (now || clock_mono_ms() >= due_ms(k)))
+	if (k->loaded && k->signer && clock_mono_ms() >= due_ms(k))
 		(void)write_out(k, true, &e);
+}
+
+static void
+publish(struct keeper *k)
+{
+	uint64_t end = log_ring_end();
+
+	pthread_mutex_lock(&k->lock);
+	k->state.records = end > k->records ? end : k->records;
+	k->state.size = k->covered;
+	k->state.at_us = k->covered_us;
+	k->state.has_key = k->signer != NULL;
+	k->state.vkey[0] = '\0';
+	if (k->signer) {
+		char text[NOTE_VKEY_MAX];
+
+		note_key_text(note_signer_key(k->signer), text);
+		snprintf(k->state.vkey, sizeof(k->state.vkey), "%s", text);
+	}
+	metric_set(METRIC_LOG_SIZE, (int64_t)k->covered);
+	metric_set(METRIC_LOG_LAG, (int64_t)(k->state.records - k->covered));
+	pthread_mutex_unlock(&k->lock);
 }
 
 /* Orders */
@@ -373,6 +396,7 @@ obey(struct keeper *k)
 
 		if (o->rotate)
 			rc = keeper_rotate(k, o->lost, o->vkey, o->vkey_size, &e);
+		publish(k);
 		answer(k, o, rc, &e);
 	}
 }
@@ -437,28 +461,6 @@ log_rotate(bool lost, char *vkey, size_t size, struct err *e)
 
 /* The thread */
 
-static void
-publish(struct keeper *k)
-{
-	uint64_t end = log_ring_end();
-
-	pthread_mutex_lock(&k->lock);
-	k->state.records = end > k->records ? end : k->records;
-	k->state.size = k->covered;
-	k->state.at_us = k->covered_us;
-	k->state.has_key = k->signer != NULL;
-	k->state.vkey[0] = '\0';
-	if (k->signer) {
-		char text[NOTE_VKEY_MAX];
-
-		note_key_text(note_signer_key(k->signer), text);
-		snprintf(k->state.vkey, sizeof(k->state.vkey), "%s", text);
-	}
-	metric_set(METRIC_LOG_SIZE, (int64_t)k->covered);
-	metric_set(METRIC_LOG_LAG, (int64_t)(k->state.records - k->covered));
-	pthread_mutex_unlock(&k->lock);
-}
-
 static int64_t
 earlier(int64_t a, int64_t b)
 {
@@ -481,8 +483,10 @@ rest(struct keeper *k, bool more)
 		until = earlier(until, due_ms(k));
 	if (!k->signer)
 		until = earlier(until, now + KEY_MS);
-	until = earlier(until, k->sink_ms ? k->sink_ms : INT64_MAX);
-	until = earlier(until, k->stamp_ms ? k->stamp_ms : INT64_MAX);
+	if (k->loaded) {
+		until = earlier(until, k->sink_ms ? k->sink_ms : INT64_MAX);
+		until = earlier(until, k->stamp_ms ? k->stamp_ms : INT64_MAX);
+	}
 	t = (struct timespec){ .tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000 };
 	log_ring_wake_at(k->loaded && size <= k->covered ? size + 1 : size + LOG_RING / 2);
 	pthread_mutex_lock(&k->lock);
@@ -518,10 +522,11 @@ keeper_main(void *arg)
 		if (ready(k)) {
 			keeper_check_key(k);
 			more = absorb(k);
-			cover_if_due(k, false);
-			keeper_sinks(k);
+			cover_if_due(k);
 		}
 		obey(k);
+		if (k->loaded)
+			keeper_sinks(k);
 		publish(k);
 		rest(k, more);
 	}
@@ -571,10 +576,11 @@ log_start(const struct log_settings *s, struct err *e)
 	k->covered_ms = 0;
 	log_configure(s);
 	k->running = true;
-	if (!start_thread(k, e))
-		return 0;
-	k->running = false;
-	return -1;
+	if (start_thread(k, e)) {
+		k->running = false;
+		return -1;
+	}
+	return log_watch_start(s->conninfo, e);
 }
 
 void
@@ -584,6 +590,7 @@ log_stop(void)
 
 	if (!k->running)
 		return;
+	log_watch_stop();
 	pthread_mutex_lock(&k->lock);
 	k->stopping = true;
 	pthread_cond_signal(&k->wake);
@@ -627,6 +634,46 @@ log_configure(const struct log_settings *s)
 	k->configured = k->called = true;
 	pthread_cond_signal(&k->wake);
 	pthread_mutex_unlock(&k->lock);
+	log_watch_wake();
+}
+
+void
+keeper_verified(uint64_t size, uint64_t findings, const char *first)
+{
+	struct keeper *k = &keeper;
+
+	pthread_mutex_lock(&k->lock);
+	if (!findings)
+		k->state.verified = size;
+	k->state.verified_us = clock_wall_us();
+	k->state.findings = findings;
+	pthread_mutex_unlock(&k->lock);
+	if (findings)
+		keeper_trouble(k, KEEPER_FINDINGS, "the record is not what was recorded, %" PRIu64 " findings (chancery archive verify): %s", findings, first);
+	else
+		keeper_trouble(k, KEEPER_FINDINGS, NULL);
+}
+
+uint64_t
+keeper_verify_every(void)
+{
+	uint64_t every;
+
+	pthread_mutex_lock(&keeper.lock);
+	every = keeper.next.verify_every_ms;
+	pthread_mutex_unlock(&keeper.lock);
+	return every;
+}
+
+char *
+keeper_checkpoint_file(void)
+{
+	char *file;
+
+	pthread_mutex_lock(&keeper.lock);
+	file = mem_strdup(keeper.next.checkpoint_file);
+	pthread_mutex_unlock(&keeper.lock);
+	return file;
 }
 
 void

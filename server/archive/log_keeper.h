@@ -16,7 +16,7 @@
 #include "archive/log_tree.h"
 #include "proof/checkpoint.h"
 
-enum keeper_trouble { KEEPER_BROKEN, KEEPER_DATABASE, KEEPER_KEY, KEEPER_FILE, KEEPER_STAMP, KEEPER_TROUBLES };
+enum keeper_trouble { KEEPER_BROKEN, KEEPER_DATABASE, KEEPER_KEY, KEEPER_FILE, KEEPER_STAMP, KEEPER_FINDINGS, KEEPER_TROUBLES };
 
 /* Somebody waits for it. */
 struct keeper_order {
@@ -48,7 +48,8 @@ struct keeper {
 	int64_t key_ms;              /* not before: looking for it */
 	struct log_sink sink;
 	int64_t sink_ms;             /* when to try again; 0: all is written */
-	int64_t stamp_ms;            /* when to ask for a time stamp; 0: nothing to be stamped */
+	int64_t stamp_ms;            /* when to ask for a time stamp; 0: there is nothing to be stamped */
+	int64_t stamp_next_ms;       /* not before */
 	uint64_t stamped;            /* the size of the last checkpoint that has one */
 	bool stamp_known, ending;
 	struct log_settings s;       /* in force; its texts are ours */
@@ -67,6 +68,12 @@ struct keeper {
 void keeper_trouble(struct keeper *k, enum keeper_trouble what, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 const char *keeper_trouble_name(enum keeper_trouble what);
 unsigned keeper_troubles(struct keeper *k);
+
+/* log_keeper.c, for log_watch: what its look has found; up to where all is right, when nothing. From any thread. */
+void keeper_verified(uint64_t size, uint64_t findings, const char *first);
+uint64_t keeper_verify_every(void);
+/* log.checkpoint_file; the caller frees it. */
+char *keeper_checkpoint_file(void);
 
 /* log_keeper_key.c */
 void keeper_take_settings(struct log_settings *out, const struct log_settings *s);

@@ -4,6 +4,7 @@
  * Each sink knows by itself how far it is, and goes on from there with what the table has: nothing is lost while one is away.
  */
 #include "archive/log_keeper.h"
+#include "archive/log_stamp.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "base/metric.h"
 
 #define RETRY_MS 5000
+#define STAMP_RETRY_MS 30000
 #define PAGE 100 /* checkpoints read at once */
 
 static void
@@ -118,8 +120,81 @@ file_sink(struct keeper *k)
 	keeper_trouble(k, KEEPER_FILE, NULL);
 }
 
+/* Time stamps */
+
+static void
+stamp_failed(struct keeper *k, const struct err *e)
+{
+	metric_add(METRIC_LOG_SINK_FAILED, 1);
+	keeper_trouble(k, KEEPER_STAMP, "checkpoints get no time stamps of %s: %s", k->s.timestamp_url, e->text);
+	k->stamp_next_ms = clock_mono_ms() + STAMP_RETRY_MS;
+}
+
+/* When the last one was. */
+static int
+know_stamped(struct keeper *k, struct err *e)
+{
+	int64_t at_us;
+
+	if (k->stamp_known)
+		return 0;
+	if (log_store_stamped(k->db, &at_us, &k->stamped, e) != SQL_OK)
+		return -1;
+	k->stamp_known = true;
+	k->stamp_next_ms = at_us ? clock_mono_ms() + (int64_t)k->s.timestamp_every_ms - (clock_wall_us() - at_us) / 1000 : 0;
+	return 0;
+}
+
+/* The newest checkpoint: it covers all before it. */
+static int
+stamp_newest(struct keeper *k, struct err *e)
+{
+	struct arena *a = arena_new(0);
+	struct log_checkpoint c;
+	struct buf token = { 0 };
+	int rc = log_newest(k->db, a, &c, e) == SQL_OK ? 0 : -1;
+
+	if (!rc && c.size > k->stamped) {
+		rc = log_stamp_ask(k->s.timestamp_url, c.note, &token, e);
+		if (!rc && log_store_stamp(k->db, c.size, k->s.timestamp_url, buf_data(&token), buf_len(&token), e) != SQL_OK)
+			rc = -1;
+		if (!rc)
+			k->stamped = c.size;
+	}
+	buf_fini(&token);
+	arena_free(a);
+	return rc;
+}
+
+static void
+stamp_sink(struct keeper *k)
+{
+	struct err e;
+
+	k->stamp_ms = 0;
+	if (!k->s.timestamp_url || !*k->s.timestamp_url) {
+		keeper_trouble(k, KEEPER_STAMP, NULL);
+		return;
+	}
+	if (know_stamped(k, &e)) {
+		stamp_failed(k, &e);
+	} else if (k->covered > k->stamped && clock_mono_ms() >= k->stamp_next_ms) {
+		if (stamp_newest(k, &e)) {
+			stamp_failed(k, &e);
+		} else {
+			keeper_trouble(k, KEEPER_STAMP, NULL);
+			k->stamp_next_ms = clock_mono_ms() + (int64_t)k->s.timestamp_every_ms;
+		}
+	}
+	if (!k->stamp_known || k->covered > k->stamped)
+		k->stamp_ms = k->stamp_next_ms > 0 ? k->stamp_next_ms : 1;
+}
+
 void
 keeper_sinks(struct keeper *k)
 {
 	file_sink(k);
+	/* Somebody else's pace is not for a server that stops. */
+	if (!k->ending)
+		stamp_sink(k);
 }

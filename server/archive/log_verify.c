@@ -97,6 +97,7 @@ connection(const struct log_verify *v)
 
 	sql_allow_standby(db);
 	sql_set_deadline(db, DEADLINE_MS);
+	sql_set_stop(db, v->stop);
 	return db;
 }
 

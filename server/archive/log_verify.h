@@ -19,7 +19,7 @@
 #include "base/err.h"
 
 struct log_finding {
-	const char *kind;  /* "altered", "missing", "swapped" …: README.md has them all; static */
+	const char *kind;  /* "altered", "missing", "swapped" …: LOG.md has them all; static */
 	uint64_t index;    /* of the log, or the size of a checkpoint */
 	uint64_t record;   /* its id; 0: none is there */
 	char text[320];    /* in words */

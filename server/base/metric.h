@@ -108,6 +108,7 @@ struct buf;
 	X(LOG_READ, COUNTER, "chancery_log_read_total", "Leaves that the log's keeper read from the record, as it had not heard of them in time") \
 	X(LOG_KEY, GAUGE, "chancery_log_key", "1 while there is the key that signs checkpoints") \
 	X(LOG_TROUBLES, GAUGE, "chancery_log_troubles", "What is wrong with the log at the moment, counted (chancery status says what)") \
+	X(LOG_FINDINGS, GAUGE, "chancery_log_findings", "What the server's last look at the record has found that is not as it was recorded") \
 	X(LOG_SINK_FAILED, COUNTER, "chancery_log_sink_failed_total", "Attempts that failed to take checkpoints out of the database's reach") \
 	X(ARCHIVE_COMMIT, HISTOGRAM, "chancery_archive_commit_microseconds", "Time to write and commit a batch") \
 	X(SEARCH_LAG, GAUGE, "chancery_search_lag_seconds", "How far the index for searches is behind the record") \

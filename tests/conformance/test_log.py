@@ -1,6 +1,10 @@
 """The record's signed log (issue 7): checkpoints, proofs, the file outside, keys. What the server says is checked by chancerytest/tlog.py."""
+import http.server
 import json
 import os
+import shutil
+import subprocess
+import threading
 
 from chancerytest import tlog
 from chancerytest.scenario import alone
@@ -127,11 +131,11 @@ def record_at(t, index):
     return int(t.server.value('select id from archive.record where log_index = %d' % index))
 
 
-# What each change is found as: the change to the record of log index 5 (in a full tile) or 520 (in none), and the findings' kinds.
+# Changes to the record of a log index, each of which is found as altered.
 REHASH = 'update archive.record r set leaf_hash = archive.leaf(r) where log_index = %d'
 CHANGES = [
     ('a byte of a body', "update archive.record set body = overlay(body placing 'X' from 2 for 1) where log_index = %d"),
-    ('a stanza', "update archive.record set stanza = replace(stanza, 'word', 'ward') where log_index = %d"),
+    ('a stanza', "update archive.record set stanza = coalesce(stanza, '') || ' ' where log_index = %d"),
     ('who sent it', "update archive.record set from_bare = 'mallory@chancery.test' where log_index = %d"),
     ('its time', "update archive.record set at = at + interval '1 microsecond' where log_index = %d"),
     ('what was nothing', "update archive.record set refers_to = '' where log_index = %d"),
@@ -159,7 +163,7 @@ def test_verify_finds(t):
     assert sum['trusted'] and sum['checkpoints'] == 2 * sum['outside'] >= 4, sum
     Tampered.save(t)
     # Each change to a record of its own, where there are tiles already and where there are none.
-    for index in 5, size - 20:
+    for index in 50, size - 20:
         with Tampered(t, *[change % (index + i) for i, (_, change) in enumerate(CHANGES)]):
             found, _ = verify(t)
         altered = {f[1]: f[2] for f in found if f[0] == 'altered'}
@@ -167,9 +171,9 @@ def test_verify_finds(t):
             assert altered.get(index + i) == record_at(t, index + i), (what, found)
         assert kinds(found) in (['altered'], ['altered', 'tree']) and len(altered) == len(CHANGES), found
     # Whoever makes the leaf fit is shown by the tile, or by the checkpoint.
-    with Tampered(t, CHANGES[0][1] % 5, REHASH % 5, CHANGES[0][1] % (size - 3), REHASH % (size - 3)):
+    with Tampered(t, CHANGES[1][1] % 50, REHASH % 50, CHANGES[1][1] % (size - 3), REHASH % (size - 3)):
         found, _ = verify(t)
-    assert [f[:2] for f in found] == [('altered', 5), ('tree', size)] and 'to fit' in found[0][3], found
+    assert [f[:2] for f in found] == [('altered', 50), ('tree', size)] and 'to fit' in found[0][3], found
     with Tampered(t, 'delete from archive.record where log_index in (7, %d) or log_index between 100 and 299' % (size - 3)):
         found, _ = verify(t)
     missing = [f for f in found if f[0] == 'missing']
@@ -201,3 +205,164 @@ def test_verify_finds(t):
         assert not verify(t)[0]
     out = ok(t, 'archive', 'verify', '--all')
     assert 'everything is as it was recorded' in out, out
+
+
+def trouble(t):
+    return rows(t, 'archive', 'status')[0]['log']
+
+
+@alone(log__checkpoint_file='keys/none/outside', **SETTINGS)
+def test_kill_and_sink(t):
+    """Issue 7: whatever moment the server is killed at, checkpoints go on from each other; a file that could not be written gets what it lacks"""
+    file = t.server.path('keys', 'none', 'outside')
+    talk(t, 30)
+    first = checkpoint(t)
+    t.server.wait(lambda: 'do not reach' in trouble(t), 'the alarm')
+    assert t.server.cli('status')[0] == 1 and t.server.metric('chancery_log_sink_failed_total') >= 1
+    a, b = t.online(), t.online()
+    for i in range(300):
+        a.message(b.jid, 'x', id='k%d' % i)
+    b.expect_message(id='k50')
+    t.server.kill()
+    os.mkdir(os.path.dirname(file))
+    shutil.chown(os.path.dirname(file), *owner(t.server.path('keys')))
+    t.server.start()
+    talk(t, 3)
+    last = checkpoint(t)
+    points, leaves = assert_sound(t)
+    assert first[0] in [p[0] for p in points] and last[0] == len(leaves) == int(t.server.value('select count(*) from archive.record'))
+    p = json.loads(ok(t, 'log', 'consistency', str(first[0])))
+    assert tlog.consistent(first[0], last[0], first[1], last[1], [bytes.fromhex(h) for h in p['consistency']])
+    t.server.wait(lambda: os.path.exists(file) and open(file).read() == ''.join(
+        n for n, in t.server.psql('select note from archive.checkpoint order by size')), 'all checkpoints in the file')
+    t.server.wait(lambda: trouble(t) == 'ok', 'the end of the alarm')
+    assert len(tlog.notes(open(file).read())) >= 2
+
+
+def owner(path):
+    st = os.stat(path)
+    return st.st_uid, st.st_gid
+
+
+@alone(log__checkpoint_file='keys/outside', **SETTINGS)
+def test_keys(t):
+    """Issue 7: without its key the log is not signed, that is alarmed, and messages go on; a key hands over to the next, or is lost"""
+    file, outside = t.server.path('keys', 'log.key'), t.server.path('keys', 'outside')
+    talk(t, 2)
+    size, _, _ = checkpoint(t)
+    ok(t, 'log', 'rotate')
+    second = key_of(t, 2)
+    assert tlog.Key(ok(t, 'log', 'key', 'show', file).strip()).public == second.public and os.stat(file).st_mode & 0o777 == 0o600
+    note, since, lost = t.server.psql('select handover, since, lost from archive.log_key where number = 2')[0]
+    assert key_of(t).signed(note) and second.signed(note) and int(since) >= size and lost == 'f', note
+    talk(t, 2)
+    ok(t, 'log', 'checkpoint')
+    assert_sound(t)
+    os.rename(file, file + '.gone')
+    t.server.restart()
+    assert 'nothing' in fails(t, 1, 'log', 'checkpoint') or 'no checkpoints are signed' in trouble(t), trouble(t)
+    assert 'log.key' in t.server.cli('status')[2] and t.server.metric('chancery_log_key') == 0
+    talk(t, 2)
+    assert '--lost' in fails(t, 1, 'log', 'rotate')
+    ok(t, 'log', 'rotate', '--lost')
+    third = key_of(t, 3)
+    note, lost = t.server.psql('select handover, lost from archive.log_key where number = 3')[0]
+    assert third.signed(note) and not second.signed(note) and lost == 't', note
+    talk(t, 1)
+    ok(t, 'log', 'checkpoint')
+    assert_sound(t)
+    t.server.wait(lambda: trouble(t) == 'ok', 'the end of the alarm')
+    fails(t, 1, 'log', 'rotate', '--lost')
+    # In the file each hand-over is before what the new key has signed; who trusts the first key is not told to trust the third.
+    found, sum = verify(t, '--checkpoint-file', outside)
+    assert not found, found
+    found, _ = verify(t, '--checkpoint-file', outside, '--key', t.server.value('select vkey from archive.log_key where number = 1'))
+    assert kinds(found) == ['untrusted'], found
+    assert not verify(t, '--key', t.server.value('select vkey from archive.log_key where number = 1'), '--key',
+                      t.server.value('select vkey from archive.log_key where number = 3'))[0]
+    assert [n for n in tlog.notes(open(outside).read()) if tlog.is_handover(n)] == [
+        n for n, in t.server.psql('select handover from archive.log_key where number > 1 order by number')]
+
+
+@alone(**{**SETTINGS, 'log__verify_every': '1s'})
+def test_watch(t):
+    """Issue 7: the server looks by itself, and alarms what it finds"""
+    talk(t, 5)
+    t.server.wait(lambda: int(rows(t, 'archive', 'status')[0]['verified']) >= 5, 'a look without findings')
+    t.server.psql("create table saved as select id, body from archive.record where body is not null; update archive.record set body = 'never said' "
+                  'where id = (select min(id) from saved)')
+    t.server.wait(lambda: t.server.metric('chancery_log_findings') == 1, 'the finding')
+    code, _, err = t.server.cli('status')
+    assert code == 1 and str(t.server.value('select min(id) from saved')) in err, err
+    assert t.server.value('select detail from archive.verification where findings = 1 limit 1')
+    t.server.psql('update archive.record r set body = s.body from saved s where s.id = r.id')
+    t.server.wait(lambda: trouble(t) == 'ok', 'the end of the alarm')
+
+
+class Authority(http.server.ThreadingHTTPServer):
+    """A time stamping authority, by openssl; it does not answer before it is told to."""
+
+    def __init__(self, t, folder):
+        super().__init__(('127.0.0.1', 0), Stamp)
+        self.folder, self.open = folder, False
+        with open(self.path('cnf'), 'w') as f:
+            f.write('[req]\ndistinguished_name=dn\nprompt=no\n[dn]\nCN=tsa.test\n[ext]\nextendedKeyUsage=critical,timeStamping\n[tsa]\n'
+                    'default_tsa=it\n[it]\nserial=%s\nsigner_cert=%s\nsigner_key=%s\nsigner_digest=sha256\ndefault_policy=1.2.3.4\ndigests=sha256\n'
+                    'ess_cert_id_alg=sha256\n' % (self.path('serial'), self.path('pem'), self.path('key')))
+        run('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-config', self.path('cnf'),
+            '-extensions', 'ext', '-keyout', self.path('key'), '-out', self.path('pem'))
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def path(self, name):
+        return os.path.join(self.folder, 'tsa.' + name)
+
+
+class Stamp(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        q = self.rfile.read(int(self.headers['Content-Length']))
+        if not self.server.open or self.headers['Content-Type'] != 'application/timestamp-query':
+            return self.send_error(503)
+        with open(self.server.path('tsq'), 'wb') as f:
+            f.write(q)
+        run('openssl', 'ts', '-reply', '-config', self.server.path('cnf'), '-section', 'it', '-queryfile', self.server.path('tsq'), '-out',
+            self.server.path('tsr'))
+        with open(self.server.path('tsr'), 'rb') as f:
+            body = f.read()
+        self.send_response(200)
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def run(*args):
+    p = subprocess.run(args, capture_output=True, text=True)
+    assert p.returncode == 0, (args, p.stderr)
+    return p.stdout
+
+
+@alone(log__timestamp_every='1s', **SETTINGS)
+def test_time_stamp(t):
+    """RFC 3161: a checkpoint is stamped by an authority; while there is none that is alarmed, and nothing waits"""
+    authority = Authority(t, t.server.dir)
+    try:
+        t.server.settings['log.timestamp_url'] = 'http://127.0.0.1:%d/' % authority.server_port
+        t.server.restart()
+        talk(t, 2)
+        checkpoint(t)
+        t.server.wait(lambda: 'no time stamps' in trouble(t), 'the alarm')
+        authority.open = True
+        t.server.restart()
+        talk(t, 1)
+        size, token = t.server.wait(lambda: (t.server.psql("select size, encode(token, 'hex') from archive.checkpoint_stamp") or [None])[0], 'a stamp')
+        with open(authority.path('token'), 'wb') as f:
+            f.write(bytes.fromhex(token))
+        with open(authority.path('note'), 'w') as f:
+            f.write(t.server.value('select note from archive.checkpoint where size = %s' % size))
+        run('openssl', 'ts', '-verify', '-data', authority.path('note'), '-in', authority.path('token'), '-token_in', '-CAfile', authority.path('pem'))
+        assert trouble(t) == 'ok'
+    finally:
+        authority.shutdown()
+        authority.server_close()
