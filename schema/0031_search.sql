@@ -92,17 +92,20 @@ BEGIN
 END
 $$;
 
--- Adds documents, all of one chunk, and moves the progress from `before` to the last of them: somebody else's progress is not moved.
-CREATE FUNCTION search.add(before bigint, indexes bigint[], ids bigint[], ats bigint[], texts text[], more text[]) RETURNS void
+-- Adds documents, all of one chunk, and moves the progress from `before` to what was looked at: somebody else's progress is not moved.
+CREATE FUNCTION search.add(before bigint, last_id bigint, next_index bigint, indexes bigint[], ids bigint[], ats bigint[], texts text[], more text[]) RETURNS void
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	number bigint := indexes[1] >> 17;
 BEGIN
-	UPDATE search.progress SET id = ids[array_upper(ids, 1)], log_index = indexes[array_upper(indexes, 1)] + 1 WHERE id = before;
+	UPDATE search.progress SET id = last_id, log_index = next_index WHERE id = before;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'the index has moved' USING ERRCODE = 'serialization_failure';
+	END IF;
+	IF number IS NULL THEN
+		RETURN;
 	END IF;
 	EXECUTE format('INSERT INTO search.doc_%s SELECT * FROM unnest($1, $2, $3, $4, $5)', number) USING indexes, ids, ats, texts, more;
 	UPDATE search.chunk SET docs = docs + cardinality(ids), first_at = least(first_at, (SELECT min(a) FROM unnest(ats) a)),
@@ -204,10 +207,10 @@ AS $$
 $$;
 
 REVOKE ALL ON FUNCTION search.make_chunk(bigint), search.index_chunk(bigint), search.reset(int),
-	search.add(bigint, bigint[], bigint[], bigint[], text[], text[]),
+	search.add(bigint, bigint, bigint, bigint[], bigint[], bigint[], text[], text[]),
 	search.find(tsquery, text[], text[], bigint, bigint, bigint, bigint, boolean, int, int), search.forget(bigint[]), search.plain(text),
 	search.people(text, int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION search.make_chunk(bigint), search.index_chunk(bigint), search.reset(int),
-	search.add(bigint, bigint[], bigint[], bigint[], text[], text[]) TO chancery_server;
+	search.add(bigint, bigint, bigint, bigint[], bigint[], bigint[], text[], text[]) TO chancery_server;
 GRANT EXECUTE ON FUNCTION search.find(tsquery, text[], text[], bigint, bigint, bigint, bigint, boolean, int, int), search.people(text, int)
 	TO chancery_server, chancery_reader;

@@ -114,6 +114,16 @@ client_send(void *arg, const char *line, size_t n)
 	return c->broken ? -1 : 0;
 }
 
+/* Has the peer closed? What it has sent meanwhile stays where it is. */
+static bool
+client_gone(void *arg)
+{
+	const struct client *c = arg;
+	struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
+
+	return c->broken || atomic_load(&control.server.stopping) || (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0);
+}
+
 /* Reads until there is a line; its length without the end, or -1: closed, too slow, or too long. */
 static ssize_t
 client_read_line(struct client *c)
@@ -274,6 +284,7 @@ client_run(void *arg)
 		c->request.who = &c->who;
 		c->request.dbs = access_db_new(control.conninfo, "chanceryd control");
 		c->request.send = client_send;
+		c->request.gone = client_gone;
 		c->request.send_arg = c;
 		client_serve(c);
 	} else {

@@ -49,6 +49,7 @@ struct request {
 	void *send_arg;
 	/* Takes a file as the answer, see request_file. NULL: the caller cannot; it gets rows. Uses send_arg. */
 	int (*file)(void *arg, int fd, uint64_t size, const char *name, const char *tag);
+extern const struct request_verb request_archive_verbs[];
 };
 
 /* A row of a table of verbs. What is behind `run` may be left out (write rows with designators then, or the compiler asks for the rest). */
@@ -70,6 +71,7 @@ extern const struct request_verb request_user_verbs[], request_people_verbs[], r
 	request_access_verbs[], request_token_verbs[], request_approval_verbs[],
 	request_log_verbs[];
 extern const struct request_verb request_export_verbs[];
+extern const struct request_verb request_archive_verbs[];
 
 /* Answers the line. -1: the connection is of no more use. Uses the server, who, dbs and send of `r`. */
 int request_run(struct request *r, const char *line, size_t n);

@@ -82,7 +82,7 @@ search_open_also(struct sql *db, const struct search_query *q, const struct sear
 
 	s->backwards = q->newest_first;
 	s->first = q->first_index;
-	s->last = q->last_index && q->last_index < INT64_MAX ? q->last_index : INT64_MAX;
+	s->last = q->before_index && q->before_index < INT64_MAX ? q->before_index - 1 : INT64_MAX;
 	s->position = s->backwards ? s->last : s->first;
 	e->code = 0;
 	if (search_compile(s, q, e) || (q->audience && search_stays(s, q, e))) {

@@ -4,7 +4,7 @@
  *
  * A search is opened over a connection and read row by row; rows come in the order of the log, oldest or newest first, with all that the
  * record has. It sees what has been indexed when it gets there; who needs to be sure that all up to some index is seen asks
- * search_state first, and bounds the query by `last_index`. Nothing that other people wrote becomes part of a statement:
+ * search_state first, and bounds the query by `before_index`. Nothing that other people wrote becomes part of a statement:
  * words are parsed here, and the rest are values.
  *
  * What is found by words: the text of messages in whatever element it is, subjects, what a vCard or a published item says, reactions, reasons
@@ -48,7 +48,8 @@ struct search_query {
 	bool encrypted;             /* end-to-end */
 	uint64_t refers_record;     /* what says something of this record by its number (returned, fetched); 0: any */
 	const char *refers_to;      /* what corrects, retracts, reacts to or confirms a message with this id; NULL */
-	uint64_t first_index, last_index; /* of the log, inclusive; last_index 0 stands for all */
+	uint64_t first_index;       /* of the log: from there on */
+	uint64_t before_index;      /* and below; 0: to the end */
 	bool newest_first;
 };
 
@@ -81,6 +82,15 @@ void search_close(struct search *s);
 
 /* A record by its id. 1, 0: there is none, -1 and `e`. `*s` owns what the row holds: close it. */
 int search_record(struct sql *db, uint64_t id, struct search **s, struct search_row *row, struct err *e) MUST_CHECK;
+
+/* Who was in a room when the record with this index was made, in `a`: clients, in the order of their addresses. Nobody: it may be no room.
+ * 0; -1 and `e`, as search_next. */
+struct search_occupant {
+	const char *jid, *nick;     /* full address, and the nickname it came with (NULL) */
+	int64_t since_us;
+};
+int search_audience(struct sql *db, struct arena *a, const char *room, uint64_t log_index, const struct search_limits *l,
+	struct search_occupant **out, size_t *n, struct err *e) MUST_CHECK;
 
 /* How far the index is: all records below `log_index` are in it, the newest of them is `id`. */
 struct search_state {

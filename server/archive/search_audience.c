@@ -165,8 +165,8 @@ search_stays(struct search *s, const struct search_query *q, struct err *e)
 {
 	/* From the first record on: who came before the time that is asked about may be there still. */
 	struct search_query came = { .person = q->person, .npersons = q->npersons, .kinds = BIT(RECORD_ROOM_ENTER) | BIT(RECORD_ROOM_LEAVE),
-		.until_us = q->until_us, .last_index = q->last_index };
-	struct search_query ended = { .kinds = BIT(RECORD_ROOM_CONFIG), .until_us = q->until_us, .last_index = q->last_index };
+		.until_us = q->until_us, .before_index = q->before_index };
+	struct search_query ended = { .kinds = BIT(RECORD_ROOM_CONFIG), .until_us = q->until_us, .before_index = q->before_index };
 	struct events v = { 0 };
 	const char **copy = arena_alloc(s->arena, (q->npersons + 1) * sizeof(*copy)), **room;
 	size_t nrooms;

@@ -11,6 +11,7 @@
 #include "archive/search_doc.h"
 #include "archive/search_indexer.h"
 #include "base/log.h"
+#include "store/record_kind.h"
 
 #define BATCH 1000
 #define BATCH_BYTES (4 * 1024 * 1024)
@@ -21,7 +22,8 @@ struct batch {
 	struct search_words *words;
 	uint64_t before, next_index; /* progress */
 	int64_t chunk;
-	unsigned n;
+	unsigned n, docs;            /* records looked at, and documents made of them */
+	uint64_t last_id, last_index;
 	bool more;                   /* there were more records than fitted */
 	int64_t at_us;
 	struct buf index, id, at, text, marks; /* arrays for search.add */
@@ -99,8 +101,16 @@ add_element(struct buf *array, const struct buf *s)
 static void
 add_document(struct batch *b, const struct search_row *r)
 {
-	const char *comma = b->n ? "," : "";
+	const char *comma = b->docs ? "," : "";
 
+	b->n++;
+	b->at_us = r->is.at_us;
+	b->last_id = r->is.id;
+	b->last_index = r->is.log_index;
+	/* What was looked for before is not what was said: auditors have their own way to it. */
+	if (r->is.kind == RECORD_AUDIT)
+		return;
+	b->docs++;
 	buf_clear(&b->w);
 	buf_clear(&b->m);
 	search_doc(b->words, r, &b->w, &b->m);
@@ -109,8 +119,6 @@ add_document(struct batch *b, const struct search_row *r)
 	buf_addf(&b->at, "%s%" PRId64, comma, r->is.at_us);
 	add_element(&b->text, &b->w);
 	add_element(&b->marks, &b->m);
-	b->n++;
-	b->at_us = r->is.at_us;
 }
 
 /* Those of one chunk. */
@@ -144,7 +152,7 @@ static enum sql_status
 write_documents(struct batch *b, struct err *e)
 {
 	struct buf *const arrays[] = { &b->index, &b->id, &b->at, &b->text, &b->marks };
-	char before[24];
+	char before[24], id[24], index[24];
 	enum sql_status st = SQL_OK;
 	int64_t last = b->next_index ? (int64_t)((b->next_index - 1) >> CHUNK_SHIFT) : -1;
 
@@ -156,9 +164,11 @@ write_documents(struct batch *b, struct err *e)
 	if (st == SQL_OK && b->chunk != last && last >= 0)
 		st = chunk_do(b, last, false, e);
 	snprintf(before, sizeof(before), "%" PRIu64, b->before);
+	snprintf(id, sizeof(id), "%" PRIu64, b->last_id);
+	snprintf(index, sizeof(index), "%" PRIu64, b->last_index + 1);
 	if (st == SQL_OK)
-		st = sql_do(b->db, e, "SELECT search.add($1, $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[])", 6, before,
-			buf_str(&b->index), buf_str(&b->id), buf_str(&b->at), buf_str(&b->text), buf_str(&b->marks));
+		st = sql_do(b->db, e, "SELECT search.add($1, $2, $3, $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[])", 8, before,
+			id, index, buf_str(&b->index), buf_str(&b->id), buf_str(&b->at), buf_str(&b->text), buf_str(&b->marks));
 	/* People are here already: from now on each batch is sorted in as it comes. */
 	if (st == SQL_OK && !b->more)
 		st = chunk_do(b, b->chunk, false, e);

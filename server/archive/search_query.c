@@ -153,7 +153,7 @@ check(const struct search_query *q, struct err *e)
 		return err_set(e, 0, "it ends before it begins: since has to be before until");
 	if (q->audience && !q->npersons)
 		return err_set(e, 0, "audience wants a person: what could they read?");
-	if (q->last_index && q->first_index > q->last_index)
+	if (q->before_index && q->first_index > q->before_index)
 		return err_set(e, 0, "the range of the log ends before it begins");
 	if (!q->between[0] != !q->between[1])
 		return err_set(e, 0, "a conversation has two ends");
