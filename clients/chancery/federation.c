@@ -32,6 +32,8 @@ const struct option federation_options[] = {
 	{"format", required_argument, NULL, 0},	   {"out", required_argument, NULL, 0},	       {"bom", no_argument, NULL, 0},
 	{"since-checkpoint", required_argument, NULL, 0}, {"conninfo", required_argument, NULL, 0}, {"checkpoint-file", required_argument, NULL, 0},
 	{"resume", required_argument, NULL, 0},   {"key", required_argument, NULL, 0},	       {"threads", required_argument, NULL, 0},
+	{"name", required_argument, NULL, 0},	   {"gateway", required_argument, NULL, 0},    {"order", required_argument, NULL, 0},
+	{"limit", required_argument, NULL, 0},	   {"cursor", required_argument, NULL, 0},     {"context", required_argument, NULL, 0},
 	{NULL, 0, NULL, 0},
 };
 

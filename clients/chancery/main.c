@@ -24,6 +24,7 @@
 
 static const struct command *const tables[] = {command_user, command_device, command_invite, command_room, command_federation, command_files,
 	command_quarantine, command_access, command_log, command_verify,
+	command_archive,
 	command_export, command_server};
 #define NTABLES (sizeof tables / sizeof *tables)
 

@@ -3,204 +3,7 @@
  */
 #include "admin/archive_query.h"
 
-#include <stdio.h>
 #include <string.h>
-
-#include "base/clock.h"
-#include "store/record_kind.h"
-#include "xmpp/jid.h"
-
-#define DAY_US INT64_C(86400000000)
-
-/* Audit records are the auditors'. */
-static const char *const kinds[] = {
-	[RECORD_MESSAGE] = "message", [RECORD_CORRECTION] = "correction", [RECORD_RETRACTION] = "retraction", [RECORD_REACTION] = "reaction",
-	[RECORD_RECEIPT] = "receipt", [RECORD_TYPING] = "typing", [RECORD_RETURNED] = "returned", [RECORD_PROFILE] = "profile",
-	[RECORD_PUBLISH] = "publish", [RECORD_PRIVATE] = "private", [RECORD_BLOCKING] = "blocking", [RECORD_ANNOUNCEMENT] = "announcement",
-	[RECORD_ROOM_ENTER] = "room-enter", [RECORD_ROOM_LEAVE] = "room-leave", [RECORD_ROOM_NICK] = "room-nick",
-	[RECORD_ROOM_AFFILIATION] = "room-affiliation", [RECORD_ROOM_CONFIG] = "room-config", [RECORD_MODERATION] = "moderation",
-	[RECORD_SUBSCRIPTION] = "subscription", [RECORD_PEER] = "peer", [RECORD_PASSED] = "passed", [RECORD_FILE] = "file",
-	[RECORD_FILE_FETCHED] = "file-fetched", [RECORD_ERASURE] = "erasure",
-};
-#define KINDS (sizeof kinds / sizeof *kinds)
-
-struct reading {
-	struct sql *db;
-	struct arena *a;
-	const struct limits *l;
-	const json_t *args;
-	struct search_query *q;
-	struct err *e;
-};
-
-/* Values of an argument, as they were given and as they are meant. */
-struct list {
-	const char **v;
-	size_t n;
-};
-
-const char *
-archive_kind_name(int kind)
-{
-	return kind == RECORD_AUDIT ? "audit" : kind >= 0 && (size_t)kind < KINDS && kinds[kind] != NULL ? kinds[kind] : "?";
-}
-
-/* One string or an array of them. */
-static int
-read_list(struct reading *d, const char *name, struct list *out)
-{
-	const json_t *v = json_object_get(d->args, name);
-	size_t n = json_is_array(v) ? json_array_size(v) : v != NULL;
-
-	out->n = 0;
-	if (n > d->l->search_names)
-		return err_set(d->e, 0, "%s: more than %llu at once (limits.search_names)", name, (unsigned long long)d->l->search_names);
-	out->v = arena_alloc(d->a, (n + 1) * sizeof *out->v);
-	for (size_t i = 0; i < n; i++) {
-		const char *s = json_string_value(json_is_array(v) ? json_array_get(v, i) : v);
-
-		if (s == NULL || *s == '\0')
-			return err_set(d->e, 0, "%s: expected a string, or an array of them", name);
-		out->v[out->n++] = s;
-	}
-	return 0;
-}
-
-static int
-prepare(struct reading *d, const char *name, const char **s, bool domain)
-{
-	struct jid *j = jid_parse_z(*s);
-	bool good = j != NULL && jid_is_bare(j) && (!domain || jid_local(j) == NULL);
-
-	if (good)
-		*s = arena_strdup(d->a, jid_bare(j));
-	jid_unref(j);
-	return good ? 0 : err_set(d->e, 0, "%s: not %s: %.200s", name, domain ? "a domain" : "an address (name@domain)", *s);
-}
-
-static int
-read_addresses(struct reading *d, const char *name, bool domains, struct list *out)
-{
-	if (read_list(d, name, out) != 0)
-		return -1;
-	for (size_t i = 0; i < out->n; i++)
-		if (prepare(d, name, &out->v[i], domains) != 0)
-			return -1;
-	return 0;
-}
-
-/* Two lists of the same. */
-static struct list
-join(struct reading *d, const struct list *a, const struct list *b)
-{
-	struct list out = {.v = arena_alloc(d->a, (a->n + b->n + 1) * sizeof *out.v), .n = a->n + b->n};
-
-	for (size_t i = 0; i < out.n; i++)
-		out.v[i] = i < a->n ? a->v[i] : b->v[i - a->n];
-	return out;
-}
-
-/* Names become the addresses of all who are called so. */
-static int
-read_names(struct reading *d, struct list *out)
-{
-	struct list names;
-
-	*out = (struct list){0};
-	if (read_list(d, "name", &names) != 0)
-		return -1;
-	for (size_t i = 0; i < names.n; i++) {
-		unsigned most = (unsigned)d->l->search_names;
-		struct search_person *p;
-		struct list more = {0};
-
-		if (search_people(d->db, d->a, names.v[i], most + 1, &p, &more.n, d->e) != SQL_OK)
-			return -1;
-		if (more.n == 0)
-			return err_set(d->e, 0, "name: nobody is called %.100s: not by an account, a vCard, a roster or in a room", names.v[i]);
-		if (more.n > most || out->n + more.n > most)
-			return err_set(d->e, 0, "name: more than %u are called %.100s (limits.search_names): say more of the name, or their address", most,
-				       names.v[i]);
-		more.v = arena_alloc(d->a, more.n * sizeof *more.v);
-		for (size_t k = 0; k < more.n; k++)
-			more.v[k] = p[k].jid;
-		*out = join(d, out, &more);
-	}
-	return 0;
-}
-
-static int
-read_string(struct reading *d, const char *name, const char **out)
-{
-	const json_t *v = json_object_get(d->args, name);
-
-	*out = json_string_value(v);
-	return v == NULL || (*out != NULL && **out != '\0') ? 0 : err_set(d->e, 0, "%s: expected a string that is not empty", name);
-}
-
-static int
-read_flag(struct reading *d, const char *name, bool *out)
-{
-	const json_t *v = json_object_get(d->args, name);
-
-	*out = json_is_true(v);
-	return v == NULL || json_is_boolean(v) ? 0 : err_set(d->e, 0, "%s: expected true or false", name);
-}
-
-/* A moment, or the beginning of a day in UTC. */
-static int
-read_time(struct reading *d, const char *name, int64_t *out)
-{
-	char text[64];
-	const char *s;
-
-	*out = 0;
-	if (read_string(d, name, &s) != 0)
-		return -1;
-	if (s == NULL)
-		return 0;
-	snprintf(text, sizeof text, strlen(s) == 10 ? "%.40sT00:00:00Z" : "%.60s", s);
-	if (strlen(s) > 40 || clock_parse(text, out) != 0)
-		return err_set(d->e, 0, "%s: expected a day or a time: 2026-01-31, 2026-01-31T12:00:00Z", name);
-	/* 0 stands for no bound. */
-	*out = *out > 0 ? *out : 1;
-	return 0;
-}
-
-static int
-read_kinds(struct reading *d)
-{
-	struct list names;
-
-	if (read_list(d, "kind", &names) != 0)
-		return -1;
-	for (size_t i = 0; i < names.n; i++) {
-		size_t k = 0;
-
-		while (k < KINDS && (kinds[k] == NULL || strcmp(kinds[k], names.v[i]) != 0))
-			k++;
-		if (k == KINDS)
-			return err_set(d->e, 0, "kind: there is no kind of record called %.60s", names.v[i]);
-		d->q->kinds |= UINT64_C(1) << k;
-	}
-	return 0;
-}
-
-static int
-read_conversation(struct reading *d)
-{
-	struct list ends;
-
-	if (read_addresses(d, "between", false, &ends) != 0)
-		return -1;
-	if (ends.n != 0 && ends.n != 2)
-		return err_set(d->e, 0, "between: expected two addresses");
-	if (ends.n == 2) {
-		d->q->between[0] = ends.v[0];
-		d->q->between[1] = ends.v[1];
-	}
-	return 0;
-}
 
 static bool
 is_among(const char *s, const char *const *list)
@@ -211,55 +14,101 @@ is_among(const char *s, const char *const *list)
 	return false;
 }
 
-static int
-check_names(struct reading *d, const char *const *also)
+/* Adds to an array of the query, which may be one string so far. */
+static void
+append(json_t *query, const char *key, json_t *value)
 {
-	static const char *const ours[] = {"person", "name", "between", "room", "domain", "gateway", "partner", "federated", "kind", "since", "until",
-					   "words", "file", "file_hash", "has_file", "encrypted", "audience", NULL};
-	const char *key;
-	json_t *v;
+	json_t *list = json_object_get(query, key);
 
-	json_object_foreach((json_t *)d->args, key, v)
-	{
-		(void)v;
-		if (!is_among(key, ours) && !is_among(key, also))
-			return err_set(d->e, 0, "there is no argument %.60s", key);
+	if (!json_is_array(list)) {
+		json_t *array = json_array();
+
+		if (list != NULL)
+			json_array_append(array, list);
+		json_object_set_new(query, key, array);
+		list = array;
+	}
+	json_array_append_new(list, value);
+}
+
+/* All who are called so. */
+static int
+add_people(struct sql *db, const struct limits *l, json_t *query, const char *called, struct err *e)
+{
+	unsigned most = (unsigned)l->search_names;
+	struct arena *a = arena_new(0);
+	struct search_person *p;
+	size_t n = 0;
+	int rc = search_people(db, a, called, most + 1, &p, &n, e) == SQL_OK ? 0 : -1;
+
+	if (rc == 0 && n == 0)
+		rc = err_set(e, 0, "name: nobody is called %.100s: not by an account, a vCard, a roster or in a room", called);
+	if (rc == 0 && n > most)
+		rc = err_set(e, 0, "name: more than %u are called %.100s (limits.search_names): say more of the name, or their address", most, called);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		append(query, "person", json_string(p[i].jid));
+	arena_free(a);
+	return rc;
+}
+
+static int
+add_named(struct sql *db, const struct limits *l, json_t *query, const json_t *names, struct err *e)
+{
+	size_t n = json_is_array(names) ? json_array_size(names) : names != NULL;
+
+	if (n > l->search_names)
+		return err_set(e, 0, "name: more than %llu at once (limits.search_names)", (unsigned long long)l->search_names);
+	for (size_t i = 0; i < n; i++) {
+		const char *s = json_string_value(json_is_array(names) ? json_array_get(names, i) : names);
+
+		if (s == NULL || *s == '\0')
+			return err_set(e, 0, "name: expected a text, or a list of them");
+		if (add_people(db, l, query, s, e) != 0)
+			return -1;
 	}
 	return 0;
 }
 
-static int
-read_who(struct reading *d)
+static void
+add_gateways(json_t *query, json_t *gateways)
 {
-	struct search_query *q = d->q;
-	struct list persons, named, rooms, domains, gateways;
+	json_t *v;
+	size_t i;
 
-	if (read_addresses(d, "person", false, &persons) != 0 || read_names(d, &named) != 0 || read_addresses(d, "room", false, &rooms) != 0 ||
-	    read_addresses(d, "domain", true, &domains) != 0 || read_addresses(d, "gateway", true, &gateways) != 0 || read_conversation(d) != 0)
-		return -1;
-	persons = join(d, &persons, &named);
-	domains = join(d, &domains, &gateways);
-	q->person = persons.v;
-	q->npersons = persons.n;
-	q->room = rooms.v;
-	q->nrooms = rooms.n;
-	q->domain = domains.v;
-	q->ndomains = domains.n;
-	return read_string(d, "partner", &q->partner) != 0 || (q->partner != NULL && prepare(d, "partner", &q->partner, true) != 0) ||
-	       read_flag(d, "federated", &q->federated) != 0 || read_flag(d, "audience", &q->audience) != 0 ? -1 : 0;
+	if (gateways != NULL && !json_is_array(gateways))
+		append(query, "domain", json_incref(gateways));
+	json_array_foreach(gateways, i, v)
+		append(query, "domain", json_incref(v));
 }
 
-int
-archive_query_read(struct sql *db, struct arena *a, const struct limits *l, const json_t *args, const char *const *also, struct search_query *q,
-	struct err *e)
+static int
+check_lists(const struct limits *l, const json_t *query, struct err *e)
 {
-	struct reading d = {.db = db, .a = a, .l = l, .args = args, .q = q, .e = e};
+	static const char *const lists[] = {"person", "room", "domain"};
 
-	*q = (struct search_query){0};
-	return check_names(&d, also) != 0 || read_who(&d) != 0 || read_kinds(&d) != 0 || read_time(&d, "since", &q->since_us) != 0 ||
-	       read_time(&d, "until", &q->until_us) != 0 || read_string(&d, "words", &q->words) != 0 || read_string(&d, "file", &q->file_name) != 0 ||
-	       read_string(&d, "file_hash", &q->file_hash) != 0 || read_flag(&d, "has_file", &q->has_file) != 0 ||
-	       read_flag(&d, "encrypted", &q->encrypted) != 0 ? -1 : 0;
+	for (size_t i = 0; i < 3; i++)
+		if (json_array_size(json_object_get(query, lists[i])) > l->search_names)
+			return err_set(e, 0, "%s: more than %llu at once (limits.search_names)", lists[i], (unsigned long long)l->search_names);
+	return 0;
+}
+
+json_t *
+archive_query_resolve(struct sql *db, const struct limits *l, const json_t *args, const char *const *also, struct err *e)
+{
+	json_t *query = json_object(), *v, *from = (json_t *)(uintptr_t)args;
+	const char *key;
+
+	json_object_foreach(from, key, v)
+	{
+		/* A list of its own: it may get longer. */
+		if (!is_among(key, also) && strcmp(key, "name") != 0 && strcmp(key, "gateway") != 0)
+			json_object_set_new(query, key, json_copy(v));
+	}
+	add_gateways(query, json_object_get(from, "gateway"));
+	if (add_named(db, l, query, json_object_get(from, "name"), e) == 0 && check_lists(l, query, e) == 0)
+		return query;
+	json_decref(query);
+	return NULL;
 }
 
 struct search_limits

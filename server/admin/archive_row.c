@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "admin/archive_query.h"
 #include "admin/request.h"
+#include "archive/query.h"
 #include "archive/search_doc.h"
 #include "base/text.h"
 #include "store/record_kind.h"
@@ -50,7 +50,7 @@ common(const struct search_row *r, struct search_tags *tags)
 {
 	json_t *row = json_pack("{s:I, s:I, s:o, s:o, s:o, s:s, s:s}", "id", (json_int_t)r->is.id, "log_index", (json_int_t)r->is.log_index, "time",
 				request_time(r->is.at_us), "from", string(r, CANONICAL_FROM_BARE), "to", string(r, CANONICAL_TO_BARE), "kind",
-				archive_kind_name(r->is.kind), "direction",
+				query_kind_name(r->is.kind), "direction",
 				r->is.direction >= 0 && r->is.direction <= 2 ? directions[r->is.direction] : "?");
 
 	*tags = (struct search_tags){0};

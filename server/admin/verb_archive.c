@@ -11,6 +11,7 @@
 #include "admin/archive_query.h"
 #include "admin/archive_row.h"
 #include "admin/archive_show.h"
+#include "archive/query.h"
 #include "base/metric.h"
 #include "base/text.h"
 #include "core/config/config.h"
@@ -74,8 +75,11 @@ read_arguments(struct searching *s)
 {
 	static const char *const also[] = {"limit", "order", "cursor", NULL};
 	struct request *r = s->r;
+	json_t *query = archive_query_resolve(r->db, &s->config->limits, r->args, also, &r->err);
+	int rc = query != NULL ? query_read(query, s->a, &s->q, &r->err) : -1;
 
-	if (archive_query_read(r->db, s->a, &s->config->limits, r->args, also, &s->q, &r->err) != 0 || read_page(s) != 0)
+	json_decref(query);
+	if (rc != 0 || read_page(s) != 0)
 		return -1;
 	s->limits = archive_query_limits(&s->config->limits);
 	s->limits.gone = r->gone;

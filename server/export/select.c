@@ -85,8 +85,7 @@ job_select(struct job *j, struct err *e)
 	if (!j->info.tree_size)
 		return err_set(e, 0, "there is nothing in the record yet");
 	j->query.newest_first = false;
-	if (!j->query.last_index || j->query.last_index > j->info.tree_size - 1)
-		j->query.last_index = j->info.tree_size - 1;
-	/* The first record alone would be "all". */
+	if (!j->query.before_index || j->query.before_index > j->info.tree_size)
+		j->query.before_index = j->info.tree_size;
 	return wait_for_index(j, e) || make_selection(j, e) ? -1 : 0;
 }
