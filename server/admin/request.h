@@ -49,7 +49,8 @@ struct request {
 	void *send_arg;
 	/* Takes a file as the answer, see request_file. NULL: the caller cannot; it gets rows. Uses send_arg. */
 	int (*file)(void *arg, int fd, uint64_t size, const char *name, const char *tag);
-extern const struct request_verb request_archive_verbs[];
+	/* With send_arg: is nobody there any more who waits for the answer? Long verbs ask now and then. NULL: not known. */
+	bool (*gone)(void *arg);
 };
 
 /* A row of a table of verbs. What is behind `run` may be left out (write rows with designators then, or the compiler asks for the rest). */
