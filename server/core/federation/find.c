@@ -1,5 +1,5 @@
 /*
- * find: where the server of a domain is. Asked by s2s_out.c before it dials, and by trust.c for the TLSA records of whoever came in.
+ * find: where the server of a domain is. Asked by attempt.c before it dials, and by trust.c for the TLSA records of whoever came in.
  *
  *     _xmpps-server, _xmpp-server side by side ──▶ the choice ──▶ A, AAAA and TLSA of all targets side by side ──▶ told
  *
