@@ -140,7 +140,7 @@ struct buf;
 	X(SCANS_WAITING, GAUGE, "chancery_scans_waiting", "Files waiting to be scanned") \
 	X(SCANS_UNDER_WAY, GAUGE, "chancery_scans_under_way", "Files with the scanner") \
 	X(SCAN_TIME, HISTOGRAM, "chancery_scan_microseconds", "Time from a file to its verdict, waiting included") \
-	X(SCANNER_CONDITION, GAUGE, "chancery_scanner_condition", "0 off, 1 down, 2 without signatures, 3 with old ones, 4 up") \
+	X(SCANNER_CONDITION, GAUGE, "chancery_scanner_condition", "0 off, 1 down, 2 without signatures, 3 with old ones, 4 up, 5 not needed yet") \
 	X(SCANNER_STARTS, COUNTER, "chancery_scanner_starts_total", "Times the scanner was started") \
 	X(SCANNER_BROKEN, COUNTER, "chancery_scanner_broken_total", "Times it ended by itself, fell silent or said what makes no sense") \
 	X(SCANNER_LOST, COUNTER, "chancery_scanner_workers_lost_total", "Workers of it that crashed, hung or ran out of memory") \
