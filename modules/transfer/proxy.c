@@ -58,6 +58,12 @@ proxy_is(const struct hook *h, const struct jid *j)
 	return false;
 }
 
+bool
+proxy_is_between(const struct jid *a, const struct jid *b)
+{
+	return !module_is_service(a) && !module_is_service(b);
+}
+
 static void
 set_address(struct stanza *st, struct elem *e, const char *domain, const char *host, const char *port)
 {
@@ -113,12 +119,12 @@ proxy_keep_candidates(const struct hook *h, struct stanza *st, struct elem *tran
 {
 	struct candidate c[CANDIDATES];
 	struct elem *e, *next;
-	bool any = false;
+	bool any = false, may = proxy_is_between(h->from, h->to);
 	unsigned n = 0;
 
 	for (e = elem_child(transport, NULL, "candidate"); e; e = next, any = true) {
 		next = elem_next(e, NULL, "candidate");
-		if (n < CANDIDATES && read_candidate(h, transport, e, &c[n])) {
+		if (may && n < CANDIDATES && read_candidate(h, transport, e, &c[n])) {
 			c[n].cid = arena_strdup(h->arena, c[n].cid);
 			c[n].priority = arena_strdup(h->arena, c[n].priority);
 			n++;

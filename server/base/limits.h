@@ -73,8 +73,10 @@
 	X(file_slot_seconds, 300, 10, 86400, "How long such a slot waits for its PUT, from the first byte to the last as well, longer for large files") \
 	X(file_transfers, 10, 1, 1000, "In-band transfers of an account at a time") \
 	X(file_idle_seconds, 120, 1, 86400, "An in-band transfer in which nothing moves") \
+	X(file_pace_bytes, 65536, 1, 1073741824, "Of a file over SOCKS5 in file_idle_seconds at least, to the proxy and from it, or the rest of it") \
 	X(file_offer_seconds, 900, 1, 86400, "An offered file that nobody takes or sends") \
 	X(proxy_waiting, 2000, 2, 1000000, "Connections to listen.proxy65 whose bytestream nobody has activated yet; the oldest goes") \
+	X(proxy_waiting_per_address, 500, 2, 1000000, "Of these, from one address (an IPv6 /64 counts as one)") \
 	X(stanza_files, 16, 1, 1000, "Files inside one stanza: pictures, Bits of Binary, data: URIs") \
 	X(stanza_file_seconds, 10, 1, 3600, "From such a stanza to the verdict on all files in it: what its sender sends meanwhile waits") \
 	X(fetches, 32, 1, 1000, "Files that are fetched from other servers at a time (files.links: fetch)") \

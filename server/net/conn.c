@@ -819,6 +819,19 @@ conn_close(struct conn *c)
 }
 
 void
+conn_reset(struct conn *c)
+{
+	const struct linger none = { .l_onoff = 1 };
+
+	if (!c || c->closed)
+		return;
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	c->out_dead = true;
+	drop_output(c);
+	conn_close(c);
+}
+
+void
 conn_move(struct conn *c, struct reactor *to, void (*arrived)(struct conn *c, void *owner))
 {
 	assert(!c->move && !c->closed);
