@@ -401,7 +401,7 @@ fall_back(struct find *f)
 static void
 take_services(struct find *f)
 {
-	struct find_choice *c = arena_alloc(f->arena, (SERVICES * DNS_RECORDS + 1) * sizeof(*c));
+	struct find_choice *c = arena_alloc(f->arena, (f->srv[XMPPS].q.n + f->srv[XMPP].q.n + 1) * sizeof(*c));
 	size_t n = 0;
 	bool denied;
 
