@@ -83,8 +83,10 @@
 	X(fetches_per_sender, 4, 1, 1000, "Of these, by one sender: an account, or all of another server or component") \
 	X(fetches_waiting, 200, 0, 10000, "Files that wait to be fetched; more are refused") \
 	X(fetch_seconds, 30, 1, 3600, "From a stanza to the last byte of all files fetched for it: what its sender sends meanwhile waits") \
+	X(fetch_seconds_remote, 5, 1, 3600, "The same for a stanza of another server or component: what comes behind it, of whomever, waits") \
 	X(fetch_redirects, 5, 0, 50, "Times that the address of such a file may lead to another") \
 	X(fetch_quota_bytes, 10737418240, 0, 1099511627776, "Files fetched for one other server or component that are still kept") \
+	X(fetch_owner_quota_bytes, 1073741824, 0, 1099511627776, "Of these, for one of its users") \
 	X(spool_bytes, 4294967296, 1048576, 1099511627776, "Files being collected, all together, by what was announced") \
 	X(scans_waiting, 1000, 1, 100000, "Files waiting to be scanned") \
 	X(scans_at_once, 16, 1, 256, "Files with the scanner at a time; it has files.workers of them at work") \

@@ -97,6 +97,8 @@ class Server:
         # Other domains are where this one says (federation.dns), and nowhere else.
         self.dns = Dns()
         self.settings.setdefault('federation.dns', '127.0.0.1@%d' % self.dns.port)
+        # Short by default, for machines that do nothing else.
+        self.settings.setdefault('limits.fetch_seconds_remote', '60')
         os.chmod(self.dir, 0o755)
         # Virus signatures of our own, and the program that scans where it can be exchanged (put_scanner).
         self.virus = self.settings.setdefault('files.signatures', self.path('virus'))
