@@ -246,43 +246,10 @@ arrived(struct hook *h)
 	return elem_is(e, NS_PING, "ping") ? hook_done(h) : HOOK_NEXT;
 }
 
-/* The database has nothing of it; in memory it stays as it is asked all the time. */
-static enum sql_status
-load(struct sql *db, struct arena *a, const char *bare, void **rows, struct err *e)
-{
-	(void)db, (void)a, (void)bare, (void)e;
-	*rows = NULL;
-	return SQL_OK;
-}
-
-struct place {
-	bool is_service;
-};
-
-static void *
-make(const struct jid *bare, const void *rows)
-{
-	struct place *p = NEW(struct place);
-
-	(void)rows;
-	p->is_service = jid_is_domain(bare);
-	return p;
-}
-
-static bool
-is_needed(const void *place)
-{
-	return ((const struct place *)place)->is_service;
-}
-
 static const struct module_service service = {
 	.label = "proxy",
 	.name = "SOCKS5 Bytestreams",
 	.setting = "files.on",
-	.load = load,
-	.make = make,
-	.free = free,
-	.is_needed = is_needed,
 	.arrived = arrived,
 };
 
