@@ -99,6 +99,7 @@
 	X(archive_ratio, 250, 10, 10000, "Unpacked bytes for a byte of an archive, above 1 MiB in all") \
 	X(s2s_streams, 4000, 2, 1000000, "Streams with other servers in all; those that nobody has authenticated on are half of them at most, the oldest goes") \
 	X(s2s_streams_per_partner, 16, 1, 1000, "Authenticated streams from one domain; the oldest goes for a new one") \
+	X(s2s_handshakes, 1, 1, 64, "TLS handshakes with other servers that are worked on at a time for each reactor, on threads beside it; others wait") \
 	X(s2s_queue_stanzas, 5000, 10, 1000000, "Stanzas on their way to one remote domain; more are refused") \
 	X(s2s_queue_bytes, 8388608, 65536, 1073741824, "The same in bytes") \
 	X(s2s_stanzas_per_second, 5000, 10, 1000000, "Stanzas without a body that a partner's stream may send; above it is read more slowly") \

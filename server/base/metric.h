@@ -123,6 +123,7 @@ struct buf;
 	X(FILECHECK_FETCHED, COUNTER, "chancery_filecheck_fetched_total", "Stanzas in which addresses of files on other servers became ours") \
 	X(FILECHECK_STRIPPED, COUNTER, "chancery_filecheck_stripped_total", "Stanzas that addresses of files on other servers were taken out of") \
 	X(S2S_RESUMED, COUNTER, "chancery_s2s_resumed_total", "Streams with other servers resumed (XEP-0198)") \
+	X(HANDSHAKES_WAITING, GAUGE, "chancery_handshakes_waiting", "TLS handshakes with other servers that wait for a thread to work on them (limits.s2s_handshakes)") \
 	X(S2S_OUTBOX, GAUGE, "chancery_s2s_outbox", "Recorded messages on their way to other servers, neither taken nor returned yet") \
 	X(PARTNERS, GAUGE, "chancery_partners", "Domains that are allowed, expired ones included") \
 	X(PARTNERS_EXPIRING, GAUGE, "chancery_partners_expiring", "Of these, expiring within federation.warn") \
