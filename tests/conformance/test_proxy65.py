@@ -342,10 +342,13 @@ def test_deadlines(t):
 def end_of(s, deadline):
     """Has it come?"""
     assert time.monotonic() < deadline, 'no end'
-    return select.select([s.socket], [], [], 0.02)[0] and not s.read(1)
+    try:
+        return select.select([s.socket], [], [], 0.02)[0] and not s.read(1)
+    except ConnectionError:
+        return True
 
 
-@alone(limits__file_idle_seconds='1')
+@alone(limits__file_idle_seconds='2')
 def test_too_slow(t):
     """limits.file_pace_bytes: who sends a byte now and then, or takes one, holds nothing up; who has got a part knows that it is one"""
     romeo, juliet = t.online(), t.online()
