@@ -360,7 +360,7 @@ def test_too_slow(t):
         assert to.rest() == b'' and to.was_reset
     told(romeo, 'in time')
     by, to = active(t, romeo, juliet)
-    content = text_of(1000) * 20000
+    content = text_of(1000) * 5000
     with by, to:
         by.send(content)
         by.done()
