@@ -52,6 +52,7 @@
 #include "core/web/web.h"
 #include "net/listener.h"
 #include "net/reactor.h"
+#include "net/work.h"
 #include "store/account.h"
 #include "store/pool.h"
 #include "store/record.h"
@@ -81,6 +82,7 @@ apply(const struct config *c)
 
 	log_setup(c->log.level, c->log.format);
 	source_set_limits(&sources);
+	work_set_most((unsigned)l->s2s_handshakes);
 }
 
 static void

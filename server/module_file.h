@@ -19,7 +19,7 @@ enum hook_verdict hook_fetch(struct hook *h, struct fetch *f, void *data, hook_t
 
 /* Makes a file that was judged (with `keep`, and passed) an upload of whom it is from: whoever knows its address can have it, for files.keep. It
  * counts against the quota of h's account (limits.file_quota_bytes); of those who have none here, against that of their whole domain
- * (limits.fetch_quota_bytes). `ok` false: the database was not available, or the content is not there any more. */
+ * (limits.fetch_quota_bytes), and their own (limits.fetch_owner_quota_bytes). `ok` false: the database was not available, or the content is not there any more. */
 struct hook_publish {
 	const struct judgement *f; /* with its spool */
 	const char *name;          /* NULL: it has none */
@@ -28,6 +28,11 @@ struct hook_publish {
 	const char *address;       /* https://…, in hook_memory(h); unless over_quota */
 };
 enum hook_verdict hook_publish(struct hook *h, struct hook_publish *p, void *data, hook_then_fn then);
+/* How much hook_publish would take now of h's files, before there are any. `ok` false: the database was not available. */
+struct hook_room {
+	uint64_t bytes; /* out */
+};
+enum hook_verdict hook_publish_room(struct hook *h, struct hook_room *r, void *data, hook_then_fn then);
 /* An address as h's file of this name would get it, as long and at the same place, which leads to nothing; in hook_memory(h). */
 const char *hook_publish_sample(struct hook *h, const char *name);
 /* Can there be such addresses at all (listen.https)? */

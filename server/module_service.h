@@ -22,7 +22,9 @@ struct module_service {
 	 * hook and its continuations have ended, by HANDLED when it is committed, by REJECT when nobody is to see it. Several of a sender
 	 * to the same address are under way at once, in order. */
 	bool records;
-	/* On a worker: what the database has of `bare`, in `a`; NULL in *rows: nothing. */
+	/* These four are NULL where nothing is kept of addresses: then there is no module_place, and the domain itself stays in memory.
+	 *
+	 * On a worker: what the database has of `bare`, in `a`; NULL in *rows: nothing. */
 	enum sql_status (*load)(struct sql *db, struct arena *a, const char *bare, void **rows, struct err *e);
 	/* At home: what is kept in memory, of the rows or of NULL. */
 	void *(*make)(const struct jid *bare, const void *rows);
@@ -45,7 +47,7 @@ struct module_service {
 
 /* In attach. One service a module. */
 void module_serve(struct module *m, const struct module_service *def);
-/* What `make` returned for the address that h is about; NULL for other hooks. */
+/* What `make` returned for the address that h is about; NULL for other hooks, and where there is no `make`. */
 void *module_place(const struct hook *h);
 /* Until h and its continuations have ended nothing else arrives at this place (it waits, bounded), but for answers to its own
  * questions. For changes that must not overlap. Once for each hook. */

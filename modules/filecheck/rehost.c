@@ -29,7 +29,8 @@ struct rehosting {
 	struct linked *first;
 	const char *sender;
 	int64_t deadline_ms; /* of all fetching, then of all judging */
-	uint64_t left;       /* bytes that may still be fetched: all of them together are no more than one file may be */
+	uint64_t left;       /* bytes that may still be fetched: all of them together are no more than one file may be, and fit into the quota */
+	struct hook_room room;
 };
 
 static enum hook_verdict fetch(struct hook *h, struct linked *l);
@@ -55,6 +56,20 @@ refuse_partner(struct hook *h)
 {
 	return refuse(h, XERROR_NOT_ALLOWED, NULL, "partner", arena_printf(h->arena, "Files may not be exchanged between %s and %s.",
 		jid_domain(h->from), jid_domain(whom_to(h))));
+}
+
+static enum hook_verdict
+refuse_quota(struct hook *h)
+{
+	metric_add(METRIC_QUOTA_REFUSED, 1);
+	return refuse(h, XERROR_RESOURCE_CONSTRAINT, "wait", "quota", "Linked files are kept here, and there is no room for this one: your files "
+		"take up all that they may.");
+}
+
+static enum hook_verdict
+refuse_unavailable(struct hook *h)
+{
+	return refuse(h, XERROR_RESOURCE_CONSTRAINT, "wait", "unavailable", "The linked file could not be kept now. Please try again later.");
 }
 
 /* The stanza */
@@ -208,12 +223,9 @@ published(struct hook *h, void *data, bool ok)
 	struct linked *l = data;
 
 	if (!ok)
-		return refuse(h, XERROR_RESOURCE_CONSTRAINT, "wait", "unavailable", "The linked file could not be kept now. Please try again later.");
-	if (l->ours.over_quota) {
-		metric_add(METRIC_QUOTA_REFUSED, 1);
-		return refuse(h, XERROR_RESOURCE_CONSTRAINT, "wait", "quota", "Linked files are kept here, and there is no room for this one: your files "
-			"take up all that they may.");
-	}
+		return refuse_unavailable(h);
+	if (l->ours.over_quota)
+		return refuse_quota(h);
 	return l->next ? publish(h, l->next) : replace(h, l->all);
 }
 
@@ -279,6 +291,8 @@ fetched(struct hook *h, void *data, bool ok)
 		l->all->left -= spool_size(l->fetch.spool) < l->all->left ? spool_size(l->fetch.spool) : l->all->left;
 		return l->next ? fetch(h, l->next) : judge(h, l->all->first);
 	case FETCH_REFUSED:
+		if (l->fetch.too_large && l->all->room.bytes < module_limits()->file_bytes)
+			return refuse_quota(h);
 		return refuse(h, XERROR_POLICY_VIOLATION, NULL, "fetch", arena_printf(h->arena, "The linked file cannot be sent: %s.", why));
 	case FETCH_FAILED:
 		return refuse(h, XERROR_NOT_ACCEPTABLE, NULL, "fetch", arena_printf(h->arena, "The linked file could not be fetched: %s. "
@@ -292,6 +306,8 @@ fetched(struct hook *h, void *data, bool ok)
 static enum hook_verdict
 fetch(struct hook *h, struct linked *l)
 {
+	if (!l->all->left && l->all->room.bytes < module_limits()->file_bytes)
+		return refuse_quota(h);
 	if (!l->all->left)
 		return refuse(h, XERROR_POLICY_VIOLATION, NULL, "large", "The linked files are too large to be sent together.");
 	l->fetch = (struct fetch){ .url = l->url, .sender = l->all->sender, .deadline_ms = l->all->deadline_ms, .most = l->all->left };
@@ -346,6 +362,20 @@ is_error(const struct hook *h)
 	return type && !strcmp(type, "error");
 }
 
+/* What there is no room for is not fetched to be thrown away. */
+static enum hook_verdict
+room_known(struct hook *h, void *data, bool ok)
+{
+	struct rehosting *r = data;
+	const struct limits *l = module_limits();
+
+	if (!ok)
+		return refuse_unavailable(h);
+	r->deadline_ms = clock_mono_ms() + (int64_t)(h->account_id ? l->fetch_seconds : l->fetch_seconds_remote) * 1000;
+	r->left = r->room.bytes < l->file_bytes ? r->room.bytes : l->file_bytes;
+	return fetch(h, r->first);
+}
+
 enum hook_verdict
 rehost(struct hook *h)
 {
@@ -363,7 +393,5 @@ rehost(struct hook *h)
 	if (v != HOOK_NEXT || is_error(h))
 		return v;
 	r->sender = arena_strdup(hook_memory(h), h->account_id ? jid_bare(h->from) : jid_domain(h->from));
-	r->deadline_ms = clock_mono_ms() + (int64_t)module_limits()->fetch_seconds * 1000;
-	r->left = module_limits()->file_bytes;
-	return fetch(h, r->first);
+	return hook_publish_room(h, &r->room, r, room_known);
 }

@@ -1,4 +1,4 @@
-/* history: see history.h. A ring, oldest first. */
+/* history: see history.h. A ring, oldest first, which grows as there is something to keep: most rooms are quiet. */
 #include "history.h"
 
 #include <inttypes.h>
@@ -13,6 +13,8 @@
 #include "xmpp/parser.h"
 #include "xmpp/serialize.h"
 
+#define RING_FIRST 4
+
 struct past {
 	struct stanza *st; /* sealed; `late`: with its delay */
 	uint64_t id;
@@ -22,14 +24,14 @@ struct past {
 
 struct history {
 	char *room;
-	unsigned max, n, first;
-	struct past ring[];
+	unsigned max, n, first, size; /* of the ring: at most max */
+	struct past *ring;
 };
 
 struct history *
 history_new(unsigned max, const char *room)
 {
-	struct history *h = mem_zalloc(sizeof(*h) + max * sizeof(h->ring[0]));
+	struct history *h = NEW(struct history);
 
 	h->max = max;
 	h->room = mem_strdup(room);
@@ -39,7 +41,7 @@ history_new(unsigned max, const char *room)
 static struct past *
 at(const struct history *h, unsigned i)
 {
-	return (struct past *)&h->ring[(h->first + i) % h->max];
+	return &h->ring[(h->first + i) % h->size];
 }
 
 void
@@ -49,8 +51,28 @@ history_free(struct history *h)
 		return;
 	for (unsigned i = 0; i < h->n; i++)
 		stanza_unref(at(h, i)->st);
+	free(h->ring);
 	free(h->room);
 	free(h);
+}
+
+/* There is room for one more. */
+static void
+grow(struct history *h)
+{
+	unsigned size = h->size ? 2 * h->size : RING_FIRST;
+	struct past *ring;
+
+	if (h->n < h->size)
+		return;
+	size = size < h->max ? size : h->max;
+	ring = mem_alloc(size * sizeof(*ring));
+	for (unsigned i = 0; i < h->n; i++)
+		ring[i] = *at(h, i);
+	free(h->ring);
+	h->ring = ring;
+	h->size = size;
+	h->first = 0;
 }
 
 void
@@ -60,9 +82,10 @@ history_add(struct history *h, struct stanza *st, uint64_t id, int64_t at_us)
 		return;
 	if (h->n == h->max) {
 		stanza_unref(at(h, 0)->st);
-		h->first = (h->first + 1) % h->max;
+		h->first = (h->first + 1) % h->size;
 		h->n--;
 	}
+	grow(h);
 	*at(h, h->n++) = (struct past){ stanza_ref(st), id, at_us, false };
 }
 

@@ -47,7 +47,7 @@ presence_clean(const struct stanza *said)
 	elem_set(st, st->root, "to", NULL);
 	elem_set(st, st->root, "from", NULL);
 	elem_set(st, st->root, "id", NULL);
-	return stanza_seal(st);
+	return stanza_pack(st);
 }
 
 /* Building */

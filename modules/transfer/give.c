@@ -26,6 +26,18 @@ struct judging {
 	struct judgement j;
 };
 
+static const struct jid *
+end_of(const struct stream *s, enum side side)
+{
+	return side == OWN ? s->own : s->peer;
+}
+
+static const char *
+groups_of_peer(const struct judging *g)
+{
+	return g->s->far || !g->who.groups ? "" : g->who.groups;
+}
+
 void
 give_up(struct hook *h, struct stream *s, enum side from, enum xerror e, const char *type, const char *text)
 {
@@ -124,50 +136,15 @@ give_close(struct hook *h, struct stream *s, enum side from)
 	stream_close(h, s, other_side(from), s->flow[from].id);
 }
 
-struct given {
-	const char *name;
-	char sha256[2 * SHA256_SIZE + 1];
-	uint64_t size;
-	const struct jid *from, *to;
-};
-
-static enum hook_verdict
-noted(struct hook *h, void *data, bool ok)
-{
-	(void)h, (void)data, (void)ok;
-	return HOOK_HANDLED;
-}
-
-/* The record says who has got it. */
-static enum hook_verdict
-note_given(struct hook *h, void *data, bool ok)
-{
-	const struct given *g = data;
-	struct stanza *st = stanza_new("urn:chancery:file:0", "file");
-	const char *body = arena_printf(h->arena, "File %s (%llu bytes) was given to %s", g->name ? g->name : "without a name",
-		(unsigned long long)g->size, jid_full(g->to));
-
-	(void)ok;
-	elem_set(st, st->root, "name", g->name);
-	elem_set(st, st->root, "size", arena_printf(h->arena, "%llu", (unsigned long long)g->size));
-	elem_set(st, st->root, "sha-256", g->sha256);
-	(void)hook_record_stanza(h, RECORD_FILE_FETCHED, st, g->to, g->from, body, NULL, noted);
-	stanza_unref(st);
-	return HOOK_WAIT;
-}
-
 void
 give_arrived(struct hook *h, struct stream *s, enum side from)
 {
 	struct flow *f = &s->flow[from];
-	struct given g = { .name = s->file.known && s->file.sender == from ? s->file.name : NULL, .size = spool_size(f->spool),
-		.from = from == OWN ? s->own : s->peer, .to = from == OWN ? s->peer : s->own };
 
-	text_hex(spool_sha256(f->spool), SHA256_SIZE, g.sha256);
 	f->state = FLOW_GIVEN;
 	metric_add(METRIC_TRANSFERS_GIVEN, 1);
-	log_info(NULL, "transfer-given", "from=%s to=%s bytes=%llu", jid_full(g.from), jid_full(g.to), (unsigned long long)g.size);
-	hook_aside(h, note_given, &g);
+	log_info(NULL, "transfer-given", "from=%s to=%s bytes=%llu", jid_full(end_of(s, from)), jid_full(end_of(s, other_side(from))),
+		(unsigned long long)spool_size(f->spool));
 	spool_free(f->spool);
 	f->spool = NULL;
 	if (s->closed[from])
@@ -233,11 +210,85 @@ hash_is_right(struct stream *s, enum side from)
 	return !a->hash_size || (n == a->hash_size && !memcmp(sum, a->hash, n));
 }
 
+static void
+begin_giving(struct hook *h, struct stream *s, enum side from)
+{
+	stream_result(h, s, from, s->close_id);
+	free(s->close_id);
+	s->close_id = NULL;
+	s->flow[from].state = FLOW_GIVE;
+	if (s->socks)
+		socks_give(h, s, from);
+	else
+		give_next(h, s, from);
+}
+
+static enum hook_verdict
+noted(struct hook *h, void *data, bool ok)
+{
+	struct judging *g = data;
+	struct stream *s = g->s;
+
+	if (!stream_release(s))
+		return HOOK_HANDLED;
+	s->active_ms = clock_mono_ms();
+	if (!ok)
+		give_up(h, s, g->from, XERROR_RESOURCE_CONSTRAINT, "wait", "files cannot be recorded at the moment, try again later");
+	else if (s->gone && g->from == PEER)
+		give_up(h, s, g->from, XERROR_RECIPIENT_UNAVAILABLE, NULL, "the recipient has gone");
+	else
+		begin_giving(h, s, g->from);
+	return HOOK_HANDLED;
+}
+
+/* The record says who gets it before they get a byte of it, as it does of downloads. */
+static enum hook_verdict
+note_given(struct hook *h, struct judging *g)
+{
+	struct stream *s = g->s;
+	struct spool *spool = s->flow[g->from].spool;
+	const struct jid *to = end_of(s, other_side(g->from));
+	const char *name = s->file.known && s->file.sender == g->from ? s->file.name : NULL;
+	struct stanza *st = stanza_new("urn:chancery:file:0", "file");
+	char sha256[2 * SHA256_SIZE + 1];
+	enum hook_verdict v;
+
+	text_hex(spool_sha256(spool), SHA256_SIZE, sha256);
+	elem_set(st, st->root, "name", name);
+	elem_set(st, st->root, "size", arena_printf(h->arena, "%llu", (unsigned long long)spool_size(spool)));
+	elem_set(st, st->root, "sha-256", sha256);
+	stream_hold(s);
+	v = hook_record_stanza(h, RECORD_FILE_FETCHED, st, to, end_of(s, g->from), arena_printf(h->arena, "File %s (%llu bytes) was given to %s",
+		name ? name : "without a name", (unsigned long long)spool_size(spool), jid_full(to)), g, noted);
+	stanza_unref(st);
+	return v;
+}
+
+/* Whose connection sends nobody can tell (socks.h): what this one may send, as it turns out to be, the other one has to be allowed, too. NULL: it is. */
+static const char *
+why_not_from_other(struct hook *h, const struct judging *g)
+{
+	const struct stream *s = g->s;
+	enum side other = other_side(g->from);
+	const char *why;
+
+	if (!s->socks)
+		return NULL;
+	why = judge_sent(h->arena, end_of(s, other), other == OWN ? module_account_groups(h) : groups_of_peer(g), end_of(s, g->from),
+		spool_size(s->flow[g->from].spool), g->j.true_type, false);
+	if (why) {
+		metric_add(METRIC_TRANSFERS_REFUSED, 1);
+		log_info(NULL, "transfer-refused", "from=%s to=%s why=policy", jid_full(end_of(s, other)), jid_full(end_of(s, g->from)));
+	}
+	return why;
+}
+
 static enum hook_verdict
 judged(struct hook *h, void *data, bool ok)
 {
 	struct judging *g = data;
 	struct stream *s = g->s;
+	const char *why;
 
 	if (!stream_release(s))
 		return HOOK_HANDLED;
@@ -247,20 +298,15 @@ judged(struct hook *h, void *data, bool ok)
 		give_up(h, s, g->from, XERROR_RESOURCE_CONSTRAINT, "wait", ok ? g->j.text : "files cannot be checked at the moment, try again later");
 	} else if (g->j.verdict != JUDGE_PASS) {
 		give_up(h, s, g->from, XERROR_POLICY_VIOLATION, "cancel", g->j.text);
+	} else if ((why = why_not_from_other(h, g))) {
+		give_up(h, s, g->from, XERROR_POLICY_VIOLATION, "cancel", why);
 	} else if (!hash_is_right(s, g->from)) {
 		metric_add(METRIC_TRANSFERS_BROKEN, 1);
 		give_up(h, s, g->from, XERROR_NOT_ACCEPTABLE, "cancel", "The file is not the one that was announced: its hash is another.");
 	} else if (s->gone && g->from == PEER) {
 		give_up(h, s, g->from, XERROR_RECIPIENT_UNAVAILABLE, NULL, "the recipient has gone");
 	} else {
-		stream_result(h, s, g->from, s->close_id);
-		free(s->close_id);
-		s->close_id = NULL;
-		s->flow[g->from].state = FLOW_GIVE;
-		if (s->socks)
-			socks_give(h, s, g->from);
-		else
-			give_next(h, s, g->from);
+		return note_given(h, g);
 	}
 	return HOOK_HANDLED;
 }
@@ -272,7 +318,8 @@ sender_known(struct hook *h, void *data, bool ok)
 
 	if (!ok)
 		return judged(h, g, false);
-	g->j.groups = g->who.groups;
+	if (g->from == PEER)
+		g->j.groups = groups_of_peer(g);
 	return hook_judge(h, &g->j, g, judged);
 }
 
@@ -287,16 +334,15 @@ judge(struct hook *h, void *data, bool ok)
 	s = g->s;
 	g->j.spool = s->flow[g->from].spool;
 	g->j.path = s->socks ? JUDGE_S5B : JUDGE_IBB;
-	g->j.from = g->from == OWN ? s->own : s->peer;
-	g->j.to = g->from == OWN ? s->peer : s->own;
+	g->j.from = end_of(s, g->from);
+	g->j.to = end_of(s, other_side(g->from));
 	if (s->file.known && s->file.sender == g->from) {
 		g->j.name = s->file.name;
 		g->j.type = s->file.type;
 	}
-	if (g->from == OWN)
-		return hook_judge(h, &g->j, g, judged);
-	g->j.groups = "";
-	if (s->far)
+	if (g->from == PEER)
+		g->j.groups = "";
+	if (s->far || (g->from == OWN && !s->socks))
 		return hook_judge(h, &g->j, g, judged);
 	g->who.who = s->peer;
 	return hook_who(h, &g->who, g, sender_known);

@@ -122,7 +122,8 @@ ibb_open(struct hook *h, struct transfers *t, enum side from, const struct elem 
 	if (from == PEER && !module_session(h, own))
 		return HOOK_NEXT;
 	s = stream_find(t, own, peer, elem_get(open, "sid"));
-	if (s && (s->state != STREAM_OFFERED || s->question))
+	/* Who opens it does not wait for an answer about SOCKS5 any more. */
+	if (s && (s->state != STREAM_OFFERED || (s->question && !s->asked_socks)))
 		return refuse(h, XERROR_NOT_ACCEPTABLE, "cancel", "there is a bytestream of this name already");
 	if (!s && !may_open(h, from))
 		return HOOK_REJECT;
@@ -131,8 +132,7 @@ ibb_open(struct hook *h, struct transfers *t, enum side from, const struct elem 
 	if (!s)
 		return HOOK_REJECT;
 	s->state = STREAM_OPENING;
-	s->opener = from;
-	s->question = mem_strdup(id ? id : "");
+	stream_ask(s, from, id, false);
 	s->block_size = block_size;
 	s->by_message = by_message;
 	s->active_ms = clock_mono_ms();
@@ -145,9 +145,7 @@ ibb_answered(struct stream *s, bool accepted)
 {
 	bool offered = s->state == STREAM_OPENING && s->file.known;
 
-	free(s->question);
-	s->question = NULL;
-	s->active_ms = clock_mono_ms();
+	stream_asked(s);
 	if (accepted)
 		s->state = s->state == STREAM_OPENING ? STREAM_OPEN : STREAM_OFFERED;
 	else if (offered)

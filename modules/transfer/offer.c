@@ -11,6 +11,7 @@
 #include "base/metric.h"
 #include "base/text.h"
 #include "module_service.h"
+#include "proxy.h"
 #include "xmpp/ns.h"
 
 #define NS_FEATURE_NEG "http://jabber.org/protocol/feature-neg"
@@ -134,7 +135,7 @@ is_seen(const struct hook *h, const struct elem *option)
 	const struct elem *value = elem_child(option, NS_DATA, "value");
 	const char *method = value ? elem_text(value, h->arena) : "";
 
-	return !strcmp(method, NS_IBB) || (!strcmp(method, NS_BYTESTREAMS) && module_service_domain(h->module, 0));
+	return !strcmp(method, NS_IBB) || (!strcmp(method, NS_BYTESTREAMS) && module_service_domain(h->module, 0) && proxy_is_between(h->from, h->to));
 }
 
 /* Leaves the ways that lead through the server. How many there are. */

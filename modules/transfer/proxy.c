@@ -58,6 +58,12 @@ proxy_is(const struct hook *h, const struct jid *j)
 	return false;
 }
 
+bool
+proxy_is_between(const struct jid *a, const struct jid *b)
+{
+	return !module_is_service(a) && !module_is_service(b);
+}
+
 static void
 set_address(struct stanza *st, struct elem *e, const char *domain, const char *host, const char *port)
 {
@@ -113,12 +119,12 @@ proxy_keep_candidates(const struct hook *h, struct stanza *st, struct elem *tran
 {
 	struct candidate c[CANDIDATES];
 	struct elem *e, *next;
-	bool any = false;
+	bool any = false, may = proxy_is_between(h->from, h->to);
 	unsigned n = 0;
 
 	for (e = elem_child(transport, NULL, "candidate"); e; e = next, any = true) {
 		next = elem_next(e, NULL, "candidate");
-		if (n < CANDIDATES && read_candidate(h, transport, e, &c[n])) {
+		if (may && n < CANDIDATES && read_candidate(h, transport, e, &c[n])) {
 			c[n].cid = arena_strdup(h->arena, c[n].cid);
 			c[n].priority = arena_strdup(h->arena, c[n].priority);
 			n++;
@@ -240,43 +246,10 @@ arrived(struct hook *h)
 	return elem_is(e, NS_PING, "ping") ? hook_done(h) : HOOK_NEXT;
 }
 
-/* The database has nothing of it; in memory it stays as it is asked all the time. */
-static enum sql_status
-load(struct sql *db, struct arena *a, const char *bare, void **rows, struct err *e)
-{
-	(void)db, (void)a, (void)bare, (void)e;
-	*rows = NULL;
-	return SQL_OK;
-}
-
-struct place {
-	bool is_service;
-};
-
-static void *
-make(const struct jid *bare, const void *rows)
-{
-	struct place *p = NEW(struct place);
-
-	(void)rows;
-	p->is_service = jid_is_domain(bare);
-	return p;
-}
-
-static bool
-is_needed(const void *place)
-{
-	return ((const struct place *)place)->is_service;
-}
-
 static const struct module_service service = {
 	.label = "proxy",
 	.name = "SOCKS5 Bytestreams",
 	.setting = "files.on",
-	.load = load,
-	.make = make,
-	.free = free,
-	.is_needed = is_needed,
 	.arrived = arrived,
 };
 

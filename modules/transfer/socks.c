@@ -56,6 +56,8 @@ socks_offered(struct hook *h, struct transfers *t, enum side from, const struct 
 		return HOOK_NEXT;
 	if (!is_sid(sid) || (!elem_child(query, NS_BYTESTREAMS, "streamhost") && !elem_child(query, NS_BYTESTREAMS, "activate")))
 		return hook_reject(h, XERROR_BAD_REQUEST, "a bytestream needs a sid and a streamhost");
+	if (!proxy_is_between(h->from, h->to))
+		return refuse(h, "service", "in rooms and at services files pass by in-band bytestreams (XEP-0047) only");
 	if (mode && strcmp(mode, "tcp") != 0)
 		return refuse(h, "udp", "files pass through this server by TCP");
 	st = stanza_copy(h->stanza);
@@ -74,10 +76,9 @@ socks_offered(struct hook *h, struct transfers *t, enum side from, const struct 
 		stanza_unref(st);
 		return HOOK_REJECT;
 	}
-	if (s && s->state == STREAM_OFFERED && !s->question) {
-		s->question = mem_strdup(id ? id : "");
-		s->asked_socks = true;
-	}
+	/* The last one counts. */
+	if (s && s->state == STREAM_OFFERED && (!s->question || s->asked_socks))
+		stream_ask(s, from, id, true);
 	if (offer_is_ours(h, from))
 		return offer_goes_on(h, from, st);
 	stanza_unref(st);
@@ -99,10 +100,7 @@ socks_answered(const struct hook *h, struct stream *s, enum side from)
 {
 	bool accepted = is_accepted(h);
 
-	free(s->question);
-	s->question = NULL;
-	s->asked_socks = false;
-	s->active_ms = clock_mono_ms();
+	stream_asked(s);
 	if (from == PEER)
 		s->file.accepted |= accepted;
 	/* Of what was offered before, other ways may be tried. */
@@ -221,6 +219,7 @@ who_known(struct hook *h, void *data, bool ok)
 	write_address(h, s);
 	order(p, BYTESTREAM_ACTIVATE);
 	p->order.idle_ms = (unsigned)module_limits()->file_idle_seconds * 1000;
+	p->order.pace_bytes = module_limits()->file_pace_bytes;
 	p->order.announced = s->file.known && s->file.sized && s->file.size <= most;
 	p->order.max_bytes = p->order.announced ? s->file.size : most;
 	return hook_bytestream(h, &p->order, p, activated);
@@ -233,6 +232,8 @@ activate(struct hook *h, struct transfers *t, const struct jid *target, const ch
 	const struct announced *file = jingle_announced(t, h->from, target, sid);
 	struct stream *s = stream_find(t, h->from, target, sid);
 
+	if (!proxy_is_between(h->from, target))
+		return refuse(h, "service", "in rooms and at services files pass by in-band bytestreams (XEP-0047) only");
 	if (!module_may_exchange_files(h, target)) {
 		metric_add(METRIC_TRANSFERS_REFUSED, 1);
 		log_info(NULL, "transfer-refused", "from=%s to=%s why=partner", jid_full(h->from), jid_full(target));
@@ -240,7 +241,7 @@ activate(struct hook *h, struct transfers *t, const struct jid *target, const ch
 	}
 	if (s && s->state != STREAM_OFFERED)
 		return hook_reject(h, XERROR_CONFLICT, "there is a bytestream of this name already");
-	if (!(s && s->file.accepted && !s->question) && !(file && file->accepted))
+	if (!(s && s->file.accepted && (!s->question || s->asked_socks)) && !(file && file->accepted))
 		return hook_reject(h, XERROR_ITEM_NOT_FOUND, "the other side has not accepted a bytestream of this name");
 	p->made = !s;
 	if (!s)
@@ -249,8 +250,9 @@ activate(struct hook *h, struct transfers *t, const struct jid *target, const ch
 		return HOOK_REJECT;
 	if (p->made && file)
 		announced_copy(&s->file, file);
+	/* What is still asked has been answered by that. */
+	stream_asked(s);
 	s->state = STREAM_OPENING;
-	s->active_ms = clock_mono_ms();
 	stream_hold(s);
 	p->s = s;
 	p->who.who = s->peer;

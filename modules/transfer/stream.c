@@ -54,6 +54,24 @@ stream_end(struct stream *s)
 }
 
 void
+stream_asked(struct stream *s)
+{
+	free(s->question);
+	s->question = NULL;
+	s->asked_socks = false;
+	s->active_ms = clock_mono_ms();
+}
+
+void
+stream_ask(struct stream *s, enum side from, const char *id, bool about_socks)
+{
+	stream_asked(s);
+	s->opener = from;
+	s->question = mem_strdup(id ? id : "");
+	s->asked_socks = about_socks;
+}
+
+void
 stream_hold(struct stream *s)
 {
 	s->holds++;

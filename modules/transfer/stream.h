@@ -117,6 +117,10 @@ struct stream *stream_new(struct hook *h, struct transfers *t, const struct jid 
 void stream_end(struct stream *s);
 /* The same when its sender may be waiting for the answer to <close/>. */
 void stream_drop(struct hook *h, struct stream *s, const char *text);
+/* `from` has asked the other end something, which `id` names; what was asked before is not waited for any more. */
+void stream_ask(struct stream *s, enum side from, const char *id, bool about_socks);
+/* Nothing is asked any more. */
+void stream_asked(struct stream *s);
 void stream_hold(struct stream *s);
 /* False: it is over, and perhaps gone. */
 bool stream_release(struct stream *s);

@@ -284,35 +284,10 @@ arrived(struct hook *h)
 	return elem_is(e, NS_PING, "ping") ? hook_done(h) : HOOK_NEXT;
 }
 
-/* The service itself stays in memory: it is asked all the time. It keeps nothing there. */
-struct place {
-	bool is_service;
-};
-
-static void *
-make(const struct jid *bare, const void *rows)
-{
-	struct place *p = NEW(struct place);
-
-	(void)rows;
-	p->is_service = jid_is_domain(bare);
-	return p;
-}
-
-static bool
-is_needed(const void *place)
-{
-	return ((const struct place *)place)->is_service;
-}
-
 static const struct module_service service = {
 	.label = "upload",
 	.name = "HTTP File Upload",
 	.setting = "files.on",
-	.load = upload_store_nothing,
-	.make = make,
-	.free = free,
-	.is_needed = is_needed,
 	.arrived = arrived,
 };
 

@@ -5,17 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum sql_status
-upload_store_nothing(struct sql *db, struct arena *a, const char *bare, void **rows, struct err *e)
-{
-	(void)db;
-	(void)a;
-	(void)bare;
-	(void)e;
-	*rows = NULL;
-	return SQL_OK;
-}
-
 /* Slots */
 
 /* What counts: what is kept, and slots that may yet be used or have been. When there will be room: for one slot more when the next of them ends; for

@@ -6,9 +6,6 @@
 
 #include "store/upload.h"
 
-/* Of module_service: the service has nothing of its own in the database. */
-enum sql_status upload_store_nothing(struct sql *db, struct arena *a, const char *bare, void **rows, struct err *e);
-
 struct upload_slot {
 	const char *owner, *domain, *groups, *name, *type; /* type NULL: not said */
 	uint64_t size, seconds;                            /* the slot's */

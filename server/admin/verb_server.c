@@ -127,7 +127,7 @@ describe_scanner(struct buf *out)
 {
 	const char *why;
 
-	if (scanner_condition() == SCANNER_OFF)
+	if (scanner_condition() == SCANNER_OFF || scanner_condition() == SCANNER_ASLEEP)
 		return;
 	if (!scanner_is_open(&why))
 		add_trouble(out, "no file passes (chancery files status)");

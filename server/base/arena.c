@@ -232,6 +232,16 @@ arena_on_free(struct arena *a, void (*fn)(void *), void *arg)
 }
 
 size_t
+arena_used(const struct arena *a)
+{
+	size_t n = 0;
+
+	for (const struct block *b = a->current; b; b = b->next)
+		n += b->used;
+	return n;
+}
+
+size_t
 arena_bytes(const struct arena *a)
 {
 	return a->bytes;

@@ -31,5 +31,7 @@ char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(
 void arena_on_free(struct arena *a, void (*fn)(void *), void *arg);
 /* Bytes held from the system, for limits and metrics. */
 size_t arena_bytes(const struct arena *a);
+/* Of these, what is in use: so large a first block would have been enough. */
+size_t arena_used(const struct arena *a);
 
 #endif

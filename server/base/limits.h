@@ -79,16 +79,20 @@
 	X(file_slot_seconds, 300, 10, 86400, "How long such a slot waits for its PUT, from the first byte to the last as well, longer for large files") \
 	X(file_transfers, 10, 1, 1000, "In-band transfers of an account at a time") \
 	X(file_idle_seconds, 120, 1, 86400, "An in-band transfer in which nothing moves") \
+	X(file_pace_bytes, 65536, 1, 1073741824, "Of a file over SOCKS5 in file_idle_seconds at least, to the proxy and from it, or the rest of it") \
 	X(file_offer_seconds, 900, 1, 86400, "An offered file that nobody takes or sends") \
 	X(proxy_waiting, 2000, 2, 1000000, "Connections to listen.proxy65 whose bytestream nobody has activated yet; the oldest goes") \
+	X(proxy_waiting_per_address, 500, 2, 1000000, "Of these, from one address (an IPv6 /64 counts as one)") \
 	X(stanza_files, 16, 1, 1000, "Files inside one stanza: pictures, Bits of Binary, data: URIs") \
 	X(stanza_file_seconds, 10, 1, 3600, "From such a stanza to the verdict on all files in it: what its sender sends meanwhile waits") \
 	X(fetches, 32, 1, 1000, "Files that are fetched from other servers at a time (files.links: fetch)") \
 	X(fetches_per_sender, 4, 1, 1000, "Of these, by one sender: an account, or all of another server or component") \
 	X(fetches_waiting, 200, 0, 10000, "Files that wait to be fetched; more are refused") \
 	X(fetch_seconds, 30, 1, 3600, "From a stanza to the last byte of all files fetched for it: what its sender sends meanwhile waits") \
+	X(fetch_seconds_remote, 5, 1, 3600, "The same for a stanza of another server or component: what comes behind it, of whomever, waits") \
 	X(fetch_redirects, 5, 0, 50, "Times that the address of such a file may lead to another") \
 	X(fetch_quota_bytes, 10737418240, 0, 1099511627776, "Files fetched for one other server or component that are still kept") \
+	X(fetch_owner_quota_bytes, 1073741824, 0, 1099511627776, "Of these, for one of its users") \
 	X(spool_bytes, 4294967296, 1048576, 1099511627776, "Files being collected, all together, by what was announced") \
 	X(scans_waiting, 1000, 1, 100000, "Files waiting to be scanned") \
 	X(scans_at_once, 16, 1, 256, "Files with the scanner at a time; it has files.workers of them at work") \
@@ -101,6 +105,7 @@
 	X(archive_ratio, 250, 10, 10000, "Unpacked bytes for a byte of an archive, above 1 MiB in all") \
 	X(s2s_streams, 4000, 2, 1000000, "Streams with other servers in all; those that nobody has authenticated on are half of them at most, the oldest goes") \
 	X(s2s_streams_per_partner, 16, 1, 1000, "Authenticated streams from one domain; the oldest goes for a new one") \
+	X(s2s_handshakes, 1, 1, 64, "TLS handshakes with other servers that are worked on at a time for each reactor, on threads beside it; others wait") \
 	X(s2s_queue_stanzas, 5000, 10, 1000000, "Stanzas on their way to one remote domain; more are refused") \
 	X(s2s_queue_bytes, 8388608, 65536, 1073741824, "The same in bytes") \
 	X(s2s_stanzas_per_second, 5000, 10, 1000000, "Stanzas without a body that a partner's stream may send; above it is read more slowly") \

@@ -148,6 +148,7 @@ struct buf;
 	X(FILECHECK_FETCHED, COUNTER, "chancery_filecheck_fetched_total", "Stanzas in which addresses of files on other servers became ours") \
 	X(FILECHECK_STRIPPED, COUNTER, "chancery_filecheck_stripped_total", "Stanzas that addresses of files on other servers were taken out of") \
 	X(S2S_RESUMED, COUNTER, "chancery_s2s_resumed_total", "Streams with other servers resumed (XEP-0198)") \
+	X(HANDSHAKES_WAITING, GAUGE, "chancery_handshakes_waiting", "TLS handshakes with other servers that wait for a thread to work on them (limits.s2s_handshakes)") \
 	X(S2S_OUTBOX, GAUGE, "chancery_s2s_outbox", "Recorded messages on their way to other servers, neither taken nor returned yet") \
 	X(PARTNERS, GAUGE, "chancery_partners", "Domains that are allowed, expired ones included") \
 	X(PARTNERS_EXPIRING, GAUGE, "chancery_partners_expiring", "Of these, expiring within federation.warn") \
@@ -165,7 +166,7 @@ struct buf;
 	X(SCANS_WAITING, GAUGE, "chancery_scans_waiting", "Files waiting to be scanned") \
 	X(SCANS_UNDER_WAY, GAUGE, "chancery_scans_under_way", "Files with the scanner") \
 	X(SCAN_TIME, HISTOGRAM, "chancery_scan_microseconds", "Time from a file to its verdict, waiting included") \
-	X(SCANNER_CONDITION, GAUGE, "chancery_scanner_condition", "0 off, 1 down, 2 without signatures, 3 with old ones, 4 up") \
+	X(SCANNER_CONDITION, GAUGE, "chancery_scanner_condition", "0 off, 1 down, 2 without signatures, 3 with old ones, 4 up, 5 not needed yet") \
 	X(SCANNER_STARTS, COUNTER, "chancery_scanner_starts_total", "Times the scanner was started") \
 	X(SCANNER_BROKEN, COUNTER, "chancery_scanner_broken_total", "Times it ended by itself, fell silent or said what makes no sense") \
 	X(SCANNER_LOST, COUNTER, "chancery_scanner_workers_lost_total", "Workers of it that crashed, hung or ran out of memory") \

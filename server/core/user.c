@@ -148,7 +148,9 @@ user_set_rights(struct user *u, bool admin, const char *groups)
 static bool
 is_needed_place(const struct user *u)
 {
-	return u->service && u->place && u->service->def->is_needed(u->place);
+	if (!u->service)
+		return false;
+	return u->service->def->is_needed ? u->place && u->service->def->is_needed(u->place) : u->state == USER_READY && jid_is_domain(u->jid);
 }
 
 static bool
@@ -275,7 +277,7 @@ load_work(struct job *j, struct sql *db)
 	enum sql_status st = SQL_OK;
 
 	if (d->service)
-		return d->service->def->load(db, j->arena, d->bare, &d->place, &j->err);
+		return d->service->def->load ? d->service->def->load(db, j->arena, d->bare, &d->place, &j->err) : SQL_OK;
 	if (!d->roster_only)
 		st = account_find(db, j->arena, d->bare, &d->account, &j->err);
 	else
@@ -311,7 +313,7 @@ load_done(struct job *j)
 		return;
 	}
 	if (u->service) {
-		u->place = u->service->def->make(u->jid, d->place);
+		u->place = u->service->def->make ? u->service->def->make(u->jid, d->place) : NULL;
 		u->state = USER_READY;
 	} else if (d->account.id) {
 		take_account(u, &d->account);

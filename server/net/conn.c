@@ -2,6 +2,9 @@
  * conn: a connection's life on its reactor. Made by the streams, which are called back through
  * struct conn_ops; the bytes themselves go through wire.c.
  *
+ * A handshake between servers, with a certificate from both ends and a chain to read, costs up to two milliseconds in one piece. So its steps are taken on a
+ * thread beside the reactor (net/work), which meanwhile leaves socket and SSL object alone (`shaking`).
+ *
  * The way of the state, forward only:
  *
  *     PLAIN ── conn_start_tls, conn_connect_tls ──▶ TLS_WAITS ── <proceed/> is out ──▶ HANDSHAKE ──▶ SECURE
@@ -37,6 +40,7 @@
 #include "net/hello.h"
 #include "net/tcp.h"
 #include "net/wire.h"
+#include "net/work.h"
 
 /* One data() call, and what one connection may read in a turn. */
 #define PIECE 16384
@@ -58,6 +62,14 @@ struct move {
 	void (*arrived)(struct conn *c, void *owner);
 };
 
+/* A step of the handshake, elsewhere. */
+struct shaking {
+	struct work work;
+	struct conn *c;
+	enum wire got;
+	char why[WIRE_WHY];
+};
+
 struct conn {
 	struct reactor *home;
 	uv_poll_t *poll; /* of its own memory, since libuv takes its time to close it */
@@ -67,6 +79,7 @@ struct conn {
 	struct buf out;
 	struct buf *kept;      /* input that the owner has not taken; NULL: none */
 	struct farewell *end;  /* NULL while it lives */
+	struct shaking *shaking; /* NULL: none. A closed connection stays until it is back */
 	struct move *move;     /* on its way; nothing is read and nobody called */
 	struct deferred turn;  /* for end_of_turn */
 	struct deferred again; /* input that no event will announce */
@@ -83,6 +96,7 @@ struct conn {
 	uint16_t pauses;
 	uint8_t state;
 	uint8_t armed; /* uv_poll's events */
+	bool apart : 1; /* its handshake is worked on elsewhere */
 	bool closed : 1;
 	bool giving : 1;         /* data() is on the stack */
 	bool keep : 1;           /* conn_keep_rest was called in it */
@@ -104,6 +118,7 @@ static void end_of_turn(struct deferred *d);
 static void read_again(struct deferred *d);
 static void on_event(uv_poll_t *h, int status, int events);
 static void fail(struct conn *c, enum conn_end how, const char *why);
+static void give_up(struct conn *c);
 
 /* Polling */
 
@@ -142,7 +157,9 @@ arm(struct conn *c)
 
 	if (c->closed || c->move)
 		return;
-	if (!c->end) {
+	if (c->shaking) {
+		events = 0;
+	} else if (!c->end) {
 		if (wants_readable(c))
 			events |= UV_READABLE;
 		if (c->out_waits || c->in_waits_write)
@@ -495,11 +512,11 @@ watch(struct conn *c)
 	BIO_set_callback_arg(SSL_get_rbio(c->ssl), (char *)c);
 }
 
+/* A step has been taken. */
 static void
-shake_hands(struct conn *c)
+take_step(struct conn *c, enum wire got, const char *why)
 {
-	char why[WIRE_WHY], words[96];
-	enum wire got = wire_handshake(c->ssl, why);
+	char words[96];
 
 	c->in_waits_write = got == WIRE_WAIT_WRITE;
 	if (got == WIRE_WAIT_READ || got == WIRE_WAIT_WRITE)
@@ -518,12 +535,56 @@ shake_hands(struct conn *c)
 	take_end(c, got, why);
 }
 
+static void
+shake(struct work *w)
+{
+	struct shaking *k = LIST_ENTRY(w, struct shaking, work);
+
+	k->got = wire_handshake(k->c->ssl, k->why);
+}
+
+static void
+shaken(struct work *w)
+{
+	struct shaking *k = LIST_ENTRY(w, struct shaking, work);
+	struct conn *c = k->c;
+
+	c->shaking = NULL;
+	if (c->closed)
+		give_up(c);
+	else if (!c->discard && !c->end)
+		take_step(c, k->got, k->why);
+	/* OpenSSL may have read on behind the handshake. */
+	if (c->state == SECURE && !c->closed)
+		input(c);
+	arm(c);
+	free(k);
+}
+
+static void
+shake_hands(struct conn *c)
+{
+	char why[WIRE_WHY];
+	enum wire got;
+
+	if (c->apart) {
+		c->shaking = NEW(struct shaking);
+		c->shaking->c = c;
+		c->shaking->work.run = shake;
+		c->shaking->work.done = shaken;
+		work_begin(&c->shaking->work);
+		return;
+	}
+	got = wire_handshake(c->ssl, why);
+	take_step(c, got, why);
+}
+
 /* Events */
 
 static void
 go_on(struct conn *c, int events)
 {
-	if (c->closed || c->move)
+	if (c->closed || c->move || c->shaking)
 		return;
 	if ((events & UV_WRITABLE) || c->out_waits_read)
 		reactor_defer(c->home, &c->turn);
@@ -696,6 +757,7 @@ begin_tls(struct conn *c, SSL *ssl)
 	if (SSL_set_fd(ssl, c->fd) != 1)
 		mem_exhausted(0);
 	c->hello.chains = !SSL_is_server(ssl);
+	c->apart = SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE; /* of a mutual set */
 	watch(c);
 	c->plain_left = buf_len(&c->out);
 	c->state = TLS_WAITS;
@@ -798,6 +860,14 @@ release(void *p)
 	free(c);
 }
 
+/* Nobody else has a use for it any more. */
+static void
+give_up(struct conn *c)
+{
+	close(c->fd);
+	reactor_free_later(c->home, release, c);
+}
+
 void
 conn_close(struct conn *c)
 {
@@ -811,11 +881,26 @@ conn_close(struct conn *c)
 	reactor_undefer(c->home, &c->again);
 	timer_clear(&c->linger);
 	close_poll(c);
-	close(c->fd);
 	free(c->move);
 	c->move = NULL;
 	metric_add(METRIC_CONNECTIONS, -1);
-	reactor_free_later(c->home, release, c);
+	if (c->shaking && !work_cancel(&c->shaking->work))
+		return; /* shaken() does the rest */
+	free(c->shaking);
+	give_up(c);
+}
+
+void
+conn_reset(struct conn *c)
+{
+	const struct linger none = { .l_onoff = 1 };
+
+	if (!c || c->closed)
+		return;
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	c->out_dead = true;
+	drop_output(c);
+	conn_close(c);
 }
 
 void

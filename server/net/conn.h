@@ -82,6 +82,8 @@ void conn_keep_rest(struct conn *c, size_t used);
 void conn_shutdown(struct conn *c, unsigned linger_ms, bool discard_input);
 /* Closes and forgets, after trying to flush once without waiting. */
 void conn_close(struct conn *c);
+/* Closes and forgets at once: what is queued, here and in the kernel, is dropped, and a reset tells the peer that this was not all. */
+void conn_reset(struct conn *c);
 /* Moves to another reactor: from here on the connection must not be touched by this thread; arrived(c,
  * owner) is called on `to`, after which callbacks run there. Unread input and unwritten output move along.
  * To the current reactor: arrived is called at the end of the turn. */

@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "net/reactor.h"
 
-#define DNS_RECORDS 64 /* of one answer that are kept */
+#define DNS_RECORDS 128 /* of one answer that are kept; the others, which may be any, as they come in no order */
 
 enum dns_type { DNS_A = 1, DNS_AAAA = 28, DNS_SRV = 33, DNS_TLSA = 52 };
 

@@ -27,6 +27,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "net/timers.h"
+#include "net/work.h"
 
 #define SLOW_MS 50
 #define SCRATCH_FIRST 16384
@@ -58,6 +59,7 @@ struct reactor {
 	struct arena *scratch;
 	bool scratch_used;
 	struct timers timers;
+	struct works works;
 	int64_t armed_ms;                        /* what the uv_timer is set to; 0: stopped */
 	struct log log;
 	char name[16];
@@ -431,6 +433,12 @@ reactor_scratch(struct reactor *r)
 	return r->scratch;
 }
 
+struct works *
+reactor_works(struct reactor *r)
+{
+	return &r->works;
+}
+
 /* Start and stop */
 
 static void *
@@ -475,6 +483,7 @@ reactor_new(unsigned index)
 	snprintf(r->name, sizeof(r->name), "%u", index);
 	r->log = (struct log){.key = "reactor", .value = r->name};
 	r->scratch = arena_new(SCRATCH_FIRST);
+	list_init(&r->works.line);
 	return r;
 }
 

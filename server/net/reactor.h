@@ -18,6 +18,7 @@
 #include "net/mailbox.h"
 
 struct reactor;
+struct works; /* net/work.h */
 
 /* Makes and starts `n` reactors (threads). Called once from main. 0 or -1. */
 int reactor_start_all(unsigned n);
@@ -40,6 +41,8 @@ uv_loop_t *reactor_loop(struct reactor *r);
 int64_t reactor_now_ms(struct reactor *r);
 /* The scratch arena: emptied at the end of the turn. Nothing in it outlives the callback. */
 struct arena *reactor_scratch(struct reactor *r);
+/* What its thread has given to others to do. */
+struct works *reactor_works(struct reactor *r);
 
 /* From any thread: m->run(m) runs in r's thread. Never blocks, never fails. */
 void reactor_post(struct reactor *r, struct mail *m);

@@ -103,23 +103,30 @@ upload_finish(struct sql *db, struct upload_end *u, struct err *e)
 		" FROM f WHERE u.id = $1 AND u.state = 1 RETURNING true", 6, id, sha, u->type, event, record, keep);
 }
 
-/* `uses` is what counts against the quota. */
+/* What counts against quotas: an account's, or those of a domain elsewhere and of one of its people. */
+#define BYTES "coalesce(sum(size) FILTER (WHERE state = 2 OR until > now() - " UPLOAD_JUDGED "), 0)"
+#define OF_ACCOUNT(account) "SELECT " BYTES " AS bytes, 0 AS own FROM chancery.upload WHERE account = " account " AND state IN (1, 2)"
+#define OF_DOMAIN(domain, owner) \
+	"SELECT " BYTES " AS bytes, coalesce(sum(size) FILTER (WHERE owner = " owner " AND (state = 2 OR until > now() - " UPLOAD_JUDGED ")), 0) AS own" \
+	" FROM chancery.upload WHERE account IS NULL AND (owner = " domain " OR right(owner, length(" domain ") + 1) = '@' || " domain ") AND state IN (1, 2)"
+
+#define LEFT(uses) "SELECT greatest(0, least($1::bigint - u.bytes, $2::bigint - u.own))::bigint FROM (" uses ") u"
+
 #define ADOPT(uses) \
 	"WITH f AS MATERIALIZED (SELECT 1 AS one FROM chancery.file WHERE sha256 = decode($1, 'hex') AND kept FOR SHARE)," \
-	" u AS (SELECT coalesce(sum(size) FILTER (WHERE state = 2 OR until > now() - " UPLOAD_JUDGED "), 0) AS bytes" \
-	" FROM chancery.upload WHERE " uses " AND state IN (1, 2))," \
+	" u AS (" uses ")," \
 	" n AS (INSERT INTO chancery.upload (put, token, account, owner, groups, domain, name, type, size, state, until, sha256, event, record," \
 	" kept_at, expires_at) SELECT decode($2, 'hex'), decode($3, 'hex'), nullif($4::bigint, 0), $5, $6, $7, $8, $9, $10::bigint, 2, now()," \
 	" decode($1, 'hex'), nullif($11::bigint, 0), nullif($12::bigint, 0), now()," \
 	" CASE WHEN $13::bigint > 0 THEN now() + $13::bigint * interval '1 millisecond' END FROM f, u" \
-	" WHERE u.bytes + $10::bigint <= $14::bigint RETURNING 1 AS one)" \
+	" WHERE u.bytes + $10::bigint <= $14::bigint AND u.own + $10::bigint <= $15::bigint RETURNING 1 AS one)" \
 	" SELECT CASE WHEN EXISTS (SELECT FROM n) THEN 0 WHEN EXISTS (SELECT FROM f) THEN 1 ELSE 2 END"
 
 static enum sql_status
 adopt(struct sql *db, struct upload_adopt *u, struct err *e)
 {
 	char sha[2 * SHA256_SIZE + 1], put[2 * SHA256_SIZE + 1], token[2 * SHA256_SIZE + 1], account[24], size[24], event[24], record[24], keep[24],
-		quota[24];
+		quota[24], own_quota[24];
 	enum sql_status st;
 	PGresult *r;
 
@@ -132,10 +139,11 @@ adopt(struct sql *db, struct upload_adopt *u, struct err *e)
 	snprintf(record, sizeof(record), "%" PRIu64, u->record);
 	snprintf(keep, sizeof(keep), "%" PRIu64, u->keep_ms);
 	snprintf(quota, sizeof(quota), "%" PRIu64, u->quota);
-	st = u->account ? sql_query(db, e, &r, ADOPT("account = $4"), 14, sha, put, token, account, u->owner, u->groups, u->domain, u->name, u->type,
-				  size, event, record, keep, quota) :
-			  sql_query(db, e, &r, ADOPT("account IS NULL AND (owner = $15 OR right(owner, length($15) + 1) = '@' || $15)"), 15, sha, put, token, account, u->owner, u->groups, u->domain,
-				  u->name, u->type, size, event, record, keep, quota, u->sender);
+	snprintf(own_quota, sizeof(own_quota), "%" PRIu64, u->own_quota);
+	st = u->account ? sql_query(db, e, &r, ADOPT(OF_ACCOUNT("$4")), 15, sha, put, token, account, u->owner, u->groups, u->domain, u->name,
+				  u->type, size, event, record, keep, quota, own_quota) :
+			  sql_query(db, e, &r, ADOPT(OF_DOMAIN("$16", "$5")), 16, sha, put, token, account, u->owner, u->groups, u->domain,
+				  u->name, u->type, size, event, record, keep, quota, own_quota, u->sender);
 	if (st != SQL_OK)
 		return st;
 	u->outcome = sql_i64(r, 0, 0) == 0 ? UPLOAD_ADOPTED : sql_i64(r, 0, 0) == 1 ? UPLOAD_ADOPT_QUOTA : UPLOAD_ADOPT_GONE;
@@ -159,6 +167,25 @@ upload_adopt(struct sql *db, struct upload_adopt *u, struct err *e)
 		return sql_commit(db, e);
 	sql_rollback(db);
 	return st;
+}
+
+enum sql_status
+upload_room(struct sql *db, struct upload_room *u, struct err *e)
+{
+	char account[24], quota[24], own_quota[24];
+	enum sql_status st;
+	PGresult *r;
+
+	snprintf(account, sizeof(account), "%" PRId64, u->account);
+	snprintf(quota, sizeof(quota), "%" PRIu64, u->quota);
+	snprintf(own_quota, sizeof(own_quota), "%" PRIu64, u->own_quota);
+	st = u->account ? sql_query(db, e, &r, LEFT(OF_ACCOUNT("$3")), 3, quota, own_quota, account) :
+			  sql_query(db, e, &r, LEFT(OF_DOMAIN("$3", "$4")), 4, quota, own_quota, u->sender, u->owner);
+	if (st != SQL_OK)
+		return st;
+	u->bytes = (uint64_t)sql_i64(r, 0, 0);
+	PQclear(r);
+	return SQL_OK;
 }
 
 enum sql_status

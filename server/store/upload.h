@@ -63,11 +63,11 @@ enum sql_status upload_finish(struct sql *db, struct upload_end *u, struct err *
 
 /* A kept upload without a slot: what was fetched from elsewhere for somebody. The content has been kept. */
 struct upload_adopt {
-	int64_t account;       /* 0: of nobody here; then `quota` is of all such ones of `sender` */
+	int64_t account;       /* 0: of nobody here; then `quota` is of all such ones of `sender`, and `own_quota` of those of `owner` */
 	const char *sender;    /* the owner's domain */
 	const char *owner, *groups, *domain, *name, *type; /* type NULL: not known */
 	const char *put, *token; /* the former is nobody's to know */
-	uint64_t size, quota;
+	uint64_t size, quota, own_quota;
 	const uint8_t *sha256;
 	int64_t event;
 	uint64_t record;
@@ -76,6 +76,15 @@ struct upload_adopt {
 	enum { UPLOAD_ADOPTED, UPLOAD_ADOPT_QUOTA, UPLOAD_ADOPT_GONE } outcome; /* GONE: its content is not there any more */
 };
 enum sql_status upload_adopt(struct sql *db, struct upload_adopt *u, struct err *e);
+
+/* How many bytes upload_adopt would take of them now. */
+struct upload_room {
+	int64_t account;       /* as above */
+	const char *sender, *owner;
+	uint64_t quota, own_quota;
+	uint64_t bytes;        /* out */
+};
+enum sql_status upload_room(struct sql *db, struct upload_room *u, struct err *e);
 
 /* Fetched once more, and noted with the content. */
 struct upload_fetch {

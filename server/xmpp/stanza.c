@@ -194,6 +194,19 @@ stanza_copy(const struct stanza *st)
 	return copy;
 }
 
+struct stanza *
+stanza_pack(struct stanza *st)
+{
+	/* What was taken out of st is still in its memory; the first copy shows how much the rest needs. */
+	struct stanza *loose = stanza_copy(st), *copy = stanza_new_empty(arena_used(loose->arena));
+
+	copy->root = tree_clone(copy->arena, loose->root);
+	copy->size = st->size;
+	stanza_unref(loose);
+	stanza_unref(st);
+	return stanza_seal(copy);
+}
+
 struct elem *
 elem_add_copy(struct stanza *st, struct elem *parent, const struct elem *src)
 {

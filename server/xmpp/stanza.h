@@ -51,6 +51,8 @@ void stanza_unref(struct stanza *st);
 struct stanza *stanza_seal(struct stanza *st);
 /* A deep copy, unsealed. */
 struct stanza *stanza_copy(const struct stanza *st);
+/* The same, sealed, in no more memory than it needs: for what is kept while nothing happens. Takes the reference to st. */
+struct stanza *stanza_pack(struct stanza *st);
 
 /* `ns` NULL: the parent's. */
 struct elem *elem_add(struct stanza *st, struct elem *parent, const char *ns, const char *name);

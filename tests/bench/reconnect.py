@@ -2,20 +2,23 @@
 """What reaching hundreds of partners again, after a restart, does to messages that have nothing to do with it.
 
     tests/bench/reconnect.py [--build-dir build] [--bench PROGRAM] [--partners 500] [--repeat 3] [--reactors 1] [--rate 200]
-                             [--seconds 10]
+                             [--seconds 10] [--kinds idle,out,in,once]
 
 Two instances by deploy/demo: a.test, which is measured, and another with a host for each partner (p0.b.test, …), one certificate and
 eight reactors. Before each measurement a.test is stopped and started, so that no stream is left; then 20 pairs of accounts of a.test exchange
 messages, each at its moment, and two seconds later
     idle   nothing else happens
     out    one account writes to somebody at each partner: a.test makes all the streams
-    in     somebody at each partner writes to a.test: the other instance makes them, eight reactors at once
+    in     somebody at each partner writes to a.test: the other instance makes them, in turns (core/federation/route_try.c)
+    once   all partners connect and begin TLS at one moment: this script makes the streams, by as many processes as there are cores
 Printed: median and p99 of the local messages of --seconds, how long it took until all streams were there, and how often a reactor was away for
-50 ms or more (its log's slow-callback); of each run, and medians. An instance takes its turns when it makes streams (core/federation/route_try.c), so
+50 ms or more (its log's slow-callback); of each run, and medians. "once" lasts for a few seconds only, so that --seconds 3 says more about it. An instance takes its turns when it makes streams (core/federation/route_try.c), so
 it is 20 ms between two of them in either direction; let --seconds be about as long as that takes.
 """
 import argparse
+import multiprocessing
 import os
+import ssl
 import statistics
 import subprocess
 import sys
@@ -25,6 +28,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 from chancerytest import dns  # noqa: E402
 from chancerytest.ca import authority  # noqa: E402
 from chancerytest.client import Client  # noqa: E402
+from chancerytest.s2s import Stream  # noqa: E402
 from chancerytest.scenario import Scenario  # noqa: E402
 from chancerytest.server import Server, remove_all  # noqa: E402
 
@@ -115,10 +119,68 @@ def write_in(people):
     return go, lambda: None
 
 
+def hello(s, ctx):
+    """Its ClientHello goes out; nothing is waited for."""
+    s.sock = ctx.wrap_socket(s.sock, server_hostname=s.domain, do_handshake_on_connect=False)
+    s.sock.setblocking(False)
+    try:
+        s.sock.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+
+
+def come_back(streams, start, end):
+    """In a process of its own: one step of all, then the next."""
+    ctx = streams[0]._context(ssl.PROTOCOL_TLS_CLIENT, None, None, None)     # all have the same certificate
+    start.wait()
+    for s in streams:
+        s.connect().open()
+    for s in streams:
+        s.expect_features()
+        s.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+    for s in streams:
+        s.expect('proceed')
+        hello(s, ctx)
+    for s in streams:
+        s.sock.settimeout(60)
+        s.sock.do_handshake()
+        s.open().expect_features()
+        s.external_send()
+    for s in streams:
+        kind, what = s.sasl_next()
+        assert kind == 'success', what
+        s.open().expect_features()
+    end.wait()
+    for s in streams:
+        s.cut()
+
+
+def come_at_once(a, domains):
+    certificate, n = authority().certificate('*.b.test'), os.cpu_count() or 1
+    start, over = multiprocessing.Event(), multiprocessing.Event()
+    processes = [multiprocessing.Process(target=come_back, args=([Stream(a, d, certificate) for d in domains[i::n]], start, over))
+                 for i in range(n)]
+    for p in processes:
+        p.start()
+
+    def end():
+        over.set()
+        for p in processes:
+            p.join(60)
+            assert p.exitcode == 0, p.exitcode
+    return start.set, end
+
+
+def beginning(a, kind, domains, people):
+    if kind == 'out':
+        return write_out(Scenario(a), domains)
+    return come_at_once(a, domains) if kind == 'once' else write_in(people)
+
+
 def run(o, a, kind, domains, people):
     a.restart()
     a.wait(lambda: streams(a) == 0, 'no streams')
-    go, end = write_out(Scenario(a), domains) if kind == 'out' else write_in(people)
+    go, end = beginning(a, kind, domains, people)
     load = Load(o, a, o.seconds)
     load.until_measured()
     took = None
@@ -141,6 +203,7 @@ def main():
     p.add_argument('--reactors', type=int, default=1)
     p.add_argument('--rate', type=int, default=200)
     p.add_argument('--seconds', type=int, default=10)
+    p.add_argument('--kinds', default='idle,out,in,once')
     o = p.parse_args()
     o.bench = o.bench or os.path.join(o.build_dir, 'tests', 'bench', 'bench')
     domains = ['p%d.b.test' % i for i in range(o.partners)]
@@ -165,7 +228,7 @@ def main():
         print('%d people at %d hosts are there' % (len(people), len(domains)), flush=True)
         got = {}
         for i in range(o.repeat):
-            for kind in ('idle', 'out', 'in'):
+            for kind in o.kinds.split(','):
                 r = run(o, a, kind, domains, people)
                 got.setdefault(kind, []).append(r)
                 print('%-4s p50 %.1f ms, p99 %.1f ms%s, %d slow callbacks so far' %

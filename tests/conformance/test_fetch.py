@@ -325,6 +325,20 @@ def test_slow(t):
     assert t.server.metric('chancery_fetches_open') == 0 and not came(b, a) and not others(t, a)
 
 
+@alone(limits__fetch_seconds=600, limits__fetch_seconds_remote=1)
+def test_slow_from_elsewhere(t):
+    """limits.fetch_seconds_remote: a partner's people, and a component's, are not all held up by a file of one of them"""
+    s = start(t)
+    b, p, c = t.online(), t.partner(), t.component().joined()
+    s.files['/hung'] = s.silent
+    p.message(b.bare, from_=p.jid('romeo'), id='p0', inner=oob(s.url('/hung')))
+    p.message(b.bare, 'behind it', from_=p.jid('juliet'))
+    assert 'in time' in refusal(by_id(p, 'p0'), 'resource-constraint', 'wait')
+    b.expect_message('behind it')
+    c.send("<message from='x@%s' to='%s' type='chat' id='c0'>%s</message>" % (c.domain, b.jid, oob(s.url('/hung'))))
+    assert 'in time' in refusal(c.expect(lambda e: e.get('id') == 'c0'), 'resource-constraint', 'wait')
+
+
 @alone(limits__fetch_seconds=600)
 def test_stopped(t):
     """A stop of the server does not wait for a file from elsewhere: the message goes back, and nothing of it is in the record"""
@@ -358,11 +372,32 @@ def test_quota(t):
     p.message(b.bare, from_=p.jid('nurse'), id='p2', inner=oob(s.url('/4')))
     assert 'no room' in refusal(by_id(p, 'p2'), 'resource-constraint', 'wait')
     assert uploads(t, "account IS NULL AND owner LIKE '%%@%s' AND domain = '%s'" % (p.domain, t.server.domain)) == 2
+    # Nothing is asked for that there is no room for.
+    s.files['/6'] = answer(os.urandom(400))
+    by_id(b, a.message(b.jid, inner=oob(s.url('/6'))))
+    asked = s.connections
+    assert 'no room' in refused(a, oob(s.url('/7')), b.jid, 'resource-constraint', 'wait')
+    assert s.connections == asked
     # To a partner, and from a component.
     x = t.component().joined()
     x.send("<message from='x@%s' to='%s' type='chat' id='c1'>%s</message>" % (x.domain, p.jid(), oob(s.url('/5'))))
     m = p.expect(lambda e: e.get('id') == 'c1', 'what the component sent')
     assert download(t, m.text('body')).status == 200 and download(t, m.text('x', 'url')).status == 200, m
+
+
+@alone(limits__fetch_quota_bytes=100000, limits__fetch_owner_quota_bytes=1000)
+def test_quota_of_one(t):
+    """limits.fetch_owner_quota_bytes: one of a partner's people does not take up what is for all of them"""
+    s = start(t)
+    b, p = t.online(), t.partner()
+    for i in range(3):
+        s.files['/%d' % i] = answer(os.urandom(600))
+    p.message(b.bare, from_=p.jid('romeo'), id='p0', inner=oob(s.url('/0')))
+    by_id(b, 'p0')
+    p.message(b.bare, from_=p.jid('romeo'), id='p1', inner=oob(s.url('/1')))
+    assert 'no room' in refusal(by_id(p, 'p1'), 'resource-constraint', 'wait')
+    p.message(b.bare, from_=p.jid('juliet'), id='p2', inner=oob(s.url('/2')))
+    assert download(t, by_id(b, 'p2').text('body')).status == 200
 
 
 @alone()

@@ -235,3 +235,18 @@ def test_encrypted_uploads(t):
                   body('https://%s/aesgcm://x/../../../upload/%s/a' % (t.server.domain, s.token)), body('aesgcm://x/' + s.get),
                   "<body>x</body><x xmlns='urn:example' at='https://%s/x aesgcm://x/../../../upload/%s/a'/>" % (t.server.domain, s.token)):
         link_refused(research, p.jid(), inner)
+
+
+@alone(files__rules='["deny from=remote type=text/", "allow from=remote", "deny to=local group=Interns"]')
+def test_links_from_elsewhere(t):
+    """Addresses of uploads that other servers and components send on are asked about as well"""
+    a, p, c = t.online(), t.partner(), t.component().joined()
+    words, picture = upload(t, a, text()), upload(t, a, png(), 'a.png')
+    p.message(a.jid, words.get, id='words')
+    refusal(p.expect(lambda e: e.get('id') == 'words', 'the error'), 'policy-violation')
+    p.message(a.jid, picture.get)
+    a.expect_message(picture.get)
+    me = 'bot@' + c.domain
+    c.stanza("<message from='%s' to='%s' id='m1'><body>%s</body></message>" % (me, a.jid, words.get))
+    a.expect_message(words.get)
+    assert not a.heard_any(lambda e: e.get('id') == 'words')

@@ -1,13 +1,15 @@
 """Files by SOCKS5 bytestreams through our own proxy (XEP-0065, XEP-0260): collected there, scanned, and only then given."""
 import io
 import select
+import time
 import zipfile
 
-from chancerytest.client import unique
+from chancerytest.client import PATIENCE, unique
+from chancerytest.rooms import create, enter, new_room
 from chancerytest.scenario import alone
 from chancerytest.server import EICAR
 from chancerytest.socks import Socks, address
-from test_transfer import (J_S5B, S5B, SI, SI_FILE, answer, close, initiate, j_content, j_expect, j_file, j_ibb, j_say, jingle, opened, pay,
+from test_transfer import (IBB, J_S5B, S5B, SI, SI_FILE, answer, close, initiate, j_content, j_expect, j_file, j_ibb, j_say, jingle, opened, pay,
                            pieces, quiet, received, records, refused, request, result_of, send, si_offer, text_of)
 
 
@@ -120,11 +122,10 @@ def test_clean_file(t):
         by.send(content)
         romeo.ping()
         by.done()
-        assert to.rest() == content
-        rows = records(t, romeo, 22)
-        assert len(rows) == 1, rows
-        t.server.wait(lambda: len(records(t, juliet, 23)) == 1, 'the record of who has got it')
-        assert by.rest() == b''
+        assert to.read(1)
+        # Before the first byte.
+        assert len(records(t, romeo, 22)) == 1 and len(records(t, juliet, 23)) == 1
+        assert to.rest() == content[1:] and by.rest() == b'' and not to.was_reset
     quiet(t, romeo, juliet)
 
 
@@ -165,6 +166,8 @@ def test_infected_file(t):
             by.send(content)
             by.done()
             assert to.rest() == b'' and by.rest() == b''
+            # It is no empty file.
+            assert to.was_reset and not by.was_reset
         told(romeo, 'virus')
         told(juliet, 'virus')
         assert len(records(t, romeo, 22)) == 1
@@ -336,6 +339,56 @@ def test_deadlines(t):
     assert t.server.metric('chancery_proxy_refused_total') == 2
 
 
+def end_of(s, deadline):
+    """Has it come?"""
+    assert time.monotonic() < deadline, 'no end'
+    try:
+        return select.select([s.socket], [], [], 0.02)[0] and not s.read(1)
+    except ConnectionError:
+        return True
+
+
+@alone(limits__file_idle_seconds='2')
+def test_too_slow(t):
+    """limits.file_pace_bytes: who sends a byte now and then, or takes one, holds nothing up; who has got a part knows that it is one"""
+    romeo, juliet = t.online(), t.online()
+    deadline = time.monotonic() + 2 * PATIENCE
+    by, to = active(t, romeo, juliet)
+    with by, to:
+        while not end_of(by, deadline):
+            by.send(b'x')
+        assert to.rest() == b'' and to.was_reset
+    told(romeo, 'in time')
+    by, to = active(t, romeo, juliet)
+    content = text_of(1000) * 5000
+    with by, to:
+        by.send(content)
+        by.done()
+        got = b''
+        while not romeo.heard_any(lambda e: e.name == 'message'):
+            assert time.monotonic() < deadline, 'no end'
+            got += to.read(1)
+            romeo.ping()
+        told(romeo, 'did not take')
+        assert len(got + to.rest()) < len(content) and to.was_reset
+
+
+@alone(limits__proxy_waiting='6', limits__proxy_waiting_per_address='3')
+def test_many_of_one(t):
+    """limits.proxy_waiting_per_address: who comes from the same address again and again pushes out nobody else, but the oldest of his own"""
+    others = [Socks(t.server, '%040x' % i) for i in range(3)]
+    own = [Socks(t.server, '%040x' % (100 + i), '127.0.0.2') for i in range(4)]
+    assert own[0].rest() == b''
+    # There is room for three of this one alone: then one goes whose address has none of its own.
+    third = Socks(t.server, '%040x' % 200, '127.0.0.3')
+    assert others[0].rest() == b''
+    again = Socks(t.server, '%040x' % 201, '127.0.0.3')
+    assert third.rest() == b''
+    assert not select.select([s.socket for s in others[1:] + own[1:] + [again]], [], [], 0)[0]
+    for s in others + own + [third, again]:
+        s.socket.close()
+
+
 @alone(limits__proxy_waiting='4')
 def test_many_waiting(t):
     """The oldest of too many connections that wait goes; what is active stays"""
@@ -414,7 +467,7 @@ def test_ends_go(t):
 
 
 def test_recipient_goes(t):
-    """Who closes before the file comes has not got it: that is not in the record"""
+    """Who closes before the file comes has not got all of it: its sender is told. How much it has got nobody knows: that it was given is in the record"""
     romeo, juliet = t.online(), t.online()
     by, to = active(t, romeo, juliet)
     with by:
@@ -423,7 +476,7 @@ def test_recipient_goes(t):
         by.done()
         assert by.rest() == b''
     told(romeo, 'recipient')
-    assert len(records(t, romeo, 22)) == 1 and not records(t, juliet, 23)
+    assert len(records(t, romeo, 22)) == 1 and len(records(t, juliet, 23)) == 1
 
 
 def test_offer_is_cleaned(t):
@@ -477,6 +530,65 @@ def test_denied_group_announces(t):
         refused(romeo.iq('set', activation(romeo, s5b, juliet.jid), proxy_of(t)), 'forbidden', 'auth')
         assert not select.select([to.socket], [], [], 0)[0]
     assert not records(t, romeo, 22) and not records(t, juliet, 22)
+
+
+@alone(files__rules='["deny group=interns type=text/"]')
+def test_denied_type(t):
+    """files.rules, P5: what a file is shows when it is there. Whoever its sender seems to be, it is something that both of them may send"""
+    romeo, juliet = t.online(), t.online()
+    assert t.server.cli('user', 'set', romeo.bare, 'group+=interns')[0] == 0
+    # The first that connects is taken for the target.
+    for sid, content in (('d1', b'only words ' * 100), ('d2', zipped(b'only words'))):
+        accepted(t, romeo, juliet, sid)
+        name = address(sid, romeo.jid, juliet.jid)
+        with Socks(t.server, name) as by, Socks(t.server, name) as to:
+            activate(t, romeo, sid, juliet.jid)
+            by.send(content)
+            by.done()
+            assert to.rest() == (b'' if sid == 'd1' else content)
+    # Who is taken for its sender.
+    told(juliet, 'does not allow')
+    assert len(records(t, juliet, 22)) == 2 and len(records(t, romeo, 23)) == 1
+
+
+def test_rooms(t):
+    """Between occupants of a room there is no SOCKS5, as nobody there sees who the other one is: the file takes the way in band"""
+    romeo, juliet = t.online(), t.online()
+    room = new_room(t)
+    create(romeo, room, 'romeo')
+    enter(juliet, room, 'juliet')
+    there = room + '/juliet'
+    refused(romeo.iq('set', pay(S5B, 'query', streamhost(t), sid='r1'), there), 'not-acceptable', 'modify')
+    refused(romeo.iq('set', activation(romeo, 'r1', there), proxy_of(t)), 'not-acceptable', 'modify')
+    id = romeo.iq_send('set', si_offer('r2', 5), there)
+    iq = request(juliet, SI, 'si')
+    field = iq.find(SI + ':si', 'http://jabber.org/protocol/feature-neg:feature', 'data:x', 'field')
+    assert S5B not in [o.text('value') for o in field.all('option')], iq
+    answer(juliet, iq)
+    result_of(romeo, id)
+
+
+def test_unanswered(t):
+    """An offer of SOCKS5 that is never answered is in nobody's way: another one may take its place, and so may IBB (XEP-0096 §4)"""
+    romeo, juliet = t.online(), t.online()
+    for way in S5B, IBB:
+        sid = unique('u')
+        id = romeo.iq_send('set', si_offer(sid, 5), juliet.jid)
+        answer(juliet, request(juliet, SI, 'si'))
+        result_of(romeo, id)
+        romeo.iq_send('set', pay(S5B, 'query', streamhost(t), sid=sid), juliet.jid)
+        request(juliet, S5B, 'query', sid=sid)
+        if way == S5B:
+            by, to = active(t, romeo, juliet, sid)
+            with by, to:
+                by.send(b'12345')
+                assert to.rest() == b'12345'
+        else:
+            opened(romeo, juliet, sid=sid)
+            send(romeo, juliet, sid, b'12345')
+            id = close(romeo, juliet, sid)
+            assert received(juliet, romeo.jid, sid) == b'12345'
+            result_of(romeo, id)
 
 
 def test_partners(t):

@@ -314,7 +314,7 @@ def test_new_signatures(t):
     told(juliet, 'has been released')
 
 
-@alone(limits__rescans_per_minute=120)
+@alone(limits__rescans_per_minute=120, files__scanner_start='eager')
 def test_scanning_again_goes_on_after_a_restart(t):
     """Issue 6: which signatures a file has seen is kept with it: a restart in the middle forgets none and repeats few"""
     romeo = t.online()

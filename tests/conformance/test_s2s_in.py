@@ -5,7 +5,7 @@ import subprocess
 import time
 
 from chancerytest.ca import authority
-from chancerytest.client import Closed
+from chancerytest.client import PATIENCE, Closed
 from chancerytest.element import NAMES
 from chancerytest.scenario import alone
 
@@ -656,6 +656,40 @@ def test_thousand_half_open(t):
     assert slowest < 0.5, slowest
     for s in flood:
         s.close()
+
+
+def hello_sent(p):
+    """A stream of p by direct TLS, whose ClientHello is out; the rest is to come."""
+    s = p.stream()
+    sock = socket.create_connection(('127.0.0.1', s.server.port_s2s_tls))
+    ctx = s._context(ssl.PROTOCOL_TLS_CLIENT, None, None, None)
+    ctx.set_alpn_protocols(['xmpp-server'])
+    s.sock = ctx.wrap_socket(sock, server_hostname=s.domain, do_handshake_on_connect=False)
+    s.sock.setblocking(False)
+    try:
+        s.sock.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return s
+
+
+def test_handshakes_at_once(t):
+    """limits.s2s_handshakes: handshakes that begin at one moment have their turns, one after the other; those that vanish take none with them"""
+    p, juliet = quiet_partner(t), t.online()
+    streams = [hello_sent(p) for _ in range(36)]
+    for s in streams[::3]:
+        s.sock.close()
+        s.sock = None
+    for i, s in enumerate(s for s in streams if s.sock):
+        s.sock.settimeout(PATIENCE)
+        s.sock.do_handshake()
+        if i % 2:
+            continue
+        s.open().expect_features()
+        assert s.external() is None
+        s.open().expect_features()
+        taken(s, juliet, str(i))
+    t.server.wait(lambda: t.server.metric('chancery_handshakes_waiting') == 0, 'nobody to wait')
 
 
 @alone()

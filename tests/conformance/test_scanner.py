@@ -1,16 +1,19 @@
 """The scanner of files, as administrators see it (deploy/files.md). What it does to files is in test_upload.py and others; what happens when it
 fails in tests/e2e/files."""
+import base64
+import json
 import os
 import signal
 
 from chancerytest.scenario import alone
-from chancerytest.server import SCANNER_DOUBLE, SCANNER_DOWN, SCANNER_EMPTY, SCANNER_OFF, SCANNER_OLD, SCANNER_UP
+from chancerytest.server import EICAR, SCANNER_ASLEEP, SCANNER_DOUBLE, SCANNER_DOWN, SCANNER_EMPTY, SCANNER_OFF, SCANNER_OLD, SCANNER_UP
 
 
 
 
 def test_status(t):
     """Issue 6: the engine, its signatures and their age are shown"""
+    t.server.wait_scanner()
     row = t.server.files_status()
     assert row['scanner'] == 'up' and row['open'] and not row['why'], row
     assert row['signatures'] == 2 and row['age_hours'] == 0 and row['generation'] >= 1 and row['workers'] == 2, row
@@ -59,7 +62,37 @@ def test_conditions(t):
     assert s.log().count(' scanner-down ') == 2, s.log()
 
 
-@alone(files__on='false', files__signatures_max_age='24h')
+@alone()
+def test_asleep(t):
+    """Setting files.scanner_start: lazy, and the first file starts it: what is infected is found in it, and nothing is wrong before"""
+    s = t.server
+    romeo, juliet = t.friends()
+    romeo.message(juliet.jid, 'no file')
+    juliet.expect_message('no file')
+    assert s.scanner_condition() == SCANNER_ASLEEP and not s.scanner_pid() and s.cli('status')[0] == 0
+    row = json.loads(s.cli('--json', 'status')[1])
+    assert row['scanner'] == 'asleep' and s.scanner_condition() == SCANNER_ASLEEP and ' scanner-asleep ' in s.log(), row
+    for content, verdict in (EICAR, 'error'), (b'words', 'result'):
+        vcard = "<vCard xmlns='vcard-temp'><PHOTO><BINVAL>%s</BINVAL></PHOTO></vCard>" % base64.b64encode(content).decode()
+        assert romeo.iq('set', vcard).get('type') == verdict
+    assert s.scanner_condition() == SCANNER_UP and s.metric('chancery_scanner_starts_total') == 1
+    row = s.files_status()
+    assert (row['infected'], row['clean'], row['scanner']) == (1, 1, 'up'), row
+
+
+@alone()
+def test_woken(t):
+    """The same by a question about it, while it is asleep; and it is started anew as any other"""
+    s = t.server
+    row = s.files_status()
+    assert row['open'] and row['scanner'] in ('asleep', 'up'), row
+    s.wait_scanner()
+    os.kill(s.scanner_pid(), signal.SIGKILL)
+    s.wait(lambda: s.metric('chancery_scanner_starts_total') == 2, 'another one')
+    s.wait_scanner()
+
+
+@alone(files__on='false', files__signatures_max_age='24h', files__scanner_start='eager')
 def test_switched_on(t):
     """Setting files.on: a reload switches files on, and off again"""
     s = t.server

@@ -41,6 +41,8 @@ static const char *const encryption_policies[] = {[ENCRYPTION_ALLOW] = "allow",
 						  [ENCRYPTION_FORBID] = "forbid",
 						  NULL};
 
+static const char *const scanner_starts[] = {[SCANNER_EAGER] = "eager", [SCANNER_LAZY] = "lazy", NULL};
+
 static const char *const files_links[] = {[FILES_LINKS_ALLOW] = "allow",
 					  [FILES_LINKS_STRIP] = "strip",
 					  [FILES_LINKS_REFUSE] = "refuse",
@@ -288,6 +290,10 @@ const struct config_row config_rows[] = {
 	  .help = "The folder of what is being collected, of what was found clean, and of the quarantine; chanceryd's own, mode 0700" },
 	{ "files.scanner", CONFIG_STRING, AT(files.scanner), "auto", .fixed = true,
 	  .help = "The program that scans. `auto`: chancery-scan in the folder of chanceryd, or in ../libexec/chancery beside it" },
+	{ "files.scanner_start", CONFIG_CHOICE, AT(files.scanner_start), "eager", .choices = scanner_starts,
+	  .help = "When it is started: `eager`: with the server, so that its signatures are loaded when the first file comes. `lazy`: with the first file, "
+	          "which waits for them: for systems where files are rare. What is kept is scanned again, and the age of signatures is known, only when it "
+	          "runs" },
 	{ "files.signatures", CONFIG_FILE, AT(files.signatures), "/var/lib/clamav", .fixed = true,
 	  .help = "The folder of virus signatures: freshclam's, or one of your own. It is watched: new ones come into force by themselves" },
 	{ "files.signatures_max_age", CONFIG_DURATION, AT(files.signatures_max_age_ms), "24h", 1 * MINUTES, 3650 * DAYS,

@@ -1,5 +1,5 @@
 /*
- * find: where the server of a domain is. Asked by s2s_out.c before it dials, and by trust.c for the TLSA records of whoever came in.
+ * find: where the server of a domain is. Asked by attempt.c before it dials, and by trust.c for the TLSA records of whoever came in.
  *
  *     _xmpps-server, _xmpp-server side by side ──▶ the choice ──▶ A, AAAA and TLSA of all targets side by side ──▶ told
  *
@@ -401,7 +401,7 @@ fall_back(struct find *f)
 static void
 take_services(struct find *f)
 {
-	struct find_choice *c = arena_alloc(f->arena, (SERVICES * DNS_RECORDS + 1) * sizeof(*c));
+	struct find_choice *c = arena_alloc(f->arena, (f->srv[XMPPS].q.n + f->srv[XMPP].q.n + 1) * sizeof(*c));
 	size_t n = 0;
 	bool denied;
 

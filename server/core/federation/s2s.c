@@ -139,7 +139,7 @@ withdraw(struct s2s *s, const char *why)
 	if (s->routed)
 		route_lost(s);
 	else if (s->initiator)
-		s2s_out_gave_up(s, why);
+		attempt_broke(s, why);
 	s->routed = false;
 	s->route = NULL;
 	s->attempt = NULL;

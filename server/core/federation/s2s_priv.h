@@ -1,6 +1,6 @@
 /*
  * s2s_priv: what the files of a server's stream (RFC 6120, XEP-0178) share: s2s, s2s_read (the stream itself, both directions), s2s_in
- * (negotiation as the receiving entity), s2s_out (as the initiating one), s2s_stanza (what comes on it), s2s_sm (XEP-0198), bidi (XEP-0288),
+ * (negotiation as the receiving entity), attempt and s2s_out (as the initiating one), s2s_stanza (what comes on it), s2s_sm (XEP-0198), bidi (XEP-0288),
  * dialback (XEP-0220), route (what goes).
  *
  * A stream begins on the reactor that accepted it, or at the home of its remote domain when we make it: then
@@ -114,7 +114,7 @@ void s2s_wait(struct s2s *s, bool wait);
 void s2s_charge(struct s2s *s);
 /* Writes our stream header (its attributes by role and state: xmlns jabber:server, db where dialback is possible, from, to, id, version). */
 void s2s_write_header(struct s2s *s);
-/* Says why, closes, and gives back what was on its way (route_lost, or s2s_out_gave_up when it was not READY). XSTREAM_NONE: the normal end.
+/* Says why, closes, and gives back what was on its way (route_lost, or attempt_broke when it was not READY). XSTREAM_NONE: the normal end.
  * `text`: NULL, or borrowed. */
 void s2s_end(struct s2s *s, enum xstream_error e, const char *text);
 /* They have closed it: nothing more goes on it; what came on it is confirmed (XEP-0198 §4) before we do the same, as they would take it for lost. */
@@ -160,6 +160,14 @@ void s2s_in_secured(struct s2s *s);
 void s2s_in_authenticated(struct s2s *s, const char *how);
 /* It has come home without a new stream (dialback). */
 void s2s_in_arrived(struct s2s *s);
+void s2s_out_opened(struct s2s *s, const struct parser_header *h);
+void s2s_out_element(struct s2s *s, struct stanza *st);
+void s2s_out_secured(struct s2s *s);
+/* They have answered, and it is no: the same would happen again. What senders get, and the words. */
+void s2s_out_not_let_in(struct s2s *s, enum xerror e, const char *words);
+
+/* attempt */
+
 /* What is under way to make one: finds, dials, makes a stream to one target after the other (`s->attempt`), up to READY (route_ready) or
  * route_failed. At home. */
 struct attempt *attempt_new(struct route *r, struct jid *local, struct jid *remote);
@@ -170,15 +178,10 @@ struct dialback *attempt_asks(const struct attempt *a); /* NULL: it is for a rou
 void attempt_cancel(struct attempt *a);
 /* Its stream is ready: forgotten without it. */
 void attempt_done(struct attempt *a);
-void s2s_out_opened(struct s2s *s, const struct parser_header *h);
-void s2s_out_element(struct s2s *s, struct stanza *st);
-void s2s_out_secured(struct s2s *s);
-/* They have answered, and it is no: the same would happen again. What senders get, and the words. */
-void s2s_out_not_let_in(struct s2s *s, enum xerror e, const char *words);
 /* It ended before it was READY (the parser, the connection, the deadline, an error of theirs or ours): the next address is tried, or the route is
  * told. By s2s.c, once, when such a stream ends or is freed; it must not be freed here, s->route and s->attempt are forgotten afterwards. `why`
  * in words, borrowed; NULL: they are known already. */
-void s2s_out_gave_up(struct s2s *s, const char *why);
+void attempt_broke(struct s2s *s, const char *why);
 
 /* s2s_review: after a change of the partners, all streams of this reactor. */
 

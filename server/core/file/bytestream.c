@@ -3,12 +3,12 @@
  *
  * An end is a connection: at first it says for which bytestream it is (socks.h), then it belongs to that one, and when that is over it lingers
  * until its peer has closed, too. A bytestream is in the table as long as it has an end; what nobody has activated goes after
- * limits.file_offer_seconds, as offers do, or, when there are too many, the oldest first.
+ * limits.file_offer_seconds, as offers do, or, when there are too many, the oldest first, of those of the same source when there are any.
  */
 #include "core/file/bytestream.h"
 
 #include <errno.h>
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,14 +57,18 @@ struct bytestream {
 	struct spool *spool;
 	uint64_t given, mark;     /* what was queued for the recipient, and where its connection's output is then */
 	uint64_t arrived;
-	int64_t moved_ms;
+	int64_t moved_ms;         /* when something did */
+	int64_t paced_ms;         /* since when `paced` bytes, which are less than pace_bytes, have moved */
+	uint64_t paced, pace_bytes;
 	unsigned look_ms;
 	struct timer timer;       /* once it is active */
 	struct deferred activation;
 };
 
 static struct reactor *thread;
-static _Atomic bool running;
+/* Who gives an order holds it while he posts, so that nothing is posted behind bytestream_stop. */
+static pthread_mutex_t door = PTHREAD_MUTEX_INITIALIZER;
+static bool is_open;
 
 static struct list waiting, others;
 static unsigned nwaiting;
@@ -93,15 +97,21 @@ end_unlink(struct end *e)
 }
 
 static void
-end_free(struct end *e)
+forget(struct end *e, void (*close)(struct conn *c))
 {
 	end_unlink(e);
 	timer_clear(&e->timer);
 	if (e->counted)
 		source_left(conn_source(e->conn), e->authenticated);
 	metric_add(METRIC_PROXY_CONNECTIONS, -1);
-	conn_close(e->conn);
+	close(e->conn);
 	free(e);
+}
+
+static void
+end_free(struct end *e)
+{
+	forget(e, conn_close);
 }
 
 /* It is told that there is no more, and has a while to close. */
@@ -126,6 +136,26 @@ static struct end *
 recipient_of(const struct bytestream *b)
 {
 	return b->end[!b->sender];
+}
+
+static void
+begin_waiting(struct bytestream *b)
+{
+	b->moved_ms = b->paced_ms = reactor_now_ms(thread);
+	b->paced = 0;
+}
+
+static void
+moved(struct bytestream *b, uint64_t bytes)
+{
+	if (!bytes)
+		return;
+	b->moved_ms = reactor_now_ms(thread);
+	b->paced += bytes;
+	if (b->paced < b->pace_bytes)
+		return;
+	b->paced = 0;
+	b->paced_ms = b->moved_ms;
 }
 
 static void
@@ -158,6 +188,16 @@ order_done(struct bytestream *b, enum bytestream_outcome outcome)
 static const char *const words[] = { [BYTESTREAM_DONE] = "done", [BYTESTREAM_BROKEN] = "broken", [BYTESTREAM_IDLE] = "idle",
 	[BYTESTREAM_TOO_LARGE] = "too-large", [BYTESTREAM_BOTH_SEND] = "both-send", [BYTESTREAM_NO_ROOM] = "no-room", [BYTESTREAM_ENDED] = "ended" };
 
+/* Whoever is no sender of it would take what it has got, were it nothing, for a file. */
+static void
+dismiss(struct bytestream *b, int i, enum bytestream_outcome outcome)
+{
+	if (b->state > WAITING && outcome != BYTESTREAM_DONE && i != b->sender)
+		forget(b->end[i], conn_reset);
+	else
+		end_leave(b->end[i]);
+}
+
 /* It is over: both ends are told to go. Nothing of it is left behind but them. */
 static void
 over(struct bytestream *b, enum bytestream_outcome outcome)
@@ -171,7 +211,7 @@ over(struct bytestream *b, enum bytestream_outcome outcome)
 	order_done(b, outcome);
 	for (int i = 0; i < 2; i++)
 		if (b->end[i])
-			end_leave(b->end[i]);
+			dismiss(b, i, outcome);
 	free(b);
 }
 
@@ -313,7 +353,7 @@ said(struct bytestream *b, struct end *e, const char *p, size_t n)
 {
 	int i = b->end[1] == e;
 
-	b->moved_ms = reactor_now_ms(thread);
+	moved(b, n);
 	if (b->state == WAITING) {
 		e->early += n;
 		if (e->early > EARLY_BYTES) {
@@ -343,8 +383,7 @@ has_arrived(struct bytestream *b)
 
 	if (conn_tcp_progress(recipient_of(b)->conn, &given, &acknowledged))
 		return false;
-	if (acknowledged != b->arrived)
-		b->moved_ms = reactor_now_ms(thread);
+	moved(b, acknowledged - b->arrived);
 	b->arrived = acknowledged;
 	return given == acknowledged;
 }
@@ -356,13 +395,21 @@ patience(const struct bytestream *b)
 	return b->state == ARRIVING && recipient_of(b)->eof && b->idle_ms > LINGER_MS ? LINGER_MS : b->idle_ms;
 }
 
+static bool
+is_too_slow(const struct bytestream *b)
+{
+	int64_t now = reactor_now_ms(thread);
+
+	return now - b->moved_ms > patience(b) || now - b->paced_ms > b->idle_ms;
+}
+
 static void
 look(struct timer *t)
 {
 	struct bytestream *b = (struct bytestream *)((char *)t - offsetof(struct bytestream, timer));
-	bool waits = b->state == COLLECTING || b->state == GIVING || b->state == ARRIVING;
+	bool gives = b->state == GIVING || b->state == ARRIVING, arrived = gives && has_arrived(b);
 
-	if (b->state == ARRIVING && has_arrived(b)) {
+	if (b->state == ARRIVING && arrived) {
 		over(b, BYTESTREAM_DONE);
 		return;
 	}
@@ -371,7 +418,7 @@ look(struct timer *t)
 		over(b, BYTESTREAM_BROKEN);
 		return;
 	}
-	if (waits && reactor_now_ms(thread) - b->moved_ms > patience(b)) {
+	if ((gives || b->state == COLLECTING) && is_too_slow(b)) {
 		over(b, b->state == ARRIVING ? BYTESTREAM_BROKEN : BYTESTREAM_IDLE);
 		return;
 	}
@@ -459,7 +506,6 @@ on_flushed(struct conn *c, void *owner, uint64_t upto)
 	(void)c, (void)upto;
 	if (!b || b->state != GIVING || e != recipient_of(b))
 		return;
-	b->moved_ms = reactor_now_ms(thread);
 	give(b);
 }
 
@@ -503,11 +549,34 @@ on_ended(struct conn *c, void *owner, enum conn_end how, const char *why)
 
 static const struct conn_ops ops = { .data = on_data, .ended = on_ended, .flushed = on_flushed };
 
+/* For who has just come: nobody takes the room of others as long as he has some himself. NULL: there is room. */
+static struct end *
+who_goes(const struct end *last, const struct limits *l)
+{
+	const char *source = conn_source(last->conn);
+	struct end *own = NULL;
+	unsigned n = 0;
+
+	LIST_EACH(at, &waiting) {
+		struct end *e = LIST_ENTRY(at, struct end, link);
+
+		if (strcmp(conn_source(e->conn), source) != 0)
+			continue;
+		if (!n++)
+			own = e;
+	}
+	if (n > l->proxy_waiting_per_address)
+		return own;
+	if (nwaiting <= l->proxy_waiting)
+		return NULL;
+	return own != last ? own : LIST_ENTRY(waiting.next, struct end, link);
+}
+
 void
 bytestream_accept(int fd, const struct sockaddr *peer, void *unused)
 {
 	struct limits l = limits_now();
-	struct end *e = NEW(struct end);
+	struct end *e = NEW(struct end), *too_many;
 
 	(void)unused;
 	e->conn = conn_new(fd, peer, &ops, e, OUTPUT);
@@ -520,12 +589,10 @@ bytestream_accept(int fd, const struct sockaddr *peer, void *unused)
 		return;
 	}
 	timer_set(&e->timer, (int64_t)l.login_seconds * 1000, nobody_came);
-	if (nwaiting > l.proxy_waiting) {
-		struct end *oldest = LIST_ENTRY(waiting.next, struct end, link);
-
-		log_info(conn_log(oldest->conn), "proxy-refused", "why=%s", "too-many");
+	if ((too_many = who_goes(e, &l))) {
+		log_info(conn_log(too_many->conn), "proxy-refused", "why=%s", "too-many");
 		metric_add(METRIC_PROXY_REFUSED, 1);
-		part(oldest);
+		part(too_many);
 	}
 }
 
@@ -550,9 +617,9 @@ activate(struct deferred *d)
 	b->state = ACTIVE;
 	b->number = o->number = ++numbers;
 	b->idle_ms = o->idle_ms;
+	b->pace_bytes = o->pace_bytes;
 	b->max_bytes = o->max_bytes;
 	b->announced = o->announced;
-	b->moved_ms = reactor_now_ms(thread);
 	b->look_ms = LOOK_MS;
 	timer_set(&b->timer, b->look_ms, look);
 	log_info(NULL, "bytestream", "number=%llu first=%s second=%s", (unsigned long long)b->number, conn_address(b->end[0]->conn),
@@ -574,7 +641,7 @@ begin_collecting(struct bytestream *b, struct bytestream_order *o)
 {
 	b->order = o;
 	b->state = COLLECTING;
-	b->moved_ms = reactor_now_ms(thread);
+	begin_waiting(b);
 	conn_resume(b->end[0]->conn);
 	conn_resume(b->end[1]->conn);
 }
@@ -584,7 +651,7 @@ begin_giving(struct bytestream *b, struct bytestream_order *o)
 {
 	b->order = o;
 	b->state = GIVING;
-	b->moved_ms = reactor_now_ms(thread);
+	begin_waiting(b);
 	b->given = 0;
 	b->mark = conn_mark(recipient_of(b)->conn);
 	look_soon(b);
@@ -597,6 +664,10 @@ take_order(struct mail *m)
 	struct bytestream_order *o = (struct bytestream_order *)((char *)m - offsetof(struct bytestream_order, mail));
 	struct bytestream *b;
 
+	if (quiet) {
+		answer(o, BYTESTREAM_ENDED);
+		return;
+	}
 	HASH_FIND(hh, table, o->address, SOCKS_ADDRESS, b);
 	if (o->act == BYTESTREAM_ACTIVATE) {
 		if (!b)
@@ -610,7 +681,7 @@ take_order(struct mail *m)
 		return;
 	}
 	if (!b || b->number != o->number)
-		answer(o, quiet ? BYTESTREAM_ENDED : BYTESTREAM_BROKEN);
+		answer(o, BYTESTREAM_BROKEN);
 	else if (o->act == BYTESTREAM_COLLECT)
 		begin_collecting(b, o);
 	else
@@ -640,10 +711,15 @@ end_here(struct mail *m)
 void
 bytestream_order(struct bytestream_order *o)
 {
+	bool posted;
+
 	o->mail.run = take_order;
-	if (atomic_load(&running))
+	pthread_mutex_lock(&door);
+	posted = is_open;
+	if (posted)
 		reactor_post(thread, &o->mail);
-	else
+	pthread_mutex_unlock(&door);
+	if (!posted)
 		answer(o, BYTESTREAM_NOBODY);
 }
 
@@ -652,13 +728,15 @@ bytestream_end(const char *address, uint64_t number)
 {
 	struct ending *g;
 
-	if (!atomic_load(&running))
-		return;
-	g = NEW(struct ending);
-	memcpy(g->address, address, sizeof(g->address));
-	g->number = number;
-	g->mail.run = end_here;
-	reactor_post(thread, &g->mail);
+	pthread_mutex_lock(&door);
+	if (is_open) {
+		g = NEW(struct ending);
+		memcpy(g->address, address, sizeof(g->address));
+		g->number = number;
+		g->mail.run = end_here;
+		reactor_post(thread, &g->mail);
+	}
+	pthread_mutex_unlock(&door);
 }
 
 /* Start and stop */
@@ -692,6 +770,14 @@ stop_here(void *arg)
 		end_free(LIST_ENTRY(others.next, struct end, link));
 }
 
+static void
+set_open(bool open)
+{
+	pthread_mutex_lock(&door);
+	is_open = open;
+	pthread_mutex_unlock(&door);
+}
+
 int
 bytestream_start(void)
 {
@@ -699,7 +785,7 @@ bytestream_start(void)
 	if (!thread)
 		return -1;
 	reactor_call(thread, start_here, NULL);
-	atomic_store(&running, true);
+	set_open(true);
 	return 0;
 }
 
@@ -721,7 +807,7 @@ bytestream_stop(void)
 {
 	if (!thread)
 		return;
-	atomic_store(&running, false);
+	set_open(false);
 	reactor_call(thread, stop_here, NULL);
 	reactor_stop_side(thread);
 	thread = NULL;

@@ -10,7 +10,7 @@
  *     GIVE:     to the other end, then its connection is closed; done when the recipient's system has all of it
  *
  * What is sent before the activation is dropped (§9.1). Bytes from both ends end it: the second end's could not be judged before the first
- * end's have arrived.
+ * end's have arrived. An end that does not get all of the file is reset, so that it does not take what it has for the whole.
  */
 #ifndef CORE_BYTESTREAM_H
 #define CORE_BYTESTREAM_H
@@ -32,7 +32,7 @@ enum bytestream_outcome {
 	BYTESTREAM_ONE_END,   /* ACTIVATE: only one is */
 	BYTESTREAM_TAKEN,     /* ACTIVATE: it is active already */
 	BYTESTREAM_BROKEN,    /* a connection was lost, or closed too early */
-	BYTESTREAM_IDLE,      /* nothing has moved for idle_ms */
+	BYTESTREAM_IDLE,      /* nothing has moved for idle_ms, or less than pace_bytes */
 	BYTESTREAM_TOO_LARGE, /* more than max_bytes */
 	BYTESTREAM_BOTH_SEND,
 	BYTESTREAM_NO_ROOM,   /* for the spool */
@@ -49,6 +49,7 @@ struct bytestream_order {
 	uint64_t number;          /* of this bytestream, among all that there have been: out of ACTIVATE, in for the others */
 	/* ACTIVATE, in */
 	unsigned idle_ms;
+	uint64_t pace_bytes;
 	uint64_t max_bytes;
 	bool announced;           /* it has as many exactly: the last one is the end */
 	/* COLLECT: in and out, taken over meanwhile; what has come is added. NULL: none */

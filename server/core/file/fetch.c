@@ -206,6 +206,7 @@ fail_too_large(struct fetching *g)
 {
 	uint64_t limit = g->config->limits.file_bytes;
 
+	g->f->too_large = true;
 	fail(g, FETCH_REFUSED, arena_printf(g->arena, g->get.max < limit ? "together with what is before it, it has more than %s" :
 		"it has more than %s", file_size_shown(g->arena, limit)), "larger than limits.file_bytes");
 }
@@ -440,6 +441,7 @@ fetch_submit(struct fetch *f)
 
 	f->home = reactor_current();
 	f->spool = NULL;
+	f->too_large = false;
 	f->name = f->type = NULL;
 	f->run = f->mail.run;
 	f->mail.run = arrived;

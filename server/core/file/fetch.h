@@ -13,6 +13,7 @@
 #ifndef CORE_FETCH_H
 #define CORE_FETCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -42,6 +43,7 @@ struct fetch {
 	enum fetch_outcome outcome;
 	const char *why;        /* what is said to people: the end of a sentence, without a stop; "" for FETCH_DONE. It does not tell a private
 	                           address from one where nothing answers */
+	bool too_large;         /* FETCH_REFUSED because of `most` */
 	struct spool *spool;    /* the caller's, to be freed; NULL unless FETCH_DONE */
 	const char *name;       /* out of the address, as UTF-8; NULL: none */
 	const char *type;       /* as its server says; NULL: nothing that would say something */

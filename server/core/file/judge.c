@@ -518,6 +518,22 @@ is_retired(const struct scan *s)
 		s->signatures_set != now.set);
 }
 
+/* A scanner that was asleep when the file came (files.scanner_start: lazy) knows only now how old its signatures are. */
+static bool
+is_too_old(void)
+{
+	return scanner_condition() == SCANNER_OLD && !scanner_is_open(NULL);
+}
+
+static void
+not_scanned(struct judging *g, const char *why)
+{
+	g->row.state = 0;
+	g->j->verdict = JUDGE_CLOSED;
+	g->j->text = closed_text(g->j->arena, why);
+	settle(g);
+}
+
 static void
 scanned(struct mail *m)
 {
@@ -530,11 +546,12 @@ scanned(struct mail *m)
 		scan(g);
 		return;
 	}
+	if (g->scan.verdict == SCAN_CLEAN && is_too_old()) {
+		not_scanned(g, "the signatures of the virus scanner are too old");
+		return;
+	}
 	if (g->scan.verdict != SCAN_CLEAN && g->scan.verdict != SCAN_INFECTED && g->scan.verdict != SCAN_UNSCANNABLE) {
-		g->row.state = 0;
-		g->j->verdict = JUDGE_CLOSED;
-		g->j->text = closed_text(g->j->arena, g->scan.text[0] ? g->scan.text : "the scanner is not available");
-		settle(g);
+		not_scanned(g, g->scan.text[0] ? g->scan.text : "the scanner is not available");
 		return;
 	}
 	g->row.state = states[g->scan.verdict];

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,44 @@ static struct scanner *scanner;
 /* Who submits holds it while he posts, so that nothing is posted behind scanner_stop. */
 static pthread_mutex_t door = PTHREAD_MUTEX_INITIALIZER;
 static bool is_open;
+static atomic_bool woken; /* one that is asleep has been told */
+
+/* Sleep */
+
+static void
+begin_or_sleep(struct scanner *sc)
+{
+	if (sc->config->files.scanner_start == SCANNER_LAZY) {
+		sc->asleep = true;
+		atomic_store(&woken, false);
+		scanner_look(sc);
+	} else {
+		scanner_begin(sc);
+	}
+}
+
+static void
+wake_up(void *arg)
+{
+	struct scanner *sc = arg;
+
+	if (!sc->asleep || sc->stopping)
+		return;
+	sc->asleep = false;
+	sc->waking = true;
+	scanner_begin(sc);
+}
+
+void
+scanner_wake(void)
+{
+	if (atomic_exchange(&woken, true))
+		return;
+	pthread_mutex_lock(&door);
+	if (is_open)
+		reactor_call(scanner->side, wake_up, scanner);
+	pthread_mutex_unlock(&door);
+}
 
 /* Answers */
 
@@ -202,9 +241,11 @@ take_scan(struct mail *m)
 {
 	struct scan *s = LIST_ENTRY(m, struct scan, mail);
 	struct scanner *sc = scanner;
-	const char *why = why_not_now(sc);
 	int64_t patience = (int64_t)sc->config->limits.scan_seconds * 1000;
+	const char *why;
 
+	wake_up(sc);
+	why = why_not_now(sc);
 	list_init(&s->link);
 	if (!why && sc->nqueued >= sc->config->limits.scans_waiting)
 		why = "too many files wait to be scanned";
@@ -214,7 +255,10 @@ take_scan(struct mail *m)
 		answer_error(s, why);
 		return;
 	}
-	s->due_ms = reactor_now_ms(sc->side) + (s->patience_ms && s->patience_ms < patience ? s->patience_ms : patience);
+	/* Whoever comes first waits for the signatures, too. */
+	if (s->patience_ms && s->patience_ms < patience && !sc->waking)
+		patience = s->patience_ms;
+	s->due_ms = reactor_now_ms(sc->side) + patience;
 	list_append(&sc->queued, &s->link);
 	metric_set(METRIC_SCANS_WAITING, ++sc->nqueued);
 	scanner_give(sc);
@@ -300,10 +344,14 @@ reload(void *arg)
 		scanner_end(sc, true, false, "files are switched off");
 	if (sc->wanted && !was_wanted && sc->is == PROGRAM_NONE) {
 		timer_clear(&sc->again);
-		scanner_begin(sc);
+		begin_or_sleep(sc);
 	}
-	if (!sc->wanted)
+	if (sc->wanted && sc->config->files.scanner_start == SCANNER_EAGER)
+		wake_up(sc);
+	if (!sc->wanted) {
 		timer_clear(&sc->again);
+		sc->asleep = sc->waking = false;
+	}
 	scanner_look(sc);
 	scanner_look_at_queue(sc);
 }
@@ -326,7 +374,7 @@ open_up(void *arg)
 
 	timer_set(&sc->tick, TICK_MS, on_tick);
 	if (sc->wanted)
-		scanner_begin(sc);
+		begin_or_sleep(sc);
 	else
 		scanner_look(sc);
 }
@@ -352,8 +400,9 @@ scanner_start(void)
 		free(sc);
 		return -1;
 	}
+	atomic_store(&woken, false);
 	if (sc->wanted)
-		scanner_look_began();
+		scanner_look_began(sc->config->files.scanner_start == SCANNER_LAZY);
 	reactor_call(sc->side, open_up, sc);
 	pthread_mutex_lock(&door);
 	is_open = true;

@@ -3,6 +3,9 @@
  *
  * A side reactor ("scan") owns the process and the socket. When the program ends, says nonsense or nothing (no SCAN_STATE for
  * thirty seconds) it is ended and started anew, after a pause that doubles up to a minute; what it had is answered by SCAN_ERROR.
+ * With files.scanner_start: lazy all of that begins when the first file comes, or is asked about; then files wait for its signatures as long as
+ * for a scan.
+ *
  * Requests wait in a bounded queue (limits.scans_waiting), at most limits.scans_at_once are with the program. A scan has a deadline
  * from the moment it is submitted; while no program takes requests, it waits for five seconds at most. Nothing here says CLEAN but the
  * program.
@@ -59,10 +62,11 @@ enum scanner_condition {
 	SCANNER_EMPTY,    /* no signatures: file transfer is closed */
 	SCANNER_OLD,      /* older than files.signatures_max_age: closed when the settings say so (files.close_when_old) */
 	SCANNER_UP,
+	SCANNER_ASLEEP,   /* nothing has needed it yet, or the first that did still waits for its signatures (files.scanner_start: lazy) */
 };
 /* From any thread: as of the last word of the program. */
 enum scanner_condition scanner_condition(void);
-/* May a file be taken at all now? False: `why` in plain words, static. */
+/* May a file be taken at all now? False: `why` in plain words, static. Who asks is about to need it: one that is asleep is woken. */
 bool scanner_is_open(const char **why);
 /* The last state; cleared when there is none. */
 void scanner_state(struct scan_state *out);

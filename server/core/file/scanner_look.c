@@ -29,7 +29,7 @@ const char *
 scanner_condition_name(enum scanner_condition c)
 {
 	static const char *const names[] = {[SCANNER_OFF] = "off", [SCANNER_DOWN] = "down", [SCANNER_EMPTY] = "no signatures",
-		[SCANNER_OLD] = "old signatures", [SCANNER_UP] = "up"};
+		[SCANNER_OLD] = "old signatures", [SCANNER_UP] = "up", [SCANNER_ASLEEP] = "asleep"};
 
 	return names[c];
 }
@@ -59,6 +59,8 @@ scanner_find_condition(const struct scanner *sc)
 {
 	if (!sc->wanted)
 		return SCANNER_OFF;
+	if (sc->asleep || sc->waking)
+		return SCANNER_ASLEEP;
 	if (!scanner_is_alive(sc) || !sc->state.kind)
 		return SCANNER_DOWN;
 	/* Without trouble they are being loaded. */
@@ -93,15 +95,21 @@ tell_condition(struct scanner *sc, enum scanner_condition now)
 	case SCANNER_UP:
 		log_info(NULL, "scanner-up", "engine=%s signatures=%" PRIu64 " workers=%u", sc->state.engine, sc->state.signatures,
 			(unsigned)sc->state.workers);
+		break;
+	case SCANNER_ASLEEP:
+		log_info(NULL, "scanner-asleep", "effect=%s", "it is started with the first file");
 	}
 }
 
 void
 scanner_look(struct scanner *sc)
 {
-	enum scanner_condition now = scanner_find_condition(sc);
+	enum scanner_condition now;
 	bool there = scanner_is_alive(sc) && sc->state.kind;
 
+	if (!scanner_is_alive(sc) || sc->state.generation || sc->state.trouble[0])
+		sc->waking = false;
+	now = scanner_find_condition(sc);
 	tell_condition(sc, now);
 	pthread_mutex_lock(&state_lock);
 	last_state = there ? sc->state : (struct scan_state){0};
@@ -111,7 +119,7 @@ scanner_look(struct scanner *sc)
 	metric_set(METRIC_SCANNER_CONDITION, (int64_t)now);
 	metric_set(METRIC_SIGNATURES, there ? (int64_t)sc->state.signatures : 0);
 	metric_set(METRIC_SIGNATURES_AGE, there && sc->state.generation ? age_s(&sc->state) : 0);
-	if (scanner_takes_requests(sc))
+	if (scanner_takes_requests(sc) || now == SCANNER_ASLEEP)
 		sc->idle_since_ms = 0;
 	else if (!sc->idle_since_ms)
 		sc->idle_since_ms = reactor_now_ms(sc->side);
@@ -140,9 +148,9 @@ scanner_count_run(void)
 }
 
 void
-scanner_look_began(void)
+scanner_look_began(bool asleep)
 {
-	atomic_store(&condition, SCANNER_DOWN);
+	atomic_store(&condition, asleep ? SCANNER_ASLEEP : SCANNER_DOWN);
 }
 
 void
@@ -171,10 +179,12 @@ scanner_is_open(const char **why)
 		[SCANNER_DOWN] = "Files cannot be sent at the moment: the virus scanner is not running. Please try again later.",
 		[SCANNER_EMPTY] = "Files cannot be sent at the moment: the virus scanner has no signatures. Please try again later.",
 		[SCANNER_OLD] = "Files cannot be sent at the moment: the signatures of the virus scanner are too old. Please try again later.",
-		[SCANNER_UP] = NULL};
+		[SCANNER_UP] = NULL, [SCANNER_ASLEEP] = NULL};
 	enum scanner_condition c = scanner_condition();
-	bool open = c == SCANNER_UP || (c == SCANNER_OLD && !atomic_load(&closes_when_old));
+	bool open = c == SCANNER_UP || c == SCANNER_ASLEEP || (c == SCANNER_OLD && !atomic_load(&closes_when_old));
 
+	if (c == SCANNER_ASLEEP)
+		scanner_wake();
 	if (why)
 		*why = open ? NULL : closed[c];
 	return open;

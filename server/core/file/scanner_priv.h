@@ -31,6 +31,8 @@ struct scanner {
 	struct reactor *side;
 	struct config *config;
 	bool wanted, stopping;
+	bool asleep;                 /* none has been started, as none was needed yet */
+	bool waking;                 /* the first one has said nothing of its signatures yet */
 	sem_t stopped;
 
 	enum program is;
@@ -63,6 +65,8 @@ void scanner_look_at_queue(struct scanner *sc);
 void scanner_fail_given(struct scanner *sc, const char *why);
 /* False: to what it was not asked. */
 bool scanner_take_answer(struct scanner *sc, const struct scan_answer *a);
+/* Any thread: somebody needs it. */
+void scanner_wake(void);
 
 /* scanner_program.c */
 
@@ -87,7 +91,7 @@ void scanner_look(struct scanner *sc);
 /* The program has been started once more. */
 void scanner_count_run(void);
 /* Before the first look, and behind the last one. */
-void scanner_look_began(void);
+void scanner_look_began(bool asleep);
 void scanner_look_at_nothing(void);
 /* Those of a program that has been started anew need not be new. */
 void scanner_tell_signatures(struct scanner *sc, bool same_run);

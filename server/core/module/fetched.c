@@ -104,6 +104,70 @@ hook_publish_sample(struct hook *h, const char *name)
 	return address_of(&w, hook_memory(h));
 }
 
+static uint64_t
+quota_of(const struct hook *h)
+{
+	return h->account_id ? module_limits()->file_quota_bytes : module_limits()->fetch_quota_bytes;
+}
+
+static uint64_t
+own_quota_of(const struct hook *h)
+{
+	return h->account_id ? module_limits()->file_quota_bytes : module_limits()->fetch_owner_quota_bytes;
+}
+
+/* Room */
+
+struct asking_room {
+	struct hook_room *r;
+	struct hook_chain *chain;
+	struct upload_room u;
+};
+
+static enum sql_status
+room_work(struct job *j, struct sql *db)
+{
+	struct asking_room *w = j->owner;
+
+	return upload_room(db, &w->u, &j->err);
+}
+
+static void
+room_known(struct job *j)
+{
+	struct asking_room *w = j->owner;
+
+	w->r->bytes = w->u.bytes;
+	chain_step_done(w->chain, j->status == JOB_OK);
+}
+
+static void
+begin_room(struct hook_chain *c, void *arg)
+{
+	struct asking_room *w = arg;
+	struct job *j = job_new(0);
+
+	w->chain = c;
+	j->owner = w;
+	j->work = room_work;
+	j->done = room_known;
+	pool_submit(j, crypt_hash(w->u.owner, strlen(w->u.owner)));
+}
+
+enum hook_verdict
+hook_publish_room(struct hook *h, struct hook_room *r, void *data, hook_then_fn then)
+{
+	struct arena *a = hook_memory(h);
+	struct asking_room *w = arena_zalloc(a, sizeof(*w));
+
+	w->r = r;
+	w->u = (struct upload_room){ .account = h->account_id, .owner = arena_strdup(a, jid_bare(h->from)), .sender = arena_strdup(a, jid_domain(h->from)),
+		.quota = quota_of(h), .own_quota = own_quota_of(h) };
+	return chain_step(h, begin_room, w, data, then);
+}
+
+/* Becoming an upload */
+
 static enum sql_status
 publish_work(struct job *j, struct sql *db)
 {
@@ -144,7 +208,6 @@ hook_publish(struct hook *h, struct hook_publish *p, void *data, hook_then_fn th
 	struct arena *a = hook_memory(h);
 	struct publishing *w = arena_zalloc(a, sizeof(*w));
 	const struct judgement *f = p->f;
-	const struct limits *l = module_limits();
 	struct config *c = config_get();
 
 	crypt_random_hex(w->put, UPLOAD_TOKEN / 2);
@@ -153,7 +216,7 @@ hook_publish(struct hook *h, struct hook_publish *p, void *data, hook_then_fn th
 	w->host = arena_strdup(a, host_of(h));
 	w->u = (struct upload_adopt){ .account = h->account_id, .owner = arena_strdup(a, jid_bare(f->from)), .groups = f->groups,
 		.sender = arena_strdup(a, jid_domain(f->from)), .domain = w->host, .name = file_name_clean(a, p->name ? p->name : ""), .type = f->type, .put = w->put,
-		.token = w->token, .size = spool_size(f->spool), .quota = h->account_id ? l->file_quota_bytes : l->fetch_quota_bytes,
+		.token = w->token, .size = spool_size(f->spool), .quota = quota_of(h), .own_quota = own_quota_of(h),
 		.sha256 = spool_sha256(f->spool), .event = f->event, .record = f->record_id, .keep_ms = c->files.keep_ms };
 	config_unref(c);
 	return chain_step(h, begin_publish, w, data, then);

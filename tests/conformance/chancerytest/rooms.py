@@ -1,6 +1,5 @@
 """Rooms (XEP-0045) as scenarios use them: entering, configuring, changing who is what."""
-import itertools
-
+from .client import unique
 from .element import escape
 
 MUC = 'http://jabber.org/protocol/muc'
@@ -10,12 +9,11 @@ OWNER = MUC + '#owner'
 CONFIG = MUC + '#roomconfig'
 REQUEST = MUC + '#request'
 REGISTER = MUC + '#register'
-_serial = itertools.count(1)
 
 
 def new_room(t):
     """An address nobody has used; its text in capitals comes back prepared."""
-    return 'room%d@conference.%s' % (next(_serial), t.server.domain)
+    return '%s@conference.%s' % (unique('room'), t.server.domain)
 
 
 def codes(e):

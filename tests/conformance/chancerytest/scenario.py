@@ -17,7 +17,7 @@ import traceback
 from .client import Client
 from .component import Component
 from .s2s import Partner, Stream
-from .server import Server, Template
+from .server import LAZY, Server, Template
 
 
 class Skip(Exception):
@@ -196,7 +196,10 @@ class Runner:
         return verdict
 
     def run_alone(self, name, f):
-        server = Server(self.build, getattr(f, 'alone', {}), reactors=self.reactors, template=self.template, folder=memory())
+        settings = getattr(f, 'alone', {})
+        if 'files.scanner' not in settings:
+            settings = {**LAZY, **settings}
+        server = Server(self.build, settings, reactors=self.reactors, template=self.template, folder=memory())
         try:
             server.start()
         except Exception:
@@ -255,7 +258,7 @@ class Runner:
             th.join()
 
     def run_shared(self, scenarios):
-        server = Server(self.build, {'stream.resume': '60s'}, reactors=self.reactors, batch=40)
+        server = Server(self.build, {**LAZY, 'stream.resume': '60s'}, reactors=self.reactors, batch=40)
         try:
             server.start()
         except Exception:

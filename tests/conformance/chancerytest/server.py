@@ -28,7 +28,10 @@ EICAR = b'X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-' + b'STANDARD-ANTIVIRUS-TEST-FILE!
 # The one of the package clamav-testfiles, in all its containers.
 TESTFILE_HDB = 'aa15bcf478d165efd2065190eb473bcb:544:ClamAV-Test-File\n'
 SCANNER_DOUBLE = os.path.join(SOURCE, 'tests', 'lib', 'scanner_double.py')
-SCANNER_OFF, SCANNER_DOWN, SCANNER_EMPTY, SCANNER_OLD, SCANNER_UP = range(5)    # chancery_scanner_condition
+SCANNER_OFF, SCANNER_DOWN, SCANNER_EMPTY, SCANNER_OLD, SCANNER_UP, SCANNER_ASLEEP = range(6)    # chancery_scanner_condition
+
+# Most scenarios send no file, and starting a scanner costs as much as they do.
+LAZY = {'files.scanner_start': 'lazy'}
 
 COMPONENTS = 40     # domains for components that scenarios bring
 
@@ -76,7 +79,7 @@ class Template:
             subprocess.run(['cp', '-a', os.path.join(self.dir, name), server.path(name)], check=True)
 
     def _make(self, domain):
-        made = Server(self.build, domain=domain)
+        made = Server(self.build, dict(LAZY), domain=domain)
         made.start().stop()
         # Where the folder could not be entered by those who run things, it has only links.
         return made.dir if not os.path.islink(made.path('pg')) else None
@@ -94,6 +97,8 @@ class Server:
         # Other domains are where this one says (federation.dns), and nowhere else.
         self.dns = Dns()
         self.settings.setdefault('federation.dns', '127.0.0.1@%d' % self.dns.port)
+        # Short by default, for machines that do nothing else.
+        self.settings.setdefault('limits.fetch_seconds_remote', '60')
         os.chmod(self.dir, 0o755)
         # Virus signatures of our own, and the program that scans where it can be exchanged (put_scanner).
         self.virus = self.settings.setdefault('files.signatures', self.path('virus'))
@@ -140,7 +145,8 @@ class Server:
         self.port, self.port_tls = int(self.env['CHANCERY_PORT_C2S']), int(self.env['CHANCERY_PORT_C2S_TLS'])
         self.port_s2s, self.port_s2s_tls = int(self.env['CHANCERY_PORT_S2S']), int(self.env['CHANCERY_PORT_S2S_TLS'])
         self.ca, self.pid = self.env['CHANCERY_CA'], int(self.env['CHANCERY_PID'])
-        if self.settings.get('files.on') != 'false' and 'files.scanner' not in self.settings and self.has_scanner():
+        if self.settings.get('files.on') != 'false' and 'files.scanner' not in self.settings and not LAZY.items() <= self.settings.items() and \
+                self.has_scanner():
             self.wait_scanner()
         return self
 
@@ -290,6 +296,8 @@ class Server:
         return int(self.metric('chancery_scanner_condition'))
 
     def wait_scanner(self, condition=SCANNER_UP):
+        if condition == SCANNER_UP and self.scanner_condition() == SCANNER_ASLEEP:
+            self.files_status()     # who asks wakes it
         self.wait(lambda: self.scanner_condition() == condition, 'the scanner in condition %d' % condition, max(PATIENCE, 60))
 
     def files_status(self):

@@ -11,9 +11,9 @@ def address(sid, requester, target):
 
 
 class Socks:
-    def __init__(self, server, name=None):
+    def __init__(self, server, name=None, source=''):
         """With the address of a bytestream: connected for it."""
-        self.socket = socket.create_connection(('127.0.0.1', server.port_proxy), PATIENCE)
+        self.socket = socket.create_connection(('127.0.0.1', server.port_proxy), PATIENCE, (source, 0))
         self.socket.settimeout(PATIENCE)
         if name:
             assert self.greet() == b'\5\0'
@@ -58,11 +58,11 @@ class Socks:
         self.socket.shutdown(socket.SHUT_WR)
 
     def rest(self):
-        """Everything up to the end; a connection that is reset is at its end, too."""
-        out = b''
+        """Everything up to the end; a connection that is reset is at its end, too: `was_reset`."""
+        out, self.was_reset = b'', False
         try:
             while p := self.socket.recv(65536):
                 out += p
         except ConnectionError:
-            pass
+            self.was_reset = True
         return out

@@ -388,6 +388,30 @@ async def test_stream_initiation(t):
     assert await receiver.file('si1') == content
 
 
+@alone(files__proxy_host='127.0.0.1')
+@scenario
+async def test_socks5(t):
+    """XEP-0065: it finds our proxy, both connect, and a file comes through; of an infected one nothing does, and its sender hears why"""
+    romeo, juliet = [Slix(t) for _ in range(2)]
+    for c in (romeo, juliet):
+        c.register_plugin('xep_0065')
+        await c.online()
+    juliet['xep_0065'].auto_accept = True
+    got, ends = bytearray(), []
+    juliet.add_event_handler('socks5_data', got.extend)
+    juliet.add_event_handler('socks5_closed', ends.append)
+    for i, content in enumerate((b'Wherefore art thou? ' * 10000, EICAR)):
+        got.clear()
+        stream = await romeo['xep_0065'].handshake(juliet.boundjid, timeout=PATIENCE)
+        await stream.write(content)
+        stream.transport.write_eof()
+        await juliet.wait(lambda: len(ends) > i, 'the end of the bytestream')
+        assert got == (b'' if content == EICAR else content), len(got)
+    # Of nothing, or of a part, slixmpp says that it was cut off.
+    assert ends[0] is None and isinstance(ends[1], ConnectionResetError), ends
+    await romeo.expect('message', lambda m: 'virus' in m['body'], 'about the virus')
+
+
 def here(t):
     """slixmpp's HTTP client (aiohttp) as it is, with the test's authority and without DNS: no name of ours leads anywhere."""
     import aiohttp

@@ -439,6 +439,102 @@ switched_off(void **unused)
 	stop();
 }
 
+/* It sleeps until somebody needs it (files.scanner_start: lazy) */
+
+#define LAZY "  scanner_start: lazy\n"
+
+static void
+woken_by_a_file(void **unused)
+{
+	int64_t starts = metric_get(METRIC_SCANNER_STARTS);
+	struct asked first, second;
+	const char *why;
+
+	(void)unused;
+	set_mode("loading");
+	start_as(DOUBLE, LAZY, "");
+	assert_int_equal(scanner_condition(), SCANNER_ASLEEP);
+	assert_int_equal(metric_get(METRIC_SCANNER_STARTS), starts);
+	/* They wait for the signatures, even those that have less time than these take. */
+	ask_within(&first, "clean", 5, 1);
+	ask(&second, "infected Eicar-Test", 19);
+	while (metric_get(METRIC_SCANNER_STARTS) == starts)
+		sleep_ms(5);
+	assert_int_equal(scanner_condition(), SCANNER_ASLEEP);
+	assert_true(scanner_is_open(&why));
+	set_mode("good");
+	expect(&first, SCAN_CLEAN, "");
+	expect(&second, SCAN_INFECTED, "Eicar-Test");
+	wait_condition(SCANNER_UP);
+	check("exit", SCAN_ERROR, "failed");
+	check("clean", SCAN_CLEAN, "");
+	assert_int_equal(metric_get(METRIC_SCANNER_STARTS), starts + 2);
+	stop();
+}
+
+static void
+woken_by_a_question(void **unused)
+{
+	int64_t starts = metric_get(METRIC_SCANNER_STARTS);
+	const char *why;
+
+	(void)unused;
+	set_mode("good");
+	start_as(DOUBLE, LAZY, "");
+	for (int i = 0; i < 3; i++)
+		assert_true(scanner_is_open(&why));
+	wait_for(&fresh);
+	wait_condition(SCANNER_UP);
+	assert_int_equal(metric_get(METRIC_SCANNER_STARTS), starts + 1);
+	stop();
+}
+
+static void
+woken_in_vain(void **unused)
+{
+	const char *why;
+
+	(void)unused;
+	set_mode("empty");
+	start_as(DOUBLE, LAZY, "");
+	check("clean", SCAN_ERROR, "no signatures");
+	assert_false(scanner_is_open(&why));
+	set_mode("good");
+	wait_for(&fresh);
+	check("clean", SCAN_CLEAN, "");
+	stop();
+	start_as("/nonexistent/chancery-scan", LAZY, "");
+	check("clean", SCAN_ERROR, "not running");
+	assert_int_equal(scanner_condition(), SCANNER_DOWN);
+	stop();
+	/* Nor is it started by its end. */
+	start_as(DOUBLE, LAZY, "");
+	stop();
+}
+
+static void
+woken_by_settings(void **unused)
+{
+	(void)unused;
+	set_mode("good");
+	start_as(DOUBLE, LAZY "  on: false\n", "");
+	assert_int_equal(scanner_condition(), SCANNER_OFF);
+	use_settings(DOUBLE, LAZY, "");
+	scanner_reload();
+	wait_condition(SCANNER_ASLEEP);
+	use_settings(DOUBLE, LAZY "  on: false\n", "");
+	scanner_reload();
+	wait_condition(SCANNER_OFF);
+	use_settings(DOUBLE, LAZY, "");
+	scanner_reload();
+	wait_condition(SCANNER_ASLEEP);
+	use_settings(DOUBLE, "", "");
+	scanner_reload();
+	wait_for(&fresh);
+	check("clean", SCAN_CLEAN, "");
+	stop();
+}
+
 /* Signatures */
 
 static void
@@ -633,6 +729,10 @@ main(void)
 		cmocka_unit_test(no_program),
 		cmocka_unit_test(ends_at_once),
 		cmocka_unit_test(switched_off),
+		cmocka_unit_test(woken_by_a_file),
+		cmocka_unit_test(woken_by_a_question),
+		cmocka_unit_test(woken_in_vain),
+		cmocka_unit_test(woken_by_settings),
 		cmocka_unit_test(no_signatures),
 		cmocka_unit_test(old_signatures),
 		cmocka_unit_test(loading),

@@ -4,6 +4,7 @@
  */
 #include "unit/net/serve.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sys/socket.h>
 
@@ -976,6 +977,50 @@ close_data(struct conn *c, void *owner, const char *p, size_t n)
 	conn_close(c);
 }
 
+/* Of what was queued before, nothing comes behind it. */
+static void
+reset_data(struct conn *c, void *owner, const char *p, size_t n)
+{
+	(void)owner;
+	(void)p;
+	(void)n;
+	conn_write(c, "a part", 6);
+	conn_reset(c);
+	conn_write(c, "nothing", 7);
+	conn_reset(c);
+	serve_close(c);
+}
+
+static void
+a_reset_is_no_end(void **state)
+{
+	static const struct conn_ops ops = {.data = reset_data, .secured = serve_secured, .ended = serve_ended};
+
+	(void)state;
+	for (int tls = 0; tls < 2; tls++) {
+		struct netpeer p;
+		char got[4096];
+		ssize_t n;
+
+		serve.ops = &ops;
+		if (tls)
+			start_tls_server(1);
+		else
+			serve_start(1);
+		netpeer_connect(&p, serve.port);
+		if (tls)
+			assert_int_equal(netpeer_start_tls(&p, &(struct netpeer_tls){0}), 0);
+		assert_int_equal(netpeer_write(&p, "hello", 5), 0);
+		wait_for(&serve.closed);
+		/* TLS may have said something by itself. */
+		while ((n = recv(p.fd, got, sizeof(got), 0)) > 0)
+			assert_true(tls);
+		assert_true(n < 0 && errno == ECONNRESET);
+		netpeer_close(&p);
+		serve_stop();
+	}
+}
+
 static void
 close_secured(struct conn *c, void *owner)
 {
@@ -1064,6 +1109,7 @@ main(void)
 		cmocka_unit_test(shutdown_of_a_peer_that_stays),
 		cmocka_unit_test(shutdown_before_the_handshake),
 		cmocka_unit_test(closing_in_callbacks),
+		cmocka_unit_test(a_reset_is_no_end),
 		cmocka_unit_test(come_and_go),
 	};
 

@@ -226,6 +226,55 @@ both_show_themselves(void **state)
 	tls_set_unref(mine);
 }
 
+static atomic_int steps_here, steps_elsewhere;
+
+static void
+where_is_it(const SSL *ssl, int what, int value)
+{
+	(void)ssl;
+	(void)value;
+	if (what & SSL_CB_LOOP)
+		atomic_fetch_add(reactor_current() ? &steps_here : &steps_elsewhere, 1);
+}
+
+/* The reactor has other things to do. */
+static void
+beside_the_reactor(void **state)
+{
+	struct tls_set *mine = mutual(b, "b.test", a, "a.test");
+	SSL *ssl = tls_connect_new(mine, "b.test", "a.test", true);
+
+	(void)state;
+	start_server(mutual(a, "a.test", b, "b.test"));
+	SSL_set_info_callback(ssl, where_is_it);
+	client_open(serve.port, ssl);
+	wait_for(&client.heard_all);
+	assert_true(atomic_load(&steps_elsewhere) > 0);
+	assert_int_equal(atomic_load(&steps_here), 0);
+	client_close();
+	wait_for(&serve.closed);
+	serve_stop();
+	tls_set_unref(mine);
+}
+
+/* Whatever is under way elsewhere by then. */
+static void
+closed_in_between(void **state)
+{
+	struct tls_set *mine = mutual(b, "b.test", a, "a.test");
+
+	(void)state;
+	start_server(mutual(a, "a.test", b, "b.test"));
+	for (int i = 0; i < 60; i++) {
+		client_open(serve.port, tls_connect_new(mine, "b.test", "a.test", true));
+		usleep((unsigned)(i % 6) * 500);
+		client_close();
+		wait_for(&serve.closed);
+	}
+	serve_stop();
+	tls_set_unref(mine);
+}
+
 static void
 nobody_shown(void **state)
 {
@@ -516,6 +565,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_show_themselves),
 		cmocka_unit_test(nobody_shown),
+		cmocka_unit_test(beside_the_reactor),
+		cmocka_unit_test(closed_in_between),
 		cmocka_unit_test(wrong_port),
 		cmocka_unit_test(long_chains),
 		cmocka_unit_test(starttls),

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "xmpp/ns.h"
 #include "xmpp/serialize.h"
@@ -210,6 +211,33 @@ sealed_stanzas_are_shared(void **state)
 	stanza_unref(NULL);
 }
 
+/* What is kept for long takes what it needs: not the block that it was parsed into, nor what was taken out of it. */
+static void
+packed_is_small_and_the_same(void **state)
+{
+	struct stanza *st = stanza_new(NS_CLIENT, "presence"), *packed;
+	struct elem *show = elem_add(st, st->root, NULL, "show"), *big = elem_add(st, st->root, NULL, "x");
+	struct buf before = { 0 }, after = { 0 };
+	char text[3000];
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	elem_add_text(st, show, "away", 4);
+	elem_add_text(st, big, text, sizeof(text));
+	elem_remove(big);
+	elem_set(st, st->root, "to", "juliet@example.org");
+	serialize_stanza(&before, st, NS_CLIENT, NULL);
+	assert_true(arena_bytes(st->arena) > sizeof(text));
+	packed = stanza_pack(st);
+	assert_true(packed->sealed);
+	assert_true(arena_bytes(packed->arena) < 600);
+	serialize_stanza(&after, packed, NS_CLIENT, NULL);
+	assert_string_equal(buf_str(&before), buf_str(&after));
+	buf_fini(&before);
+	buf_fini(&after);
+	stanza_unref(packed);
+}
+
 int
 main(void)
 {
@@ -221,6 +249,7 @@ main(void)
 		cmocka_unit_test(walk_sees_all_in_order),
 		cmocka_unit_test(depth_costs_no_stack),
 		cmocka_unit_test(sealed_stanzas_are_shared),
+		cmocka_unit_test(packed_is_small_and_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
