@@ -25,6 +25,7 @@
 #include "admin/exports.h"
 #include "archive/log.h"
 #include "archive/search_indexer.h"
+#include "archive/siem.h"
 #include "base/crypt.h"
 #include "base/log.h"
 #include "core/component/component.h"
@@ -358,6 +359,15 @@ start_streams(void *arg)
 }
 
 static int
+start_siem(const struct config *c, struct err *e)
+{
+	struct siem_settings s = { .conninfo = c->database.conninfo, .address = c->siem.address, .host_name = c->hosts[0].domain,
+		.ca_file = c->siem.ca_file, .certificate = c->siem.certificate, .key = c->siem.key, .events_max = c->limits.siem_events };
+
+	return siem_start(&s, e);
+}
+
+static int
 start_store(const struct config *c, struct err *e)
 {
 	struct record_settings r = { .conninfo = c->database.conninfo,
@@ -370,6 +380,8 @@ start_store(const struct config *c, struct err *e)
 	struct log_settings log;
 
 	log_settings_of(c, &log);
+	if (*c->siem.address)
+		log_listen(siem_send_checkpoint, NULL);
 	if (pool_start(c->database.conninfo, (unsigned)c->database.workers, (unsigned)c->database.patience_ms,
 			(unsigned)c->limits.jobs_waiting, e))
 		return -1;
@@ -416,7 +428,7 @@ start(struct config *c, struct err *e)
 		return err_set(e, 0, "the thread of the scanner could not be started");
 	if (fetch_start())
 		return err_set(e, 0, "the thread that fetches files could not be started");
-	if (start_store(c, e) || audit_started(c, reactor_count(), e) || search_indexer_start(c->database.conninfo, e) || federation_start(c, e) || admin_start(&admin, e) || write_pid(c->process.pid_file, e))
+	if (start_store(c, e) || start_siem(c, e) || audit_started(c, reactor_count(), e) || search_indexer_start(c->database.conninfo, e) || federation_start(c, e) || admin_start(&admin, e) || write_pid(c->process.pid_file, e))
 		return -1;
 	if (nweb && web_start())
 		return err_set(e, 0, "the thread of HTTPS could not be started");
@@ -548,6 +560,7 @@ stop(const struct config *c)
 	home_call_each(flush_here, NULL);
 	search_indexer_stop();
 	audit_stopping(c, signalled.si_uid, signalled.si_pid);
+	siem_stop();
 	record_stop();
 	log_stop();
 	pool_stop();

@@ -39,6 +39,7 @@ struct command {
 
 extern const struct command command_user[], command_device[], command_invite[], command_room[], command_federation[], command_files[],
 	command_quarantine[], command_access[], command_log[], command_verify[], command_export[],
+	command_audit[],
 	command_server[]; /* ended by a NULL noun */
 extern const struct command command_archive[];
 /* Options that some nouns take (main.c, takes_options), each of its commands some of them; ended by a NULL name. */

@@ -25,7 +25,8 @@
 static const struct command *const tables[] = {command_user, command_device, command_invite, command_room, command_federation, command_files,
 	command_quarantine, command_access, command_log, command_verify,
 	command_archive,
-	command_export, command_server};
+	command_export, command_audit,
+	command_server};
 #define NTABLES (sizeof tables / sizeof *tables)
 
 int
@@ -336,6 +337,7 @@ takes_options(const char *noun)
 		"federation", "quarantine",
 		"person", "token", "approval",
 		"archive", "log", "export",
+		"audit",
 	};
 
 	for (size_t i = 0; i < sizeof nouns / sizeof *nouns; i++)

@@ -154,6 +154,7 @@ static const struct request_verb *const tables[] = {
 	request_log_verbs,
 	request_export_verbs,
 	request_archive_verbs,
+	request_audit_verbs,
 };
 
 const struct request_verb *

@@ -8,6 +8,7 @@
 
 #include "archive/log.h"
 #include "archive/search_indexer.h"
+#include "archive/siem.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/metric.h"
@@ -149,12 +150,17 @@ describe_log(struct buf *out)
 static void
 describe_state(struct buf *out)
 {
+	struct siem_state siem;
+
 	if (!record_is_up())
 		add_trouble(out, "the archive cannot be written; messages wait, then go back to their senders");
 	if (!pool_is_up())
 		add_trouble(out, "the database does not answer; nobody can log in");
 	describe_log(out);
 	describe_scanner(out);
+	siem_state(&siem);
+	if (siem.trouble[0] != '\0')
+		add_trouble(out, "the SIEM is not reached; audit records wait for it in the record");
 	if (buf_len(out) == 0)
 		buf_adds(out, "ok");
 }

@@ -31,6 +31,8 @@ static _Atomic int log_level = LOG_INFO;
 static _Atomic int log_format = LOG_TEXT;
 static _Atomic int log_fd = STDERR_FILENO;
 static atomic_bool log_to_journal;
+static _Atomic(log_wants_fn) tap_wants;
+static _Atomic(log_take_fn) tap_take;
 
 static const struct {
 	const char *name;
@@ -47,7 +49,7 @@ static const struct {
 struct line {
 	char text[LINE_MAX_BYTES];
 	size_t n;
-	bool full, json, cut;
+	bool full, json, cut, prefixed;
 };
 
 /* A formatted value before it is quoted. */
@@ -478,7 +480,7 @@ put_head(struct line *l, enum log_level level, const char *event)
 {
 	char head[128], now[32];
 
-	if (atomic_load_explicit(&log_to_journal, memory_order_relaxed)) {
+	if (l->prefixed) {
 		snprintf(head, sizeof(head), "<%d>", levels[level].syslog);
 		puts_line(l, head);
 	}
@@ -489,20 +491,65 @@ put_head(struct line *l, enum log_level level, const char *event)
 	puts_line(l, head);
 }
 
+/* Closes the line; TAIL kept room. */
+static void
+line_end(struct line *l, bool newline)
+{
+	const char *tail = l->json ? (l->cut ? ",\"cut\":true}" : "}") : (l->cut ? " cut=yes" : "");
+	size_t n = strlen(tail);
+
+	memcpy(l->text + l->n, tail, n);
+	l->n += n;
+	l->text[l->n] = newline ? '\n' : '\0';
+}
+
 static void
 line_write(struct line *l)
 {
-	const char *tail =
-		l->json ? (l->cut ? ",\"cut\":true}\n" : "}\n") : (l->cut ? " cut=yes\n" : "\n");
-	size_t n = strlen(tail);
 	int fd = atomic_load_explicit(&log_fd, memory_order_relaxed);
 	ssize_t done;
 
-	memcpy(l->text + l->n, tail, n); /* TAIL kept room */
-	n += l->n;
+	line_end(l, true);
 	do
-		done = write(fd, l->text, n);
+		done = write(fd, l->text, l->n + 1);
 	while (done < 0 && errno == EINTR);
+}
+
+static void
+line_fill(struct line *l, bool json, bool prefixed, enum log_level level, const struct log *log, const char *event, const char *fmt, struct args *a)
+{
+	l->n = 0;
+	l->full = l->cut = false;
+	l->json = json;
+	l->prefixed = prefixed;
+	put_head(l, level, event);
+	put_context(l, log);
+	put_format(l, fmt, a);
+	l->cut |= l->full;
+}
+
+void
+log_set_tap(log_wants_fn wants, log_take_fn take)
+{
+	atomic_store(&tap_take, take);
+	atomic_store(&tap_wants, wants);
+}
+
+static void
+tell_tap(enum log_level level, const struct log *log, const char *event, const char *fmt, va_list ap)
+{
+	log_wants_fn wants = atomic_load_explicit(&tap_wants, memory_order_acquire);
+	log_take_fn take = atomic_load_explicit(&tap_take, memory_order_acquire);
+	struct line l;
+	struct args a;
+
+	if (!wants || !take || !wants(level, event))
+		return;
+	va_copy(a.ap, ap);
+	line_fill(&l, true, false, level, log, event, fmt, &a);
+	va_end(a.ap);
+	line_end(&l, false);
+	take(level, event, l.text);
 }
 
 void
@@ -512,17 +559,15 @@ log_event(enum log_level level, const struct log *log, const char *event, const 
 	struct line l;
 	struct args a;
 
-	if (!log_wants(level))
-		return;
-	l.n = 0;
-	l.full = l.cut = false;
-	l.json = atomic_load_explicit(&log_format, memory_order_relaxed) == LOG_JSON;
-	put_head(&l, level, event);
-	put_context(&l, log);
 	va_start(a.ap, fmt);
-	put_format(&l, fmt, &a);
+	tell_tap(level, log, event, fmt, a.ap);
 	va_end(a.ap);
-	l.cut |= l.full;
-	line_write(&l);
+	if (log_wants(level)) {
+		va_start(a.ap, fmt);
+		line_fill(&l, atomic_load_explicit(&log_format, memory_order_relaxed) == LOG_JSON,
+			atomic_load_explicit(&log_to_journal, memory_order_relaxed), level, log, event, fmt, &a);
+		va_end(a.ap);
+		line_write(&l);
+	}
 	errno = saved;
 }

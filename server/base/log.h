@@ -32,6 +32,11 @@ struct log {
 void log_setup(enum log_level level, enum log_format format);
 /* Where lines go; default stderr (2). For tests. */
 void log_set_fd(int fd);
+/* Somebody else who is told of events, whatever the level is: `wants` by level and name, then `take` with all of it as one JSON object, as LOG_JSON has it.
+ * Both on whatever thread logs: they must not wait, and not log. NULL: nobody. What is taken while this changes may still arrive. */
+typedef bool (*log_wants_fn)(enum log_level level, const char *event);
+typedef void (*log_take_fn)(enum log_level level, const char *event, const char *json);
+void log_set_tap(log_wants_fn wants, log_take_fn take);
 /* -1 when unknown. */
 int log_level_parse(const char *s);
 bool log_wants(enum log_level level);

@@ -116,6 +116,11 @@ struct buf;
 	X(SEARCH_FAILURES, COUNTER, "chancery_search_failures_total", "Times that this failed; it is tried again") \
 	X(SEARCHES, COUNTER, "chancery_searches_total", "Searches in the record, and records shown") \
 	X(SEARCHES_REFUSED, COUNTER, "chancery_searches_refused_total", "Of these, refused, or ended by a limit") \
+	X(SIEM_CONNECTED, GAUGE, "chancery_siem_connected", "1 while the SIEM takes messages (siem.address)") \
+	X(SIEM_SENT, COUNTER, "chancery_siem_sent_total", "Messages that it has taken") \
+	X(SIEM_WAITING, GAUGE, "chancery_siem_waiting", "Audit records that wait for it, as far as was looked") \
+	X(SIEM_LOST, COUNTER, "chancery_siem_lost_total", "Events beside the record that found no room (limits.siem_events)") \
+	X(SIEM_FAILURES, COUNTER, "chancery_siem_failures_total", "Attempts to send that failed; they are repeated") \
 	X(AUDIT_RECORDS, COUNTER, "chancery_audit_records_total", "Actions recorded before they happened") \
 	X(AUDIT_REFUSED, COUNTER, "chancery_audit_refused_total", "Actions that did not happen as they could not be recorded") \
 	X(LANE_DEPTH, HISTOGRAM, "chancery_lane_depth", "Depth of a session's lane when a stanza enters") \

@@ -215,6 +215,7 @@ static const struct {
 	{"push", "Notifications for clients that are away (XEP-0357)."},
 	{"compliance", "Search, export, holds and retention: who may, and with whom. See deploy/compliance.md."},
 	{"web", "What browsers are served over `listen.https`."},
+	{"siem", "Somebody else's log, which is told who did what here."},
 	{"log", "Events, on standard error."},
 	{"modules", "What the server tells."},
 	{"contact", "Whom to turn to: told to clients and other servers."},

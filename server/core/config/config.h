@@ -139,6 +139,13 @@ struct config {
 	} web;
 
 	struct {
+		const char *address;         /* siem.address: HOST:PORT; empty: none */
+		const char *ca_file;         /* siem.ca_file; empty: the system's */
+		const char *certificate;     /* siem.certificate and siem.key: our own; empty: none */
+		const char *key;
+	} siem;
+
+	struct {
 		enum log_level level;        /* log.level, default info */
 		enum log_format format;      /* log.format, text or json */
 		const char *key_file;        /* log.key_file, default /var/lib/chancery/log.key: signs the checkpoints of the Merkle log */

@@ -362,6 +362,13 @@ const struct config_row config_rows[] = {
 	  .help = "Proxies whose X-Forwarded-For is believed: the client's address is what they say. Their connections are not "
 	          "counted as one source" },
 
+	{ "siem.address", CONFIG_STRING, AT(siem.address), "", .fixed = true,
+	  .help = "Where audit records and security events are sent, by syslog over TLS (RFC 5424, RFC 5425), as HOST:PORT; 6514 is the usual port. Empty: nowhere" },
+	{ "siem.ca_file", CONFIG_FILE, AT(siem.ca_file), "", .fixed = true,
+	  .help = "The authorities that its certificate may come from, in PEM. Empty: the system's. It has to be for the host of siem.address" },
+	{ "siem.certificate", CONFIG_FILE, AT(siem.certificate), "", .fixed = true,
+	  .help = "Our own certificate, where it wants one, in PEM with its chain. Empty: none" },
+	{ "siem.key", CONFIG_FILE, AT(siem.key), "", .fixed = true, .help = "The key of that" },
 	{ "log.level", CONFIG_CHOICE, AT(log.level), "info", .choices = log_levels,
 	  .help = "The least important events that are written" },
 	{ "log.format", CONFIG_CHOICE, AT(log.format), "text", .choices = log_formats,

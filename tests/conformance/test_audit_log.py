@@ -1,0 +1,237 @@
+"""Issue 7: whoever acts is seen: what is done is a record of the log before it happens, and an auditor reads it there."""
+import json
+import os
+import re
+import signal
+import subprocess
+import xml.etree.ElementTree as ET
+
+from chancerytest.client import unique
+from chancerytest.desk import Person, control, refused
+from chancerytest.scenario import alone
+
+
+def ok(t, *args, stdin=''):
+    code, out, err = t.server.cli(*args, stdin=stdin)
+    assert code == 0, '%s: %d %s %s' % (args, code, out, err)
+    return out
+
+
+def fails(t, *args, stdin=''):
+    code, out, err = t.server.cli(*args, stdin=stdin)
+    assert code == 1, '%s: %d %s %s' % (args, code, out, err)
+    return err
+
+
+def trail(t, where='true'):
+    """(action, target, JSON, record, about) of audit records, by a parser of our own."""
+    out = []
+    for id, about, type_, sender, stanza in t.server.records('kind = 24 and ' + where, "id, coalesce(refers_record, 0), type, from_bare, stanza"):
+        e = ET.fromstring(stanza)
+        assert e.tag == '{urn:chancery:audit:0}audit' and len(e) == 0 and type_ == 'audit', stanza
+        j = json.loads(e.text)
+        assert j['who'] == sender, (j, sender)
+        out.append((j['action'], j.get('target'), j, int(id), int(about)))
+    return out
+
+
+def mark(t):
+    return int(t.server.value('select coalesce(max(id), 0) from archive.record'))
+
+
+def since(t, m, target):
+    return [a for a in trail(t, 'id > %d' % m) if a[1] == target or target in json.dumps(a[2].get('detail', {}))]
+
+
+class Lock:
+    """Held by another session: nobody writes to the table."""
+
+    def __init__(self, server, table):
+        self.p = subprocess.Popen(['psql', '-XqAt', server.env['CHANCERY_PG']], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.p.stdin.write('begin; lock table %s in exclusive mode; select 1;\n' % table)
+        self.p.stdin.flush()
+        assert self.p.stdout.readline() == '1\n'
+
+    def release(self):
+        self.p.communicate('rollback;\n', timeout=60)
+
+
+def new_jid(t):
+    return '%s@%s' % (unique('aud').lower(), t.server.domain)
+
+
+def test_each_change_once(t):
+    """Each command that changes something leaves one record, and one row that refers to it"""
+    jid, d = new_jid(t), unique('aud').lower() + '.example'
+    room = '%s@rooms.%s' % (unique('aud').lower(), t.server.domain)
+    table = [
+        ('user.add', jid, ('user', 'add', jid, '--password-stdin'), 'pw\n'),
+        ('user.password', jid, ('user', 'password', jid, '--password-stdin'), 'pw2\n'),
+        ('user.set', jid, ('user', 'set', jid, 'group+=staff'), ''),
+        ('user.disable', jid, ('user', 'disable', jid), ''),
+        ('user.enable', jid, ('user', 'enable', jid), ''),
+        ('federation.allow', d, ('federation', 'allow', d, '--owner', 'me', '--reason', 'a test'), ''),
+        ('federation.deny', d, ('federation', 'deny', d, '--reason', 'a test'), ''),
+        ('user.import', 'x' + jid, ('user', 'import', '-'), 'x%s\tpw\n' % jid),
+        ('user.delete', 'x' + jid, ('user', 'delete', 'x' + jid), ''),
+        ('user.delete', jid, ('user', 'delete', jid), ''),
+    ]
+    for action, target, args, stdin in table:
+        m = mark(t)
+        ok(t, *args, stdin=stdin)
+        got = since(t, m, target)
+        assert [a[0] for a in got] == [action], (args, got)
+        a = got[0]
+        assert a[2]['uid'] == os.getuid() and a[2]['origin'].startswith('control pid='), a
+        rows = t.server.psql("select action, who_uid, record from chancery.audit where target = '%s' and record > %d" % (target, m))
+        assert rows == [[action, str(os.getuid()), str(a[3])]], (args, rows)
+    # No secrets.
+    assert 'pw2' not in str(t.server.records('kind = 24', 'stanza, body'))
+
+
+def test_refused_leaves_nothing(t):
+    """What is refused before anything would be done leaves no record; what fails behind its record leaves a second one about it"""
+    jid = new_jid(t)
+    m = mark(t)
+    fails(t, 'user', 'disable', jid)
+    fails(t, 'user', 'delete', jid)
+    assert since(t, m, jid) == []
+    fails(t, 'session', 'close', jid)
+    a, b = since(t, m, jid)
+    assert (a[0], b[0], b[4]) == ('session.close', 'session.close.failed', a[3]), (a, b)
+    assert 'has no session' in b[2]['detail']['why'] and b[2]['detail']['record'] == a[3], b
+
+
+def test_owners(t):
+    """What owners do to their accounts is recorded as well: another password, the end"""
+    a = t.online()
+    m = mark(t)
+    a.iq('set', "<query xmlns='jabber:iq:register'><username>%s</username><password>another-one</password></query>" % a.user)
+    got = since(t, m, a.bare)
+    assert [x[0] for x in got] == ['account.password'] and got[0][2]['who'] == a.bare and got[0][2]['origin'] == 'owner', got
+    rows = t.server.psql("select action, record from chancery.audit where target = '%s' and record > %d" % (a.bare, m))
+    assert rows == [['account.password', str(got[0][3])]], rows
+    assert 'another-one' not in str(t.server.records('id > %d and kind = 24' % m, 'stanza, body'))
+
+
+def test_nobody_sees_it(t):
+    """Audit records are in nobody's history, backlog or offline messages, whoever they are about or from"""
+    a, b = t.online(), t.online()
+    ok(t, 'user', 'set', a.bare, 'admin=yes')
+    a.message(b.jid, 'seen')
+    b.expect_message('seen')
+    assert t.server.value("select count(*) from archive.record where kind = 24 and (deliverable or shown or to_bare is not null"
+                          " or from_hash is not null or to_hash is not null)") == '0'
+    for c in (a, b):
+        r = c.iq('set', "<query xmlns='urn:xmpp:mam:2' queryid='q'/>")
+        assert r.get('type') == 'result', r
+        assert not c.heard_any(lambda e: 'urn:chancery:audit' in str(e)), c.heard
+    ok(t, 'user', 'set', a.bare, 'admin=no')
+
+
+@alone(archive__patience='1s')
+def test_archive_gone(t):
+    """When it cannot be recorded, it is not done, and nothing of it is left; afterwards all is as before"""
+    jid, other = new_jid(t), new_jid(t)
+    ok(t, 'user', 'add', jid, '--password-stdin', stdin='pw\n')
+    m, rows = mark(t), t.server.value('select count(*) from chancery.audit')
+    lock = Lock(t.server, 'archive.record')
+    try:
+        for args, stdin in ((('user', 'add', other, '--password-stdin'), 'pw\n'), (('user', 'delete', jid), ''), (('user', 'disable', jid), ''),
+                            (('user', 'set', jid, 'admin=yes'), ''), (('config', 'reload'), ''), (('announce', 'hello'), ''),
+                            (('federation', 'allow', 'late.example', '--owner', 'me', '--reason', 'x'), '')):
+            err = fails(t, *args, stdin=stdin)
+            assert 'cannot be recorded' in err, (args, err)
+    finally:
+        lock.release()
+    assert t.server.metric('chancery_audit_refused_total') >= 7
+    assert json.loads(ok(t, '--json', 'user', 'show', jid))['state'] == 'enabled'
+    fails(t, 'user', 'show', other)
+    assert t.server.value("select count(*) from chancery.partner where domain = 'late.example'") == '0'
+    ok(t, 'user', 'disable', jid)
+    # What was committed late all the same is taken back by a record about it.
+    late = t.server.records('kind = 24 and id > %d' % m, 'id, body')
+    back = {int(r) for r, in t.server.records("kind = 7 and type = 'audit' and id > %d" % m, 'refers_record')}
+    kept = [b for i, b in late if int(i) not in back]
+    assert kept == ['%s: user.disable %s' % (late[-1][1].split(':')[0], jid)], (late, back)
+    assert int(t.server.value('select count(*) from chancery.audit')) == int(rows) + 1
+
+
+@alone()
+def test_life(t):
+    """Start, stop, migrations and what a signal reloads are recorded, with who sent it"""
+    got = [a[0] for a in trail(t)]
+    assert 'schema.migrate' in got and 'server.start' in got, got
+    with open(t.server.env['CHANCERY_CONFIG']) as f:
+        text = f.read()
+    m = mark(t)
+    with open(t.server.env['CHANCERY_CONFIG'], 'w') as f:
+        f.write(text.replace('archive:\n', 'archive:\n  typing: true\n', 1) if '\narchive:\n' in text else text + '\narchive:\n  typing: true\n')
+    os.kill(t.server.pid, signal.SIGHUP)
+    t.server.wait(lambda: trail(t, 'id > %d' % m), 'the record of the reload')
+    a, = trail(t, 'id > %d' % m)
+    assert a[0] == 'config.reload' and a[2]['uid'] == os.getuid() and re.match(r'signal pid=\d+$', a[2]['origin']), a
+    assert a[2]['detail']['changed'] == 'archive.typing', a
+    m = mark(t)
+    t.server.edited = True
+    t.server.restart()
+    assert [x[0] for x in trail(t, 'id > %d' % m)] == ['server.stop', 'server.start']
+
+
+def test_list(t):
+    """An auditor reads all of it, page by page by a stable cursor; an officer what they did themselves; others nothing; and looking is recorded"""
+    auditor, officer, admin = Person(t, 'auditor'), Person(t, 'officer'), None
+    jid = new_jid(t)
+    m = mark(t)
+    ok(t, 'user', 'add', jid, '--password-stdin', stdin='pw\n')
+    for i in range(5):
+        ok(t, 'user', 'set', jid, 'group+=g%d' % i)
+    ok(t, 'user', 'delete', jid)
+    rows = [r for r in auditor.local('audit', 'list', action='user', limit='10000', cursor=str(m)) if r.get('target') == jid]
+    assert [r['action'] for r in rows] == ['user.add'] + 5 * ['user.set'] + ['user.delete'], rows
+    assert [r['record'] for r in rows] == sorted(r['record'] for r in rows) and rows[1]['detail']['added'] == ['g0'], rows
+    sets = [r for r in auditor.local('audit', 'list', action='user.set', newest=True) if r.get('target') == jid]
+    assert [r['detail']['added'] for r in sets] == [['g%d' % i] for i in (4, 3, 2, 1, 0)], sets
+    # Three at a time.
+    seen, cursor = [], str(m)
+    for _ in range(200):
+        page = auditor.local('audit', 'list', action='user', limit='3', cursor=cursor)
+        if not page:
+            break
+        seen += page
+        cursor = str(page[-1]['record'])
+        if any(r['action'] == 'user.delete' and r['target'] == jid for r in page):
+            break
+    assert [r['action'] for r in seen if r.get('target') == jid] == [r['action'] for r in rows], seen
+    code, out, err = auditor.cli('--json', 'audit', 'list', '--action', 'user.add', '--cursor', str(m))
+    assert code == 0 and any(json.loads(x)['target'] == jid for x in out.splitlines()), (code, out, err)
+    mine = officer.local('audit', 'list')
+    assert mine and {r['who'] for r in mine} == {officer.name} and mine[-1]['action'] in ('audit.list', 'access.login'), mine
+    assert 'officers' in refused(403, officer.local, 'audit', 'list', who='root')
+    assert 'not allowed' in refused(403, control, t.server, 'audit', 'list')
+    for bad in ({'since': 'yesterday'}, {'cursor': '-1'}, {'cursor': "1' or true --"}, {'limit': '0'}, {'action': "x' or"}, {'newest': 'yes'}):
+        refused(400, auditor.local, 'audit', 'list', **bad)
+    looks = trail(t, "id > %d and from_bare = '%s'" % (m, auditor.name))
+    assert any(a[0] == 'audit.list' and a[2]['detail'].get('action') == 'user.set' and a[2]['role'] == 'auditor' for a in looks), looks
+
+
+def test_database_roles(t):
+    """As an auditor in the database: the audit records, and not one other; nobody changes a row"""
+    a, b = t.online(), t.online()
+    a.message(b.jid, 'private words')
+    b.expect_message('private words')
+    conn = t.server.env['CHANCERY_PG'].replace('postgres@', 'chancery_auditor@')
+
+    def as_auditor(sql):
+        return t.server.psql("set role chancery_auditor; " + sql)
+    assert int(as_auditor("select count(*) from archive.audit_record")[-1][0]) > 0
+    assert as_auditor("select count(*) from archive.audit_record where kind not in (24, 25) and not (kind = 7 and body is null)")[-1] == ['0']
+    for sql in ("select count(*) from archive.record", "select body from archive.record limit 1", "update chancery.audit set action = 'x'",
+                "delete from chancery.audit", "insert into archive.audit_record (id) values (1)"):
+        try:
+            as_auditor(sql)
+        except RuntimeError as e:
+            assert 'permission denied' in str(e), e
+        else:
+            raise AssertionError('allowed: ' + sql)
+    assert conn
