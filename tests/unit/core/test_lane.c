@@ -41,6 +41,12 @@ record_last_commit_us(void)
 	return 0;
 }
 
+unsigned
+record_patience_ms(void)
+{
+	return 1000;
+}
+
 bool
 record_is_up(void)
 {
