@@ -7,6 +7,7 @@
  */
 #include "core/user.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,12 +28,13 @@
 #define IDLE_MS 300000    /* how long a user without sessions stays in memory */
 #define PLACE_IDLE_MS 30000 /* and a place that its module does not need: whoever asks for names gets no memory */
 #define SWEEP_MS 1000
+#define TRIM_AFTER 1000     /* so many forgotten: the allocator gives back to the system what they had */
 #define RELOAD_MS 500     /* between two attempts to read a roster again */
 
 struct users {
 	struct user *table; /* by bare JID */
 	struct list idle;   /* struct user.idle, longest idle first */
-	unsigned nidle;
+	unsigned nidle, freed; /* since the last trim */
 	struct timer sweep;
 	bool stopping;
 };
@@ -200,6 +202,29 @@ user_is_known(const struct jid *j)
 		user_forget(u);
 }
 
+static enum sql_status
+trim_work(struct job *j, struct sql *db)
+{
+	(void)j;
+	(void)db;
+	(void)malloc_trim(0);
+	return SQL_OK;
+}
+
+/* What many small things leave behind stays ours otherwise: thousands of rooms that nobody is in, or people who have left for the night. */
+static void
+trim(void)
+{
+	struct job *j;
+
+	if (here->freed < TRIM_AFTER)
+		return;
+	here->freed = 0;
+	j = job_new(0);
+	j->work = trim_work;
+	pool_submit_disk(j);
+}
+
 static void
 sweep(struct timer *t)
 {
@@ -213,9 +238,12 @@ sweep(struct timer *t)
 
 		if (is_needed(u))
 			wake(u);
-		else if (old || here->nidle > most)
+		else if (old || here->nidle > most) {
 			user_free(u);
+			here->freed++;
+		}
 	}
+	trim();
 	timer_set(t, SWEEP_MS, sweep);
 }
 
