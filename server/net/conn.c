@@ -633,6 +633,7 @@ leave(struct conn *c)
 {
 	struct move *m = c->move;
 
+	assert(!c->shaking); /* its TLS is another thread's for now: moves follow the handshake */
 	reactor_undefer(c->home, &c->again);
 	m->linger_due_ms = timer_is_set(&c->linger) ? c->linger.due_ms : 0;
 	timer_clear(&c->linger);

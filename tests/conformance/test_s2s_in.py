@@ -673,6 +673,7 @@ def hello_sent(p):
     return s
 
 
+@alone(limits__login_seconds='300')
 def test_handshakes_at_once(t):
     """limits.s2s_handshakes: handshakes that begin at one moment have their turns, one after the other; those that vanish take none with them"""
     p, juliet = quiet_partner(t), t.online()

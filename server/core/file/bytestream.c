@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -549,7 +550,41 @@ on_ended(struct conn *c, void *owner, enum conn_end how, const char *why)
 
 static const struct conn_ops ops = { .data = on_data, .ended = on_ended, .flushed = on_flushed };
 
-/* For who has just come: nobody takes the room of others as long as he has some himself. NULL: there is room. */
+/* How many of those that wait are of one address, and the oldest of them. */
+struct share {
+	UT_hash_handle hh;
+	unsigned n;
+	struct end *oldest;
+};
+
+/* There is no room for all: the oldest goes of the address that has taken most. Whoever has few is not pushed out by who has many. */
+static struct end *
+oldest_of_most(void)
+{
+	struct arena *a = arena_new(0);
+	struct share *shares = NULL, *s, *most = NULL;
+	struct end *found;
+
+	LIST_EACH(at, &waiting) {
+		struct end *e = LIST_ENTRY(at, struct end, link);
+		const char *source = conn_source(e->conn);
+
+		HASH_FIND_STR(shares, source, s);
+		if (!s) {
+			s = arena_zalloc(a, sizeof(*s));
+			s->oldest = e;
+			HASH_ADD_KEYPTR(hh, shares, source, strlen(source), s);
+		}
+		if (++s->n > (most ? most->n : 0))
+			most = s;
+	}
+	found = most ? most->oldest : NULL;
+	HASH_CLEAR(hh, shares);
+	arena_free(a);
+	return found;
+}
+
+/* For who has just come. NULL: there is room. */
 static struct end *
 who_goes(const struct end *last, const struct limits *l)
 {
@@ -567,9 +602,7 @@ who_goes(const struct end *last, const struct limits *l)
 	}
 	if (n > l->proxy_waiting_per_address)
 		return own;
-	if (nwaiting <= l->proxy_waiting)
-		return NULL;
-	return own != last ? own : LIST_ENTRY(waiting.next, struct end, link);
+	return nwaiting > l->proxy_waiting ? oldest_of_most() : NULL;
 }
 
 void
