@@ -610,14 +610,14 @@ prepare(struct run *r, struct err *e)
 	struct arena *a = arena_new(0);
 	int rc = -1;
 
-	/* The newest checkpoint before the end of the record: what is there later, is later. */
-	if (ready(r->db, e) != SQL_OK || log_newest(r->db, a, &newest, e) != SQL_OK || read_size(r, e) != SQL_OK)
-		goto out;
-	r->y.covered = newest.size;
-	if (keyring_load(r->db, v, &r->y.keys, &r->early, e) != SQL_OK)
+	/* In this order: what is added meanwhile, to the file, then to the table, then to the record, is later, and nothing is missing for it. */
+	if (ready(r->db, e) != SQL_OK || keyring_load(r->db, v, &r->y.keys, &r->early, e) != SQL_OK)
 		goto out;
 	if (v->checkpoint_file && outside_read(&r->y.keys, v->checkpoint_file, &r->y.outside, &r->early, e))
 		goto out;
+	if (log_newest(r->db, a, &newest, e) != SQL_OK || read_size(r, e) != SQL_OK)
+		goto out;
+	r->y.covered = newest.size;
 	if (find_cut(r, newest.size, e) != SQL_OK)
 		goto out;
 	rc = find_start(r, e);

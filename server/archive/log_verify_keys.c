@@ -51,7 +51,7 @@ trust(struct keyring *k, const struct log_verify *v, const bool *linked, struct 
 		k->trusted[i] = k->trusted[i] || (linked[i] && k->trusted[i - 1]);
 	for (size_t i = k->n; i-- > 1;)
 		k->trusted[i - 1] = k->trusted[i - 1] || (linked[i] && k->trusted[i]);
-	if (!any && v->nkeys && k->n)
+	if (!any && v->nkeys)
 		finding_add(l, "key", 0, 0, "the log is not signed by the key that is trusted, %.200s", v->key[0]);
 }
 

@@ -201,6 +201,9 @@ search_index_batch(struct sql *db, struct search_words *w, uint64_t upto, unsign
 	for (size_t i = 0; i < 5; i++)
 		buf_addc(arrays[i], '{');
 	st = sql_begin(db, e);
+	/* What a crash of PostgreSQL takes back is indexed again: how far it is, is in the same transaction. So nobody waits for the disk. */
+	if (st == SQL_OK)
+		st = sql_do(db, e, "SET LOCAL synchronous_commit = off", 0);
 	if (st == SQL_OK)
 		st = run(&b, upto, e);
 	if (st == SQL_OK)

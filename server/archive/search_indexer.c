@@ -17,6 +17,7 @@
 #include "base/metric.h"
 #include "store/record.h"
 
+#define BATCH_FULL 500  /* so many at once: there may be more */
 #define LOOK_MS 200     /* for what the writer has committed */
 #define RETRY_MS 1000
 #define CONNECT_MS 3000
@@ -30,7 +31,7 @@ static struct {
 	struct sql *db;
 	atomic_int_fast64_t behind_us; /* what was said up to then is in the index; 0: all is */
 	bool failing;                  /* said so */
-} indexer = { .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER };
+} indexer = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 uint64_t
 search_indexer_lag(void)
@@ -47,7 +48,7 @@ nap(int ms)
 	struct timespec t;
 	bool go_on;
 
-	clock_gettime(CLOCK_REALTIME, &t);
+	clock_gettime(CLOCK_MONOTONIC, &t);
 	t.tv_nsec += ms % 1000 * 1000000L;
 	t.tv_sec += ms / 1000 + t.tv_nsec / 1000000000L;
 	t.tv_nsec %= 1000000000L;
@@ -93,7 +94,8 @@ step(struct search_words *w, uint64_t *done)
 	atomic_store(&indexer.behind_us, n ? at : 0);
 	*done = n ? *done : upto;
 	metric_set(METRIC_SEARCH_LAG, (int64_t)search_indexer_lag());
-	return 0;
+	/* Small batches are collected: a transaction for each commit of the writer's would cost as much as it. */
+	return n < BATCH_FULL ? LOOK_MS : 0;
 }
 
 static void *
@@ -114,8 +116,14 @@ int
 search_indexer_start(const char *conninfo, struct err *e)
 {
 	sigset_t all, old;
+	pthread_condattr_t attr;
 	int rc;
 
+	/* A clock that is set back does not make it sleep. */
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&indexer.wake, &attr);
+	pthread_condattr_destroy(&attr);
 	indexer.db = sql_new(conninfo, "chanceryd search");
 	sql_set_deadline(indexer.db, DEADLINE_MS);
 	/* Signals are for the main thread. */

@@ -294,7 +294,7 @@ def test_watch(t):
     t.server.wait(lambda: t.server.metric('chancery_log_findings') == 1, 'the finding')
     code, _, err = t.server.cli('status')
     assert code == 1 and str(t.server.value('select min(id) from saved')) in err, err
-    assert t.server.value('select detail from archive.verification where findings = 1 limit 1')
+    t.server.wait(lambda: t.server.value('select detail from archive.verification where findings = 1 limit 1'), 'the note of it')
     t.server.psql('update archive.record r set body = s.body from saved s where s.id = r.id')
     t.server.wait(lambda: trouble(t) == 'ok', 'the end of the alarm')
 
