@@ -322,6 +322,11 @@ fill_columns(struct export_record *r, const PGresult *rows, int i, struct err *e
 	r->xml = text_or_null(rows, i, ROW_STANZA);
 	r->xml_len = r->xml ? (size_t)PQgetlength(rows, i, ROW_STANZA) : 0;
 	r->erased = sql_is_null(rows, i, ROW_SALT);
+	/* Without its salt nothing shows that what is left is what was recorded: nobody is to read it as such. */
+	if (r->erased) {
+		r->body = r->xml = r->from_resource = r->to_resource = r->client_id = r->refers_to = NULL;
+		r->xml_len = 0;
+	}
 	if (text_unhex(leaf, strlen(leaf), r->leaf) != SHA256_SIZE ||
 	    (!r->erased && (strlen(salt) != 2 * sizeof(r->salt) || text_unhex(salt, strlen(salt), r->salt) != (ssize_t)sizeof(r->salt))))
 		return err_set(e, 0, "record %llu has no right salt or leaf hash", (unsigned long long)r->id);
