@@ -5,6 +5,7 @@
  * (GDPR article 15), and sees no other exports.
  */
 #include <inttypes.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,6 +27,8 @@
 #define PREVIEW_PEOPLE 1000  /* that are counted one by one */
 #define PREVIEW_SHOWN 50
 #define NUMBER 24
+#define FETCHES 256          /* under way, of which it is known that they are recorded */
+#define FETCH_MS 3600000     /* so long pieces belong to the fetch that was recorded */
 
 /* What was asked for */
 
@@ -390,7 +393,42 @@ export_remove(struct request *r)
 
 /* Fetching one */
 
-/* In the audit trail when its first byte goes. */
+/* Who has begun to fetch what lately: further pieces of it are the same fetch. The oldest gives way, and is recorded again. */
+static struct {
+	pthread_mutex_t lock;
+	struct {
+		int64_t person, id, at_ms; /* of the record; person 0: free */
+	} noted[FETCHES];
+	unsigned next;
+} fetches = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool
+is_noted(int64_t person, json_int_t id)
+{
+	int64_t now = clock_mono_ms();
+	bool found = false;
+
+	pthread_mutex_lock(&fetches.lock);
+	for (unsigned i = 0; person != 0 && i < FETCHES && !found; i++)
+		found = fetches.noted[i].person == person && fetches.noted[i].id == id && now - fetches.noted[i].at_ms < FETCH_MS;
+	pthread_mutex_unlock(&fetches.lock);
+	return found;
+}
+
+static void
+remember_fetch(int64_t person, json_int_t id)
+{
+	if (person == 0)
+		return;
+	pthread_mutex_lock(&fetches.lock);
+	fetches.noted[fetches.next].person = person;
+	fetches.noted[fetches.next].id = id;
+	fetches.noted[fetches.next].at_ms = clock_mono_ms();
+	fetches.next = (fetches.next + 1) % FETCHES;
+	pthread_mutex_unlock(&fetches.lock);
+}
+
+/* In the audit trail before a byte goes. */
 static int
 note_fetch(struct request *r, json_int_t id)
 {
@@ -404,6 +442,7 @@ note_fetch(struct request *r, json_int_t id)
 		return -1;
 	}
 	audit_log(r->who, "export.fetch", target);
+	remember_fetch(r->person, id);
 	return 0;
 }
 
@@ -467,7 +506,7 @@ export_fetch(struct request *r)
 		return give_file(r, fd, size, id);
 	if (offset < 0 || (uint64_t)offset > size)
 		err_set(&r->err, 0, "offset is beyond the bundle's %" PRIu64 " bytes", size);
-	else if (offset != 0 || note_fetch(r, id) == 0)
+	else if ((offset != 0 && is_noted(r->person, id)) || note_fetch(r, id) == 0)
 		rc = send_piece(r, fd, size, (uint64_t)offset);
 	close(fd);
 	return rc;

@@ -408,6 +408,25 @@ def test_audit(t):
         assert finished['manifest'] == hashlib.sha256(z.read('manifest.json')).hexdigest(), finished
 
 
+def test_audit_of_pieces(t):
+    """Issue 7: whoever fetches only a part of a bundle is in the audit trail, too: once for a fetch, and each person for themselves"""
+    a, _ = talk(t, 1)
+    who, other = officer(t), officer(t)
+    export(t, who, '--person', a.bare)
+    id, = own(who)
+
+    def fetches(of):
+        return t.server.value("select count(*) from chancery.audit where action = 'export.fetch' and target = 'export %d' and who_name = '%s'" % (id, of.name))
+    assert fetches(other) == '0'
+    for n in (1, 2, 3):
+        piece, = other.local('export', 'fetch', export=id, offset=n)
+        assert piece['offset'] == n and piece['data'], piece
+        assert fetches(other) == '1'
+    assert fetches(who) == '1'
+    other.ask('export', 'fetch', export=id)
+    assert fetches(other) == '2'
+
+
 def test_preview(t):
     """Before anything is exported: how much of what, whose, and no word of it"""
     a, b = talk(t, 7, 'unspoken')
