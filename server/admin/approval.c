@@ -246,48 +246,96 @@ find(struct request *r, struct sql *db, json_int_t id, struct waiting *w)
 
 /* Deciding */
 
-/* What else is known of who decides: *uid -1 and account "" where nothing is. `rows` keeps the text. */
+/* What is known of one of two who must not be one. */
+struct identity {
+	int64_t person;       /* of the token; 0: an administrator without one */
+	long uid;             /* -1: not known */
+	long login;           /* who has logged in behind a token; -1 */
+	const char *account;  /* bare JID; "": not known */
+};
+
+enum sameness { SAME_NOT, SAME, SAME_PERHAPS };
+
+static struct identity
+asker_of(const struct waiting *w)
+{
+	if (w->person != 0)
+		return (struct identity){w->person, w->person_uid, w->asked_uid, w->account};
+	return (struct identity){0, w->asked_uid, -1, w->asked_uid < 0 ? w->asked_by : ""};
+}
+
+/* `rows` keeps the text, and is the caller's to clear. */
 static int
-look_up_self(struct request *r, struct sql *db, PGresult **rows, long *uid, const char **account)
+look_up_self(struct request *r, struct sql *db, PGresult **rows, struct identity *out)
 {
 	char text[24];
 
-	*uid = -1;
-	*account = r->person == 0 && r->who->uid < 0 ? r->who->name : "";
 	*rows = NULL;
+	*out = (struct identity){r->person, uid_of(r), -1, r->person == 0 && r->who->uid < 0 ? r->who->name : ""};
 	if (r->person == 0)
 		return 0;
+	out->login = out->uid;
+	out->uid = -1;
 	snprintf(text, sizeof text, "%" PRId64, r->person);
 	if (sql_query(db, &r->err, rows, "SELECT coalesce(uid, -1), coalesce(account, '') FROM compliance.person WHERE id = $1::bigint", 1, text) != SQL_OK)
 		return -1;
 	if (PQntuples(*rows) > 0) {
-		*uid = (long)sql_i64(*rows, 0, 0);
-		*account = sql_text(*rows, 0, 1);
+		out->uid = (long)sql_i64(*rows, 0, 0);
+		out->account = sql_text(*rows, 0, 1);
 	}
 	return 0;
 }
 
 static bool
-is_one_of(long uid, long a, long b)
+is_one_of(long uid, const struct identity *i)
 {
-	return uid >= 0 && (uid == a || uid == b);
+	return uid >= 0 && (uid == i->uid || uid == i->login);
 }
 
-/* 1: who decides is who asked; 0; -1 with err. */
+/* Two tokens are of two persons, whom somebody has entered. An administrator without a token may be anybody: another person only where something of
+ * the same kind is known of both, and differs. */
+static enum sameness
+compare(const struct identity *a, const struct identity *b)
+{
+	bool both = *a->account && *b->account;
+
+	if ((a->person != 0 && a->person == b->person) || is_one_of(a->uid, b) || is_one_of(a->login, b) || (both && strcmp(a->account, b->account) == 0))
+		return SAME;
+	return (a->person != 0 && b->person != 0) || both || (a->uid >= 0 && b->uid >= 0) ? SAME_NOT : SAME_PERHAPS;
+}
+
+/* Is who decides who asked? enum sameness, or -1 with err. */
 static int
 is_same_person(struct request *r, struct sql *db, const struct waiting *w)
 {
-	const char *account, *asker = *w->account ? w->account : w->person == 0 && w->asked_uid < 0 ? w->asked_by : "";
+	struct identity self, asker = asker_of(w);
 	PGresult *rows;
-	long uid;
-	int same;
+	int same = -1;
 
-	if (look_up_self(r, db, &rows, &uid, &account) != 0)
-		return -1;
-	same = (r->person != 0 && r->person == w->person) || is_one_of(uid_of(r), w->asked_uid, w->person_uid) ||
-		is_one_of(uid, w->asked_uid, w->person_uid) || (*account && strcmp(account, asker) == 0);
+	if (look_up_self(r, db, &rows, &self) == 0)
+		same = compare(&self, &asker);
 	PQclear(rows);
 	return same;
+}
+
+static int
+refuse_same(struct request *r, const struct waiting *w, int same)
+{
+	r->status = 403;
+	if (same == SAME)
+		return err_set(&r->err, 0, "%s has asked for it, which is you: another person has to approve it (compliance.four_eyes)", w->asked_by);
+	return err_set(&r->err, 0, "whether you are another person than %.70s, who asked, cannot be told: one of you has no token. Use a token of your own, or have"
+		" the person entered with their account (chancery person add --uid)", w->asked_by);
+}
+
+/* A token that was made for little does not do more by approving it. */
+static int
+check_scope(struct request *r, const struct waiting *w)
+{
+	if (r->caller == NULL || access_in_scope(r->caller, w->noun, w->verb))
+		return 0;
+	r->status = 403;
+	return err_set(&r->err, 0, "not allowed: the token is not for %s.%s, which this is about (its scope)", w->noun, w->verb);
 }
 
 /* 0, or -1: not now, not by you, with err. */
@@ -304,14 +352,10 @@ check(struct request *r, struct sql *db, const struct waiting *w, const char *ha
 		return err_set(&r->err, 0, "request %" PRId64 " is not the one you have seen: its hash is another", w->id);
 	if (w->may_not)
 		return err_set(&r->err, 0, "%s, who asked, has been disabled or has no longer the role %s", w->asked_by, access_role_name(w->role));
-	if (r->person == 0 && audit_person_known(r->who, &r->err) != 0)
+	if (check_scope(r, w) != 0 || (r->person == 0 && audit_person_known(r->who, &r->err) != 0))
 		return -1;
 	same = is_same_person(r, db, w);
-	if (same > 0) {
-		r->status = 403;
-		return err_set(&r->err, 0, "%s has asked for it, which is you: another person has to approve it (compliance.four_eyes)", w->asked_by);
-	}
-	return same;
+	return same > 0 ? refuse_same(r, w, same) : same;
 }
 
 /* Who tried to decide what was not theirs is written down, too. */
@@ -379,7 +423,8 @@ run_as_asker(struct request *r, const struct waiting *w, struct buf *out)
 	const struct request_verb *v = request_verb_find(w->noun, w->verb);
 	json_t *args = json_loads(w->args, 0, NULL);
 	char origin[ACCESS_ORIGIN + 200];
-	struct audit_who who = {.uid = w->asked_uid, .login = -1, .name = w->asked_by, .origin = origin};
+	struct audit_who who = {.uid = w->asked_uid, .login = -1, .name = w->asked_by, .origin = origin,
+		.role = w->person != 0 ? access_role_name(w->role) : NULL};
 	struct request sub = {.server = r->server, .who = &who, .dbs = r->dbs, .person = w->person, .role = w->role, .approval = w->id,
 			      .approved_by = r->who->name, .send = collect, .send_arg = out};
 	int rc;
@@ -460,11 +505,11 @@ deny(struct request *r)
 		return err_set(&r->err, 0, "a reason has 500 bytes at most");
 	if (sql_begin(db, &r->err) == SQL_OK && find(r, db, id, &w) == 0) {
 		same = is_same_person(r, db, &w);
-		state = same > 0 ? "withdrawn" : "denied";
+		state = same == SAME ? "withdrawn" : "denied";
 		if (strcmp(w.state, "waiting") != 0)
 			rc = err_set(&r->err, 0, "request %" PRId64 " is not waiting any more: %s", w.id, w.state);
 		else if (same >= 0)
-			rc = decide(r, db, &w, state, same > 0 ? "approval.withdraw" : "approval.deny", reason);
+			rc = decide(r, db, &w, state, same == SAME ? "approval.withdraw" : "approval.deny", reason);
 		if (rc == 0)
 			rc = request_row(r, json_pack("{s:I, s:s}", "approval", (json_int_t)w.id, "state", state));
 	}

@@ -6,7 +6,8 @@
  * Approving runs it as the one who asked (the same role of person and database), with the same arguments, at most once: the row says `running` and is
  * committed before it begins, and what a crash leaves so is never begun again. Every step is in the audit trail, refused ones too.
  *
- * Two persons are two when neither the person of the token, nor the account of the operating system, nor the bare JID is the same.
+ * Two persons are two when neither the person of the token, nor the account of the operating system, nor the bare JID is the same. Where one of them
+ * has no token, that has to be seen: the account of the operating system, or the bare JID, is known of both (person add --uid, --account) and differs.
  */
 #ifndef ADMIN_APPROVAL_H
 #define ADMIN_APPROVAL_H

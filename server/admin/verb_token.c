@@ -65,6 +65,22 @@ is_scope(const char *word)
 	return false;
 }
 
+/* A token that may do little makes none that may do more. */
+static int
+check_within(struct request *r, const char *word)
+{
+	char noun[160];
+	size_t n = strcspn(word, ".");
+
+	if (r->caller == NULL)
+		return 0;
+	snprintf(noun, sizeof noun, "%.*s", (int)n, word);
+	if (access_in_scope(r->caller, noun, word[n] == '.' ? word + n + 1 : ""))
+		return 0;
+	r->status = 403;
+	return err_set(&r->err, 0, "not allowed: %.100s is not within the scope of your token", word);
+}
+
 static int
 read_scope(struct request *r, const json_t *words, struct buf *out)
 {
@@ -74,6 +90,10 @@ read_scope(struct request *r, const json_t *words, struct buf *out)
 	buf_addc(out, '{');
 	if (words != NULL && (!json_is_array(words) || json_array_size(words) > SCOPE_MAX))
 		return wrong(r, "scope: expected a list of at most 32 nouns, or noun.verb");
+	if (json_array_size(words) == 0 && r->caller != NULL && r->caller->scope[0] != '\0') {
+		r->status = 403;
+		return err_set(&r->err, 0, "not allowed: your token has a scope, so the new one has to have one within it");
+	}
 	json_array_foreach(words, i, item) {
 		const char *word = json_string_value(item);
 
@@ -81,6 +101,8 @@ read_scope(struct request *r, const json_t *words, struct buf *out)
 			r->status = 400;
 			return err_set(&r->err, 0, "scope: %.100s is no noun and no noun.verb of the API", word != NULL ? word : "this");
 		}
+		if (check_within(r, word) != 0)
+			return -1;
 		/* Names of verbs need no quotes. */
 		buf_addf(out, "%s%s", i > 0 ? "," : "", word);
 	}

@@ -90,6 +90,14 @@ def test_scope(t):
     noun = p.new_token(scope=['token', 'whoami'])
     control(t.server, 'whoami', token=noun)
     assert 'scope' in refused(403, control, t.server, 'approval', 'list', token=noun)
+    # A token makes none that may do more than itself.
+    admin = Person(t, 'admin')
+    small = admin.new_token(scope=['token', 'person.list'])
+    for bad in (None, [], ['person'], ['token', 'person.add'], ['user']):
+        more = {} if bad is None else {'scope': bad}
+        assert 'not allowed' in refused(403, control, t.server, 'token', 'new', token=small, name=admin.name, role='admin', **more), bad
+    row, = control(t.server, 'token', 'new', token=small, name=admin.name, role='admin', scope=['token.list', 'person.list'])
+    control(t.server, 'person', 'list', token=row['secret'])
     for bad in (['nothing'], ['token.fly'], ['token '], ['tok'], [7], 'token', ['x'] * 33):
         refused(400, control, t.server, 'token', 'new', name=p.name, role='officer', scope=bad)
     for bad in ('0d', '367d', '-1d', '1y', 'soon', '2020-01-01T00:00:00Z'):

@@ -79,7 +79,18 @@ def test_not_by_oneself(t):
     assert 'which is you' in refused(403, twin.local, 'approval', 'approve', id=row['approval'])
     refusals = int(t.server.value("select count(*) from chancery.audit where action = 'approval.refused'"))
     assert refusals == 4, refusals
+    # Whose account the person of the token has is not known: whoever has the token may be who sits here without it, either way round.
+    for args in ((a.local, 'approval', 'approve'), (control, t.server, 'approval', 'approve')):
+        m = row['approval'] if args[0] == a.local else n
+        assert 'person add --uid' in refused(403, *args, id=m), args
     assert not exists(t, name) and state(t, n)[0] == 'waiting'
+    # It is known, and is another.
+    other = make(t, 'admin', uid=uid + 1)
+    assert other.local('approval', 'approve', id=row['approval'])[0]['state'] == 'done'
+    m, name, _ = ask(other)
+    assert control(t.server, 'approval', 'approve', id=m)[0]['state'] == 'done' and exists(t, name)
+    # Who denies what may be their own has not withdrawn it.
+    assert control(t.server, 'approval', 'deny', id=n)[0]['state'] == 'denied'
 
 
 @alone(**FOUR)
@@ -132,6 +143,24 @@ def test_too_late(t):
     control(t.server, 'person', 'disable', name=b.name)
     refused(401, b.local, 'approval', 'approve', id=m)
     assert not exists(t, name) and not exists(t, other) and state(t, m)[0] == 'waiting'
+
+
+@alone(**FOUR)
+def test_scope_and_role(t):
+    """Issue 7: a token whose scope has not got the verb approves nothing of it; what is done is done in the role of who asked"""
+    a, b = make(t, 'admin'), make(t, 'admin')
+    n, name, _ = ask(a)
+    t.server.psql("update compliance.token set scope = '{approval,token}' from compliance.person p where p.id = person and p.name = '%s'" % b.name)
+    assert 'scope' in refused(403, b.local, 'approval', 'approve', id=n) and not exists(t, name)
+    # Nor does asking for a wider one help: it is refused before anybody could approve it.
+    for scope in (['person'], [], None):
+        args = {} if scope is None else {'scope': scope}
+        assert 'not allowed' in refused(403, b.local, 'token', 'new', name=b.name, role='admin', hash='00' * 32, **args), scope
+    assert b.local('token', 'new', name=b.name, role='admin', hash='00' * 32, scope=['approval.list'])[0]['state'] == 'waiting'
+    t.server.psql("update compliance.token set scope = '{approval,person.add}' from compliance.person p where p.id = person and p.name = '%s'" % b.name)
+    b.local('approval', 'approve', id=n)
+    assert exists(t, name)
+    assert t.server.psql("select who_name, who_role from chancery.audit where action = 'person.add' and target = '%s'" % name) == [[a.name, 'admin']]
 
 
 @alone(**FOUR)
