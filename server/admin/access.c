@@ -2,7 +2,7 @@
  * access: see access.h. Called by request.c on the threads of control connections and of the API.
  *
  * Tries of wrong tokens are counted by source in a small table under a mutex: who has had enough of them in a minute is not looked up any more, unless
- * the token has been right a moment ago, so that nobody is locked out by a neighbour behind the same address.
+ * the token has been right a moment ago, so that nobody is locked out by a neighbour behind the same address. That is logged once in the minute.
  */
 #include "admin/access.h"
 
@@ -129,6 +129,7 @@ static struct {
 		uint64_t key;
 		int64_t since_ms;
 		unsigned failures;
+		bool told; /* that it has had enough of them */
 	} sources[SOURCES];
 	uint64_t good[GOOD]; /* keyed hashes of tokens that were right lately; only a hint */
 } tries = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -143,18 +144,24 @@ tries_most(void)
 	return most;
 }
 
+/* *tell: this is the first one in the window that is refused. */
 static bool
-may_try(const char *source, const uint8_t hash[SHA256_SIZE])
+may_try(const char *source, const uint8_t hash[SHA256_SIZE], bool *tell)
 {
 	uint64_t key, good = crypt_hash(hash, SHA256_SIZE), most = tries_most();
 	bool may;
 
+	*tell = false;
 	if (source == NULL)
 		return true;
 	key = crypt_hash(source, strlen(source));
 	pthread_mutex_lock(&tries.lock);
 	may = tries.good[good % GOOD] == good || tries.sources[key % SOURCES].key != key ||
 		clock_mono_ms() - tries.sources[key % SOURCES].since_ms >= WINDOW_MS || tries.sources[key % SOURCES].failures < most;
+	if (!may) {
+		*tell = !tries.sources[key % SOURCES].told;
+		tries.sources[key % SOURCES].told = true;
+	}
 	pthread_mutex_unlock(&tries.lock);
 	return may;
 }
@@ -176,6 +183,7 @@ tried(const char *source, const uint8_t hash[SHA256_SIZE], bool right)
 			tries.sources[at].key = key;
 			tries.sources[at].since_ms = now;
 			tries.sources[at].failures = 0;
+			tries.sources[at].told = false;
 		}
 		if (source != NULL)
 			tries.sources[at].failures++;
@@ -310,6 +318,16 @@ refuse(const char *why, const char *shown_by, int64_t token, int *status, struct
 	return err_set(e, 0, "%s", why);
 }
 
+static int
+throttle(const char *shown_by, bool tell, int *status, struct err *e)
+{
+	metric_add(METRIC_ACCESS_THROTTLED, 1);
+	if (tell)
+		log_warning(NULL, "token-throttled", "from=%s limit=auth_failures_per_address", shown_by);
+	*status = 429;
+	return err_set(e, 0, "too many wrong tokens from your address: wait a minute");
+}
+
 int
 access_identify(struct sql *db, const char *token, const struct audit_who *shown_by, const char *source, struct access_caller *c, int *status,
 		struct err *e)
@@ -317,15 +335,13 @@ access_identify(struct sql *db, const char *token, const struct audit_who *shown
 	uint8_t hash[SHA256_SIZE];
 	const char *from = source != NULL ? source : "local", *why;
 	PGresult *r = NULL;
+	bool tell;
 	int row, rc = 0;
 
 	access_token_hash(token, hash);
+	if (!may_try(source, hash, &tell))
+		return throttle(shown_by->origin, tell, status, e);
 	*status = 503;
-	if (!may_try(source, hash)) {
-		metric_add(METRIC_ACCESS_THROTTLED, 1);
-		*status = 429;
-		return err_set(e, 0, "too many wrong tokens from your address: wait a minute");
-	}
 	if (sql_connect(db, CONNECT_MS, e) != SQL_OK || find(db, hash, from, &r, e) != SQL_OK)
 		return err_prefix(e, "the database is not available");
 	row = matching(r, hash);

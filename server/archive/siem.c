@@ -416,7 +416,7 @@ run(void *arg)
 static bool
 is_event(enum log_level level, const char *name)
 {
-	static const char *const names[] = {"auth-failed", "auth-throttled", "access-refused", "access-denied", "control-refused", "federation-refused",
+	static const char *const names[] = {"auth-failed", "token-refused", "token-throttled", "access-denied", "control-refused", "federation-refused",
 					    "federation-refused-more", "component-refused", "starttls-injection", "carbon-forged",
 					    "origin-refused", "connection-refused", "fetch-inward", "file-refused", "file-withdrawn", "abuse-reported",
 					    "certificate-expires", "durability-not-required", "dialback-unsolicited", "partner-expired"};

@@ -3,6 +3,7 @@ import os
 import subprocess
 
 from chancerytest.client import unique
+from chancerytest.desk import api, refused
 from chancerytest.scenario import alone
 from chancerytest.siem import Siem
 
@@ -48,7 +49,7 @@ def arrived(t, siem):
     return t.server.wait(look, 'the audit records: %d of %d' % (len(siem.all(lambda m: m.record)), len(expected(t))))
 
 
-@alone()
+@alone(limits__auth_failures_per_address='2')
 def test_stream(t):
     """Each audit record arrives, in order, from the first one on; failed logins and refused partners as well; checkpoints when they are signed"""
     siem = Siem(certificate(t, 'siem'))
@@ -65,6 +66,12 @@ def test_stream(t):
     e = t.server.wait(lambda: siem.all(lambda m: m.msgid == 'auth-failed'), 'the failed login')[0]
     assert e.json['event'] == 'auth-failed' and e.json['why'] and not e.record and 'wrong' not in str(e.json), e.raw
     assert t.server.metric('chancery_siem_connected') == 1 and t.server.metric('chancery_siem_sent_total') >= len(got)
+    # A token that opens nothing; and the first one that is not even looked up.
+    for status in (401, 401, 429, 429):
+        refused(status, api, t, 'cht_' + '0' * 64, 'whoami')
+    e = t.server.wait(lambda: siem.all(lambda m: m.msgid == 'token-throttled'), 'the tokens')
+    assert len(e) == 1 and t.source in e[0].json['from'], e
+    assert len(siem.all(lambda m: m.msgid == 'token-refused')) == 2
     ok(t, 'log', 'checkpoint')
     note = t.server.wait(lambda: siem.all(lambda m: m.msgid == 'checkpoint'), 'a checkpoint')[-1]
     assert note.json['note'].split('\n')[1] == str(note.json['size']), note.raw
