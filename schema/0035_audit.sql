@@ -13,9 +13,9 @@ GRANT INSERT (who_role, record) ON chancery.audit TO chancery_server, chancery_o
 CREATE INDEX record_audit ON archive.record (id)
 	WHERE kind IN (24, 25) OR (kind = 7 AND type = 'audit');
 
--- What an auditor reads of the record, and nothing else of it. The barrier: no function in a query sees other rows.
+-- What an auditor reads of the record, and nothing else of it: what takes an audit record back is addressed to nobody, as it was. The barrier: no function in a query sees other rows.
 CREATE VIEW archive.audit_record WITH (security_barrier) AS
 	SELECT r.id, r.log_index, r.at, r.refers_record, r.kind, r.from_bare, r.from_resource, r.body, r.stanza, r.leaf_hash
 	FROM archive.record r
-	WHERE r.kind IN (24, 25) OR (r.kind = 7 AND r.type = 'audit');
+	WHERE r.kind IN (24, 25) OR (r.kind = 7 AND r.type = 'audit' AND r.to_bare IS NULL);
 GRANT SELECT ON archive.audit_record TO chancery_server, chancery_officer, chancery_auditor;

@@ -107,7 +107,7 @@ outbox_returned(struct packet *p)
 	r->rec.to_bare = jid_bare(p->to);
 	r->rec.to_resource = jid_resource(p->to);
 	r->rec.to_key = jid_hash(p->to);
-	r->rec.type = elem_get(p->st->root, "type");
+	r->rec.type = packet_type_name(p->kind, elem_get(p->st->root, "type"));
 	r->rec.client_id = packet_id(p);
 	r->rec.about = p->record_id;
 	list_append(&here->returned, &r->link);

@@ -63,6 +63,17 @@ packet_type_parse(enum packet_kind kind, const char *type)
 	return TYPE_UNKNOWN;
 }
 
+const char *
+packet_type_name(enum packet_kind kind, const char *type)
+{
+	enum packet_type is = packet_type_parse(kind, type);
+
+	for (size_t i = 0; kind == PACKET_MESSAGE && i < sizeof(message_types) / sizeof(message_types[0]); i++)
+		if (message_types[i].type == is)
+			return message_types[i].name;
+	return type;
+}
+
 static enum packet_kind
 kind_of(const struct elem *root)
 {

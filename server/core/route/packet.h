@@ -77,5 +77,7 @@ struct stanza *packet_result(const struct packet *p);
 /* Asking for, giving, ending or taking back a subscription (RFC 6121 §3)? */
 bool packet_is_subscription(const struct packet *p);
 enum packet_type packet_type_parse(enum packet_kind kind, const char *type);
+/* As a record has it: a message of an unknown type, or of none, is "normal"; otherwise `type` itself. */
+const char *packet_type_name(enum packet_kind kind, const char *type);
 
 #endif

@@ -74,6 +74,18 @@ described(void **state)
 	}
 }
 
+/* What a peer calls a type of its own is in no record as one of ours ("audit"). */
+static void
+types(void **state)
+{
+	(void)state;
+	assert_string_equal(packet_type_name(PACKET_MESSAGE, "audit"), "normal");
+	assert_string_equal(packet_type_name(PACKET_MESSAGE, NULL), "normal");
+	assert_string_equal(packet_type_name(PACKET_MESSAGE, "chat"), "chat");
+	assert_string_equal(packet_type_name(PACKET_PRESENCE, "subscribe"), "subscribe");
+	assert_null(packet_type_name(PACKET_PRESENCE, NULL));
+}
+
 static struct packet
 presence(const char *type, const char *inside, struct jid *to)
 {
@@ -131,6 +143,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(described),
+		cmocka_unit_test(types),
 		cmocka_unit_test(subscriptions),
 	};
 
