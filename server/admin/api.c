@@ -28,7 +28,7 @@
 
 struct worker {
 	pthread_t thread;
-	uint64_t key;         /* of the token it works for; 0: none */
+	uint64_t key;         /* of the token it works for; 0: idle */
 	atomic_bool gone;     /* the client has, or the server stops */
 };
 
@@ -44,10 +44,13 @@ static struct {
 
 /* The queue */
 
+/* Whoever shows none (for the description) shares what one token may. */
 static uint64_t
 key_of(const struct api_order *o)
 {
-	return o->token != NULL ? crypt_hash(o->token, strlen(o->token)) | 1 : 0;
+	const char *token = o->token != NULL ? o->token : "";
+
+	return crypt_hash(token, strlen(token)) | 1;
 }
 
 /* Waiting and worked on. With the lock held. */
@@ -73,7 +76,7 @@ take(struct api_order *o)
 	pthread_mutex_lock(&desk.lock);
 	if (desk.stopping || desk.n >= c->limits.api_waiting) {
 		status = 503;
-	} else if (key != 0 && count_of(key) >= c->limits.api_per_token) {
+	} else if (count_of(key) >= c->limits.api_per_token) {
 		status = 429;
 	} else {
 		o->next = NULL;
@@ -187,7 +190,7 @@ end_well(struct call *c)
 	}
 }
 
-/* Rows that have been written stay: in lines the error is the last of them, else the answer breaks off. */
+/* Rows that have been sent stay: in lines the error is the last of them, else the answer breaks off. */
 static void
 end_badly(struct call *c)
 {
@@ -196,7 +199,7 @@ end_badly(struct call *c)
 	char *text;
 
 	log_debug(NULL, "api-refused", "status=%d why=%s", status, c->r.err.text);
-	if (c->rows == 0) {
+	if (c->rows == 0 || (!c->o->lines && api_again(c->o))) {
 		problem(c->o, status, c->r.err.text);
 		api_end(c->o, true);
 		return;

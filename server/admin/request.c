@@ -3,6 +3,7 @@
  */
 #include "admin/request.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -215,7 +216,7 @@ request_perform(struct request *r, const struct request_verb *v, json_t *args)
 	json_decref(r->args);
 	r->args = NULL;
 	if (rc != 0 && r->status == 0)
-		r->status = r->db_used && !sql_is_connected(r->db) ? 503 : 422;
+		r->status = (r->db_used && !sql_is_connected(r->db)) || r->err.code == EAGAIN ? 503 : 422;
 	return rc;
 }
 

@@ -31,7 +31,7 @@
 	X(approvals_waiting, 1000, 1, 100000, "Requests that wait for a second person (compliance.four_eyes)") \
 	X(api_body_bytes, 262144, 4096, 16777216, "The body of a request of the API") \
 	X(api_at_once, 6, 1, 64, "Requests of the API that are worked on at a time, each with connections of its own to PostgreSQL") \
-	X(api_per_token, 4, 1, 64, "Of these, with the same token") \
+	X(api_per_token, 4, 1, 64, "Of these, with the same token; or without one, for the description") \
 	X(api_waiting, 64, 1, 10000, "Requests of the API that wait for their turn; further ones are told to come later") \
 	X(bosh_body_bytes, 278528, 4096, 16777216, "The body of a BOSH request (XEP-0124); each stanza in it has its own limit") \
 	X(bosh_wait_seconds, 60, 1, 600, "How long such a request waits for an answer") \

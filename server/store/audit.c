@@ -4,6 +4,7 @@
 #include "store/audit.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -177,7 +178,7 @@ audit_record(const struct audit_event *v, uint64_t *id, struct err *e)
 	}
 	metric_add(METRIC_AUDIT_REFUSED, 1);
 	log_error(NULL, "audit-not-recorded", "action=%s target=%s who=%s why=%s", v->action, v->target, v->person, w.rec.why);
-	err_set(e, 0, "it cannot be recorded, so it was not done: %s", w.rec.why);
+	err_set(e, EAGAIN, "it cannot be recorded, so it was not done: %s", w.rec.why);
 	return SQL_UNAVAILABLE;
 }
 

@@ -31,7 +31,8 @@ struct audit_event {
 };
 
 /* Waits until it is committed; on a thread that may wait, never a reactor's. SQL_OK and its id, or SQL_UNAVAILABLE: it is not in the record,
- * or a record of kind RETURNED takes it back, and the action must not happen. */
+ * or a record of kind RETURNED takes it back, and the action must not happen;
+ * e->code is EAGAIN. */
 enum sql_status audit_record(const struct audit_event *v, uint64_t *id, struct err *e) MUST_CHECK;
 /* The row that belongs to it. */
 enum sql_status audit_row(struct sql *db, const struct audit_event *v, uint64_t record, struct err *e) MUST_CHECK;

@@ -222,6 +222,13 @@ message(struct err *e, int code, const char *s)
 			e->text[i] = ' ';
 }
 
+/* lock_timeout and statement_timeout (lock_not_available, query_canceled): later it may do. */
+static bool
+is_passing(const char *state)
+{
+	return !strcmp(state, "55P03") || !strcmp(state, "57014");
+}
+
 enum sql_status
 sql_failure(struct sql *db, const PGresult *r, struct err *e)
 {
@@ -232,7 +239,7 @@ sql_failure(struct sql *db, const PGresult *r, struct err *e)
 	if (!text)
 		text = r && *PQresultErrorMessage(r) ? PQresultErrorMessage(r) :
 						       PQerrorMessage(db->c);
-	message(e, 0, text);
+	message(e, state && is_passing(state) ? EAGAIN : 0, text);
 	snprintf(db->state, sizeof(db->state), "%s", state ? state : "");
 	/* FATAL and PANIC end the session; whether the statement took effect is unknown. */
 	if (PQstatus(db->c) == CONNECTION_OK && severity && !strcmp(severity, "ERROR"))

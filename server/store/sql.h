@@ -72,7 +72,7 @@ bool sql_in_transaction(const struct sql *db);
 PGconn *sql_raw(struct sql *db);
 int sql_wait(struct sql *db, bool for_write, int64_t deadline_ms);
 /* Hands over a failed result or the connection's own trouble: fills `e` and sql_state, and disconnects
- * when the connection is of no more use. SQL_FAILED or SQL_UNAVAILABLE. */
+ * when the connection is of no more use. SQL_FAILED or SQL_UNAVAILABLE. e->code is EAGAIN when a lock or the answer took too long. */
 enum sql_status sql_failure(struct sql *db, const PGresult *r, struct err *e);
 
 /* Reading rows. NULL columns: "" / 0 / false. */

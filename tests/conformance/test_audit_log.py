@@ -7,7 +7,7 @@ import subprocess
 import xml.etree.ElementTree as ET
 
 from chancerytest.client import unique
-from chancerytest.desk import Person, control, refused
+from chancerytest.desk import Person, control, post, refused
 from chancerytest.scenario import alone
 
 
@@ -134,6 +134,8 @@ def test_archive_gone(t):
     """When it cannot be recorded, it is not done, and nothing of it is left; afterwards all is as before"""
     jid, other = new_jid(t), new_jid(t)
     ok(t, 'user', 'add', jid, '--password-stdin', stdin='pw\n')
+    admin = Person(t, 'admin')
+    admin.ask('whoami')
     m, rows = mark(t), t.server.value('select count(*) from chancery.audit')
     lock = Lock(t.server, 'archive.record')
     try:
@@ -142,6 +144,8 @@ def test_archive_gone(t):
                             (('federation', 'allow', 'late.example', '--owner', 'me', '--reason', 'x'), '')):
             err = fails(t, *args, stdin=stdin)
             assert 'cannot be recorded' in err, (args, err)
+        a = post(t, admin.token, ('user', 'disable'), {'jid': jid})
+        assert a.status == 503 and a.get('retry-after') and 'cannot be recorded' in json.loads(a.body)['detail'], a
     finally:
         lock.release()
     assert t.server.metric('chancery_audit_refused_total') >= 7
@@ -152,6 +156,8 @@ def test_archive_gone(t):
     # What was committed late all the same is taken back by a record about it.
     late = t.server.records('kind = 24 and id > %d' % m, 'id, body')
     back = {int(r) for r, in t.server.records("kind = 7 and type = 'audit' and id > %d" % m, 'refers_record')}
+    # An auditor sees that it was.
+    assert back == {int(r) for r, in t.server.psql('select refers_record from archive.audit_record where kind = 7 and id > %d' % m)}
     kept = [b for i, b in late if int(i) not in back]
     assert kept == ['%s: user.disable %s' % (late[-1][1].split(':')[0], jid)], (late, back)
     assert int(t.server.value('select count(*) from chancery.audit')) == int(rows) + 1
@@ -172,10 +178,14 @@ def test_life(t):
     a, = trail(t, 'id > %d' % m)
     assert a[0] == 'config.reload' and a[2]['uid'] == os.getuid() and re.match(r'signal pid=\d+$', a[2]['origin']), a
     assert a[2]['detail']['changed'] == 'archive.typing', a
+    # The record is there before it happens, the row when it has.
+    t.server.wait(lambda: t.server.value('select count(*) from chancery.audit where record = %d' % a[3]) == '1', 'the reload')
     m = mark(t)
     t.server.edited = True
     t.server.restart()
-    assert [x[0] for x in trail(t, 'id > %d' % m)] == ['server.stop', 'server.start']
+    # A stop waits for its record for two seconds only, and says so.
+    stop = [] if 'action=server.stop' in t.server.log() and 'audit-not-recorded' in t.server.log() else ['server.stop']
+    assert [x[0] for x in trail(t, 'id > %d' % m)] == stop + ['server.start']
 
 
 def test_list(t):

@@ -114,6 +114,20 @@ is_json(const char *type)
 	return n == 16 && !strncasecmp(type, "application/json", n);
 }
 
+/* Who shows no token is not queued. The description is for everybody. */
+static bool
+is_anonymous(const struct http_head *h)
+{
+	char *token = bearer(h);
+	bool none = !token || !*token;
+
+	if (token) {
+		crypt_wipe(token, strlen(token));
+		free(token);
+	}
+	return none && strcmp(h->path, API_PATH "openapi.json") != 0;
+}
+
 /* 0, or a status and why. */
 static int
 check(const struct http_head *h, uint64_t most, const char **why)
@@ -122,7 +136,7 @@ check(const struct http_head *h, uint64_t most, const char **why)
 	if (!web_config()->compliance.api)
 		return 404;
 	*why = "a token is needed: Authorization: Bearer TOKEN";
-	if (strcmp(h->path, API_PATH "openapi.json") != 0 && !http_head_get(h, "authorization"))
+	if (is_anonymous(h))
 		return 401;
 	*why = "a POST has a JSON object for its body: Content-Type: application/json";
 	if (h->method == HTTP_POST && !is_json(http_head_get(h, "content-type")))
@@ -393,6 +407,19 @@ api_write(struct api_order *o, const char *p, size_t n)
 	}
 	pthread_mutex_unlock(&o->lock);
 	return left ? -1 : 0;
+}
+
+bool
+api_again(struct api_order *o)
+{
+	bool can;
+
+	pthread_mutex_lock(&o->lock);
+	can = !o->begun;
+	if (can)
+		buf_clear(&o->out);
+	pthread_mutex_unlock(&o->lock);
+	return can;
 }
 
 void

@@ -55,6 +55,8 @@ void api_status(struct api_order *o, int status, const char *type);
 void api_field(struct api_order *o, const char *name, const char *value);
 /* Waits while the client does not take what is there already. -1: it has gone, or the server stops. */
 int api_write(struct api_order *o, const char *p, size_t n);
+/* Takes back what was written, as long as none of it has been sent: then another answer may be given. False: it is too late. */
+bool api_again(struct api_order *o);
 /* All of the answer's body: `size` bytes of a file from where it stands. Takes the descriptor. */
 void api_file(struct api_order *o, int fd, uint64_t size);
 /* `complete` false: what has been sent is not the whole. */
