@@ -41,22 +41,25 @@ class Siem:
         self.listener.bind(('127.0.0.1', self.port))
         self.listener.listen(5)
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
+        self.accepting = threading.Thread(target=self._accept, args=(self.listener,), daemon=True)
+        self.accepting.start()
         return self
 
     def kill(self):
-        """As a crash: what was not read is lost, and the other end gets a reset."""
+        """As a crash: what was not read is lost, and the other end gets a reset. Nothing is closed while a thread is in it: the number may be
+        somebody else's file by the time it is used."""
         self.closed = True
-        self.listener.shutdown(socket.SHUT_RDWR)    # wakes who accepts, or it would stay open
+        self.listener.shutdown(socket.SHUT_RDWR)    # wakes who accepts
+        self.accepting.join()
         self.listener.close()
-        with self.lock:
-            conns, self.conns = self.conns, []
-        for c in conns:
+        conns, self.conns = self.conns, []
+        for c, reader in conns:
             try:
                 c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\1\0\0\0\0\0\0\0')
-                c.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(c, socket.SHUT_RDWR)    # wakes who reads
             except OSError:
                 pass
+            reader.join()
             c.close()
 
     def _accept(self, listener):
@@ -67,14 +70,16 @@ class Siem:
                 c, _ = listener.accept()
             except OSError:
                 return
+            c.settimeout(PATIENCE)
             try:
                 c = context.wrap_socket(c, server_side=True)
             except (OSError, ssl.SSLError):
                 c.close()
                 continue
-            with self.lock:
-                self.conns.append(c)
-            threading.Thread(target=self._read, args=(c,), daemon=True).start()
+            c.settimeout(None)
+            reader = threading.Thread(target=self._read, args=(c,), daemon=True)
+            self.conns.append((c, reader))
+            reader.start()
 
     def _read(self, c):
         held = b''
