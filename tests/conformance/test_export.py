@@ -431,7 +431,10 @@ def test_preview(t):
     """Before anything is exported: how much of what, whose, and no word of it"""
     a, b = talk(t, 7, 'unspoken')
     who = officer(t)
-    code, out, err = who.cli('--json', 'export', 'preview', '--person', a.bare)
+    def preview():
+        code, out, err = who.cli('--json', 'export', 'preview', '--person', a.bare)
+        return json.loads(out)['records'] == 7 and out
+    out = t.server.wait(preview, 'the index of what was said')
     row = json.loads(out)
     assert (row['records'], row['kinds'], row['addresses']) == (7, {'message': 7}, 2), row
     assert {p['address']: p['records'] for p in row['people']} == {a.bare: 7, b.bare: 7} and 'unspoken' not in out, row

@@ -49,9 +49,11 @@ fuzz_note(const char *p, size_t n)
 static void
 fuzz_key(const char *p, size_t n)
 {
-	char text[NOTE_VKEY_MAX], *s = strndup(p, n);
+	char text[NOTE_VKEY_MAX], *s = malloc(n + 1);
 	struct note_key k, again;
 
+	memcpy(s, p, n);
+	s[n] = '\0';
 	if (note_key_parse(s, &k, &e) == 0) {
 		note_key_text(&k, text);
 		CHECK(note_key_parse(text, &again, &e) == 0 && note_key_equal(&k, &again));

@@ -575,8 +575,8 @@ state_of_the_server(void **state)
 {
 	(void)state;
 	assert_int_equal(run("$C status"), 0);
-	says("State:                        ok\n");
-	says("Last record:                  2023-11-14T22:13:20Z\n");
+	says("State:                             ok\n");
+	says("Last record:                       2023-11-14T22:13:20Z\n");
 	stand_in.archive_up = false;
 	assert_int_equal(run("$C status"), 1);
 	says("degraded: the archive cannot be written");
@@ -603,7 +603,7 @@ settings_file(void **state)
 	assert_int_equal(run("$C config reload"), 0);
 	says("these changes need a restart: process.reactors");
 	assert_int_equal(run("$C status"), 0);
-	says("Settings that need a restart: process.reactors");
+	says("Settings that need a restart:      process.reactors");
 	write_settings("");
 	assert_int_equal(run("$C config reload"), 0);
 	assert_null(strstr(buf_str(&output), "restart"));
