@@ -49,10 +49,12 @@ asked_fini(struct asked *k)
 }
 
 /* Those there are: server/export/format.c. The program would say so, too, but later. */
+#define FORMATS "jsonl, csv, eml"
+
 static bool
 is_format(const char *name)
 {
-	static const char *const formats[] = {"jsonl", "csv"};
+	static const char *const formats[] = {"jsonl", "csv", "eml"};
 
 	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
 		if (strcmp(formats[i], name) == 0)
@@ -67,12 +69,12 @@ check_formats(struct request *r, const json_t *formats)
 	size_t i;
 
 	if (!json_is_array(formats) || json_array_size(formats) == 0 || json_array_size(formats) > FORMATS_MAX)
-		return err_set(&r->err, 0, "formats: expected a list of jsonl, csv");
+		return err_set(&r->err, 0, "formats: expected a list of " FORMATS);
 	json_array_foreach(formats, i, item) {
 		const char *name = json_string_value(item);
 
 		if (name == NULL || !is_format(name))
-			return err_set(&r->err, 0, "there is no format %.40s: expected jsonl or csv",
+			return err_set(&r->err, 0, "there is no format %.40s: expected " FORMATS,
 				       name != NULL ? name : "of that kind");
 		for (size_t k = 0; k < i; k++)
 			if (json_equal(json_array_get(formats, k), item))

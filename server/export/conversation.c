@@ -103,8 +103,8 @@ add_person(struct conversation *c, const struct export_person *p, bool sent, str
 	return 0;
 }
 
-static int
-add_record(struct conversation *c, const struct export_record *r, struct err *e)
+int
+conversation_add(struct conversation *c, const struct export_record *r, struct err *e)
 {
 	struct conversation_counts *n = &c->counts;
 
@@ -114,30 +114,38 @@ add_record(struct conversation *c, const struct export_record *r, struct err *e)
 	n->messages += conversation_is_words(r);
 	n->erased += r->erased;
 	n->files += r->nfiles;
+	memcpy(n->last_leaf, r->leaf, SHA256_SIZE);
 	if (add_person(c, &r->from, true, e))
 		return -1;
-	/* What is said in a room goes to the room, which is nobody; what a room elsewhere said comes from it. */
+	/* What is said in a room goes to the room, which is nobody. */
 	if (r->place == EXPORT_ROOM && r->to.bare && !strcmp(r->to.bare, r->conversation))
 		return 0;
 	return add_person(c, &r->to, false, e);
 }
 
 struct conversation *
-conversation_read(struct export_context *x, struct export_group *g, struct err *e)
+conversation_new(struct export_context *x, struct err *e)
 {
 	struct conversation *c = NEW(struct conversation);
-	const struct export_record *r;
-	int rc = -1;
 
 	c->names = export_scratch(x, e);
-	if (c->names) {
-		export_group_rewind(g);
-		while ((rc = export_group_next(g, &r, e)) > 0)
-			if (add_record(c, r, e)) {
-				rc = -1;
-				break;
-			}
-	}
+	if (c->names)
+		return c;
+	conversation_free(c);
+	return NULL;
+}
+
+struct conversation *
+conversation_read(struct export_context *x, struct export_group *g, struct err *e)
+{
+	struct conversation *c = conversation_new(x, e);
+	const struct export_record *r;
+	int rc = c ? 1 : -1;
+
+	export_group_rewind(g);
+	while (rc > 0 && (rc = export_group_next(g, &r, e)) > 0)
+		if (conversation_add(c, r, e))
+			rc = -1;
 	if (!rc && !conversation_rewind(c, e))
 		return c;
 	conversation_free(c);

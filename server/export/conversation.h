@@ -36,10 +36,14 @@ struct conversation_counts {
 	uint64_t records, messages, erased, files; /* files: mentions, not contents */
 	uint64_t people, left_out;                 /* who can be read; who are too many */
 	int64_t first_us, last_us;                 /* of all records */
+	uint8_t last_leaf[SHA256_SIZE];            /* of the last record: nobody who wrote any of them knew it then */
 };
 
 /* Reads all of `g`, which is not rewound behind it. NULL and `e`. */
 struct conversation *conversation_read(struct export_context *x, struct export_group *g, struct err *e) MUST_CHECK;
+/* The same of some records only, one by one; conversation_rewind before people are read. */
+struct conversation *conversation_new(struct export_context *x, struct err *e) MUST_CHECK;
+int conversation_add(struct conversation *c, const struct export_record *r, struct err *e) MUST_CHECK;
 void conversation_free(struct conversation *c);
 const struct conversation_counts *conversation_counts(const struct conversation *c);
 /* Who sent something or was sent something, in the order of their first record; a room itself is nobody. *p NULL is the end; valid until the

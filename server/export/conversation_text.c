@@ -44,8 +44,8 @@ conversation_mark(const char *s, uint32_t *code)
 	unsigned char first = (unsigned char)*s;
 	size_t n;
 
-	/* What nearly all is. */
-	if (!first || (first >= ' ' && first < 0x7F))
+	/* What nearly all is; and within a character. */
+	if (!first || (first >= ' ' && first < 0x7F) || (first >= 0x80 && first < 0xC2))
 		return 0;
 	n = decode(s, code);
 	return is_mark(*code) ? n : 0;

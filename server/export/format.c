@@ -10,6 +10,7 @@
 const struct export_format *const export_formats[] = {
 	&export_jsonl,
 	&export_csv,
+	&export_eml,
 	NULL,
 };
 

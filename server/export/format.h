@@ -124,6 +124,8 @@ struct export_group {
 };
 
 void export_group_rewind(struct export_group *g);
+/* The next one is the `number`th, counted from 0; at most `records`. */
+void export_group_seek(struct export_group *g, uint64_t number);
 /* 1 and the next one, 0 at the end, -1. */
 int export_group_next(struct export_group *g, const struct export_record **r, struct err *e) MUST_CHECK;
 /* What `r`, just read from `g`, is about; *t NULL: nothing, or that is not in the record. Valid as long as `r`. It asks the database. */

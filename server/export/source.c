@@ -139,6 +139,12 @@ export_group_rewind(struct export_group *g)
 	((struct source_group *)g)->at = 0;
 }
 
+void
+export_group_seek(struct export_group *g, uint64_t number)
+{
+	((struct source_group *)g)->at = number;
+}
+
 int
 export_group_next(struct export_group *g, const struct export_record **r, struct err *e)
 {
