@@ -133,7 +133,18 @@ BEGIN
 END
 $$;
 
+-- Is a record held that says something of this file: that it was sent, judged, fetched? Then its content stays. As archive.held otherwise.
+CREATE FUNCTION archive.file_held(content bytea) RETURNS boolean
+	LANGUAGE sql VOLATILE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (SELECT FROM archive.held(ARRAY(SELECT v.record FROM chancery.file_event v WHERE v.sha256 = content AND v.record IS NOT NULL)))
+$$;
+-- When a content that nobody refers to any more was last found held: it is asked again a day later.
+ALTER TABLE chancery.file ADD held_at timestamptz;
+
 REVOKE ALL ON FUNCTION search.lexemes(text, text), compliance.hold_covers(compliance.hold, tsvector, text), archive.held(bigint[]),
-	compliance.hold_count(bigint) FROM PUBLIC;
+	archive.file_held(bytea), compliance.hold_count(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION archive.held(bigint[]) TO chancery_retention, chancery_officer;
+GRANT EXECUTE ON FUNCTION archive.file_held(bytea) TO chancery_server;
 GRANT EXECUTE ON FUNCTION compliance.hold_count(bigint) TO chancery_officer;

@@ -42,6 +42,7 @@ extern const struct command command_user[], command_device[], command_invite[], 
 	command_audit[],
 	command_server[]; /* ended by a NULL noun */
 extern const struct command command_archive[];
+extern const struct command command_hold[];
 /* Options that some nouns take (main.c, takes_options), each of its commands some of them; ended by a NULL name. */
 extern const struct option federation_options[];
 bool options_has(const struct options *o, const char *name);
@@ -60,5 +61,15 @@ json_t *command_ask(const struct options *o, const char *noun, const char *verb,
 int command_print(struct buf *out);
 /* The rows as a table, or as JSON where that was asked for; drops the reference. */
 int command_print_rows(const struct options *o, json_t *rows, const struct table_column *columns);
+/* The query that the options of a command make; these are its options, and what --help says of them. */
+json_t *command_query(const struct options *o);
+#define COMMAND_QUERY_OPTIONS \
+	"person room domain between partner federated audience kind since until words file file-hash has-file encrypted"
+#define COMMAND_ABOUT_QUERY \
+	"\nWhat is meant (all of it together; nothing: everything):\n" \
+	"  --person JID, --room JID, --domain NAME, --kind NAME   several of each may be given: one of them\n" \
+	"  --between JID --between JID, --partner NAME, --federated, --audience\n" \
+	"  --since T, --until T   2026-01-31 or 2026-01-31T12:00:00Z\n" \
+	"  --words TEXT, --file NAME, --file-hash SHA256, --has-file, --encrypted\n"
 
 #endif

@@ -13,8 +13,6 @@
 #include "command.h"
 #include "common/control_client.h"
 
-#define QUERY_OPTIONS \
-	"person room domain between partner federated audience kind since until words file file-hash has-file encrypted"
 #define POLL_NS 200000000L
 #define SPLIT_MAX 32
 
@@ -25,39 +23,7 @@ wrong(const char *text)
 	return EXIT_USAGE;
 }
 
-/* The query */
-
-/* "file-hash" of the command line is "file_hash" of the server. */
-static void
-copy_option(const struct options *o, json_t *query, const char *option, const char *name, bool list)
-{
-	const json_t *given = json_object_get(o->given, option);
-
-	if (given != NULL && list)
-		json_object_set(query, name, (json_t *)(uintptr_t)given);
-	else if (given != NULL)
-		json_object_set(query, name, json_array_get(given, json_array_size(given) - 1));
-}
-
-static json_t *
-make_query(const struct options *o)
-{
-	static const struct {
-		const char *option, *name;
-		bool list;
-	} values[] = {{"person", "person", true}, {"room", "room", true},	 {"domain", "domain", true},	   {"between", "between", true},
-		      {"kind", "kind", true},	  {"partner", "partner", false}, {"since", "since", false},	   {"until", "until", false},
-		      {"words", "words", false},  {"file", "file", false},	 {"file-hash", "file_hash", false}};
-	static const char *const flags[][2] = {{"federated", "federated"}, {"audience", "audience"}, {"has-file", "has_file"}, {"encrypted", "encrypted"}};
-	json_t *query = json_object();
-
-	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-		copy_option(o, query, values[i].option, values[i].name, values[i].list);
-	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-		if (options_has(o, flags[i][0]))
-			json_object_set_new(query, flags[i][1], json_true());
-	return query;
-}
+/* What is asked for */
 
 /* "csv,html" */
 static json_t *
@@ -275,7 +241,7 @@ export_args(const struct options *o)
 	if (options_has(o, "subject"))
 		json_object_set_new(args, "subject", json_string(options_value(o, "subject")));
 	else
-		json_object_set_new(args, "query", make_query(o));
+		json_object_set_new(args, "query", command_query(o));
 	if (options_has(o, "reason"))
 		json_object_set_new(args, "reason", json_string(options_value(o, "reason")));
 	return args;
@@ -288,7 +254,7 @@ archive_export(const struct options *o, int argc, char **argv)
 	json_int_t id;
 
 	(void)argc, (void)argv;
-	if (options_only(o, QUERY_OPTIONS " subject format out bom reason") != 0)
+	if (options_only(o, COMMAND_QUERY_OPTIONS " subject format out bom reason") != 0)
 		return EXIT_USAGE;
 	rows = command_ask(o, "archive", "export", export_args(o));
 	if (rows == NULL)
@@ -425,9 +391,9 @@ export_preview(const struct options *o, int argc, char **argv)
 	json_t *rows, *n;
 
 	(void)argc, (void)argv;
-	if (options_only(o, QUERY_OPTIONS) != 0)
+	if (options_only(o, COMMAND_QUERY_OPTIONS) != 0)
 		return EXIT_USAGE;
-	rows = command_ask(o, "export", "preview", json_pack("{s:o}", "query", make_query(o)));
+	rows = command_ask(o, "export", "preview", json_pack("{s:o}", "query", command_query(o)));
 	if (rows == NULL)
 		return EXIT_REFUSED;
 	row = json_array_get(rows, 0);
@@ -444,23 +410,16 @@ export_preview(const struct options *o, int argc, char **argv)
 	return command_print(&out);
 }
 
-#define ABOUT_QUERY \
-	"\nWhat is meant (all of it together; nothing: everything):\n" \
-	"  --person JID, --room JID, --domain NAME, --kind NAME   several of each may be given: one of them\n" \
-	"  --between JID --between JID, --partner NAME, --federated, --audience\n" \
-	"  --since T, --until T   2026-01-31 or 2026-01-31T12:00:00Z\n" \
-	"  --words TEXT, --file NAME, --file-hash SHA256, --has-file, --encrypted\n"
-
 const struct command command_export[] = {
 	{"archive", "export", "[--out FILE.zip]", 0, 0, archive_export, "Makes a bundle of what the record says, with proofs",
-	 ABOUT_QUERY
+	 COMMAND_ABOUT_QUERY
 	 "How: --format F[,F...] (jsonl, csv, eml; default jsonl,csv), --bom (for Excel), --reason TEXT, --out FILE.zip.\n"
 	 "  --subject JID in place of all of the above query: what there is of one person (GDPR article 15).\n"
 	 "With --out it is waited for and fetched; without, see chancery export show. chancery-verify FILE.zip checks it.\n"},
 	{"export", "list", "", 0, 0, export_list, "Lists exports, the newest first", NULL},
 	{"export", "show", "EXPORT", 1, 1, export_show, "Shows an export and how far it is", NULL},
 	{"export", "fetch", "EXPORT --out FILE.zip", 1, 1, export_fetch, "Waits for an export and fetches its bundle", NULL},
-	{"export", "preview", "", 0, 0, export_preview, "Counts what an export would have, without any content", ABOUT_QUERY},
+	{"export", "preview", "", 0, 0, export_preview, "Counts what an export would have, without any content", COMMAND_ABOUT_QUERY},
 	{"export", "cancel", "EXPORT", 1, 1, export_cancel, "Ends an export that is not finished", NULL},
 	{"export", "remove", "EXPORT", 1, 1, export_remove, "Removes the bundle of a finished export", NULL},
 	{NULL, NULL, NULL, 0, 0, NULL, NULL, NULL},

@@ -26,6 +26,7 @@ static const struct command *const tables[] = {command_user, command_device, com
 	command_quarantine, command_access, command_log, command_verify,
 	command_archive,
 	command_export, command_audit,
+	command_hold,
 	command_server};
 #define NTABLES (sizeof tables / sizeof *tables)
 
@@ -338,6 +339,7 @@ takes_options(const char *noun)
 		"person", "token", "approval",
 		"archive", "log", "export",
 		"audit",
+		"hold",
 	};
 
 	for (size_t i = 0; i < sizeof nouns / sizeof *nouns; i++)

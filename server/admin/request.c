@@ -156,6 +156,7 @@ static const struct request_verb *const tables[] = {
 	request_export_verbs,
 	request_archive_verbs,
 	request_audit_verbs,
+	request_hold_verbs,
 };
 
 const struct request_verb *

@@ -468,8 +468,13 @@ static int
 delete(struct handling *h)
 {
 	struct request *r = h->r;
+	bool held;
 
-	if (begin(h) != 0 || quarantine_store_deleted(r->db, h->file->sha256, &r->err) != SQL_OK ||
+	if (begin(h) != 0 || quarantine_store_held(r->db, h->file->sha256, &held, &r->err) != SQL_OK)
+		return -1;
+	if (held)
+		return err_set(&r->err, 0, "a legal hold covers what is recorded of this file: its content stays");
+	if (quarantine_store_deleted(r->db, h->file->sha256, &r->err) != SQL_OK ||
 	    quarantine_store_close_of(r->db, h->file->sha256, h->who, &r->err) != SQL_OK || finish(h, "quarantine.delete", "deleted", 0) != 0)
 		return -1;
 	remove_deleted(h);

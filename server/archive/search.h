@@ -92,6 +92,16 @@ struct search_occupant {
 int search_audience(struct sql *db, struct arena *a, const char *room, uint64_t log_index, const struct search_limits *l,
 	struct search_occupant **out, size_t *n, struct err *e) MUST_CHECK;
 
+/* What the index is asked for a query, as texts for PostgreSQL, in `a`: for who keeps a question and asks it of documents as they come
+ * (compliance.hold of the schema). */
+struct search_question {
+	const char *marks, *words;  /* tsquery: everything but what was said, and that; NULL: any */
+	const char *has, *lacks;    /* arrays of phrases */
+	const char *since, *until;  /* µs since 1970, the second exclusive */
+};
+/* 0; -1 and what makes no sense. Of the limits words and word_bytes count, which are not 0. */
+int search_question(const struct search_query *q, const struct search_limits *l, struct arena *a, struct search_question *out, struct err *e) MUST_CHECK;
+
 /* How far the index is: all records below `log_index` are in it, the newest of them is `id`. */
 struct search_state {
 	uint64_t log_index, id;

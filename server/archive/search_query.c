@@ -160,13 +160,12 @@ check(const struct search_query *q, struct err *e)
 	return 0;
 }
 
-int
-search_compile(struct search *s, const struct search_query *q, struct err *e)
+/* All but the words. */
+static int
+add_marks(struct search *s, const struct search_query *q, struct err *e)
 {
 	struct buf *out = &s->found;
 
-	if (check(q, e))
-		return -1;
 	/* With `audience` people are asked for together with their rooms (search.c). */
 	if (!q->audience)
 		search_any(out, "ft", q->person, q->npersons);
@@ -196,5 +195,41 @@ search_compile(struct search *s, const struct search_query *q, struct err *e)
 	}
 	s->since = arena_printf(s->arena, "%" PRId64, q->since_us ? q->since_us : INT64_MIN);
 	s->until = arena_printf(s->arena, "%" PRId64, q->until_us ? q->until_us : INT64_MAX);
-	return add_file(s, q, e) || add_words(s, q->words, e) ? -1 : 0;
+	return add_file(s, q, e);
+}
+
+int
+search_compile(struct search *s, const struct search_query *q, struct err *e)
+{
+	return check(q, e) || add_marks(s, q, e) || add_words(s, q->words, e) ? -1 : 0;
+}
+
+static const char *
+asked(struct search *s)
+{
+	const char *text = buf_len(&s->found) ? arena_strndup(s->arena, buf_data(&s->found), buf_len(&s->found)) : NULL;
+
+	buf_clear(&s->found);
+	return text;
+}
+
+int
+search_question(const struct search_query *q, const struct search_limits *l, struct arena *a, struct search_question *out, struct err *e)
+{
+	struct search s = { .arena = a, .limits = *l };
+	int rc = check(q, e);
+
+	e->code = 0;
+	if (!rc && q->audience)
+		rc = err_set(e, 0, "audience: who was in a room when is known afterwards only; name the rooms");
+	if (!rc)
+		rc = add_marks(&s, q, e);
+	*out = (struct search_question){ .marks = asked(&s), .since = s.since, .until = s.until };
+	if (!rc)
+		rc = add_words(&s, q->words, e);
+	out->words = asked(&s);
+	out->has = s.has;
+	out->lacks = s.lacks;
+	buf_fini(&s.found);
+	return rc;
 }

@@ -156,6 +156,14 @@ quarantine_store_deleted(struct sql *db, const uint8_t sha256[SHA256_SIZE], stru
 	return sql_do(db, e, "UPDATE chancery.file SET quarantined = false WHERE sha256 = $1::bytea", 1, file_hash(sha256, hash));
 }
 
+enum sql_status
+quarantine_store_held(struct sql *db, const uint8_t sha256[SHA256_SIZE], bool *held, struct err *e)
+{
+	char hash[FILE_HASH_SIZE];
+
+	return sql_query_bool(db, e, held, "SELECT archive.file_held($1::bytea)", 1, file_hash(sha256, hash));
+}
+
 /* Two persons */
 
 enum sql_status

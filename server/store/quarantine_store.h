@@ -25,6 +25,8 @@ enum sql_status quarantine_store_find(struct sql *db, const char *what, unsigned
  * nowhere any more. */
 enum sql_status quarantine_store_released(struct sql *db, const uint8_t sha256[SHA256_SIZE], uint64_t keep_ms, struct err *e);
 enum sql_status quarantine_store_deleted(struct sql *db, const uint8_t sha256[SHA256_SIZE], struct err *e);
+/* Does a legal hold cover what is recorded of it? It stays so until the end of the transaction. */
+enum sql_status quarantine_store_held(struct sql *db, const uint8_t sha256[SHA256_SIZE], bool *held, struct err *e);
 
 struct quarantine_release {
 	int64_t id;

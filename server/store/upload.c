@@ -216,7 +216,8 @@ upload_sweep(struct sql *db, struct arena *a, unsigned most, uint8_t (**sha256)[
 			" WHERE state = 1 AND until < now() - interval '" IDLE_SLOTS "' LIMIT $1)", 1, rows);
 	/* Also what was kept when the server died before it was anybody's. */
 	if (st == SQL_OK)
-		st = sql_query(db, e, &r, "SELECT encode(f.sha256, 'hex') FROM chancery.file f WHERE " UNUSED " LIMIT $1", 1, limit);
+		st = sql_query(db, e, &r, "SELECT encode(f.sha256, 'hex') FROM chancery.file f WHERE " UNUSED
+			" AND (f.held_at IS NULL OR f.held_at < now() - interval '1 day') LIMIT $1", 1, limit);
 	if (st != SQL_OK)
 		return st;
 	*sha256 = arena_alloc(a, (size_t)PQntuples(r) * SHA256_SIZE + 1);
@@ -225,6 +226,16 @@ upload_sweep(struct sql *db, struct arena *a, unsigned most, uint8_t (**sha256)[
 			++*n;
 	PQclear(r);
 	return SQL_OK;
+}
+
+enum sql_status
+upload_note_held(struct sql *db, const uint8_t sha256[SHA256_SIZE], bool *held, struct err *e)
+{
+	char sha[2 * SHA256_SIZE + 1];
+
+	text_hex(sha256, SHA256_SIZE, sha);
+	return sql_query_bool(db, e, held, "UPDATE chancery.file f SET held_at = now() WHERE f.sha256 = decode($1, 'hex')"
+		" AND archive.file_held(f.sha256) RETURNING true", 1, sha);
 }
 
 enum sql_status

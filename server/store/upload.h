@@ -95,6 +95,8 @@ enum sql_status upload_fetched(struct sql *db, struct upload_fetch *f, struct er
 
 /* What is over becomes so, slots that nobody used are forgotten; *sha256 (n of them, at most `most`): contents that no upload refers to any more. */
 enum sql_status upload_sweep(struct sql *db, struct arena *a, unsigned most, uint8_t (**sha256)[SHA256_SIZE], unsigned *n, struct err *e);
+/* In a transaction of the caller's: does a legal hold cover the content? Then it is not found by upload_sweep for a day. */
+enum sql_status upload_note_held(struct sql *db, const uint8_t sha256[SHA256_SIZE], bool *held, struct err *e);
 /* In a transaction of the caller's: the content is not kept any more, unless something has come to refer to it: *done. */
 enum sql_status upload_unkeep(struct sql *db, const uint8_t sha256[SHA256_SIZE], bool *done, struct err *e);
 

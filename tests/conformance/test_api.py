@@ -23,7 +23,7 @@ DECIDED = {
                 person.add person.list person.show person.roles person.disable person.enable token.new log.rotate''',
     'admin officer': 'archive.prove log.checkpoint log.consistency log.keys',
     'officer dpo': 'archive.export export.list export.show export.cancel export.remove export.fetch',
-    'officer': 'export.preview archive.search archive.show',
+    'officer': 'export.preview archive.search archive.show hold.add hold.list hold.show hold.release',
     'officer auditor': 'audit.list',
     'admin officer dpo': 'approval.list approval.show approval.approve approval.deny',
     'admin officer auditor dpo': 'whoami token.list token.revoke archive.status archive.verify',

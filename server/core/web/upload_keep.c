@@ -1,6 +1,6 @@
 /*
  * upload_keep: retention (files.keep, expire-before): once a minute uploads that are over become so, and contents that no upload refers to any
- * more are removed. In batches, on a worker; what the record says of them stays.
+ * more are removed, but what a legal hold covers. In batches, on a worker; what the record says of them stays.
  */
 #include "base/log.h"
 #include "core/file/vault.h"
@@ -21,9 +21,13 @@ static _Thread_local bool stopping;
 static enum sql_status
 remove_content(struct sql *db, const uint8_t sha256[SHA256_SIZE], unsigned *removed, struct err *e)
 {
-	bool unkept = false;
+	bool unkept = false, held = false;
 	enum sql_status st = sql_begin(db, e);
 
+	if (st == SQL_OK)
+		st = upload_note_held(db, sha256, &held, e);
+	if (st == SQL_OK && held)
+		return sql_commit(db, e);
 	if (st == SQL_OK)
 		st = upload_unkeep(db, sha256, &unkept, e);
 	if (st == SQL_OK && unkept && vault_remove(sha256, e)) {
