@@ -7,7 +7,6 @@
  */
 #include "admin/import.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -22,6 +21,7 @@
 #include "base/crypt.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/turns.h"
 #include "core/config/config.h"
 #include "store/account.h"
 #include "store/password.h"
@@ -119,9 +119,7 @@ hash_run(void *arg)
 static void *
 hash_thread(void *arg)
 {
-	/* On Linux a priority belongs to a thread. */
-	if (setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE) != 0)
-		log_debug(NULL, "import-priority", "errno=%d", errno);
+	turns_long(NICE);
 	return hash_run(arg);
 }
 

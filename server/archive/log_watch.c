@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "archive/log_keeper.h"
@@ -19,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "base/turns.h"
 
 #define FIRST_MS 60000 /* after the start */
 #define AGAIN_MS 60000 /* after one that could not be done */
@@ -162,8 +162,8 @@ watch_main(void *arg)
 	int64_t wait = FIRST_MS;
 
 	(void)arg;
-	/* This thread's own (Linux): whoever talks goes first. */
-	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+	/* Whoever talks goes first. */
+	turns_long(NICE);
 	while (sleep_until(clock_mono_ms(), wait)) {
 		char *file = keeper_checkpoint_file();
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/turns.h"
 #include "export/channel.h"
 #include "export/job.h"
 
@@ -25,7 +26,7 @@
 static void
 be_humble(void)
 {
-	(void)setpriority(PRIO_PROCESS, 0, NICE);
+	turns_long(NICE);
 	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_IDLE);
 }
 

@@ -572,7 +572,8 @@ shake_hands(struct conn *c)
 		c->shaking->c = c;
 		c->shaking->work.run = shake;
 		c->shaking->work.done = shaken;
-		work_begin(&c->shaking->work);
+		/* What our people wait for goes before whoever knocks. */
+		work_begin(&c->shaking->work, !SSL_is_server(c->ssl));
 		return;
 	}
 	got = wire_handshake(c->ssl, why);

@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "base/turns.h"
 #include "net/timers.h"
 #include "net/work.h"
 
@@ -447,6 +448,7 @@ reactor_main(void *arg)
 	struct reactor *r = arg;
 
 	current = r;
+	turns_short();
 	uv_run(&r->loop, UV_RUN_DEFAULT);
 	return NULL;
 }
@@ -483,6 +485,7 @@ reactor_new(unsigned index)
 	snprintf(r->name, sizeof(r->name), "%u", index);
 	r->log = (struct log){.key = "reactor", .value = r->name};
 	r->scratch = arena_new(SCRATCH_FIRST);
+	list_init(&r->works.first);
 	list_init(&r->works.line);
 	return r;
 }

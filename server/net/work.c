@@ -8,6 +8,9 @@
 #include <stdatomic.h>
 
 #include "base/metric.h"
+#include "base/turns.h"
+
+#define NICE 5 /* reactors, and the database, go first */
 
 static atomic_uint most = 1;
 
@@ -17,8 +20,13 @@ static void
 run(uv_work_t *request)
 {
 	struct work *w = LIST_ENTRY(request, struct work, request);
+	static _Thread_local bool known;
 
-	(void)pthread_setname_np(pthread_self(), "work"); /* else it is its reactor's, for top */
+	if (!known) {
+		known = true;
+		(void)pthread_setname_np(pthread_self(), "work"); /* else it is its reactor's, for top */
+		turns_long(NICE);
+	}
 	w->run(w);
 }
 
@@ -43,7 +51,7 @@ go_on(struct reactor *r)
 	struct works *all = reactor_works(r);
 	struct list *l;
 
-	while (all->running < atomic_load_explicit(&most, memory_order_relaxed) && (l = list_pop(&all->line))) {
+	while (all->running < atomic_load_explicit(&most, memory_order_relaxed) && ((l = list_pop(&all->first)) || (l = list_pop(&all->line)))) {
 		struct work *w = LIST_ENTRY(l, struct work, link);
 
 		metric_add(METRIC_HANDSHAKES_WAITING, -1);
@@ -53,11 +61,14 @@ go_on(struct reactor *r)
 }
 
 void
-work_begin(struct work *w)
+work_begin(struct work *w, bool first)
 {
+	struct works *all;
+
 	w->home = reactor_current();
 	assert(w->home);
-	list_append(&reactor_works(w->home)->line, &w->link);
+	all = reactor_works(w->home);
+	list_append(first ? &all->first : &all->line, &w->link);
 	metric_add(METRIC_HANDSHAKES_WAITING, 1);
 	go_on(w->home);
 }

@@ -24,12 +24,12 @@ struct work {
 
 /* Of one reactor. */
 struct works {
-	struct list line;
+	struct list first, line;
 	unsigned running;
 };
 
-/* `run` and `done` are set; done follows in a later turn. */
-void work_begin(struct work *w);
+/* `run` and `done` are set; done follows in a later turn. `first`: before all that is not. */
+void work_begin(struct work *w, bool first);
 /* True: it had not begun and will not, no done follows. */
 bool work_cancel(struct work *w);
 /* At a time, on each reactor; from any thread. It begins with limits.s2s_handshakes' default. */

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "scan/engine.h"
 #include "scan/master.h"
+#include "scan/room.h"
 #include "scan/sandbox.h"
 #include "scan/say.h"
 #include "scan/selftest.h"
@@ -134,6 +135,7 @@ main(int argc, char **argv)
 	fill(&o, values);
 	if (resolve(&o))
 		return 1;
+	room_init();
 	if (engine_init(&e)) {
 		say("%s", e.text);
 		return 1;

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "scan/folder.h"
+#include "scan/room.h"
 #include "scan/sandbox.h"
 #include "scan/say.h"
 #include "scan/type.h"
@@ -86,8 +87,10 @@ serve(const struct scan_options *o, struct engine *g, struct walk *w, int sock, 
 	if (n != sizeof(q) || fd < 0 || q.kind != SCAN_REQUEST || q.version != SCAN_WIRE_VERSION)
 		return false;
 	set_time(q.patience_ms);
+	room_leave_one_soon();
 	answer.id = q.id;
 	worker_scan(o, g, w, fd, q.size, clock_mono_ms() + q.patience_ms, &answer);
+	room_take_all();
 	close(fd);
 	/* The master says which; until then it is the one that it was forked with. */
 	answer.signatures = 1;

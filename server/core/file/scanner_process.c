@@ -9,16 +9,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +23,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scan_wire.h"
+#include "base/turns.h"
 #include "net/reactor.h"
 
 #define SOCKET_FD 3
@@ -36,7 +34,6 @@
 #define PACKETS_A_TURN 64
 #define LAST_READS 64
 #define NICE 10            /* people's messages go first */
-#define SLICE_NS 100000    /* and need not wait until a turn of its is over, which is some milliseconds else */
 #define OOM_SCORE "500"    /* and so they do when memory runs out */
 
 struct scanner_process {
@@ -88,21 +85,6 @@ child_descriptors(const struct child *c)
 	return fd;
 }
 
-/* Who wakes up waits for the turn of who runs, whatever their weights (EEVDF); from Linux 6.12 on it can be short. Older ones read over it. */
-static void
-child_take_short_turns(void)
-{
-	struct {
-		uint32_t size, policy;
-		uint64_t flags;
-		int32_t nice;
-		uint32_t priority;
-		uint64_t runtime, deadline, period;
-	} a = { .size = sizeof(a), .policy = SCHED_OTHER, .nice = NICE, .runtime = SLICE_NS };
-
-	(void)syscall(SYS_sched_setattr, 0, &a, 0);
-}
-
 static void
 child_humble(void)
 {
@@ -114,8 +96,7 @@ child_humble(void)
 		}
 		close(f);
 	}
-	(void)setpriority(PRIO_PROCESS, 0, NICE);
-	child_take_short_turns();
+	turns_long(NICE);
 }
 
 static void

@@ -67,7 +67,7 @@ give(void *arg)
 {
 	for (int i = 0; i < N; i++) {
 		piece[i] = (struct piece){ .work = { .run = run, .done = is_done }, .number = i };
-		work_begin(&piece[i].work);
+		work_begin(&piece[i].work, false);
 	}
 	/* The last one has not begun. */
 	if (arg)
@@ -150,12 +150,46 @@ taken_back(void **state)
 	assert_int_equal(finished_n, N - 1);
 }
 
+/* Every third goes before the others; the very first is under way by then. */
+static void
+give_mixed(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < N; i++) {
+		piece[i] = (struct piece){ .work = { .run = run, .done = is_done }, .number = i };
+		work_begin(&piece[i].work, i && i % 3 == 0);
+	}
+	sem_post(&given);
+}
+
+static void
+first_first(void **state)
+{
+	int n = 0;
+
+	(void)state;
+	reactor_call(reactor_at(0), give_mixed, NULL);
+	wait_for(&given);
+	for (int i = 0; i < N; i++)
+		sem_post(&go);
+	for (int i = 0; i < N; i++)
+		wait_for(&done);
+	reactor_stop_all();
+	assert_int_equal(order[n++], 0);
+	for (int i = 3; i < N; i += 3)
+		assert_int_equal(order[n++], i);
+	for (int i = 1; i < N; i++)
+		if (i % 3)
+			assert_int_equal(order[n++], i);
+	assert_int_equal(n, N);
+}
+
 static void
 give_one(void *arg)
 {
 	(void)arg;
 	piece[0] = (struct piece){ .work = { .run = run, .done = is_done } };
-	work_begin(&piece[0].work);
+	work_begin(&piece[0].work, false);
 	assert_false(work_cancel(&piece[0].work));
 	sem_post(&given);
 }
@@ -179,6 +213,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(in_order, begin, end),
 		cmocka_unit_test_setup_teardown(several, begin, end),
+		cmocka_unit_test_setup_teardown(first_first, begin, end),
 		cmocka_unit_test_setup_teardown(taken_back, begin, end),
 		cmocka_unit_test_setup_teardown(unfinished, begin, end),
 	};

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -354,6 +355,50 @@ workers_stopped(void **state)
 	stop();
 }
 
+/* Workers that may not use all processors that we may. */
+static unsigned
+confined(const pid_t pids[2])
+{
+	cpu_set_t all, its;
+	unsigned n = 0;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	for (int i = 0; i < 2; i++)
+		if (sched_getaffinity(pids[i], sizeof(its), &its) == 0 && CPU_COUNT(&its) < CPU_COUNT(&all))
+			n++;
+	return n;
+}
+
+static void
+long_leaves_room(void **state)
+{
+	const size_t n = 48 << 20;
+	char *large = malloc(n);
+	unsigned before;
+	pid_t pids[2];
+	cpu_set_t all;
+
+	(void)state;
+	if (sched_getaffinity(0, sizeof(all), &all) || CPU_COUNT(&all) < 2) {
+		print_message("one processor\n");
+		skip();
+	}
+	for (size_t i = 0; i < n; i++)
+		large[i] = (char)(i * 2654435761U >> 13);
+	start();
+	workers(pids);
+	expect("short", SCAN_CLEAN);
+	assert_int_equal(confined(pids), 0);
+	before = scan.answers;
+	ask(large, n, WAIT_MS);
+	free(large);
+	UNTIL(confined(pids) == 1);
+	UNTIL(scan.answers > before);
+	assert_int_equal(scan.answer.verdict, SCAN_CLEAN);
+	assert_int_equal(confined(pids), 0);
+	stop();
+}
+
 static void
 nursery_killed(void **state)
 {
@@ -599,7 +644,7 @@ int
 main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	const struct CMUnitTest tests[] = { TEST(answers), TEST(many), TEST(worker_killed), TEST(workers_stopped), TEST(nursery_killed),
+	const struct CMUnitTest tests[] = { TEST(answers), TEST(many), TEST(worker_killed), TEST(workers_stopped), TEST(long_leaves_room), TEST(nursery_killed),
 		TEST(master_killed), TEST(worker_lies), TEST(wrong_files), TEST(nonsense_asked), TEST(no_signatures), TEST(new_signatures),
 		TEST(broken_signatures), TEST(sandbox) };
 
