@@ -106,6 +106,7 @@ run(void *arg)
 	int ms = 0;
 
 	(void)arg;
+	(void)pthread_setname_np(pthread_self(), "search");
 	while (nap(ms))
 		ms = step(w, &done);
 	search_words_free(w);
