@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "store/address.h"
 
 #define AT "(extract(epoch FROM r.at) * 1000000)::bigint"
 #define THESE "r.id = ANY ($1::bigint[]) AND r.id BETWEEN $2::bigint AND $3::bigint"
@@ -115,20 +116,38 @@ export_store_names(struct sql *db, const char *const *bare, size_t n, PGresult *
 #define TARGET "r.id, r.log_index, " AT ", r.body, r.salt IS NULL"
 #define LOOK_BACK_US "5184000000000" /* sixty days */
 
-/* Among the newest few thousand of what went to either: whoever corrects what is older finds it in the record by hand. */
+/* Most refer to what was said just before; whoever refers to what is older than the newest few thousand finds it in the record by hand. */
+#define SAID_NEAR "64"
+#define SAID_FAR "2000"
+
+/* Each end's newest records by its own index, one after the other: with both in one condition all of the time in question would be sorted. */
+static enum sql_status
+said_among(struct sql *db, const char *const v[6], const char *most, PGresult **rows, struct err *e)
+{
+	return sql_query(db, e, rows,
+			 "SELECT " TARGET " FROM unnest(ARRAY[$5::bigint, $6::bigint]) h (number), LATERAL (SELECT x.* FROM archive.record x"
+			 " WHERE x.to_hash = h.number AND x.id < $1::bigint AND x.id > $1::bigint - " LOOK_BACK_US
+			 " ORDER BY x.id DESC LIMIT $7::bigint) r WHERE r.client_id = $4 AND r.kind IN (1, 2, 12) AND"
+			 " ((r.from_bare = $2 AND r.to_bare = $3) OR (r.from_bare = $3 AND r.to_bare = $2) OR (r.type = 'groupchat' AND"
+			 " r.to_bare = $3)) ORDER BY r.id DESC LIMIT 1",
+			 7, v[0], v[1], v[2], v[3], v[4], v[5], most);
+}
+
 enum sql_status
 export_store_said(struct sql *db, uint64_t id, const char *from, const char *to, const char *client_id, PGresult **rows, struct err *e)
 {
-	char number[24];
+	char number[24], of_from[24], of_to[24];
+	const char *const v[6] = { number, from, to, client_id, of_from, of_to };
+	enum sql_status st;
 
 	snprintf(number, sizeof(number), "%" PRIu64, id);
-	return sql_query(db, e, rows,
-			 "SELECT " TARGET " FROM (SELECT x.* FROM archive.record x WHERE x.to_hash IN (archive.address_hash($2),"
-			 " archive.address_hash($3)) AND x.id < $1::bigint AND x.id > $1::bigint - " LOOK_BACK_US
-			 " ORDER BY x.id DESC LIMIT 2000) r WHERE r.client_id = $4 AND r.kind IN (1, 2, 12) AND"
-			 " ((r.from_bare = $2 AND r.to_bare = $3) OR (r.from_bare = $3 AND r.to_bare = $2) OR (r.type = 'groupchat' AND"
-			 " r.to_bare = $3)) ORDER BY r.id DESC LIMIT 1",
-			 4, number, from, to, client_id);
+	snprintf(of_from, sizeof(of_from), "%" PRId64, address_hash(from));
+	snprintf(of_to, sizeof(of_to), "%" PRId64, address_hash(to));
+	st = said_among(db, v, SAID_NEAR, rows, e);
+	if (st != SQL_OK || PQntuples(*rows))
+		return st;
+	PQclear(*rows);
+	return said_among(db, v, SAID_FAR, rows, e);
 }
 
 enum sql_status

@@ -21,10 +21,10 @@
 #define ID_ROOM 40
 #define ELSEWHERE 64        /* people at other servers */
 
-/* What somebody, or a room, has heard last: it can be corrected, answered or confirmed. */
+/* What somebody, or a room, has heard or said last: it can be corrected, answered or confirmed. */
 struct said {
 	bool there;
-	uint32_t by;
+	uint32_t by, to;
 	uint64_t id, index;
 };
 
@@ -32,7 +32,7 @@ struct person {
 	char bare[ADDRESS_ROOM];
 	uint32_t room[ROOMS_EACH];
 	bool inside[ROOMS_EACH];
-	struct said heard;
+	struct said heard, spoke;
 };
 
 struct room {
@@ -145,16 +145,16 @@ choose_kind(struct story *s, struct leaf_record *r, const struct said *last, uin
 	if (!last->there || dice >= 90)
 		return words_say(s->words, &s->c, &s->body), "";
 	id_of(last->index, s->refers_to);
-	if (dice < 20 && last->by == by) {
+	if (last->by == by && dice < 60) {
 		r->is.kind = RECORD_CORRECTION;
 		words_say(s->words, &s->c, &s->body);
 		snprintf(inner, sizeof(inner), "<replace xmlns='urn:xmpp:message-correct:0' id='%s'/>", s->refers_to);
-	} else if (dice < 50) {
+	} else if (last->by != by && dice < 50) {
 		r->is.kind = RECORD_REACTION;
 		if (in_room)
 			snprintf(s->refers_to, sizeof(s->refers_to), "%" PRIu64, last->id);
 		snprintf(inner, sizeof(inner), "<reactions xmlns='urn:xmpp:reactions:0' id='%s'><reaction>\xf0\x9f\x91\x8d</reaction></reactions>", s->refers_to);
-	} else if (!in_room) {
+	} else if (!in_room && last->by != by) {
 		r->is.kind = RECORD_RECEIPT;
 		snprintf(inner, sizeof(inner), "<received xmlns='urn:xmpp:receipts' id='%s'/>", s->refers_to);
 	} else {
@@ -219,19 +219,22 @@ tell_person(struct story *s, uint64_t id, uint64_t index, struct leaf_record *r,
 {
 	struct person *p = &s->person[who], *other;
 	uint32_t far = chance_below(&s->c, CONTACTS * CONTACTS), to = (who + 1 + far * far / (CONTACTS * CONTACTS * CONTACTS)) % s->npeople;
-	bool answers = p->heard.there && chance_below(&s->c, 2);
-	const char *inner;
+	const struct said *last = &(struct said){ 0 };
 
-	/* Half of what people say is to who spoke to them last. */
-	if (answers)
-		to = p->heard.by;
+	/* Half of what people say is to who spoke to them last, and some of it was meant otherwise. */
+	if (p->heard.there && chance_below(&s->c, 2)) {
+		last = &p->heard;
+		to = last->by;
+	} else if (p->spoke.there && !chance_below(&s->c, 5)) {
+		last = &p->spoke;
+		to = last->to;
+	}
 	other = &s->person[to];
 	ends(r, p->bare, "phone", other->bare, "chat");
-	inner = choose_kind(s, r, answers ? &p->heard : &(struct said){ 0 }, who, false);
-	put_stanza(s, r, p->bare, inner);
+	put_stanza(s, r, p->bare, choose_kind(s, r, last, who, false));
 	r->is.deliverable = r->shown = true;
 	if (r->is.kind == RECORD_MESSAGE)
-		other->heard = (struct said){ .there = true, .by = who, .id = id, .index = index };
+		other->heard = p->spoke = (struct said){ .there = true, .by = who, .to = to, .id = id, .index = index };
 }
 
 void
