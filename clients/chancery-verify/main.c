@@ -1,5 +1,5 @@
 /*
- * chancery-verify: checks an export of the archive without the server (server/proof/BUNDLE.md).
+ * chancery-verify: checks an export of the archive (server/proof/BUNDLE.md), or a certificate of erasure, without the server.
  *
  * Exit codes: 0 the bundle verifies, 1 it does not, 2 wrong usage, or a file that cannot be read.
  */
@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "certificate.h"
 #include "verify.h"
 
 #define EXIT_USAGE 2
@@ -23,6 +24,7 @@ struct options {
 
 static const char help[] =
 	"chancery-verify BUNDLE.zip [--key VKEY] [--checkpoint FILE] [--json]\n"
+	"chancery-verify CERTIFICATE --key VKEY [--json]        a certificate of erasure\n"
 	"\n"
 	"  --key VKEY         the log's public key, NAME+ID+KEY, as its owner gave it to you; @FILE: in the first line of FILE.\n"
 	"                     Without it a bundle can only be shown to agree with itself.\n"
@@ -106,6 +108,8 @@ prepare(const struct options *o, struct verify *v, struct note_key *key)
 		return EXIT_USAGE;
 	}
 	v->trusted = o->key ? key : NULL;
+	if (certificate_is(o->bundle))
+		return 0;
 	if (o->checkpoints && !(v->outside = outside_open(o->checkpoints, &e))) {
 		fprintf(stderr, "chancery-verify: %s\n", e.text);
 		return EXIT_USAGE;
@@ -140,7 +144,9 @@ main(int argc, char **argv)
 	setlocale(LC_CTYPE, "");
 	report.file = o.bundle;
 	rc = prepare(&o, &v, &key);
-	if (!rc) {
+	if (!rc && certificate_is(o.bundle)) {
+		rc = certificate_verify(o.bundle, v.trusted, o.json);
+	} else if (!rc) {
 		if (v.zip)
 			verify_run(&v);
 		if (o.json)

@@ -43,6 +43,7 @@ extern const struct command command_user[], command_device[], command_invite[], 
 	command_server[]; /* ended by a NULL noun */
 extern const struct command command_archive[];
 extern const struct command command_hold[];
+extern const struct command command_erasure[];
 /* Options that some nouns take (main.c, takes_options), each of its commands some of them; ended by a NULL name. */
 extern const struct option federation_options[];
 bool options_has(const struct options *o, const char *name);

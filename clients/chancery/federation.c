@@ -31,6 +31,7 @@ const struct option federation_options[] = {
 	{"has-file", no_argument, NULL, 0},	   {"encrypted", no_argument, NULL, 0},	       {"subject", required_argument, NULL, 0},
 	{"action", required_argument, NULL, 0},	   {"newest", no_argument, NULL, 0},	       {"limit", required_argument, NULL, 0},
 	{"cursor", required_argument, NULL, 0},
+	{"record", required_argument, NULL, 0},
 	{"format", required_argument, NULL, 0},	   {"out", required_argument, NULL, 0},	       {"bom", no_argument, NULL, 0},
 	{"since-checkpoint", required_argument, NULL, 0}, {"conninfo", required_argument, NULL, 0}, {"checkpoint-file", required_argument, NULL, 0},
 	{"resume", required_argument, NULL, 0},   {"key", required_argument, NULL, 0},	       {"threads", required_argument, NULL, 0},

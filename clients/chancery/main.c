@@ -27,6 +27,7 @@ static const struct command *const tables[] = {command_user, command_device, com
 	command_archive,
 	command_export, command_audit,
 	command_hold,
+	command_erasure,
 	command_server};
 #define NTABLES (sizeof tables / sizeof *tables)
 
@@ -340,6 +341,7 @@ takes_options(const char *noun)
 		"archive", "log", "export",
 		"audit",
 		"hold",
+		"erasure",
 	};
 
 	for (size_t i = 0; i < sizeof nouns / sizeof *nouns; i++)

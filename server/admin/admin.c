@@ -7,6 +7,7 @@
 #include "admin/approval.h"
 #include "admin/control.h"
 #include "admin/desk.h"
+#include "admin/erasures.h"
 #include "admin/exports.h"
 #include "admin/metrics.h"
 
@@ -28,10 +29,17 @@ admin_start(const struct admin_settings *s, struct err *e)
 		control_stop();
 		return -1;
 	}
+	if (erasures_start(s->conninfo, e) != 0) {
+		admin_desk_stop();
+		control_stop();
+		exports_stop();
+		return -1;
+	}
 	if (admin_api_start(s->conninfo, e) != 0) {
 		admin_desk_stop();
 		control_stop();
 		exports_stop();
+		erasures_stop();
 		return -1;
 	}
 	if (metrics_start(s->metrics, e) != 0) {
@@ -39,6 +47,7 @@ admin_start(const struct admin_settings *s, struct err *e)
 		admin_desk_stop();
 		control_stop();
 		exports_stop();
+		erasures_stop();
 		return -1;
 	}
 	return 0;
@@ -52,4 +61,5 @@ admin_stop(void)
 	admin_desk_stop();
 	control_stop();
 	exports_stop();
+	erasures_stop();
 }

@@ -80,19 +80,26 @@ text_of(const json_t *detail)
 }
 
 enum sql_status
-audit_write(struct sql *db, const struct audit_who *who, const char *action, const char *target, json_t *detail, struct err *e)
+audit_write_id(struct sql *db, const struct audit_who *who, const char *action, const char *target, json_t *detail, uint64_t *record, struct err *e)
 {
 	char *text = text_of(detail);
 	struct audit_event v = event_of(who, action, target, text);
-	uint64_t record;
-	enum sql_status st = audit_record(&v, &record, e);
+	enum sql_status st = audit_record(&v, record, e);
 
 	if (st == SQL_OK) {
-		note_add(action, target, record);
-		st = audit_row(db, &v, record, e);
+		note_add(action, target, *record);
+		st = audit_row(db, &v, *record, e);
 	}
 	free(text);
 	return st;
+}
+
+enum sql_status
+audit_write(struct sql *db, const struct audit_who *who, const char *action, const char *target, json_t *detail, struct err *e)
+{
+	uint64_t record;
+
+	return audit_write_id(db, who, action, target, detail, &record, e);
 }
 
 enum sql_status

@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "store/sql.h"
@@ -28,6 +29,9 @@ struct audit_who {
  * reactor, and before any lock on archive.record is taken that COPY would wait for. Not SQL_OK: the action must not happen. */
 enum sql_status audit_write(struct sql *db, const struct audit_who *who, const char *action,
 			    const char *target, json_t *detail, struct err *e);
+/* The same, and the number of its record. */
+enum sql_status audit_write_id(struct sql *db, const struct audit_who *who, const char *action, const char *target, json_t *detail, uint64_t *record,
+	struct err *e);
 /* Several targets of one action: one record that names them all ("targets" in its detail), and a row for each. */
 enum sql_status audit_write_each(struct sql *db, const struct audit_who *who, const char *action, const char *const *target, size_t n,
 	struct err *e);

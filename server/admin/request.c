@@ -154,6 +154,7 @@ static const struct request_verb *const tables[] = {
 	request_access_verbs, request_token_verbs, request_approval_verbs,
 	request_log_verbs,
 	request_export_verbs,
+	request_erasure_verbs,
 	request_archive_verbs,
 	request_audit_verbs,
 	request_hold_verbs,

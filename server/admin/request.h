@@ -72,6 +72,7 @@ extern const struct request_verb request_user_verbs[], request_people_verbs[], r
 	request_access_verbs[], request_token_verbs[], request_approval_verbs[],
 	request_log_verbs[];
 extern const struct request_verb request_export_verbs[];
+extern const struct request_verb request_erasure_verbs[];
 extern const struct request_verb request_archive_verbs[];
 extern const struct request_verb request_audit_verbs[];
 extern const struct request_verb request_hold_verbs[];

@@ -121,6 +121,7 @@ struct buf;
 	X(SIEM_WAITING, GAUGE, "chancery_siem_waiting", "Audit records that wait for it, as far as was looked") \
 	X(SIEM_LOST, COUNTER, "chancery_siem_lost_total", "Events beside the record that found no room (limits.siem_events)") \
 	X(SIEM_FAILURES, COUNTER, "chancery_siem_failures_total", "Attempts to send that failed; they are repeated") \
+	X(ERASED_RECORDS, COUNTER, "chancery_erased_records_total", "Records whose content was erased") \
 	X(AUDIT_RECORDS, COUNTER, "chancery_audit_records_total", "Actions recorded before they happened") \
 	X(AUDIT_REFUSED, COUNTER, "chancery_audit_refused_total", "Actions that did not happen as they could not be recorded") \
 	X(LANE_DEPTH, HISTOGRAM, "chancery_lane_depth", "Depth of a session's lane when a stanza enters") \

@@ -57,8 +57,8 @@ submit_and_wait(struct waiting *w)
 	pthread_mutex_destroy(&w->lock);
 }
 
-static void
-add_string(struct buf *out, const char *s)
+void
+audit_add_string(struct buf *out, const char *s)
 {
 	buf_addc(out, '"');
 	for (; *s != '\0'; s++) {
@@ -80,7 +80,7 @@ add_member(struct buf *out, const char *name, const char *value)
 	if (value == NULL)
 		return;
 	buf_addf(out, "%s\"%s\":", buf_len(out) > 1 ? "," : "", name);
-	add_string(out, value);
+	audit_add_string(out, value);
 }
 
 static void
@@ -152,13 +152,16 @@ mended(struct buf *b, const char *s)
 enum sql_status
 audit_record(const struct audit_event *v, uint64_t *id, struct err *e)
 {
-	struct waiting w = {.rec = {.kind = RECORD_AUDIT, .direction = RECORD_LOCAL, .type = "audit", .about = v->about, .recipient_only = true}};
+	struct waiting w = {.rec = {.kind = v->erased != NULL ? RECORD_ERASURE : RECORD_AUDIT, .direction = RECORD_LOCAL, .type = "audit", .about = v->about, .recipient_only = true}};
 	struct buf stanza = {0}, body = {0}, person = {0}, origin = {0};
 	int64_t now = clock_mono_ms();
 
 	assert(reactor_current() == NULL);
 	write_stanza(&stanza, v);
-	write_body(&body, v);
+	if (v->erased != NULL)
+		buf_adds(&body, v->erased);
+	else
+		write_body(&body, v);
 	w.rec.from_bare = mended(&person, v->person);
 	w.rec.from_resource = mended(&origin, v->origin);
 	w.rec.body = buf_str(&body);

@@ -15,6 +15,7 @@
 
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "store/sql.h"
 
@@ -27,6 +28,7 @@ struct audit_event {
 	const char *target;    /* whom or what it concerns; NULL */
 	const char *detail;    /* a JSON object as text; NULL */
 	uint64_t about;        /* the record that this one is about; 0 */
+	const char *erased;    /* then it is of kind RECORD_ERASURE, and this is its body (store/erasure.h); NULL */
 	unsigned within_ms;    /* wait no longer than this; 0: archive.patience. 25 s are never exceeded: PostgreSQL ends idle transactions */
 };
 
@@ -34,6 +36,8 @@ struct audit_event {
  * or a record of kind RETURNED takes it back, and the action must not happen;
  * e->code is EAGAIN. */
 enum sql_status audit_record(const struct audit_event *v, uint64_t *id, struct err *e) MUST_CHECK;
+/* Adds a string of JSON, for who writes a detail. */
+void audit_add_string(struct buf *out, const char *s);
 /* The row that belongs to it. */
 enum sql_status audit_row(struct sql *db, const struct audit_event *v, uint64_t record, struct err *e) MUST_CHECK;
 /* Both. Within the transaction of the action, just before its commit; or before an action that has none. */

@@ -25,6 +25,7 @@ DECIDED = {
     'officer dpo': 'archive.export export.list export.show export.cancel export.remove export.fetch',
     'officer': 'export.preview archive.search archive.show hold.add hold.list hold.show hold.release',
     'officer auditor': 'audit.list',
+    'dpo': 'erasure.request erasure.preview erasure.list erasure.show erasure.grant erasure.refuse erasure.certificate',
     'admin officer dpo': 'approval.list approval.show approval.approve approval.deny',
     'admin officer auditor dpo': 'whoami token.list token.revoke archive.status archive.verify',
 }

@@ -1,0 +1,104 @@
+/*
+ * certificate: see certificate.h.
+ */
+#include "certificate.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+
+#define HEAD "chancery-erasure/v1\n"
+
+/* Up to `max` bytes. -1: it cannot be read, or is longer. */
+static int
+read_file(const char *file, char *out, size_t max, size_t *n)
+{
+	FILE *f = fopen(file, "re");
+	int rc = -1;
+
+	if (!f)
+		return -1;
+	*n = fread(out, 1, max, f);
+	if (ferror(f) == 0 && (*n < max || getc(f) == EOF))
+		rc = 0;
+	fclose(f);
+	return rc;
+}
+
+bool
+certificate_is(const char *file)
+{
+	char head[sizeof(HEAD)] = "";
+	FILE *f = fopen(file, "re");
+	size_t n;
+
+	if (!f)
+		return false;
+	n = fread(head, 1, strlen(HEAD), f);
+	fclose(f);
+	return n == strlen(HEAD) && memcmp(head, HEAD, n) == 0;
+}
+
+/* NULL: all is well, as far as the key tells. */
+static const char *
+judge(const char *p, size_t n, const struct note_key *key, struct note *note, struct err *e)
+{
+	const char *origin;
+	size_t len;
+
+	if (note_parse(p, n, note, e) != 0)
+		return e->text;
+	if (!key)
+		return "nobody can tell who has signed it: --key";
+	if (note_verify(note, key) != NOTE_SIGNED)
+		return "it is not signed by this key, or not as it stands";
+	origin = note->text + strlen(HEAD);
+	len = strlen(key->name);
+	if (note->text_n < strlen(HEAD) + len + 1 || memcmp(origin, key->name, len) != 0 || origin[len] != '\n')
+		return "it is of another log than the key";
+	return NULL;
+}
+
+static void
+say(const char *trouble, const struct note *note, bool json)
+{
+	json_t *o;
+	char *text;
+
+	if (!json) {
+		if (note->text)
+			fwrite(note->text, 1, note->text_n, stdout);
+		printf("%s%s%s\n", trouble ? "NOT VERIFIED: " : "VERIFIED: the log's key has signed this certificate of erasure", trouble ? trouble : "",
+		       trouble ? "" : ".");
+		return;
+	}
+	o = json_pack("{s:b, s:s?, s:s?}", "verified", !trouble, "why", trouble, "certificate", NULL);
+	if (note->text)
+		json_object_set_new(o, "certificate", json_stringn(note->text, note->text_n));
+	text = json_dumps(o, JSON_COMPACT);
+	puts(text);
+	free(text);
+	json_decref(o);
+}
+
+int
+certificate_verify(const char *file, const struct note_key *key, bool json)
+{
+	static char p[NOTE_BYTES_MAX];
+	struct note note = { 0 };
+	struct err e = { 0 };
+	const char *trouble;
+	size_t n;
+
+	if (read_file(file, p, sizeof(p), &n) != 0) {
+		fprintf(stderr, "chancery-verify: %s: it cannot be read, or is too long\n", file);
+		return 2;
+	}
+	trouble = judge(p, n, key, &note, &e);
+	say(trouble, &note, json);
+	return fflush(stdout) != 0 ? 2 : trouble ? EXIT_FAILURE : EXIT_SUCCESS;
+}
