@@ -71,6 +71,12 @@ struct export_target {
 	bool erased;
 };
 
+/* Somebody was in a room: a client by its full address, with the nickname it came with (NULL). */
+struct export_presence {
+	const char *jid, *nick;
+	int64_t from_us, until_us;    /* 0: since the day before; to the day after */
+};
+
 /* Valid until the next export_group_next of the same group. */
 struct export_record {
 	/* The canonical form (schema/README.md). Texts are NULL where the record has none; erased: all but numbers and time may be. */
@@ -130,6 +136,11 @@ void export_group_seek(struct export_group *g, uint64_t number);
 int export_group_next(struct export_group *g, const struct export_record **r, struct err *e) MUST_CHECK;
 /* What `r`, just read from `g`, is about; *t NULL: nothing, or that is not in the record. Valid as long as `r`. It asks the database. */
 int export_group_target(struct export_group *g, const struct export_record *r, const struct export_target **t, struct err *e) MUST_CHECK;
+/* Is the record with this log index in the export? */
+int export_is_selected(struct export_context *x, uint64_t log_index, bool *selected, struct err *e) MUST_CHECK;
+/* Who was in the room of `g` on its day, and could read what was said meanwhile: in the order in which they came, in `a`. *n is 0 of what is no
+ * room, or one elsewhere. *why, where it cannot be told (too many come and go): in words; else NULL. It asks the database. */
+int export_group_audience(struct export_group *g, struct arena *a, struct export_presence **out, size_t *n, const char **why, struct err *e) MUST_CHECK;
 /* The content of a file that has a path: read only, at its beginning. -1: it is gone meanwhile, or an error. The caller closes it. */
 int export_file_open(struct export_context *x, const struct export_file *f, struct err *e) MUST_CHECK;
 /* An unnamed file beside the bundle, for what has to be kept until the end: "w+". NULL. The caller closes it. */

@@ -422,6 +422,30 @@ export_file_open(struct export_context *x, const struct export_file *f, struct e
 	return fd >= 0 ? fd : err_set(e, errno, "a file that is exported is not there any more: %.80s", f->path ? f->path : f->name);
 }
 
+int
+export_is_selected(struct export_context *x, uint64_t log_index, bool *selected, struct err *e)
+{
+	struct export_source *s = x->source;
+	struct order_entry entry = {0};
+	uint64_t lo = 0, hi = s->records;
+
+	/* The selection is in the order of the log. */
+	while (lo < hi) {
+		uint64_t mid = lo + (hi - lo) / 2;
+
+		if (order_read(s->selection, mid, &entry, 1, e) != 1)
+			return -1;
+		if (entry.log_index == log_index)
+			break;
+		if (entry.log_index < log_index)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	*selected = lo < hi;
+	return 0;
+}
+
 FILE *
 export_scratch(struct export_context *x, struct err *e)
 {

@@ -1,0 +1,278 @@
+"""Exports that people read (issue 7): HTML. Texts are hostile; the pages are opened by Chromium, where there is one."""
+import html.parser
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import urllib.parse
+import zipfile
+
+from chancerytest.client import unique
+from chancerytest.element import escape
+from chancerytest.muc import Room
+from chancerytest.scenario import Skip, alone
+from chancerytest.upload import upload
+from test_export import Locked, begun, export, exporters, fetched, officer, over, read, talk, verify
+
+HOSTILE = ['<script>document.title="owned"</script>', '<img src=x onerror="document.title=\'owned\'">', '"><svg onload=alert(1)>', '</style><h1>owned</h1>', '<!-- ', ']]>', '&lt;b&gt;',
+           'invoice_\u202excod.exe', 'a\u2066b\u2069c', 'zero\u200bwidth', 'line\u2028end', 'tab\tand\nline', 'e\u0301' * 300, '\u05e9\u05dc\u05d5\u05dd \u0639\u0627\u0644\u0645 \U0001f600',
+           'javascript:alert(1) http://evil.example/x.png', '{{7*7}} ${7*7}', '\x7f\x85 controls', 'C:\\con\\nul']
+
+
+class Page(html.parser.HTMLParser):
+    """What of a page could do something, and its text."""
+
+    VOID = ('meta', 'br', 'img', 'link', 'input', 'hr')
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.tags, self.attrs, self.links, self.open, self.ids, self.meta = {}, set(), [], [], [], {}
+        self.articles, self.words = {}, []
+        self.feed(text)
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags[tag] = self.tags.get(tag, 0) + 1
+        self.attrs |= {a for a, _ in attrs}
+        attrs = dict(attrs)
+        if tag == 'a':
+            self.links.append(attrs['href'])
+        if tag == 'meta':
+            self.meta[attrs.get('http-equiv') or attrs.get('name') or 'charset'] = attrs.get('content')
+        if 'id' in attrs:
+            self.ids.append(attrs['id'])
+        if tag == 'article':
+            self.articles[attrs['id']] = ''
+        if tag not in self.VOID:
+            self.open.append((tag, attrs))
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1][0] == tag, (tag, self.open[-3:])
+        self.open.pop()
+
+    def handle_data(self, data):
+        article = next((a['id'] for t, a in self.open if t == 'article'), None)
+        if article:
+            self.articles[article] += data
+        if any(t == 'style' for t, _ in self.open):
+            return
+        self.words.append(data)
+
+    @property
+    def text(self):
+        return ''.join(self.words)
+
+
+ALLOWED_TAGS = {'html', 'head', 'meta', 'title', 'style', 'body', 'a', 'nav', 'main', 'header', 'footer', 'section', 'article', 'h1', 'h2', 'p', 'div', 'span', 'bdi', 'time',
+                'ul', 'li', 'table', 'thead', 'tbody', 'tr', 'th', 'td', 'dl', 'dt', 'dd', 'details', 'summary', 'pre', 'code', 'b', 'strong'}
+ALLOWED_ATTRS = {'lang', 'charset', 'http-equiv', 'content', 'name', 'class', 'href', 'id', 'rel', 'datetime', 'dir', 'scope', 'open', 'aria-label', 'aria-labelledby'}
+HIDDEN = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]')
+
+
+def pages(got):
+    """All pages, each checked: nothing but what is allowed, every link leads somewhere, nothing is hidden."""
+    found = {n: Page(got[n].decode()) for n in got if n.startswith('html/')}
+    for name, page in found.items():
+        assert set(page.tags) <= ALLOWED_TAGS and page.attrs <= ALLOWED_ATTRS, (name, set(page.tags) - ALLOWED_TAGS, page.attrs - ALLOWED_ATTRS)
+        assert "default-src 'none'" in page.meta['Content-Security-Policy'] and 'unsafe' not in page.meta['Content-Security-Policy'], page.meta
+        assert len(page.ids) == len(set(page.ids)), name
+        assert not HIDDEN.search(got[name].decode()), (name, HIDDEN.search(got[name].decode()))
+        for link in page.links:
+            to, _, id = link.partition('#')
+            assert ':' not in to, link
+            if to.startswith('../'):
+                assert urllib.parse.unquote(to[3:]) in got, (name, link)
+                continue
+            target = found['html/' + to] if to else page
+            assert not id or id in target.ids, (name, link)
+    return found
+
+
+def conversation(found):
+    """The only one: all its pages in order."""
+    names = sorted((n for n in found if not re.match(r'html/(index|conversations|people)(-\d+)?\.html$', n)), key=lambda n: (len(n), n))
+    return [found[n] for n in names]
+
+
+def articles(found):
+    return [a for page in conversation(found) for a in page.articles.values()]
+
+
+def chromium(*args, folder):
+    """Headless, without a network; what it prints."""
+    program = next((p for p in map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome')) if p), None)
+    if program is None:
+        raise Skip('no Chromium (Debian: apt-get install chromium)')
+    with tempfile.TemporaryDirectory(dir=folder) as home:
+        p = subprocess.run([program, '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--host-resolver-rules=MAP * ~NOTFOUND',
+                            '--user-data-dir=' + home, '--enable-logging=stderr', '--v=0', *args], capture_output=True, text=True, timeout=180, env={**os.environ, 'HOME': home})
+    assert p.returncode == 0, p.stderr[-2000:]
+    return p.stdout + p.stderr
+
+
+def unpacked(t, path):
+    folder = t.server.path(unique('unpacked'))
+    with zipfile.ZipFile(path) as z:
+        z.extractall(folder)
+    return folder
+
+
+def test_html(t):
+    """Issue 7: a conversation as a page: who, when, what; an index with what was asked for; every link leads somewhere"""
+    a, b = talk(t, 5)
+    path = export(t, officer(t), '--between', a.bare, '--between', b.bare, '--reason', 'case <7>', formats='html')
+    _, got = read(path)
+    found = pages(got)
+    said = articles(found)
+    assert len(said) == 5 and all('word %d <&> \u00e4' % i in said[i] and a.bare in said[i] for i in range(5)), said
+    index = found['html/index.html']
+    assert 'case <7>' in index.text and a.bare in index.text and b.bare in index.text, index.text
+    assert verify(t, path)[0] == 0
+
+
+def test_html_hostile(t):
+    """Issue 7: markup, scripts, marks of direction, what cannot be seen: shown, and nothing else"""
+    a, b = t.online(), t.online()
+    for body in HOSTILE:
+        b.expect_message(id=a.message(b.jid, body))
+    path = export(t, officer(t), '--person', a.bare, '--kind', 'message', formats='html')
+    _, got = read(path)
+    said = articles(pages(got))
+    for body, shown in zip(HOSTILE, said, strict=True):
+        expected = HIDDEN.sub(lambda m: 'U+%04X' % ord(m[0]), body)
+        assert expected in shown, (body, shown)
+
+
+def test_html_browser(t):
+    """Issue 7: Chromium shows a page of hostile texts: nothing of them is run or becomes an element, and the style is what the policy lets in"""
+    a, b = t.online(), t.online()
+    for body in HOSTILE:
+        b.expect_message(id=a.message(b.jid, body))
+    path = export(t, officer(t), '--person', a.bare, '--kind', 'message', formats='html')
+    _, got = read(path)
+    folder = unpacked(t, path)
+    page = next(n for n in got if n.startswith('html/') and not n.endswith(('index.html', 'people.html', 'conversations.html')))
+    seen = chromium('--dump-dom', 'file://%s/%s' % (folder, page), folder=folder)
+    title = re.search(r'<title>(.*?)</title>', seen)[1]
+    assert 'owned' not in title and a.bare in title, title
+    assert '<script' not in seen and '<img' not in seen and '<svg' not in seen and 'Refused to' not in seen and 'CONSOLE' not in seen, seen[-3000:]
+    assert seen.count('<article') == len(HOSTILE), seen.count('<article')
+
+
+def test_html_no_script_runs(t):
+    """Issue 7: if a script came into a page after all, its policy would not let it run: one is put there"""
+    a, b = talk(t, 1)
+    path = export(t, officer(t), '--between', a.bare, '--between', b.bare, formats='html')
+    folder = unpacked(t, path)
+    name = os.path.join(folder, 'html', 'index.html')
+    with open(name) as f:
+        text = f.read()
+    policy = re.search(r'<meta http-equiv="Content-Security-Policy"[^>]*>\n', text)[0]
+    bad = '<p id="mark">quiet</p><script>document.getElementById("mark").textContent = "ran"</script>\n</body>'
+    seen = {}
+    for which, page in (('with', text.replace('</body>', bad)), ('without', text.replace(policy, '').replace('</body>', bad))):
+        with open(name, 'w') as f:
+            f.write(page)
+        seen[which] = chromium('--dump-dom', 'file://' + name, folder=folder)
+    assert '>ran<' in seen['without'], seen['without'][-500:]
+    assert '>quiet<' in seen['with'] and '>ran<' not in seen['with'], seen['with'][-500:]
+
+
+def test_html_thread(t):
+    """Issue 7: what was corrected, taken back, reacted to, answered: at both ends"""
+    a, b = t.online(), t.online()
+    ids = {}
+
+    def say(who, to, key, inner, body=None):
+        ids[key] = who.message(to.jid, body, inner=inner)
+        to.expect_message(id=ids[key])
+    say(a, b, 'first', '<body>teh first</body>')
+    say(a, b, 'fix', "<body>the first</body><replace xmlns='urn:xmpp:message-correct:0' id='%s'/>" % ids['first'])
+    say(b, a, 'like', "<reactions xmlns='urn:xmpp:reactions:0' id='%s'><reaction>\U0001f44d</reaction></reactions>" % ids['first'])
+    say(b, a, 'answer', "<body>why?</body><reply xmlns='urn:xmpp:reply:0' to='%s' id='%s'/>" % (a.bare, ids['first']))
+    say(a, b, 'bad', '<body>forget this</body>')
+    say(a, b, 'back', "<retract xmlns='urn:xmpp:message-retract:1' id='%s'/><body>fallback</body>" % ids['bad'])
+    say(b, a, 'lost', "<body>what?</body><replace xmlns='urn:xmpp:message-correct:0' id='nobody-knows'/>")
+    _, got = read(export(t, officer(t), '--between', a.bare, '--between', b.bare, formats='html'))
+    said = articles(pages(got))
+    first, fix, like, answer, bad, back, lost = said
+    assert 'Corrected at' in first and '\U0001f44d' in first and 'Answered at' in first, first
+    assert 'teh first' in fix and 'the first' in fix, fix
+    assert 'reacted: \U0001f44d' in like and 'teh first' in like, like
+    assert 'In reply to #' in answer, answer
+    assert 'Taken back at' in bad and 'forget this' in bad and 'forget this' in back and 'fallback' not in back, (bad, back)
+    assert 'not found in the record' in lost and 'nobody-knows' in lost, lost
+
+
+def test_html_room(t):
+    """Issue 7: a room: who was in it and could read, from when to when"""
+    a, b, c = t.online(), t.online(), t.online()
+    room = Room(t)
+    room.join(a, 'first')
+    room.join(b, 'second', seen=['first'])
+    room.say(a, 'in the room')
+    b.expect(lambda e: e.name == 'message' and e.find('body') is not None, 'what was said')
+    room.leave(b, 'second')
+    b.expect(lambda e: e.name == 'presence' and e.get('type') == 'unavailable', 'to have left')
+    _, got = read(export(t, officer(t), '--room', room.jid, formats='html'))
+    found = pages(got)
+    page, = conversation(found)
+    assert re.search(r'Who was in the room and could read: 2 stays', page.text), page.text
+    audience = page.text.split('could read: ')[1].split('#')[0]
+    assert re.search(re.escape(a.jid) + r' as first, from \d\d:\d\d:\d\d, not seen to leave', audience), audience
+    assert re.search(re.escape(b.jid) + r' as second, from \d\d:\d\d:\d\d until \d\d:\d\d:\d\d', audience), audience
+    assert c.bare not in page.text and any('in the room' in x for x in articles(found))
+
+
+def test_html_files(t):
+    """Issue 7: files lead to those of the bundle; what a browser would run is named only"""
+    a, b = t.online(), t.online()
+    for data, name in ((b'plain text ' * 20, 'a plan & more?.txt'), (b'<!DOCTYPE html><html><head><title>x</title></head><body><script>1</script></body></html>', 'page.html')):
+        address = upload(t, a, data, name=name).get
+        b.expect_message(id=a.message(b.jid, address, inner="<body>%s</body><x xmlns='jabber:x:oob'><url>%s</url></x>" % (escape(address), escape(address))))
+    t.server.wait(lambda: t.server.value("select count(*) from chancery.file_event v join archive.record r on r.id = v.record where r.from_bare = '%s' and path = 'link'" % a.bare) == '2', 'the links')
+    _, got = read(export(t, officer(t), '--person', a.bare, formats='html'))
+    found = pages(got)
+    links = [x for page in conversation(found) for x in page.links if x.startswith('../files/')]
+    assert links and all(x.endswith('.txt') for x in links), links
+    text = ''.join(articles(found))
+    assert 'page.html' in text and 'in this bundle as files/' in text, text
+
+
+@alone()
+def test_html_erased(t):
+    """Issue 7: what was erased is shown as erased, with its place in the log"""
+    a, _ = talk(t, 4, 'secret')
+    ids = [r[0] for r in t.server.records("from_bare = '%s'" % a.bare, 'id')]
+    t.server.psql('update archive.record set body = null, stanza = null, salt = null, from_resource = null, to_resource = null, client_id = null where id = %s' % ids[1])
+    path = export(t, officer(t), '--person', a.bare, formats='html')
+    _, got = read(path)
+    said = articles(pages(got))
+    assert ['Erased.' in s for s in said] == [False, True, False, False] and not any('secret 1' in s for s in said), said
+    assert verify(t, path)[0] == 0
+
+
+@alone()
+def test_html_pages(t):
+    """Issue 7: a long conversation is several pages, each record on one of them; so it is after a kill -9 of the program"""
+    a, b = t.online(), t.online()
+    first = a.message(b.jid, 'the very first')
+    b.expect_message(id=first)
+    n = 40
+    for i in range(n):
+        b.expect_message(id=a.message(b.jid, 'n%d ' % i + 'long ' * 7000))
+    b.expect_message(id=a.message(b.jid, inner="<body>last</body><reply xmlns='urn:xmpp:reply:0' to='%s' id='%s'/>" % (a.bare, first)))
+    who = officer(t)
+    with Locked(t.server, 'chancery.vcard'):
+        id, pid = begun(t, who, person=[a.bare], kind=['message'], formats=['html'])
+        os.kill(pid, signal.SIGKILL)
+        t.server.wait(lambda: [p for p in exporters(t.server) if p != pid], 'another program')
+    assert over(t, who, id)['state'] == 'done'
+    _, got = read(fetched(t, who, id))
+    found = pages(got)
+    assert len(conversation(found)) == 2
+    said = articles(found)
+    assert len(said) == n + 2 and 'the very first' in said[0] and 'In reply to #' in said[-1], (len(said), said[-1])
+    assert all('n%d ' % i in said[i + 1] for i in range(n))
