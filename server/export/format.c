@@ -11,6 +11,7 @@ const struct export_format *const export_formats[] = {
 	&export_jsonl,
 	&export_csv,
 	&export_eml,
+	&export_rsmf,
 	&export_html,
 	NULL,
 };
