@@ -42,7 +42,7 @@ extern const struct command command_user[], command_device[], command_invite[], 
 	command_audit[],
 	command_server[]; /* ended by a NULL noun */
 extern const struct command command_archive[];
-extern const struct command command_hold[];
+extern const struct command command_hold[], command_retention[];
 extern const struct command command_erasure[];
 /* Options that some nouns take (main.c, takes_options), each of its commands some of them; ended by a NULL name. */
 extern const struct option federation_options[];

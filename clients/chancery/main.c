@@ -26,7 +26,7 @@ static const struct command *const tables[] = {command_user, command_device, com
 	command_quarantine, command_access, command_log, command_verify,
 	command_archive,
 	command_export, command_audit,
-	command_hold,
+	command_hold, command_retention,
 	command_erasure,
 	command_server};
 #define NTABLES (sizeof tables / sizeof *tables)
@@ -340,7 +340,7 @@ takes_options(const char *noun)
 		"person", "token", "approval",
 		"archive", "log", "export",
 		"audit",
-		"hold",
+		"hold", "retention",
 		"erasure",
 	};
 

@@ -10,6 +10,7 @@
 #include "admin/erasures.h"
 #include "admin/exports.h"
 #include "admin/metrics.h"
+#include "admin/retention.h"
 
 int
 admin_start(const struct admin_settings *s, struct err *e)
@@ -20,37 +21,30 @@ admin_start(const struct admin_settings *s, struct err *e)
 	approval_start(s->conninfo);
 	if (control_start(&control, e) != 0)
 		return -1;
-	if (admin_desk_start(s->conninfo, e) != 0) {
-		control_stop();
-		return -1;
-	}
-	if (exports_start(s->conninfo, e) != 0) {
-		admin_desk_stop();
-		control_stop();
-		return -1;
-	}
-	if (erasures_start(s->conninfo, e) != 0) {
-		admin_desk_stop();
-		control_stop();
-		exports_stop();
-		return -1;
-	}
-	if (admin_api_start(s->conninfo, e) != 0) {
-		admin_desk_stop();
-		control_stop();
-		exports_stop();
-		erasures_stop();
-		return -1;
-	}
-	if (metrics_start(s->metrics, e) != 0) {
-		admin_api_stop();
-		admin_desk_stop();
-		control_stop();
-		exports_stop();
-		erasures_stop();
-		return -1;
-	}
-	return 0;
+	if (admin_desk_start(s->conninfo, e) != 0)
+		goto no_desk;
+	if (exports_start(s->conninfo, e) != 0)
+		goto no_exports;
+	if (erasures_start(s->conninfo, e) != 0)
+		goto no_erasures;
+	if (retention_start(s->conninfo, e) != 0)
+		goto no_retention;
+	if (admin_api_start(s->conninfo, e) != 0)
+		goto no_api;
+	if (metrics_start(s->metrics, e) == 0)
+		return 0;
+	admin_api_stop();
+no_api:
+	retention_stop();
+no_retention:
+	erasures_stop();
+no_erasures:
+	exports_stop();
+no_exports:
+	admin_desk_stop();
+no_desk:
+	control_stop();
+	return -1;
 }
 
 void
@@ -60,6 +54,7 @@ admin_stop(void)
 	admin_api_stop();
 	admin_desk_stop();
 	control_stop();
+	retention_stop();
 	exports_stop();
 	erasures_stop();
 }

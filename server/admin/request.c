@@ -158,6 +158,7 @@ static const struct request_verb *const tables[] = {
 	request_archive_verbs,
 	request_audit_verbs,
 	request_hold_verbs,
+	request_retention_verbs,
 };
 
 const struct request_verb *

@@ -75,7 +75,7 @@ extern const struct request_verb request_export_verbs[];
 extern const struct request_verb request_erasure_verbs[];
 extern const struct request_verb request_archive_verbs[];
 extern const struct request_verb request_audit_verbs[];
-extern const struct request_verb request_hold_verbs[];
+extern const struct request_verb request_hold_verbs[], request_retention_verbs[];
 
 /* Answers the line. -1: the connection is of no more use. Uses the server, who, dbs and send of `r`. */
 int request_run(struct request *r, const char *line, size_t n);

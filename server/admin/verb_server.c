@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "archive/log.h"
+#include "admin/retention.h"
 #include "archive/search_indexer.h"
 #include "archive/siem.h"
 #include "base/buf.h"
@@ -219,6 +220,7 @@ status_row(struct request *r, const struct config *c)
 	json_object_update_new(row, json_pack("{s:s, s:o, s:I}", "scanner", scanner_condition_name(scanner_condition()), "signatures_age_hours",
 					      signatures_age(), "scans_waiting", (json_int_t)metric_get(METRIC_SCANS_WAITING)));
 	json_object_update_new(row, log_row());
+	json_object_update_new(row, retention_row());
 	json_object_set_new(row, "search_lag_seconds", json_integer((json_int_t)search_indexer_lag()));
 	buf_fini(&state);
 	buf_fini(&restart);

@@ -69,8 +69,8 @@ domain_name(struct arena *a, const char *s, struct err *e)
 	return NULL;
 }
 
-static int
-read_time(const char *s, int64_t *us, struct err *e)
+int
+query_time(const char *s, int64_t *us, struct err *e)
 {
 	char text[32];
 
@@ -182,9 +182,9 @@ read_member(const char *key, const json_t *v, struct arena *a, struct search_que
 	if (!strcmp(key, "partner"))
 		return (q->partner = domain_name(a, text, e)) ? 0 : -1;
 	if (!strcmp(key, "since"))
-		return read_time(text, &q->since_us, e);
+		return query_time(text, &q->since_us, e);
 	if (!strcmp(key, "until"))
-		return read_time(text, &q->until_us, e);
+		return query_time(text, &q->until_us, e);
 	return err_set(e, 0, "there is nothing called %.60s to search by", key);
 }
 

@@ -24,6 +24,8 @@
 int query_read(const json_t *from, struct arena *a, struct search_query *q, struct err *e) MUST_CHECK;
 /* The same in words, for people: "from or to romeo@example.org, from 2026-01-01, with the words …". "everything" where nothing is asked. */
 void query_describe(const json_t *query, struct buf *out);
+/* A time, or the beginning of a day, as above. -1: it is neither. */
+int query_time(const char *s, int64_t *us, struct err *e) MUST_CHECK;
 
 /* What no query of these means, although the search finds it: audit records. */
 bool query_leaves_out(int kind);

@@ -163,6 +163,7 @@
 	X(users_idle, 20000, 0, 10000000, "Users kept in memory without a session") \
 	X(exports_at_once, 2, 1, 16, "Exports that are made at a time") \
 	X(holds, 1000, 1, 100000, "Legal holds in force at a time") \
+	X(retention_per_second, 1000, 1, 100000, "Records that expire a second, at most, while a run of retention is under way") \
 	X(exports_waiting, 100, 1, 10000, "Exports that wait or run; more are refused") \
 	X(export_bytes, 68719476736, 65536, 1099511627776, "A bundle; an export that would be larger fails") \
 	X(export_files, 200000, 10, 200000, "Files in a bundle; the same") \

@@ -122,6 +122,9 @@ struct buf;
 	X(SIEM_LOST, COUNTER, "chancery_siem_lost_total", "Events beside the record that found no room (limits.siem_events)") \
 	X(SIEM_FAILURES, COUNTER, "chancery_siem_failures_total", "Attempts to send that failed; they are repeated") \
 	X(ERASED_RECORDS, COUNTER, "chancery_erased_records_total", "Records whose content was erased") \
+	X(RETENTION_ERASED, COUNTER, "chancery_retention_erased_total", "Records that expired and were erased") \
+	X(RETENTION_HELD, GAUGE, "chancery_retention_held", "Records that had expired and stayed as a hold covers them, in the last run") \
+	X(RETENTION_FAILURES, COUNTER, "chancery_retention_failures_total", "Times that a run had to stop, and went on later") \
 	X(AUDIT_RECORDS, COUNTER, "chancery_audit_records_total", "Actions recorded before they happened") \
 	X(AUDIT_REFUSED, COUNTER, "chancery_audit_refused_total", "Actions that did not happen as they could not be recorded") \
 	X(LANE_DEPTH, HISTOGRAM, "chancery_lane_depth", "Depth of a session's lane when a stanza enters") \

@@ -347,6 +347,8 @@ const struct config_row config_rows[] = {
 	  .help = "How long such a request waits" },
 	{ "compliance.token_lifetime", CONFIG_DURATION, AT(compliance.token_ms), "90d", 1 * HOURS, 366 * DAYS,
 	  .help = "How long a token of the API is good for when nothing else was asked for" },
+	{ "compliance.retention_every", CONFIG_DURATION, AT(compliance.retention_every_ms), "24h", 0, 365 * DAYS,
+	  .help = "How often what has expired is erased (`chancery retention`). Without a class of retention nothing expires. 0: only when somebody asks" },
 	{ "compliance.api", CONFIG_BOOL, AT(compliance.api), "true",
 	  .help = "The API for persons with a token at /api/v1/ of listen.https; false: only the local socket" },
 
