@@ -25,8 +25,8 @@ DECIDED = {
     'officer dpo': 'archive.export export.list export.show export.cancel export.remove export.fetch',
     'officer': 'export.preview archive.search archive.show hold.add hold.list hold.show hold.release',
     'officer auditor': 'audit.list',
-    'dpo': 'erasure.request erasure.preview erasure.list erasure.show erasure.grant erasure.refuse erasure.certificate
-              retention.set retention.remove retention.preview retention.run',
+    'dpo': '''erasure.request erasure.preview erasure.list erasure.show erasure.grant erasure.refuse erasure.certificate
+              retention.set retention.remove retention.preview retention.run''',
     'admin officer dpo': 'approval.list approval.show approval.approve approval.deny',
     'admin officer auditor dpo': 'retention.list retention.runs whoami token.list token.revoke archive.status archive.verify',
 }
