@@ -10,11 +10,14 @@
 
 #include "archive/search_doc.h"
 #include "archive/search_indexer.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "proof/canonical.h"
 #include "store/record_kind.h"
 
-#define BATCH 1000
+#define BATCH 4000
 #define BATCH_BYTES (4 * 1024 * 1024)
+#define COPY_MS 60000
 #define CHUNK_SHIFT 17
 
 struct batch {
@@ -26,7 +29,8 @@ struct batch {
 	uint64_t last_id, last_index;
 	bool more;                   /* there were more records than fitted */
 	int64_t at_us;
-	struct buf index, id, at, text, marks; /* arrays for search.add */
+	int64_t first_at, last_at;   /* of the documents */
+	struct buf copy;             /* their rows, in COPY's binary form */
 	struct buf w, m;             /* of one document */
 };
 
@@ -89,20 +93,24 @@ read_row(const PGresult *r, int i, struct search_row *out)
 		}
 }
 
-/* As an element of an array. Words and marks hold letters, digits, marks on them, symbols and spaces: nothing to escape. */
 static void
-add_element(struct buf *array, const struct buf *s)
+add_row(struct batch *b, const struct search_row *r)
 {
-	buf_adds(array, buf_len(array) > 1 ? ",\"" : "\"");
-	buf_add(array, buf_data(s), buf_len(s));
-	buf_addc(array, '"');
+	char *row = buf_reserve(&b->copy, 2 + 3 * 12 + 2 * 4 + buf_len(&b->w) + buf_len(&b->m)), *p = row;
+
+	*p++ = 0;
+	*p++ = 5; /* columns */
+	p = canonical_field64(p, r->is.log_index);
+	p = canonical_field64(p, r->is.id);
+	p = canonical_field64(p, (uint64_t)r->is.at_us);
+	p = canonical_field(p, buf_data(&b->w), buf_len(&b->w));
+	p = canonical_field(p, buf_data(&b->m), buf_len(&b->m));
+	buf_added(&b->copy, (size_t)(p - row));
 }
 
 static void
 add_document(struct batch *b, const struct search_row *r)
 {
-	const char *comma = b->docs ? "," : "";
-
 	b->n++;
 	b->at_us = r->is.at_us;
 	b->last_id = r->is.id;
@@ -110,33 +118,29 @@ add_document(struct batch *b, const struct search_row *r)
 	/* What was looked for before is not what was said: auditors have their own way to it. */
 	if (r->is.kind == RECORD_AUDIT)
 		return;
+	b->first_at = !b->docs || r->is.at_us < b->first_at ? r->is.at_us : b->first_at;
+	b->last_at = !b->docs || r->is.at_us > b->last_at ? r->is.at_us : b->last_at;
 	b->docs++;
 	buf_clear(&b->w);
 	buf_clear(&b->m);
 	search_doc(b->words, r, &b->w, &b->m);
-	buf_addf(&b->index, "%s%" PRIu64, comma, r->is.log_index);
-	buf_addf(&b->id, "%s%" PRIu64, comma, r->is.id);
-	buf_addf(&b->at, "%s%" PRId64, comma, r->is.at_us);
-	add_element(&b->text, &b->w);
-	add_element(&b->marks, &b->m);
+	add_row(b, r);
 }
 
 /* Those of one chunk. */
 static void
-add_documents(struct batch *b, const PGresult *r)
+add_documents(struct batch *b, const PGresult *r, uint64_t upto)
 {
 	struct search_row row;
 
 	for (int i = 0; i < PQntuples(r); i++) {
 		read_row(r, i, &row);
-		if (b->n && (int64_t)(row.is.log_index >> CHUNK_SHIFT) != b->chunk) {
-			b->more = true;
-			return;
-		}
+		if (b->n && (int64_t)(row.is.log_index >> CHUNK_SHIFT) != b->chunk)
+			break;
 		b->chunk = (int64_t)(row.is.log_index >> CHUNK_SHIFT);
 		add_document(b, &row);
 	}
-	b->more = b->n == BATCH;
+	b->more = b->last_id < upto;
 }
 
 static enum sql_status
@@ -148,16 +152,33 @@ chunk_do(struct batch *b, int64_t chunk, bool make, struct err *e)
 	return make ? sql_do(b->db, e, "SELECT search.make_chunk($1)", 1, no) : sql_do(b->db, e, "SELECT search.index_chunk($1)", 1, no);
 }
 
+/* Into the chunk's table, and what is known of the chunk. */
+static enum sql_status
+write_rows(struct batch *b, struct err *e)
+{
+	char sql[80], no[24], docs[24], first[24], last[24];
+	enum sql_status st;
+
+	snprintf(sql, sizeof(sql), "COPY search.doc_%" PRId64 " FROM STDIN BINARY", b->chunk);
+	snprintf(no, sizeof(no), "%" PRId64, b->chunk);
+	snprintf(docs, sizeof(docs), "%u", b->docs);
+	snprintf(first, sizeof(first), "%" PRId64, b->first_at);
+	snprintf(last, sizeof(last), "%" PRId64, b->last_at);
+	buf_add(&b->copy, "\377\377", 2);
+	st = sql_copy_in(b->db, sql, buf_data(&b->copy), buf_len(&b->copy), clock_mono_ms() + COPY_MS, e);
+	if (st == SQL_OK)
+		st = sql_do(b->db, e, "UPDATE search.chunk SET docs = docs + $2::bigint, first_at = least(first_at, $3::bigint),"
+			" last_at = greatest(last_at, $4::bigint) WHERE no = $1", 4, no, docs, first, last);
+	return st;
+}
+
 static enum sql_status
 write_documents(struct batch *b, struct err *e)
 {
-	struct buf *const arrays[] = { &b->index, &b->id, &b->at, &b->text, &b->marks };
 	char before[24], id[24], index[24];
 	enum sql_status st = SQL_OK;
 	int64_t last = b->next_index ? (int64_t)((b->next_index - 1) >> CHUNK_SHIFT) : -1;
 
-	for (size_t i = 0; i < 5; i++)
-		buf_addc(arrays[i], '}');
 	if (b->chunk != last)
 		st = chunk_do(b, b->chunk, true, e);
 	/* The one before is full now. */
@@ -166,9 +187,11 @@ write_documents(struct batch *b, struct err *e)
 	snprintf(before, sizeof(before), "%" PRIu64, b->before);
 	snprintf(id, sizeof(id), "%" PRIu64, b->last_id);
 	snprintf(index, sizeof(index), "%" PRIu64, b->last_index + 1);
+	/* The progress: documents come by themselves, a function would have to take them apart and put them together again. */
 	if (st == SQL_OK)
-		st = sql_do(b->db, e, "SELECT search.add($1, $2, $3, $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[])", 8, before,
-			id, index, buf_str(&b->index), buf_str(&b->id), buf_str(&b->at), buf_str(&b->text), buf_str(&b->marks));
+		st = sql_do(b->db, e, "SELECT search.add($1, $2, $3, '{}', '{}', '{}', '{}', '{}')", 3, before, id, index);
+	if (st == SQL_OK && b->docs)
+		st = write_rows(b, e);
 	/* People are here already: from now on each batch is sorted in as it comes. */
 	if (st == SQL_OK && !b->more)
 		st = chunk_do(b, b->chunk, false, e);
@@ -185,7 +208,7 @@ run(struct batch *b, uint64_t upto, struct err *e)
 		st = read_records(b, upto, &r, e);
 	if (st != SQL_OK)
 		return st;
-	add_documents(b, r);
+	add_documents(b, r, upto);
 	PQclear(r);
 	return b->n ? write_documents(b, e) : SQL_OK;
 }
@@ -194,12 +217,10 @@ enum sql_status
 search_index_batch(struct sql *db, struct search_words *w, uint64_t upto, unsigned *added, int64_t *at_us, struct err *e)
 {
 	struct batch b = { .db = db, .words = w };
-	struct buf *const arrays[] = { &b.index, &b.id, &b.at, &b.text, &b.marks };
 	enum sql_status st;
 
 	*added = 0;
-	for (size_t i = 0; i < 5; i++)
-		buf_addc(arrays[i], '{');
+	buf_add(&b.copy, "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19);
 	st = sql_begin(db, e);
 	/* What a crash of PostgreSQL takes back is indexed again: how far it is, is in the same transaction. So nobody waits for the disk. */
 	if (st == SQL_OK)
@@ -214,8 +235,7 @@ search_index_batch(struct sql *db, struct search_words *w, uint64_t upto, unsign
 		*added = b.n;
 		*at_us = b.n ? b.at_us : *at_us;
 	}
-	for (size_t i = 0; i < 5; i++)
-		buf_fini(arrays[i]);
+	buf_fini(&b.copy);
 	buf_fini(&b.w);
 	buf_fini(&b.m);
 	return st;

@@ -3,31 +3,36 @@
  */
 #include "archive/search_doc.h"
 
+#include <endian.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "base/text.h"
 #include "store/address.h"
 #include "store/record_kind.h"
 
-/* Stems of a document, each once: few, and seen again soon. */
+/* Stems of a document, each once: few, and seen again soon. Known by a keyed hash of 64 bits. */
 #define STEMS_SEEN 256
 
 struct making {
 	struct search_words *w;
 	struct buf *words, *marks;
-	char seen[STEMS_SEEN][SEARCH_WORD_BYTES + 1];
+	uint64_t seen[STEMS_SEEN];
 };
 
 void
 search_mark_hash(struct buf *out, char kind, const char *s, size_t n)
 {
 	uint8_t sum[SHA256_SIZE];
+	char hex[17];
+	uint64_t number;
 
 	crypt_sha256(s, n, sum);
-	buf_addf(out, ":%c%016" PRIx64, kind, (uint64_t)address_of_digest(sum));
+	number = htobe64((uint64_t)address_of_digest(sum));
+	text_hex(&number, sizeof(number), hex);
+	buf_addc(out, ':');
+	buf_addc(out, kind);
+	buf_adds(out, hex);
 }
 
 static void
@@ -41,12 +46,13 @@ mark(struct making *m, char kind, const char *s, size_t n)
 static void
 add_stem(struct making *m, const char *stem)
 {
-	char *seen = m->seen[crypt_hash(stem, strlen(stem)) % STEMS_SEEN];
+	uint64_t hash = crypt_hash(stem, strlen(stem)), *seen = &m->seen[hash % STEMS_SEEN];
 
-	if (!strcmp(seen, stem))
+	if (*seen == hash)
 		return;
-	strcpy(seen, stem);
-	buf_addf(m->marks, "%s ", stem);
+	*seen = hash;
+	buf_adds(m->marks, stem);
+	buf_addc(m->marks, ' ');
 }
 
 static void
@@ -71,7 +77,9 @@ add_words(struct making *m, const char *text, size_t n)
 			buf_adds(m->marks, ":b ");
 			return;
 		}
-		buf_addf(m->words, "%s%s", buf_len(m->words) ? " " : "", word.folded);
+		if (buf_len(m->words))
+			buf_addc(m->words, ' ');
+		buf_add(m->words, word.folded, word.len);
 		add_stems(m, &word);
 	}
 }
@@ -183,11 +191,8 @@ add_stanza(struct making *m, const struct search_row *r)
 void
 search_doc(struct search_words *w, const struct search_row *r, struct buf *words, struct buf *marks)
 {
-	struct making *m = NEW(struct making);
+	struct making making = { .w = w, .words = words, .marks = marks }, *m = &making;
 
-	m->w = w;
-	m->words = words;
-	m->marks = marks;
 	buf_addf(marks, ":k%d ", r->is.kind);
 	if (r->is.direction)
 		buf_addf(marks, ":D%d ", r->is.direction);
@@ -198,5 +203,4 @@ search_doc(struct search_words *w, const struct search_row *r, struct buf *words
 	/* Where the stanza has it, it is there already; of what the server itself notes the body is the sentence. */
 	if (r->is.text[CANONICAL_BODY] && (!r->is.text[CANONICAL_STANZA] || (r->is.kind > RECORD_RETURNED && r->is.kind != RECORD_PASSED)))
 		add_lines(m, r->is.text[CANONICAL_BODY], r->len[CANONICAL_BODY]);
-	free(m);
 }

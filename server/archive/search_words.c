@@ -11,13 +11,23 @@
 #include <unicode/uscript.h>
 #include <unicode/utf8.h>
 
+#include "base/crypt.h"
 #include "base/mem.h"
 
 #define STEM_BYTES_MIN 3
 #define STEM_BYTES_MAX 60 /* nothing that long is a word of a language */
+#define KNOWN 4096        /* words whose stems are kept: people use the same ones again and again */
+#define KNOWN_BYTES 24    /* of a word, and of a stem; longer ones are stemmed each time */
+
+/* A word seen lately, in both its forms, with its stems. */
+struct known {
+	char plain[KNOWN_BYTES], folded[KNOWN_BYTES], stem[SEARCH_STEMS][KNOWN_BYTES];
+	unsigned n;
+};
 
 struct search_words {
 	struct sb_stemmer *stemmer[2];
+	struct known known[KNOWN]; /* by the hash of `plain`; the newer one goes for the older */
 };
 
 struct search_words *
@@ -234,17 +244,50 @@ stem(struct sb_stemmer *stemmer, const char *word, const char *folded, char out[
 	return n;
 }
 
-unsigned
-search_words_stems(struct search_words *w, const struct search_word *word, char out[SEARCH_STEMS][SEARCH_WORD_BYTES + 1])
+static unsigned
+make_stems(struct search_words *w, const struct search_word *word, char out[SEARCH_STEMS][SEARCH_WORD_BYTES + 1])
 {
 	unsigned n = 0;
 
-	if (word->len < STEM_BYTES_MIN || word->len > STEM_BYTES_MAX || word->folded[0] < 'a' || word->folded[0] > 'z')
-		return 0;
 	for (int i = 0; i < 2; i++) {
 		n = stem(w->stemmer[i], word->plain, word->folded, out, n);
 		if (strcmp(word->plain, word->folded))
 			n = stem(w->stemmer[i], word->folded, word->folded, out, n);
 	}
+	return n;
+}
+
+static void
+keep_stems(struct known *k, const struct search_word *word, char stems[SEARCH_STEMS][SEARCH_WORD_BYTES + 1], unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (strlen(stems[i]) >= KNOWN_BYTES)
+			return;
+	strcpy(k->plain, word->plain);
+	strcpy(k->folded, word->folded);
+	for (unsigned i = 0; i < n; i++)
+		strcpy(k->stem[i], stems[i]);
+	k->n = n;
+}
+
+unsigned
+search_words_stems(struct search_words *w, const struct search_word *word, char out[SEARCH_STEMS][SEARCH_WORD_BYTES + 1])
+{
+	size_t len = strlen(word->plain);
+	struct known *k;
+	unsigned n;
+
+	if (word->len < STEM_BYTES_MIN || word->len > STEM_BYTES_MAX || word->folded[0] < 'a' || word->folded[0] > 'z')
+		return 0;
+	if (len >= KNOWN_BYTES || word->len >= KNOWN_BYTES)
+		return make_stems(w, word, out);
+	k = &w->known[crypt_hash(word->plain, len) % KNOWN];
+	if (!strcmp(k->plain, word->plain) && !strcmp(k->folded, word->folded)) {
+		for (unsigned i = 0; i < k->n; i++)
+			strcpy(out[i], k->stem[i]);
+		return k->n;
+	}
+	n = make_stems(w, word, out);
+	keep_stems(k, word, out, n);
 	return n;
 }

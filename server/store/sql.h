@@ -67,6 +67,9 @@ enum sql_status sql_commit(struct sql *db, struct err *e);
 void sql_rollback(struct sql *db);
 bool sql_in_transaction(const struct sql *db);
 
+/* A COPY … FROM STDIN with all of its data, at most 1 GB: until `until_ms` (monotonic). The statement is text of ours with numbers in it and nothing else. */
+enum sql_status sql_copy_in(struct sql *db, const char *statement, const void *data, size_t n, int64_t until_ms, struct err *e);
+
 /* Raw access for COPY in record.c: the connection, non-blocking, and a wait bounded by `deadline_ms`
  * (monotonic); 1 ready, 0 deadline, -1 broken. */
 PGconn *sql_raw(struct sql *db);
