@@ -128,7 +128,8 @@ verify_there(const struct options *o)
 		else if (i + 1 < json_array_size(rows))
 			printf("%s: %s\n", json_string_value(json_object_get(row, "finding")), json_string_value(json_object_get(row, "text")));
 	}
-	rc = conclude(o, json_array_get(rows, json_array_size(rows) - 1), false);
+	row = json_array_get(rows, json_array_size(rows) - 1);
+	rc = conclude(o, row, json_is_true(json_object_get(row, "trusted")));
 	json_decref(rows);
 	return rc;
 }

@@ -119,6 +119,7 @@ next_order(struct worker *w)
 /* An order under way. */
 struct call {
 	struct api_order *o;
+	const struct worker *worker;
 	struct request r;
 	struct access_caller caller;
 	uint64_t rows;
@@ -360,10 +361,18 @@ serve(struct call *c)
 		end_badly(c);
 }
 
+static bool
+is_gone(void *arg)
+{
+	const struct call *c = arg;
+
+	return atomic_load(&c->worker->gone);
+}
+
 static void
 carry_out(struct worker *w, struct api_order *o, struct access_db *dbs)
 {
-	struct call c = {.o = o, .r = {.dbs = dbs}};
+	struct call c = {.o = o, .worker = w, .r = {.dbs = dbs, .gone = is_gone}};
 
 	metric_add(METRIC_API_REQUESTS, 1);
 	if (o->method != HTTP_POST && strcmp(o->path, "openapi.json") == 0)

@@ -4,10 +4,11 @@
 #include "admin/request.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "archive/log.h"
-#include "archive/log_verify.h"
+#include "archive/log_watch.h"
 #include "base/text.h"
 #include "core/config/config.h"
 #include "store/record.h"
@@ -133,9 +134,10 @@ out:
 
 struct viewer {
 	struct request *r;
-	atomic_bool stop;
 	bool gone;
 };
+
+static atomic_uint verifying; /* callers that are in archive_verify */
 
 static void
 show_finding(void *arg, const struct log_finding *f)
@@ -147,40 +149,52 @@ show_finding(void *arg, const struct log_finding *f)
 			(json_int_t)f->record, "text", f->text)) != 0;
 }
 
-static void
-look_up(void *arg, uint64_t done, uint64_t total)
+static bool
+is_gone(void *arg)
 {
-	struct viewer *v = arg;
+	const struct viewer *v = arg;
 
-	(void)done, (void)total;
-	if (v->gone || atomic_load(&v->r->server->stopping))
-		atomic_store(&v->stop, true);
+	return v->gone || atomic_load(&v->r->server->stopping) || (v->r->gone != NULL && v->r->gone(v->r->send_arg));
 }
 
-/* By the server's own role, whoever asks: nothing of the content is shown. */
+/* In the audit trail first, as every look at the record. By the server's own role, whoever asks: nothing of the content is shown. */
+static int
+verify(struct request *r, bool all)
+{
+	struct viewer who = {.r = r};
+	struct log_verify v = {.finding = show_finding, .gone = is_gone, .arg = &who};
+	json_t *detail = json_pack("{s:b}", "all", (int)all);
+	enum sql_status st = request_db(r) == 0 ? audit_write(r->db, r->who, "archive.verify", NULL, detail, &r->err) : SQL_UNAVAILABLE;
+
+	json_decref(detail);
+	if (st != SQL_OK)
+		return -1;
+	audit_log(r->who, "archive.verify", NULL);
+	if (log_look(&v, all, &r->err) != 0)
+		return -1;
+	return request_row(r, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "first", (json_int_t)v.first, "size", (json_int_t)v.size, "records",
+		(json_int_t)v.records, "erased", (json_int_t)v.erased, "checkpoints", (json_int_t)v.checkpoints, "outside", (json_int_t)v.outside,
+		"findings", (json_int_t)v.findings, "trusted", (int)v.trusted));
+}
+
 static int
 archive_verify(struct request *r)
 {
-	struct viewer who = {.r = r};
-	struct log_verify v = {.finding = show_finding, .progress = look_up, .arg = &who, .stop = &who.stop};
-	struct log_state s;
-	struct config *c;
-	int all = 0, rc;
+	struct config *c = config_get();
+	uint64_t most = c->limits.verifications_at_once;
+	int all = 0, rc = -1;
 
+	config_unref(c);
 	if (request_args(r, "{s?b}", "all", &all) != 0)
 		return -1;
-	log_state(&s);
-	c = config_get();
-	v.conninfo = c->database.conninfo;
-	v.since = all ? 0 : s.verified;
-	v.checkpoint_file = *c->log.checkpoint_file ? c->log.checkpoint_file : NULL;
-	rc = log_verify(&v, &r->err);
-	config_unref(c);
-	if (rc != 0)
-		return -1;
-	return request_row(r, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "first", (json_int_t)v.first, "size", (json_int_t)v.size, "records",
-		(json_int_t)v.records, "erased", (json_int_t)v.erased, "checkpoints", (json_int_t)v.checkpoints, "outside", (json_int_t)v.outside,
-		"findings", (json_int_t)v.findings));
+	if (atomic_fetch_add(&verifying, 1) < most) {
+		rc = verify(r, all != 0);
+	} else {
+		r->status = 429;
+		err_set(&r->err, 0, "the record is being verified for somebody else (limits.verifications_at_once): wait until that is done");
+	}
+	atomic_fetch_sub(&verifying, 1);
+	return rc;
 }
 
 /* Keys and checkpoints */

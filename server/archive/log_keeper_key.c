@@ -61,10 +61,13 @@ keeper_refresh(struct keeper *k)
 	if (k->configured) {
 		keeper_take_settings(&k->s, &k->next);
 		k->configured = false;
-		/* The files may be others now, or mended. */
+		/* The files may be others now, or mended, and what is in them is looked at before anything is signed. */
 		log_sink_close(&k->sink);
-		k->sink_ms = k->stamp_ms = 1;
-		k->stamp_known = k->key_checked = false;
+		k->loaded = false;
+		k->ntiles = 0;
+		k->retry_ms = k->broken_ms = 0;
+		k->sink_ms = 1;
+		k->key_checked = false;
 		k->key_ms = 0;
 	}
 	pthread_mutex_unlock(&k->lock);
@@ -114,21 +117,6 @@ finish_rotation(struct keeper *k, const char *vkey)
 	return NULL;
 }
 
-/* The first key of a log that has none. */
-static enum sql_status
-register_key(struct keeper *k, const struct note_signer *s, struct err *e)
-{
-	char vkey[NOTE_VKEY_MAX];
-	struct log_key_row row = { .number = 1, .since = 0, .at_us = clock_wall_us(), .vkey = vkey };
-	enum sql_status st;
-
-	note_key_text(note_signer_key(s), vkey);
-	st = log_store_key(k->db, &row, e);
-	if (st == SQL_OK)
-		log_info(NULL, "log-key-first", "vkey=%s", vkey);
-	return st;
-}
-
 /* Why there is no key, and what to do. */
 static void
 no_key(struct keeper *k, const char *why)
@@ -151,15 +139,12 @@ use_key(struct keeper *k, const struct log_key_row *last)
 		note_signer_free(s);
 		s = n;
 	}
-	if (s && !last && register_key(k, s, &e) != SQL_OK) {
-		note_signer_free(s);
-		s = NULL;
-	}
 	if (!s) {
 		no_key(k, e.text);
 		return;
 	}
 	set_signer(k, s);
+	k->unregistered = !last;
 	keeper_trouble(k, KEEPER_KEY, NULL);
 }
 

@@ -1,10 +1,10 @@
 /*
- * log_keeper_sink: takes checkpoints out of the database's reach: to the file, and to who stamps them with the time.
+ * log_keeper_sink: takes checkpoints out of the database's reach, to the file.
  *
- * Each sink knows by itself how far it is, and goes on from there with what the table has: nothing is lost while one is away.
+ * The file itself tells how far it is, and is gone on with from there with what the table has: nothing is lost while it is away. One that was
+ * taken away, or has another in its place, is begun anew.
  */
 #include "archive/log_keeper.h"
-#include "archive/log_stamp.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +15,6 @@
 #include "base/metric.h"
 
 #define RETRY_MS 5000
-#define STAMP_RETRY_MS 30000
 #define PAGE 100 /* checkpoints read at once */
 
 static void
@@ -26,31 +25,30 @@ file_failed(struct keeper *k, const struct err *e)
 	k->sink_ms = clock_mono_ms() + RETRY_MS;
 }
 
-/* The file may be of another log, or know more than the record has: then nothing is signed, as the record was cut or put back. */
-static int
-open_file(struct keeper *k, struct err *e)
+static bool
+wants_file(const struct keeper *k)
 {
-	uint8_t root[MERKLE_HASH];
-	const char *origin = k->signer ? note_signer_key(k->signer)->name : NULL;
+	return k->s.checkpoint_file && *k->s.checkpoint_file;
+}
 
-	if (k->sink.fd >= 0)
-		return 0;
-	if (log_sink_open(&k->sink, k->s.checkpoint_file, origin, e))
-		return -1;
-	if (!k->sink.size)
-		return 0;
-	if (k->sink.size > k->records)
-		err_set(e, 0, "it knows %" PRIu64 " records, and %" PRIu64 " are there: the record was cut, or is an older copy", k->sink.size, k->records);
-	else if (k->sink.size > k->tree->f.size)
-		err_set(e, 0, "the log is being made up to there");
-	else if (log_root(k->db, k->sink.size, root, e))
-		(void)0;
-	else if (memcmp(root, k->sink.root, sizeof(root)) != 0)
-		err_set(e, 0, "the record does not fit to its checkpoint of %" PRIu64 " records (chancery archive verify)", k->sink.size);
-	else
-		return 0;
-	log_sink_close(&k->sink);
-	return -1;
+/* It may be of another log, or know more than the table. */
+int
+keeper_open_file(struct keeper *k, struct err *e)
+{
+	const char *origin = k->signer ? note_signer_key(k->signer)->name : NULL;
+	struct err why;
+	int fits;
+
+	if (!wants_file(k) || k->sink.fd >= 0)
+		return 1;
+	if (log_sink_open(&k->sink, k->s.checkpoint_file, origin, &why)) {
+		file_failed(k, &why);
+		return 1;
+	}
+	fits = k->sink.size ? keeper_fits(k, k->sink.size, k->sink.root, k->s.checkpoint_file, e) : 1;
+	if (fits <= 0)
+		log_sink_close(&k->sink);
+	return fits;
 }
 
 /* The hand-overs of keys that it does not have yet. */
@@ -89,24 +87,31 @@ append_page(struct keeper *k, struct arena *a, struct err *e)
 	return n == PAGE;
 }
 
-static void
-file_sink(struct keeper *k)
+void
+keeper_fill_file(struct keeper *k)
 {
 	struct arena *a;
 	struct err e;
 	int rc;
 
-	if (!k->s.checkpoint_file || !*k->s.checkpoint_file) {
+	if (!wants_file(k)) {
 		keeper_trouble(k, KEEPER_FILE, NULL);
 		k->sink_ms = 0;
 		return;
 	}
 	if ((k->sink.fd >= 0 && k->sink.size >= k->covered && !k->sink_ms) || clock_mono_ms() < k->sink_ms)
 		return;
+	if (k->sink.fd >= 0 && !log_sink_is_there(&k->sink, k->s.checkpoint_file)) {
+		log_warning(NULL, "log-file-replaced", "file=%s", k->s.checkpoint_file);
+		log_sink_close(&k->sink);
+	}
+	rc = keeper_open_file(k, &e);
+	if (rc < 0)
+		k->sink_ms = clock_mono_ms() + RETRY_MS;
+	if (rc <= 0 || k->sink.fd < 0)
+		return;
 	a = arena_new(0);
-	rc = open_file(k, &e);
-	if (!rc)
-		rc = append_handovers(k, a, &e);
+	rc = append_handovers(k, a, &e);
 	while (!rc && (rc = append_page(k, a, &e)) == 1) {
 		arena_reset(a);
 		rc = 0;
@@ -118,83 +123,4 @@ file_sink(struct keeper *k)
 	}
 	k->sink_ms = 0;
 	keeper_trouble(k, KEEPER_FILE, NULL);
-}
-
-/* Time stamps */
-
-static void
-stamp_failed(struct keeper *k, const struct err *e)
-{
-	metric_add(METRIC_LOG_SINK_FAILED, 1);
-	keeper_trouble(k, KEEPER_STAMP, "checkpoints get no time stamps of %s: %s", k->s.timestamp_url, e->text);
-	k->stamp_next_ms = clock_mono_ms() + STAMP_RETRY_MS;
-}
-
-/* When the last one was. */
-static int
-know_stamped(struct keeper *k, struct err *e)
-{
-	int64_t at_us;
-
-	if (k->stamp_known)
-		return 0;
-	if (log_store_stamped(k->db, &at_us, &k->stamped, e) != SQL_OK)
-		return -1;
-	k->stamp_known = true;
-	k->stamp_next_ms = at_us ? clock_mono_ms() + (int64_t)k->s.timestamp_every_ms - (clock_wall_us() - at_us) / 1000 : 0;
-	return 0;
-}
-
-/* The newest checkpoint: it covers all before it. */
-static int
-stamp_newest(struct keeper *k, struct err *e)
-{
-	struct arena *a = arena_new(0);
-	struct log_checkpoint c;
-	struct buf token = { 0 };
-	int rc = log_newest(k->db, a, &c, e) == SQL_OK ? 0 : -1;
-
-	if (!rc && c.size > k->stamped) {
-		rc = log_stamp_ask(k->s.timestamp_url, c.note, &token, e);
-		if (!rc && log_store_stamp(k->db, c.size, k->s.timestamp_url, buf_data(&token), buf_len(&token), e) != SQL_OK)
-			rc = -1;
-		if (!rc)
-			k->stamped = c.size;
-	}
-	buf_fini(&token);
-	arena_free(a);
-	return rc;
-}
-
-static void
-stamp_sink(struct keeper *k)
-{
-	struct err e;
-
-	k->stamp_ms = 0;
-	if (!k->s.timestamp_url || !*k->s.timestamp_url) {
-		keeper_trouble(k, KEEPER_STAMP, NULL);
-		return;
-	}
-	if (know_stamped(k, &e)) {
-		stamp_failed(k, &e);
-	} else if (k->covered > k->stamped && clock_mono_ms() >= k->stamp_next_ms) {
-		if (stamp_newest(k, &e)) {
-			stamp_failed(k, &e);
-		} else {
-			keeper_trouble(k, KEEPER_STAMP, NULL);
-			k->stamp_next_ms = clock_mono_ms() + (int64_t)k->s.timestamp_every_ms;
-		}
-	}
-	if (!k->stamp_known || k->covered > k->stamped)
-		k->stamp_ms = k->stamp_next_ms > 0 ? k->stamp_next_ms : 1;
-}
-
-void
-keeper_sinks(struct keeper *k)
-{
-	file_sink(k);
-	/* Somebody else's pace is not for a server that stops. */
-	if (!k->ending)
-		stamp_sink(k);
 }

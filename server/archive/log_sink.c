@@ -143,6 +143,14 @@ log_sink_close(struct log_sink *s)
 	*s = (struct log_sink)LOG_SINK_CLOSED;
 }
 
+bool
+log_sink_is_there(const struct log_sink *s, const char *file)
+{
+	struct stat here, there;
+
+	return !fstat(s->fd, &here) && !stat(file, &there) && here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
 int
 log_sink_append(struct log_sink *s, const char *note, struct err *e)
 {

@@ -23,6 +23,8 @@ struct log_sink {
 /* Opens it, or makes it, and looks what is in it. `origin`: whose notes they have to be; NULL: whosever. */
 int log_sink_open(struct log_sink *s, const char *file, const char *origin, struct err *e) MUST_CHECK;
 void log_sink_close(struct log_sink *s);
+/* Is it still what is found under this name? What is appended to another is read by nobody. */
+bool log_sink_is_there(const struct log_sink *s, const char *file);
 int log_sink_append(struct log_sink *s, const char *note, struct err *e) MUST_CHECK;
 
 /* Reads a file of notes, of which some may be torn: `fn` is called with each whole one (text, length). False from it ends the reading. */

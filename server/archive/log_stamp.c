@@ -54,8 +54,18 @@ take_answer(char *p, size_t size, size_t n, void *arg)
 	return size * n;
 }
 
+/* Now and then: anything but 0 ends it. */
 static int
-post(const char *url, const unsigned char *body, int n, struct buf *answer, struct err *e)
+look_up(void *arg, curl_off_t down, curl_off_t down_now, curl_off_t up, curl_off_t up_now)
+{
+	const atomic_bool *stop = arg;
+
+	(void)down, (void)down_now, (void)up, (void)up_now;
+	return atomic_load(stop);
+}
+
+static int
+post(const char *url, const atomic_bool *stop, const unsigned char *body, int n, struct buf *answer, struct err *e)
 {
 	CURL *c = curl_easy_init();
 	struct curl_slist *head = curl_slist_append(NULL, "Content-Type: application/timestamp-query");
@@ -66,6 +76,8 @@ post(const char *url, const unsigned char *body, int n, struct buf *answer, stru
 	bad = !c || !head || curl_easy_setopt(c, CURLOPT_URL, url) || curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") ||
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, (const char *)body) || curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, (long)n) ||
 		curl_easy_setopt(c, CURLOPT_HTTPHEADER, head) || curl_easy_setopt(c, CURLOPT_TIMEOUT, SECONDS) || curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) ||
+		curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) ||
+		curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, look_up) || curl_easy_setopt(c, CURLOPT_XFERINFODATA, (void *)(uintptr_t)stop) ||
 		curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_answer) || curl_easy_setopt(c, CURLOPT_WRITEDATA, answer);
 	if (!bad)
 		rc = curl_easy_perform(c);
@@ -120,7 +132,7 @@ take_token(const struct buf *answer, TS_REQ *q, struct buf *token, struct err *e
 }
 
 int
-log_stamp_ask(const char *url, const char *note, struct buf *token, struct err *e)
+log_stamp_ask(const char *url, const char *note, const atomic_bool *stop, struct buf *token, struct err *e)
 {
 	uint8_t digest[SHA256_SIZE];
 	struct buf answer = { 0 };
@@ -131,7 +143,7 @@ log_stamp_ask(const char *url, const char *note, struct buf *token, struct err *
 	crypt_sha256(note, strlen(note), digest);
 	q = make_request(digest);
 	n = q ? i2d_TS_REQ(q, &der) : 0;
-	rc = n > 0 ? post(url, der, n, &answer, e) : err_set(e, 0, "the question cannot be made");
+	rc = n > 0 ? post(url, stop, der, n, &answer, e) : err_set(e, 0, "the question cannot be made");
 	if (!rc)
 		rc = take_token(&answer, q, token, e);
 	buf_fini(&answer);

@@ -263,12 +263,15 @@ write_checkpoint(struct sql *db, const struct log_checkpoint *c, struct err *e)
 }
 
 enum sql_status
-log_store_write(struct sql *db, const struct log_tile *tile, size_t n, const struct log_checkpoint *c, struct err *e)
+log_store_write(struct sql *db, const struct log_tile *tile, size_t n, const struct log_checkpoint *c, const struct log_key_row *first,
+	struct err *e)
 {
 	enum sql_status st = sql_begin(db, e);
 
 	for (size_t i = 0; i < n && st == SQL_OK; i += TILES_AT_ONCE)
 		st = write_tiles(db, tile + i, n - i < TILES_AT_ONCE ? n - i : TILES_AT_ONCE, e);
+	if (st == SQL_OK && first)
+		st = log_store_key(db, first, e);
 	if (st == SQL_OK && c)
 		st = write_checkpoint(db, c, e);
 	if (st == SQL_OK)

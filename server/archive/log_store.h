@@ -15,8 +15,9 @@ enum sql_status log_store_records(struct sql *db, uint64_t *n, struct err *e);
 /* The leaves of the records [first, end) in order, for as long as none is missing: *n of them. `out` has room for all. */
 enum sql_status log_store_leaves(struct sql *db, uint64_t first, uint64_t end, uint8_t (*out)[MERKLE_HASH], size_t *n, struct err *e);
 
-/* One transaction: tiles, and a checkpoint unless it is NULL. */
-enum sql_status log_store_write(struct sql *db, const struct log_tile *tile, size_t n, const struct log_checkpoint *c, struct err *e);
+/* One transaction: tiles, and a checkpoint and the first key unless they are NULL. */
+enum sql_status log_store_write(struct sql *db, const struct log_tile *tile, size_t n, const struct log_checkpoint *c, const struct log_key_row *first,
+	struct err *e);
 enum sql_status log_store_key(struct sql *db, const struct log_key_row *k, struct err *e);
 /* The checkpoints above `size`, oldest first, at most `limit`. */
 enum sql_status log_store_above(struct sql *db, struct arena *a, uint64_t size, unsigned limit, struct log_checkpoint **c, size_t *n, struct err *e);

@@ -37,6 +37,7 @@ struct log_verify {
 	const atomic_bool *stop;       /* NULL: nobody stops it */
 	void (*finding)(void *arg, const struct log_finding *f); /* on the caller's thread; the first LOG_FINDINGS_MAX of them */
 	void (*progress)(void *arg, uint64_t done, uint64_t total); /* the same; may be NULL */
+	bool (*gone)(void *arg);       /* the same, five times a second: is nobody there any more who waits? Then it is stopped; may be NULL */
 	void *arg;
 
 	/* Out. */

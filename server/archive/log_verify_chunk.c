@@ -283,27 +283,46 @@ compare_tiles(struct chunk *c)
 
 /* What is not there */
 
+/* The next places from *to on, as many as lie together, of which these bits are as wanted. */
+static bool
+next_run(const struct chunk *c, uint8_t bits, uint8_t wanted, uint64_t *from, uint64_t *to)
+{
+	uint64_t n = c->end - c->first;
+
+	for (*from = *to; *from < n && (c->state[*from] & bits) != wanted; ++*from)
+		;
+	for (*to = *from; *to < n && (c->state[*to] & bits) == wanted; ++*to)
+		;
+	return *from < n;
+}
+
 /* Log indexes without a row, each run of them once. */
 static void
 say_missing(struct chunk *c)
 {
-	uint64_t n = c->end - c->first;
+	uint64_t from, to = 0;
 
-	for (uint64_t i = 0; i < n;) {
-		uint64_t from = i;
-
-		if (c->state[i] & (LEAF_HAVE | LEAF_DROPPED)) {
-			i++;
-			continue;
-		}
-		while (i < n && !(c->state[i] & (LEAF_HAVE | LEAF_DROPPED)))
-			i++;
-		if (i - from == 1)
+	while (next_run(c, LEAF_HAVE | LEAF_DROPPED, 0, &from, &to))
+		if (to - from == 1)
 			finding_add(&c->findings, "missing", c->first + from, 0, "the record of log index %" PRIu64 " is missing", c->first + from);
 		else
 			finding_add(&c->findings, "missing", c->first + from, 0, "the records of the log indexes %" PRIu64 " to %" PRIu64 " are missing",
-				c->first + from, c->first + i - 1);
-	}
+				c->first + from, c->first + to - 1);
+}
+
+/* The same of those that have lost their salt without an erasure. */
+static void
+say_erased(struct chunk *c)
+{
+	uint64_t from, to = 0;
+
+	while (next_run(c, LEAF_ERASED | LEAF_NAMED, LEAF_ERASED, &from, &to))
+		if (to - from == 1)
+			finding_add(&c->findings, "erased", c->first + from, c->id[from], "record %" PRIu64 " (log index %" PRIu64 ") cannot be read any more,"
+				" and no erasure is recorded", c->id[from], c->first + from);
+		else
+			finding_add(&c->findings, "erased", c->first + from, c->id[from], "the records of the log indexes %" PRIu64 " to %" PRIu64
+				" cannot be read any more, and no erasure is recorded", c->first + from, c->first + to - 1);
 }
 
 /* Checkpoints of the table */
@@ -351,6 +370,7 @@ chunk_read(const struct verify *y, struct sql *db, struct chunk *c, struct err *
 	if (st != SQL_OK)
 		return st;
 	say_missing(c);
+	say_erased(c);
 	compare_tiles(c);
 	return SQL_OK;
 }

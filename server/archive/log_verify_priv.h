@@ -1,9 +1,13 @@
 /*
- * log_verify_priv: what the files of log_verify share (log_verify.c: order, tree, threads; log_verify_chunk.c: one range of the record;
- * log_verify_keys.c: keys, and checkpoints of a file; log_verify_resume.c: the note of how far it is). Nobody else includes it.
+ * log_verify_priv: what the files of log_verify share (log_verify.c: the order of things; log_verify_threads.c: who reads; log_verify_chunk.c: one
+ * range of the record; log_verify_tree.c: tree and checkpoints; log_verify_swap.c: what is in another's place; log_verify_keys.c: keys, and
+ * checkpoints of a file; log_verify_resume.c: the note of how far it is). Else only log_keeper_load.c includes it, which judges keys and its
+ * newest checkpoint by the same rules.
  */
 #ifndef ARCHIVE_LOG_VERIFY_PRIV_H
 #define ARCHIVE_LOG_VERIFY_PRIV_H
+
+#include <pthread.h>
 
 #include "archive/log.h"
 #include "archive/log_tree.h"
@@ -52,7 +56,8 @@ struct findings {
 	uint64_t total;
 };
 
-enum leaf_state { LEAF_HAVE = 1, LEAF_ALTERED = 2, LEAF_ERASED = 4, LEAF_KNOWN = 8, LEAF_DROPPED = 16 };
+enum leaf_state { LEAF_HAVE = 1, LEAF_ALTERED = 2, LEAF_ERASED = 4, LEAF_KNOWN = 8, LEAF_DROPPED = 16,
+	LEAF_NAMED = 32 /* erased, and the record of an erasure says so */ };
 
 struct chunk {
 	uint64_t first, end;            /* of the log: at most CHUNK, from a multiple of it */
@@ -112,5 +117,70 @@ struct resume {
 /* 1: there is one, for the same log and the same `since`; 0: there is none. */
 int resume_load(const char *file, struct resume *r, struct err *e) MUST_CHECK;
 int resume_save(const char *file, const struct resume *r, struct err *e) MUST_CHECK;
+
+#define VERIFY_THREADS_MAX 8
+#define VERIFY_TRIES 10          /* of a range, when the connection breaks or a standby cancels the statement */
+#define VERIFY_AGAIN_MS 1000
+#define VERIFY_SUSPECTS_ALL 1024 /* looked at for swaps: each with each */
+
+enum slot_state { SLOT_FREE, SLOT_BUSY, SLOT_DONE };
+
+struct run {
+	struct verify y;
+	struct sql *db;
+	uint64_t first_chunk, chunks;
+	struct findings early;          /* of what is looked at before the record is read */
+	uint64_t told;
+
+	/* The tree, in order. */
+	struct log_tree tree;
+	struct hasher *h;
+	bool unknown;                   /* a leaf that nobody knows: no tree from here on */
+	uint64_t last_id;
+	uint64_t good;                  /* the last checkpoint that the tree has */
+	uint64_t signed_to;             /* the size of the largest that is signed */
+	bool bad;                       /* and the one behind it is not in it */
+	uint64_t uncompared, untrusted;
+	size_t outside_at;              /* the next of the file */
+	struct suspect *suspect;
+	size_t nsuspects;
+	struct resume note;
+	int64_t noted_ms;
+
+	/* Threads. */
+	pthread_mutex_t lock;
+	pthread_cond_t moved;
+	pthread_t thread[VERIFY_THREADS_MAX];
+	unsigned nthreads, nslots;
+	struct chunk **slot;
+	enum slot_state *state;
+	uint64_t next, consumed;        /* chunks: to be taken, to be looked at here */
+	bool failed, over;
+	struct err err;
+};
+
+/* log_verify.c: to who listens, in order. */
+void verify_tell(struct run *r, const struct findings *l);
+
+/* log_verify_threads.c */
+bool verify_is_stopped(const struct run *r);
+/* It cannot be done, and this is why; the first reason is kept. From any thread. */
+void verify_fail(struct run *r, const struct err *e);
+struct sql *verify_connection(const struct log_verify *v);
+/* Connected, and set up: the log's own index gives the order. */
+enum sql_status verify_ready(struct sql *db, struct err *e);
+int verify_start_threads(struct run *r, struct err *e) MUST_CHECK;
+void verify_stop_threads(struct run *r);
+/* The next chunk in order, until it is given back; NULL: it failed, or was stopped. */
+struct chunk *verify_await(struct run *r);
+void verify_give_back(struct run *r);
+
+/* log_verify_tree.c */
+void verify_grow_tree(struct run *r, struct chunk *c, struct findings *l);
+
+/* log_verify_swap.c */
+void verify_take_suspects(struct run *r, struct chunk *c, struct findings *l);
+/* The last word on rows whose content does not match their leaf. */
+void verify_judge_suspects(struct run *r);
 
 #endif

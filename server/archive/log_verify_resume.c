@@ -18,7 +18,7 @@ static const char *
 kind_of(const char *text)
 {
 	static const char *const kinds[] = { "altered", "missing", "swapped", "duplicate", "order", "tile", "forged", "untrusted", "tree", "truncated",
-		"checkpoint", "key", "erased" };
+		"checkpoint", "key", "erased", "uncovered" };
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		if (!strcmp(kinds[i], text))

@@ -3,6 +3,7 @@
  */
 #include "archive/log_watch.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,7 +14,6 @@
 #include <unistd.h>
 
 #include "archive/log_keeper.h"
-#include "archive/log_verify.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -33,11 +33,22 @@ static struct {
 	bool running;
 	atomic_bool stop;
 	char *conninfo;
+	/* Under the lock. */
 	bool begun;          /* where to go on is known */
-	uint64_t verified;
-	char detail[320];    /* the first finding */
-	unsigned logged;
+	uint64_t next;       /* where the next look begins */
 } watch = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* One look. */
+struct look {
+	struct log_verify *v;
+	void (*finding)(void *arg, const struct log_finding *f); /* of who has asked for it; NULL */
+	void (*progress)(void *arg, uint64_t done, uint64_t total);
+	bool (*gone)(void *arg);
+	void *arg;
+	char detail[320];    /* the first finding */
+	uint64_t lowest;     /* log index of a finding */
+	unsigned logged;
+};
 
 static struct sql *
 connection(void)
@@ -48,89 +59,212 @@ connection(void)
 	return db;
 }
 
-/* Where the last look that found nothing has ended. */
+/* Where to go on: at findings that no later look has found to be over, else where the last one has ended. */
 static enum sql_status
-find_start(struct err *e)
+find_start(struct sql *db, struct err *e)
 {
-	struct sql *db = connection();
 	PGresult *r;
-	enum sql_status st = sql_connect(db, CONNECT_MS, e);
+	enum sql_status st = sql_query(db, e, &r, "SELECT coalesce((SELECT min(b.first) FROM archive.verification b WHERE b.findings > 0 AND NOT EXISTS"
+		" (SELECT FROM archive.verification g WHERE g.number > b.number AND g.findings = 0 AND g.first <= b.first)),"
+		" (SELECT max(size) FROM archive.verification WHERE findings = 0), 0)", 0);
 
-	if (st == SQL_OK)
-		st = sql_query(db, e, &r, "SELECT coalesce(max(size), 0) FROM archive.verification WHERE findings = 0", 0);
-	if (st == SQL_OK) {
-		watch.verified = (uint64_t)sql_i64(r, 0, 0);
-		watch.begun = true;
-		PQclear(r);
+	if (st != SQL_OK)
+		return st;
+	pthread_mutex_lock(&watch.lock);
+	watch.next = (uint64_t)sql_i64(r, 0, 0);
+	watch.begun = true;
+	pthread_mutex_unlock(&watch.lock);
+	PQclear(r);
+	return SQL_OK;
+}
+
+/* The keys that ours speaks for: what has handed over to it, and what it has said to be lost. Whoever writes into the table cannot make it say so. */
+static void
+add_ours(struct arena *a, const struct log_key_row *row, size_t n, const char *own, struct log_verify *v)
+{
+	const char **key = arena_zalloc(a, (n + 1) * sizeof(*key));
+	size_t i = n;
+
+	key[v->nkeys++] = own;
+	v->key = key;
+	while (i > 1 && strcmp(row[i - 1].vkey, own) != 0)
+		i--;
+	for (; i > 1 && row[i - 1].handover; i--) {
+		struct handover h;
+		char from[NOTE_VKEY_MAX], to[NOTE_VKEY_MAX];
+		struct err e;
+
+		if (handover_open(row[i - 1].handover, strlen(row[i - 1].handover), &h, &e))
+			return;
+		note_key_text(&h.from, from);
+		note_key_text(&h.to, to);
+		if (strcmp(to, row[i - 1].vkey) != 0 || strcmp(from, row[i - 2].vkey) != 0)
+			return;
+		key[v->nkeys++] = row[i - 2].vkey;
 	}
-	sql_free(db);
+}
+
+/* Without our key, those of the database have to do: that it is not there is alarmed. */
+static enum sql_status
+choose_keys(struct sql *db, struct arena *a, struct log_verify *v, struct err *e)
+{
+	struct log_state s;
+	struct log_key_row *row;
+	size_t n;
+	enum sql_status st = log_keys(db, a, &row, &n, e);
+
+	log_state(&s);
+	if (st == SQL_OK && s.has_key && s.size)
+		add_ours(a, row, n, arena_strdup(a, s.vkey), v);
 	return st;
 }
 
-static enum sql_status
-note(const struct log_verify *v, struct err *e)
+/* The file of checkpoints, where there is one that can be read. */
+static void
+choose_file(struct arena *a, struct log_verify *v)
 {
-	char first[24], size[24], findings[24];
-	struct sql *db = connection();
-	enum sql_status st = sql_connect(db, CONNECT_MS, e);
+	char *file = keeper_checkpoint_file();
 
-	snprintf(first, sizeof(first), "%" PRIu64, v->first);
-	snprintf(size, sizeof(size), "%" PRIu64, v->size);
-	snprintf(findings, sizeof(findings), "%" PRIu64, v->findings);
-	if (st == SQL_OK)
-		st = sql_do(db, e, "INSERT INTO archive.verification (first, size, findings, detail) VALUES ($1, $2, $3, $4)", 4, first, size, findings,
-			v->findings ? watch.detail : NULL);
-	sql_free(db);
-	return st;
+	if (*file && access(file, R_OK)) {
+		keeper_trouble(&log_keeper, KEEPER_OUTSIDE, "the record is not compared with %s: %s", file, strerror(errno));
+	} else {
+		keeper_trouble(&log_keeper, KEEPER_OUTSIDE, NULL);
+		v->checkpoint_file = *file ? arena_strdup(a, file) : NULL;
+	}
+	free(file);
 }
 
 static void
 on_finding(void *arg, const struct log_finding *f)
 {
-	(void)arg;
-	if (!watch.detail[0])
-		snprintf(watch.detail, sizeof(watch.detail), "%s", f->text);
-	if (watch.logged++ < LOGGED)
+	struct look *l = arg;
+
+	if (!l->logged)
+		snprintf(l->detail, sizeof(l->detail), "%s", f->text);
+	if (!l->logged || f->index < l->lowest)
+		l->lowest = f->index;
+	if (l->logged++ < LOGGED)
 		log_error(NULL, "log-finding", "kind=%s index=%" PRIu64 " record=%" PRIu64 " what=%s", f->kind, f->index, f->record, f->text);
+	if (l->finding)
+		l->finding(l->arg, f);
 }
 
-/* What was found is in the state until a look finds nothing. */
 static void
-tell(const struct log_verify *v)
+on_progress(void *arg, uint64_t done, uint64_t total)
 {
-	if (v->findings) {
-		keeper_verified(0, v->findings, watch.detail);
-	} else {
-		watch.verified = v->size;
-		keeper_verified(v->size, 0, NULL);
+	struct look *l = arg;
+
+	if (l->progress)
+		l->progress(l->arg, done, total);
+}
+
+static bool
+on_gone(void *arg)
+{
+	struct look *l = arg;
+
+	return l->gone && l->gone(l->arg);
+}
+
+/* For the next start, and for who asks when somebody has last looked. */
+static void
+note(const struct look *l)
+{
+	const struct log_verify *v = l->v;
+	char first[24], size[24], findings[24];
+	struct sql *db = connection();
+	struct err e;
+
+	snprintf(first, sizeof(first), "%" PRIu64, v->findings && l->lowest < v->first ? l->lowest : v->first);
+	snprintf(size, sizeof(size), "%" PRIu64, v->size);
+	snprintf(findings, sizeof(findings), "%" PRIu64, v->findings);
+	if ((sql_connect(db, CONNECT_MS, &e) != SQL_OK || sql_do(db, &e, "INSERT INTO archive.verification (first, size, findings, detail)"
+		" VALUES ($1, $2, $3, $4)", 4, first, size, findings, v->findings ? l->detail : NULL) != SQL_OK) && !atomic_load(&watch.stop))
+		log_warning(NULL, "log-verification-not-noted", "why=%s", e.text);
+	sql_free(db);
+}
+
+/* What was found is in the state until a look that begins no later finds nothing. */
+static void
+tell(const struct look *l)
+{
+	const struct log_verify *v = l->v;
+	bool over;
+
+	pthread_mutex_lock(&watch.lock);
+	over = !v->findings && v->first <= watch.next;
+	if (over)
+		watch.next = v->size;
+	else if (v->findings && l->lowest < watch.next)
+		watch.next = l->lowest;
+	pthread_mutex_unlock(&watch.lock);
+	if (v->findings || over) {
+		keeper_verified(v->size, v->findings, l->detail);
+		metric_set(METRIC_LOG_FINDINGS, (int64_t)v->findings);
 	}
-	metric_set(METRIC_LOG_FINDINGS, (int64_t)v->findings);
 	log_info(NULL, "log-verified", "first=%" PRIu64 " size=%" PRIu64 " checkpoints=%" PRIu64 " findings=%" PRIu64, v->first, v->size, v->checkpoints,
 		v->findings);
 }
 
+static int
+run_look(struct look *l, bool all, struct arena *a, struct err *e)
+{
+	struct sql *db = connection();
+	enum sql_status st = sql_connect(db, CONNECT_MS, e);
+	bool begun;
+
+	pthread_mutex_lock(&watch.lock);
+	begun = watch.begun;
+	pthread_mutex_unlock(&watch.lock);
+	if (st == SQL_OK && !begun)
+		st = find_start(db, e);
+	if (st == SQL_OK)
+		st = choose_keys(db, a, l->v, e);
+	sql_free(db);
+	if (st != SQL_OK)
+		return -1;
+	choose_file(a, l->v);
+	pthread_mutex_lock(&watch.lock);
+	l->v->since = all ? 0 : watch.next;
+	pthread_mutex_unlock(&watch.lock);
+	return log_verify(l->v, e);
+}
+
+int
+log_look(struct log_verify *v, bool all, struct err *e)
+{
+	struct look l = { .v = v, .finding = v->finding, .progress = v->progress, .gone = v->gone, .arg = v->arg };
+	struct arena *a = arena_new(0);
+	int rc;
+
+	v->conninfo = watch.conninfo;
+	v->finding = on_finding;
+	v->progress = on_progress;
+	v->gone = on_gone;
+	v->arg = &l;
+	rc = run_look(&l, all, a, e);
+	if (!rc) {
+		tell(&l);
+		note(&l);
+	}
+	v->key = NULL;
+	v->checkpoint_file = NULL;
+	arena_free(a);
+	return rc;
+}
+
 /* 0; -1: it could not be done. */
 static int
-look(char *checkpoint_file)
+look(void)
 {
-	struct log_verify v = { .conninfo = watch.conninfo, .threads = 1, .stop = &watch.stop, .finding = on_finding,
-		.checkpoint_file = *checkpoint_file && !access(checkpoint_file, R_OK) ? checkpoint_file : NULL };
+	struct log_verify v = { .threads = 1, .stop = &watch.stop };
 	struct err e;
 
-	if (!watch.begun && find_start(&e) != SQL_OK)
-		return -1;
-	watch.detail[0] = '\0';
-	watch.logged = 0;
-	v.since = watch.verified;
-	if (log_verify(&v, &e)) {
-		if (!atomic_load(&watch.stop))
-			log_warning(NULL, "log-not-verified", "why=%s", e.text);
-		return -1;
-	}
-	tell(&v);
-	if (note(&v, &e) != SQL_OK && !atomic_load(&watch.stop))
-		log_warning(NULL, "log-verification-not-noted", "why=%s", e.text);
-	return 0;
+	if (!log_look(&v, false, &e))
+		return 0;
+	if (!atomic_load(&watch.stop))
+		log_warning(NULL, "log-not-verified", "why=%s", e.text);
+	return -1;
 }
 
 /* False: it is over. */
@@ -164,12 +298,8 @@ watch_main(void *arg)
 	(void)arg;
 	/* Whoever talks goes first. */
 	turns_long(NICE);
-	while (sleep_until(clock_mono_ms(), wait)) {
-		char *file = keeper_checkpoint_file();
-
-		wait = look(file) ? AGAIN_MS : INT64_MAX / 2;
-		free(file);
-	}
+	while (sleep_until(clock_mono_ms(), wait))
+		wait = look() ? AGAIN_MS : INT64_MAX / 2;
 	return NULL;
 }
 

@@ -170,6 +170,7 @@
 	X(export_records, 10000000, 1, 1000000000, "Records in a bundle; the same") \
 	X(export_seconds, 43200, 1, 2592000, "How long one run of an export may take") \
 	X(export_memory, 1073741824, 134217728, 1099511627776, "Memory (addresses) that the program which makes one may take") \
+	X(verifications_at_once, 1, 1, 16, "Verifications of the record (archive verify) that the server works on at a time; more are refused") \
 	X(siem_events, 100000, 100, 10000000, "Events that are not in the record, waiting for the SIEM (siem.address)") \
 	X(control_clients, 16, 1, 256, "Connections to the control socket") \
 	X(announcement_bytes, 16384, 64, 131072, "Text of an announcement") \
