@@ -202,6 +202,9 @@ print_one(const struct options *o, const json_t *row, const char *path, uint64_t
 		if (json_integer_value(json_object_get(row, "altered")) > 0)
 			buf_addf(&out, "WARNING: %lld records are not what the log says: see chancery archive verify\n",
 				 (long long)json_integer_value(json_object_get(row, "altered")));
+		if (json_integer_value(json_object_get(row, "missing")) > 0)
+			buf_addf(&out, "WARNING: %lld records are in the log and not in the database any more: missing.jsonl names them; see chancery archive verify\n",
+				 (long long)json_integer_value(json_object_get(row, "missing")));
 	}
 	return command_print(&out);
 }
@@ -318,7 +321,7 @@ export_show(const struct options *o, int argc, char **argv)
 	static const struct table_column columns[] = {{"export", "Export"},	{"state", "State"},	      {"query_text", "Query"}, {"formats", "Formats"},
 						      {"asked", "Asked"},	{"by", "By"},		      {"approved_by", "Approved by"},
 						      {"reason", "Reason"},	{"stage", "Stage"},	      {"done", "Done"},	       {"records", "Records"},
-						      {"altered", "Altered"},	{"bytes", "Bytes"},	      {"log_size", "Log"},     {"manifest", "Manifest"},
+						      {"altered", "Altered"},	{"missing", "Missing"},	{"bytes", "Bytes"},	      {"log_size", "Log"},     {"manifest", "Manifest"},
 						      {"finished", "Finished"}, {"expires", "Expires"},	      {"fetched", "Fetched"},  {"error", "Error"},
 						      {NULL, NULL}};
 	struct buf out = {0};

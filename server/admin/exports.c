@@ -41,6 +41,7 @@
 
 #define RUNS_MAX 16
 #define ATTEMPTS_MAX 3
+#define AGAIN_MAX 20        /* of a program that has lost its connection and can go on */
 #define LINE_MAX_BYTES 65536
 #define CONNECT_MS 3000
 #define COVER_MS 15000      /* for a checkpoint that has all there is */
@@ -238,7 +239,7 @@ end_run(struct run *r, bool at_once)
 	if (r->finished)
 		note_done(r);
 	else if (r->error[0] != '\0')
-		note_failed(r, r->again && r->attempts < ATTEMPTS_MAX);
+		note_failed(r, r->again && r->attempts < AGAIN_MAX);
 	else {
 		snprintf(r->error, sizeof r->error, "%s", how);
 		note_failed(r, r->attempts < ATTEMPTS_MAX);
@@ -361,6 +362,18 @@ take_altered(struct run *r, const json_t *p)
 }
 
 static void
+take_missing(struct run *r, const json_t *p)
+{
+	uint64_t n = (uint64_t)json_integer_value(json_object_get(p, "records"));
+	struct err e;
+
+	log_error(NULL, "export-missing-records", "export=%" PRId64 " records=%" PRIu64 " first_index=%lld effect=%s", r->id, n,
+		  (long long)json_integer_value(json_object_get(p, "first")), "the log has them, the database has not: see chancery archive verify");
+	if (exports_store_missing(exports.db, r->id, n, &e) != SQL_OK)
+		log_error(NULL, "export-not-noted", "export=%" PRId64 " why=%s", r->id, e.text);
+}
+
+static void
 take_line(struct run *r, const char *text, size_t n)
 {
 	json_t *line = json_loadb(text, n, 0, NULL), *v;
@@ -372,6 +385,8 @@ take_line(struct run *r, const char *text, size_t n)
 		take_sign(r, s);
 	} else if ((v = json_object_get(line, "altered")) != NULL) {
 		take_altered(r, v);
+	} else if ((v = json_object_get(line, "missing")) != NULL) {
+		take_missing(r, v);
 	} else if ((v = json_object_get(line, "done")) != NULL) {
 		r->finished = true;
 		r->bytes = (uint64_t)json_integer_value(json_object_get(v, "bytes"));

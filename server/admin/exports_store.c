@@ -105,6 +105,15 @@ exports_store_altered(struct sql *db, int64_t id, uint64_t altered, struct err *
 }
 
 enum sql_status
+exports_store_missing(struct sql *db, int64_t id, uint64_t missing, struct err *e)
+{
+	char a[NUMBER], b[NUMBER];
+
+	return sql_do(db, e, "UPDATE compliance.export SET missing = $2::bigint WHERE id = $1::bigint", 2, number(id, a),
+		number((int64_t)missing, b));
+}
+
+enum sql_status
 exports_store_manifest(struct sql *db, int64_t id, const char *hex, struct err *e)
 {
 	char a[NUMBER];

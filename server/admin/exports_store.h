@@ -30,6 +30,7 @@ enum sql_status exports_store_run(struct sql *db, struct exports_job *j, struct 
 enum sql_status exports_store_progress(struct sql *db, int64_t id, const char *stage, uint64_t done, uint64_t records, uint64_t bytes,
 	struct err *e);
 enum sql_status exports_store_altered(struct sql *db, int64_t id, uint64_t altered, struct err *e);
+enum sql_status exports_store_missing(struct sql *db, int64_t id, uint64_t missing, struct err *e);
 enum sql_status exports_store_manifest(struct sql *db, int64_t id, const char *hex, struct err *e);
 enum sql_status exports_store_done(struct sql *db, int64_t id, uint64_t bytes, uint64_t records, uint64_t keep_ms, struct err *e);
 /* It fails, or with `again` waits for another attempt. */

@@ -247,7 +247,7 @@ archive_export_check(struct request *r)
 #define COLUMNS \
 	"id, (extract(epoch FROM asked_at) * 1000000)::bigint, asked_by, approved_by, reason, query::text, query_text, to_json(formats)::text, state," \
 	" stage, done, records, bytes, encode(manifest, 'hex'), (extract(epoch FROM finished_at) * 1000000)::bigint," \
-	" (extract(epoch FROM expires_at) * 1000000)::bigint, error, size, altered, fetched, attempts"
+	" (extract(epoch FROM expires_at) * 1000000)::bigint, error, size, altered, fetched, attempts, missing"
 
 static json_t *
 text_or_null(const PGresult *rows, int i, int col)
@@ -269,12 +269,13 @@ export_row(const PGresult *rows, int i)
 			      text_or_null(rows, i, 4), "query", json_loads(sql_text(rows, i, 5), 0, NULL), "query_text", text_or_null(rows, i, 6),
 			      "formats", json_loads(sql_text(rows, i, 7), 0, NULL), "state", export_state_name(sql_i64(rows, i, 8)));
 
-	json_object_update_new(o, json_pack("{s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "stage", text_or_null(rows, i, 9), "done",
+	json_object_update_new(o, json_pack("{s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "stage", text_or_null(rows, i, 9), "done",
 					    (json_int_t)sql_i64(rows, i, 10), "records", (json_int_t)sql_i64(rows, i, 11), "bytes",
 					    (json_int_t)sql_i64(rows, i, 12), "manifest", text_or_null(rows, i, 13), "finished",
 					    time_or_null(rows, i, 14), "expires", time_or_null(rows, i, 15), "error", text_or_null(rows, i, 16),
 					    "log_size", (json_int_t)sql_i64(rows, i, 17), "altered", (json_int_t)sql_i64(rows, i, 18), "fetched",
-					    (json_int_t)sql_i64(rows, i, 19), "attempts", (json_int_t)sql_i64(rows, i, 20)));
+					    (json_int_t)sql_i64(rows, i, 19), "attempts", (json_int_t)sql_i64(rows, i, 20), "missing",
+					    (json_int_t)sql_i64(rows, i, 21)));
 	return o;
 }
 

@@ -175,3 +175,59 @@ export_store_erased(struct sql *db, const uint64_t *ids, size_t n, uint64_t *era
 	PQclear(rows);
 	return SQL_OK;
 }
+
+static enum sql_status
+one_number(struct sql *db, const char *text, int n, const char *const *v, uint64_t *out, struct err *e)
+{
+	PGresult *rows;
+	enum sql_status st = sql_query_v(db, e, &rows, text, n, v);
+
+	if (st != SQL_OK)
+		return st;
+	if (PQntuples(rows) == 1)
+		*out = (uint64_t)sql_i64(rows, 0, 0);
+	PQclear(rows);
+	return SQL_OK;
+}
+
+enum sql_status
+export_store_index_before(struct sql *db, int64_t us, uint64_t *index, struct err *e)
+{
+	char id[24];
+
+	snprintf(id, sizeof(id), "%" PRId64, us);
+	return one_number(db, "SELECT log_index + 1 FROM archive.record WHERE id < $1::bigint ORDER BY id DESC LIMIT 1", 1,
+		(const char *const[]){ id }, index, e);
+}
+
+enum sql_status
+export_store_index_from(struct sql *db, int64_t us, uint64_t *index, struct err *e)
+{
+	char id[24];
+
+	snprintf(id, sizeof(id), "%" PRId64, us);
+	return one_number(db, "SELECT log_index FROM archive.record WHERE id >= $1::bigint ORDER BY id LIMIT 1", 1, (const char *const[]){ id }, index, e);
+}
+
+enum sql_status
+export_store_count(struct sql *db, uint64_t from, uint64_t end, uint64_t *n, struct err *e)
+{
+	char first[24], last[24];
+
+	snprintf(first, sizeof(first), "%" PRIu64, from);
+	snprintf(last, sizeof(last), "%" PRIu64, end);
+	return one_number(db, "SELECT count(*) FROM archive.record WHERE log_index >= $1::bigint AND log_index < $2::bigint", 2,
+		(const char *const[]){ first, last }, n, e);
+}
+
+enum sql_status
+export_store_holes(struct sql *db, uint64_t from, uint64_t end, PGresult **rows, struct err *e)
+{
+	char first[24], last[24];
+
+	snprintf(first, sizeof(first), "%" PRIu64, from);
+	snprintf(last, sizeof(last), "%" PRIu64, end);
+	return sql_query(db, e, rows, "SELECT a, b FROM (SELECT at + 1 AS a, lead(at, 1, $2::bigint) OVER (ORDER BY at) AS b FROM"
+		" (SELECT $1::bigint - 1 AS at UNION ALL SELECT log_index FROM archive.record WHERE log_index >= $1::bigint AND log_index < $2::bigint) x) y"
+		" WHERE a < b ORDER BY a", 2, first, last);
+}

@@ -36,6 +36,13 @@ enum sql_status export_store_said(struct sql *db, uint64_t id, const char *from,
 /* The same by its id. */
 enum sql_status export_store_said_id(struct sql *db, uint64_t id, uint64_t target, const char *to, PGresult **rows, struct err *e);
 
+/* The first log index that no record before `us` (since 1970) has; the log index of the first record from then on: *index stays where there is none. */
+enum sql_status export_store_index_before(struct sql *db, int64_t us, uint64_t *index, struct err *e);
+enum sql_status export_store_index_from(struct sql *db, int64_t us, uint64_t *index, struct err *e);
+/* Of the log indexes [from, end): how many have a record; and those that have none, by runs: the first, and the one behind the last. */
+enum sql_status export_store_count(struct sql *db, uint64_t from, uint64_t end, uint64_t *n, struct err *e);
+enum sql_status export_store_holes(struct sql *db, uint64_t from, uint64_t end, PGresult **rows, struct err *e);
+
 /* How many of these are erased or gone. */
 enum sql_status export_store_erased(struct sql *db, const uint64_t *ids, size_t n, uint64_t *erased, struct err *e);
 

@@ -1,7 +1,7 @@
 /*
  * job: the order of things.
  *
- *     selection → files → formats → proof → manifest, signed → the zip's directory, and its name
+ *     selection → files → what is missing → formats → proof → manifest, signed → the zip's directory, and its name
  *
  * Each of the middle ones is a part (bundle_out.h). A job that is run again finds the selection and the finished parts, and goes on.
  *
@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "archive/query.h"
@@ -133,6 +134,8 @@ run_parts(struct job *j, struct err *e)
 {
 	job_note_files(j);
 	if (run_part(j, "files", NULL, job_put_files, e))
+		return -1;
+	if (run_part(j, "missing", NULL, job_put_missing, e))
 		return -1;
 	for (size_t i = 0; i < j->nformats; i++)
 		if (run_part(j, j->format[i]->name, j->format[i], NULL, e))
@@ -293,25 +296,49 @@ close_all(struct job *j)
 	arena_free(j->arena);
 }
 
+/* Made by a run whose end nobody has noted: it has its name once it is whole and on disk. */
+static int
+find_finished(struct job *j, struct stat *bundle, uint64_t *records, struct err *e)
+{
+	int fd;
+
+	if (fstatat(j->dir, "bundle.zip", bundle, AT_SYMLINK_NOFOLLOW))
+		return 0;
+	fd = order_open(j->dir, SOURCE_SELECTION, records, e);
+	if (fd < 0)
+		return -1;
+	(void)close(fd);
+	return 1;
+}
+
+static int
+make(struct job *j, const char *dir, json_t **done, struct err *e)
+{
+	if (sql_connect(j->db, CONNECT_MS, e) != SQL_OK)
+		return err_prefix(e, "the database is not available");
+	j->log = log_reader_new(j->db, j->info.tree_size);
+	if (job_select(j, e) || open_all(j, dir, e) || make_bundle(j, e)) {
+		j->again = !sql_is_connected(j->db);
+		return -1;
+	}
+	*done = json_pack("{s:I,s:I}", "bytes", (json_int_t)bundle_bytes(j->out), "records", (json_int_t)j->info.records);
+	return 0;
+}
+
 int
-job_run(const json_t *what, json_t **done, struct err *e)
+job_run(const json_t *what, json_t **done, bool *again, struct err *e)
 {
 	struct job j = { .arena = arena_new(0), .turn = arena_new(0), .dir = -1, .stage = "search" };
 	const char *dir = json_string_value(json_object_get(what, "dir"));
-	int rc = read_job(&j, what, e);
+	struct stat bundle;
+	uint64_t records = 0;
+	int rc = read_job(&j, what, e), there = rc ? -1 : find_finished(&j, &bundle, &records, e);
 
-	if (!rc && sql_connect(j.db, CONNECT_MS, e) != SQL_OK)
-		rc = err_prefix(e, "the database is not available");
-	if (!rc) {
-		j.log = log_reader_new(j.db, j.info.tree_size);
-		rc = job_select(&j, e);
-	}
-	if (!rc)
-		rc = open_all(&j, dir, e);
-	if (!rc)
-		rc = make_bundle(&j, e);
-	if (!rc)
-		*done = json_pack("{s:I,s:I}", "bytes", (json_int_t)bundle_bytes(j.out), "records", (json_int_t)j.info.records);
+	if (there > 0)
+		*done = json_pack("{s:I,s:I}", "bytes", (json_int_t)bundle.st_size, "records", (json_int_t)records);
+	else
+		rc = there < 0 ? -1 : make(&j, dir, done, e);
+	*again = j.again;
 	close_all(&j);
 	return rc;
 }

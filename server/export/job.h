@@ -14,10 +14,11 @@
 #define EXPORT_JOB_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/err.h"
 
-/* All of it; the answer to the server is the caller's. *done: what it is told. */
-int job_run(const json_t *what, json_t **done, struct err *e) MUST_CHECK;
+/* All of it; the answer to the server is the caller's. *done: what it is told. -1: why not, and whether another run may go on where this has ended. */
+int job_run(const json_t *what, json_t **done, bool *again, struct err *e) MUST_CHECK;
 
 #endif

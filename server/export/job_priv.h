@@ -38,6 +38,7 @@ struct job {
 	const char *stage;
 	uint64_t done;
 	int64_t told_ms;
+	bool again;                 /* the connection was lost: another run may go on */
 	bool failed;                /* to tell: nobody is there */
 	struct err why;
 };
@@ -51,6 +52,8 @@ int job_select(struct job *j, struct err *e) MUST_CHECK;
 int job_put_files(struct job *j, struct err *e) MUST_CHECK;
 /* What is in the zip already, after a resumption. */
 void job_note_files(struct job *j);
+/* missing.c: missing.jsonl, when something is. */
+int job_put_missing(struct job *j, struct err *e) MUST_CHECK;
 /* proof.c: proof/…; and at last the manifest with its signature. */
 int job_put_proof(struct job *j, struct err *e) MUST_CHECK;
 int job_put_manifest(struct job *j, uint64_t erased, struct err *e) MUST_CHECK;

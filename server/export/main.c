@@ -50,6 +50,7 @@ main(int argc, char **argv)
 {
 	json_t *what, *done = NULL;
 	struct err e = {0};
+	bool again = false;
 	int rc;
 
 	if (argc != 1) {
@@ -69,10 +70,10 @@ main(int argc, char **argv)
 	what = channel_read(&e);
 	if (what)
 		bound_memory(what);
-	rc = what ? job_run(what, &done, &e) : -1;
+	rc = what ? job_run(what, &done, &again, &e) : -1;
 	if (!rc)
 		rc = channel_write(json_pack("{s:o}", "done", done), &e);
-	else if (channel_write(json_pack("{s:s}", "error", e.text), &e))
+	else if (channel_write(json_pack("{s:s, s:b}", "error", e.text, "again", (int)again), &e))
 		rc = -1;
 	json_decref(what);
 	return rc ? 1 : 0;

@@ -2,6 +2,7 @@
  * proof: what shows that an export is what the log has (proof/BUNDLE.md): the records with salt and leaf, the subtrees between them, the
  * checkpoint, the keys; and the manifest, whose signature the server gives.
  */
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,10 +32,12 @@ flush(struct job *j, struct buf *b, size_t least, struct err *e)
 
 struct lines {
 	struct job *j;
+	FILE *leaves;   /* those that were exported, in their order */
 	struct buf text;
 	struct buf form;
 	uint64_t altered, first_altered; /* records that do not have their leaf any more */
 	uint64_t next;  /* tree: the first leaf that nothing has been said of */
+	struct merkle_frontier tree; /* of what has been said: as whoever verifies makes it again */
 };
 
 static void
@@ -84,6 +87,8 @@ put_records(void *arg, struct export_group *g, struct err *e)
 			check_leaf(l, r, &c, len);
 			bundle_record_line(&l->text, &c, len, r->salt, r->leaf);
 		}
+		if (fwrite(r->leaf, sizeof(r->leaf), 1, l->leaves) != 1)
+			return err_set(e, errno, "the export's leaves: %s", strerror(errno));
 		if (flush(l->j, &l->text, FLUSH_BYTES, e))
 			return -1;
 		if (l->j->failed) {
@@ -95,9 +100,9 @@ put_records(void *arg, struct export_group *g, struct err *e)
 }
 
 static int
-write_records(struct job *j, struct err *e)
+write_records(struct job *j, FILE *leaves, struct err *e)
 {
-	struct lines l = { .j = j };
+	struct lines l = { .j = j, .leaves = leaves };
 	int rc = bundle_open(j->out, BUNDLE_RECORDS, false, e);
 
 	if (!rc)
@@ -115,14 +120,38 @@ write_records(struct job *j, struct err *e)
 
 /* The tree between them */
 
+/* A subtree of what is not exported, on its way into the bundle. */
+static int
+take_node(void *arg, int level, uint64_t index, uint8_t out[MERKLE_HASH])
+{
+	struct lines *l = arg;
+
+	if (log_reader_node(l->j->log, level, index, out))
+		return -1;
+	(void)merkle_append_subtree(log_reader_hasher(l->j->log), &l->tree, level, out);
+	return 0;
+}
+
 static int
 put_gap(struct lines *l, uint64_t to, struct err *e)
 {
-	if (bundle_tree_lines(&l->text, l->next, to, log_reader_node, l->j->log)) {
+	if (bundle_tree_lines(&l->text, l->next, to, take_node, l)) {
 		*e = *log_reader_err(l->j->log);
 		return err_prefix(e, "the log's tree cannot be read");
 	}
 	return flush(l->j, &l->text, FLUSH_BYTES, e);
+}
+
+/* The leaf of the record behind the gap. */
+static int
+take_leaf(struct lines *l, struct err *e)
+{
+	uint8_t leaf[MERKLE_HASH];
+
+	if (fread(leaf, sizeof(leaf), 1, l->leaves) != 1)
+		return err_set(e, 0, "the export's leaves have become fewer");
+	merkle_append(log_reader_hasher(l->j->log), &l->tree, leaf);
+	return 0;
 }
 
 static int
@@ -135,7 +164,7 @@ put_gaps(struct lines *l, struct err *e)
 
 	while (!rc && at < n && (got = order_read(fd, at, entry, SOURCE_PAGE, e)) > 0) {
 		for (long i = 0; i < got && !rc; i++) {
-			rc = put_gap(l, entry[i].log_index, e);
+			rc = put_gap(l, entry[i].log_index, e) || take_leaf(l, e) ? -1 : 0;
 			l->next = entry[i].log_index + 1;
 		}
 		at += (uint64_t)got;
@@ -150,13 +179,40 @@ put_gaps(struct lines *l, struct err *e)
 }
 
 static int
-write_tree(struct job *j, struct err *e)
+read_checkpoint(const struct job *j, struct checkpoint *c, struct err *e)
 {
-	struct lines l = { .j = j };
+	struct note note;
+
+	if (note_parse(j->checkpoint, strlen(j->checkpoint), &note, e) || checkpoint_parse(note.text, note.text_n, c, e))
+		return err_prefix(e, "the checkpoint");
+	return c->size == j->info.tree_size ? 0 : err_set(e, 0, "the checkpoint is of another size");
+}
+
+/* Nobody is to get, signed, what does not verify. */
+static int
+check_root(struct lines *l, struct err *e)
+{
+	struct checkpoint c;
+	uint8_t root[MERKLE_HASH];
+
+	if (read_checkpoint(l->j, &c, e))
+		return -1;
+	merkle_root(log_reader_hasher(l->j->log), &l->tree, root);
+	return memcmp(root, c.root, MERKLE_HASH) == 0 ? 0 : err_set(e, 0, "what would be exported does not give the checkpoint's root: the record is "
+		"not what was recorded (chancery archive verify)");
+}
+
+static int
+write_tree(struct job *j, FILE *leaves, struct err *e)
+{
+	struct lines l = { .j = j, .leaves = leaves };
 	int rc = bundle_open(j->out, BUNDLE_TREE, false, e);
 
+	rewind(leaves);
 	if (!rc)
 		rc = put_gaps(&l, e);
+	if (!rc)
+		rc = check_root(&l, e);
 	if (!rc)
 		rc = flush(j, &l.text, 0, e);
 	if (!rc)
@@ -195,10 +251,15 @@ write_keys(struct job *j, struct err *e)
 int
 job_put_proof(struct job *j, struct err *e)
 {
-	return write_records(j, e) || write_tree(j, e) || bundle_add(j->out, BUNDLE_CHECKPOINT, j->checkpoint, strlen(j->checkpoint), e) ||
-		       write_keys(j, e) ?
-		       -1 :
-		       0;
+	FILE *leaves = source_scratch(j->source, e);
+	int rc = leaves ? 0 : -1;
+
+	if (!rc && (write_records(j, leaves, e) || write_tree(j, leaves, e) ||
+			bundle_add(j->out, BUNDLE_CHECKPOINT, j->checkpoint, strlen(j->checkpoint), e) || write_keys(j, e)))
+		rc = -1;
+	if (leaves)
+		(void)fclose(leaves);
+	return rc;
 }
 
 /* The manifest */
@@ -223,16 +284,6 @@ ends_of(struct job *j, struct bundle_about *a, struct err *e)
 		rc = -1;
 	(void)close(fd);
 	return rc;
-}
-
-static int
-read_checkpoint(const struct job *j, struct checkpoint *c, struct err *e)
-{
-	struct note note;
-
-	if (note_parse(j->checkpoint, strlen(j->checkpoint), &note, e) || checkpoint_parse(note.text, note.text_n, c, e))
-		return err_prefix(e, "the checkpoint");
-	return c->size == j->info.tree_size ? 0 : err_set(e, 0, "the checkpoint is of another size");
 }
 
 /* The server signs it once it has written down that the export is finished, and with which hash. Manifest and signature are the last members. */

@@ -9,22 +9,26 @@
 #include "base/clock.h"
 #include "export/job_priv.h"
 
-#define INDEX_WAIT_MS 120000
+#define INDEX_WAIT_MS 120000 /* that it does not get on */
 #define POLL_NS 50000000L
 
 /* The index is filled behind the writer: it must have got to where the checkpoint is. */
 static int
 wait_for_index(struct job *j, struct err *e)
 {
-	int64_t until = clock_mono_ms() + INDEX_WAIT_MS;
+	int64_t moved = clock_mono_ms();
 	struct search_state st;
+	uint64_t last = 0;
 
 	for (;;) {
 		if (search_state(j->db, &st, e) != SQL_OK)
 			return -1;
 		if (st.log_index >= j->info.tree_size)
 			return 0;
-		if (clock_mono_ms() >= until)
+		if (st.log_index != last)
+			moved = clock_mono_ms();
+		last = st.log_index;
+		if (clock_mono_ms() - moved >= INDEX_WAIT_MS)
 			return err_set(e, 0, "the search index is at record %llu of %llu, and does not get on; see chancery status",
 				       (unsigned long long)st.log_index, (unsigned long long)j->info.tree_size);
 		if (job_progress(j, e))

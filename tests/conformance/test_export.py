@@ -395,6 +395,83 @@ def test_altered(t):
     t.server.psql("update archive.record set body = 'true 1 <&> \u00e4' where id = %s" % id)
 
 
+def index_of(t, a, i):
+    return int(t.server.records("from_bare = '%s' and body is not null" % a.bare, 'log_index')[i][0])
+
+
+@alone()
+def test_missing(t):
+    """Issue 7: each log index is exported, outside, or named as missing: who deletes a row does not make it vanish in silence"""
+    a, b = talk(t, 300)
+    who = officer(t)
+    path = export(t, who, '--person', a.bare)
+    assert 'missing.jsonl' not in read(path)[1]
+    one, from_, to = index_of(t, a, 20), index_of(t, a, 40), index_of(t, a, 44)
+    t.server.psql('delete from archive.record where log_index = %d or log_index between %d and %d' % (one, from_, to))
+    path = t.server.path(unique('missing') + '.zip')
+    code, out, err = who.cli('archive', 'export', '--person', a.bare, '--out', path)
+    assert code == 0 and 'WARNING: %d records are in the log' % (to - from_ + 2) in out, (code, out, err)
+    manifest, got = read(path)
+    assert lines(got, 'missing.jsonl') == [{'first': one, 'last': one}, {'first': from_, 'last': to}], got['missing.jsonl']
+    assert verify(t, path)[0] == 0
+    assert 'export-missing-records' in t.server.log()
+    # Of what was asked for, no more.
+    path = export(t, who, '--person', a.bare, '--since', '2100-01-01')
+    assert 'missing.jsonl' not in read(path)[1]
+
+
+@alone()
+def test_root(t):
+    """Issue 7: what does not give the checkpoint's root is not signed: a record whose leaf was made to fit to its change"""
+    a, _ = talk(t, 300)
+    who = officer(t)
+    assert verify(t, export(t, who, '--person', a.bare))[0] == 0
+    t.server.psql("update archive.record set body = 'never said' where log_index = %d" % index_of(t, a, 30))
+    t.server.psql('update archive.record r set leaf_hash = archive.leaf(r) where log_index = %d' % index_of(t, a, 30))
+    code, out, err = who.cli('archive', 'export', '--person', a.bare, '--out', t.server.path('forged.zip'))
+    assert code == 1 and "does not give the checkpoint's root" in err, (code, out, err)
+
+
+@alone()
+def test_connection_lost(t):
+    """A connection to PostgreSQL that is lost is an interruption: the export goes on by another"""
+    a, _ = talk(t, 5)
+    who = officer(t)
+    with Locked(t.server):
+        id, _ = begun(t, who, person=[a.bare])
+        assert t.server.value("select count(*) from (select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'chancery-export') x") == '1'
+        t.server.wait(lambda: t.server.value('select attempts from compliance.export where id = %d' % id) == '2', 'another attempt')
+    row = over(t, who, id)
+    assert row['state'] == 'done' and row['attempts'] == 2, row
+    assert verify(t, fetched(t, who, id))[0] == 0
+
+
+@alone()
+def test_finished_unnoticed(t):
+    """A bundle that was finished when the server was killed, and not noted, is not made again"""
+    a, _ = talk(t, 5)
+    who = officer(t)
+    with Locked(t.server):
+        id, _ = begun(t, who, person=[a.bare])
+        selection = t.server.path('exports', str(id), 'selection')
+        with open(selection, 'rb') as f:
+            kept = f.read()
+        ids = os.stat(selection)
+    row = over(t, who, id)
+    bundle = os.stat(t.server.path('exports', str(id), 'bundle.zip'))
+    t.server.kill()
+    with open(selection, 'wb') as f:
+        f.write(kept)
+    os.chown(selection, ids.st_uid, ids.st_gid)
+    t.server.psql("set session_replication_role = replica; update compliance.export set state = 2, finished_at = null where id = %d" % id)
+    t.server.start()
+    again = over(t, who, id)
+    assert (again['state'], again['records'], again['bytes'], again['manifest']) == ('done', row['records'], row['bytes'], row['manifest']), again
+    now = os.stat(t.server.path('exports', str(id), 'bundle.zip'))
+    assert (now.st_ino, now.st_mtime_ns) == (bundle.st_ino, bundle.st_mtime_ns)
+    assert verify(t, fetched(t, who, id))[0] == 0
+
+
 def test_audit(t):
     """Issue 7: who asked for what, what came out, and each fetch is in the audit trail"""
     a, _ = talk(t, 1)
