@@ -105,6 +105,18 @@ suspect_add(struct chunk *c, uint64_t index, const struct log_field *f)
 	c->suspect_bytes += n;
 }
 
+/* Where the salt has gone, so has what it was about: any text that is there nobody can check. */
+static void
+judge_erased(struct chunk *c, uint64_t index, const struct log_field *f)
+{
+	for (int i = CANONICAL_COLUMNS - CANONICAL_TEXTS; i < CANONICAL_COLUMNS; i++)
+		if (f[i].n >= 0) {
+			finding_add(&c->findings, "erased", index, c->id[index - c->first], "record %" PRIu64 " (log index %" PRIu64
+				") has lost its salt and says something all the same, which nobody can check", c->id[index - c->first], index);
+			return;
+		}
+}
+
 /* The row of this index: its content against its leaf. */
 static void
 judge_content(struct chunk *c, uint64_t index, const struct log_field *f)
@@ -118,6 +130,7 @@ judge_content(struct chunk *c, uint64_t index, const struct log_field *f)
 	if (salt->n < 0) {
 		c->state[at] |= LEAF_ERASED;
 		c->erased++;
+		judge_erased(c, index, f);
 		return;
 	}
 	if (salt->n == CANONICAL_SALT) {
@@ -367,6 +380,8 @@ chunk_read(const struct verify *y, struct sql *db, struct chunk *c, struct err *
 		st = read_tiles(y, db, c, e);
 	if (st == SQL_OK)
 		st = read_points(y, db, c, e);
+	if (st == SQL_OK && c->erased)
+		st = erased_read(y, db, c, e);
 	if (st != SQL_OK)
 		return st;
 	say_missing(c);

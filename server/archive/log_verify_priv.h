@@ -86,7 +86,6 @@ struct verify {
 	struct log_verify *v;
 	struct keyring keys;
 	struct points outside;          /* of the file, by size */
-	bool erasures;                  /* compliance.erased is there */
 	atomic_bool stop;
 	uint64_t covered;               /* the size of the newest checkpoint in the table */
 };
@@ -96,6 +95,8 @@ void point_add(struct points *l, const struct point *p);
 
 /* log_verify_chunk.c: reads and judges [c->first, c->end). On any thread, over a connection of its own. */
 enum sql_status chunk_read(const struct verify *y, struct sql *db, struct chunk *c, struct err *e);
+/* log_verify_erased.c: of its rows without content, those that the record of an erasure names. */
+enum sql_status erased_read(const struct verify *y, struct sql *db, struct chunk *c, struct err *e);
 /* Makes it ready for another range. */
 void chunk_begin(struct chunk *c, uint64_t first, uint64_t end, uint64_t covered);
 void chunk_fini(struct chunk *c);
