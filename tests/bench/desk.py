@@ -283,7 +283,7 @@ def is_export(pid):
 def export(s, token, query):
     """(seconds, its row, the most memory of the program in MiB, its CPU and that of PostgreSQL for it, seconds of each stage)"""
     begun, peak, stages, backend, cpu = time.monotonic(), 0, {}, None, {}
-    number, = control(s, 'archive', 'export', token=token, query=query, formats=['jsonl', 'csv'], reason='measured')
+    number, = control(s, 'archive', 'export', token=token, query=query, formats=s.formats, reason='measured')
     while True:
         time.sleep(0.05)
         row, = control(s, 'export', 'show', token=token, export=number['export'])
@@ -310,7 +310,7 @@ def at_index(s, index):
 def measure_export(s):
     token, n = s.officer(), min(100000, s.records // 4)
     middle = s.records // 2
-    say('\n| export, jsonl and csv, with proofs | records | s | CPU of chancery-export, s | of PostgreSQL, s | MiB of memory | MiB of the bundle | stages, s |\n'
+    say('\n| export, ' + ' and '.join(s.formats) + ', with proofs | records | s | CPU of chancery-export, s | of PostgreSQL, s | MiB of memory | MiB of the bundle | stages, s |\n'
         '| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |')
     for name, query in (('one behind the other', dict(since=at_index(s, middle), until=at_index(s, middle + n))),
                         ('of one person', dict(person=['p0@' + DOMAIN]))):
@@ -480,12 +480,13 @@ def main():
     a.add_argument('--records', type=int, default=10000000)
     a.add_argument('--build-dir', default='build')
     a.add_argument('--rounds', type=int, default=ROUNDS, help='of each search')
+    a.add_argument('--formats', default='jsonl,csv', help='of exports')
     a.add_argument('--repeat', type=int, default=3, help='of load and writer')
     o = a.parse_intermixed_args()
     if set(o.which) - set(MEASURES):
         a.error('expected some of: ' + ' '.join(MEASURES))
     s = Instance(o.dir, o.build_dir)
-    s.rounds, s.repeat = o.rounds, o.repeat
+    s.rounds, s.repeat, s.formats = o.rounds, o.repeat, o.formats.split(',')
     try:
         if o.what == 'fill':
             fill(s, o.records)

@@ -12,7 +12,7 @@ from chancerytest.client import unique
 from chancerytest.rooms import create, enter, leave, new_room
 from chancerytest.scenario import alone
 from chancerytest.upload import upload
-from test_export import HOSTILE, export, officer, read, talk, verify
+from test_export import HOSTILE, Locked, begun, export, fetched, officer, over, read, talk, verify
 from test_muc_archive import say as say_in
 
 MORE = ['.\n.\nFrom me', 'x\r\nBcc: evil@example.net\r\n\r\nbody', '--=_0123456789\n', 'one\u2028two', '=?utf-8?q?=41?=', 'a' * 3000, '\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627 \U0001f469\u200d\U0001f4bb']
@@ -112,6 +112,25 @@ def test_eml_erased(t):
     m, = mails(got)
     assert m['X-Chancery-Erased'] == '1' and 'word 1' not in text(m) and 'word 2' in text(m)
     assert '(erased) [#%s]' % rows[1][1] in text(m) and verify(t, path)[0] == 0
+
+
+@alone()
+def test_erased_meanwhile(t):
+    """Issue 7: a record that is erased while mails are made of it is in none of them"""
+    a, _ = talk(t, 10, 'secret')
+    who = officer(t)
+    ids = [r[0] for r in t.server.records("from_bare = '%s'" % a.bare, 'id')]
+    # The files were looked for, then the formats wait for a name.
+    with Locked(t.server, 'chancery.vcard'):
+        id, _ = begun(t, who, person=[a.bare], formats=('eml', 'rsmf'))
+        t.server.psql('update archive.record set body = null, stanza = null, salt = null where id = %s' % ids[4])
+    assert over(t, who, id)['state'] == 'done'
+    _, got = read(fetched(t, who, id))
+    m, = mails(got)
+    (inner, manifest, _), = loaded(got)
+    for words in (text(m), text(inner), str(manifest)):
+        assert 'secret 3' in words and 'secret 4' not in words and '(erased)' in words, words
+    assert m['X-Chancery-Erased'] == '1', m.items()
 
 
 def test_rooms(t):
