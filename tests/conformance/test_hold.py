@@ -1,10 +1,13 @@
 """Legal holds (issue 7): what they cover, now and later, is never among what may go; who sets and releases them is seen."""
+import hashlib
+import os
 import subprocess
 import threading
 
 from chancerytest.desk import Person, refused
 from chancerytest.rooms import create, new_room
 from chancerytest.scenario import alone
+from chancerytest.upload import upload
 from test_approval import make
 from test_muc_archive import say
 from test_quarantine import caught, listed, on_disk
@@ -182,6 +185,29 @@ def test_file_stays(t):
     p.local('hold', 'release', hold=n, reason='settled')
     code, _, err = t.server.cli('quarantine', 'delete', sha, '--reason', 'nobody wants it')
     assert code == 0 and not on_disk(t, 'quarantine', sha), err
+
+
+@alone()
+def test_upload_stays(t):
+    """Issue 7: what was uploaded and is held is not swept when files.keep is over; when the hold has been released it is"""
+    p, a, b = Person(t, 'officer'), t.online(), t.online()
+    data = os.urandom(500)
+    sha = hashlib.sha256(data).hexdigest()
+    s = upload(t, a, data, 'plan.bin')
+    tell(a, b, s.get)
+    indexed(t)
+    n = hold(p, between=[a.bare, b.bare])['hold']
+
+    def swept(what):
+        t.server.psql("update chancery.upload set expires_at = now() - interval '1 second'; update chancery.file set seen_at = now() - interval '1 hour', held_at = null")
+        t.server.restart()  # it looks a second after its start
+        t.server.wait(lambda: t.server.value("select %s from chancery.file where sha256 = '\\x%s'" % (what, sha)) == 't', what)
+
+    swept('held_at is not null')
+    assert on_disk(t, 'content', sha)
+    p.local('hold', 'release', hold=n, reason='settled')
+    swept('not kept')
+    t.server.wait(lambda: not on_disk(t, 'content', sha), 'the content to go')
 
 
 @alone()
