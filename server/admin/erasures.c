@@ -30,6 +30,7 @@
 #define DEADLINE_MS 120000
 #define LOOK_MS 5000    /* at the table, when nobody has said that it changed */
 #define INDEX_MS 200    /* between two looks at how far the search index is */
+#define AGAIN_MS 10000  /* behind trouble */
 #define ORPHANS "100"   /* contents at a time */
 #define SWEEP_MS 60000
 #define NUMBER 24
@@ -42,7 +43,7 @@ static struct {
 	int wake;
 	struct sql *find;       /* as chancery_server, which knows the index and the files */
 	struct sql *wipe;       /* as chancery_retention */
-	int64_t swept_ms;
+	int64_t swept_ms, again_ms;
 } erasures = {.wake = -1};
 
 /* One that was granted. */
@@ -255,8 +256,10 @@ run_one(void)
 		a = arena_new(0);
 		done = read_granted(&g, a, &e) == 0 && pin(&g, &e) == 0 && wait_for_index(&g, &e) == 0 &&
 		       erasure_scope_walk(erasures.find, &g.scope, is_stopping, wipe_batch, &g, &e) == 0 && finish(&g, &e) == 0;
-		if (!done && !is_stopping(NULL))
+		if (!done && !is_stopping(NULL)) {
 			note_trouble(&g, e.text);
+			erasures.again_ms = clock_mono_ms() + AGAIN_MS;
+		}
 		arena_free(a);
 	}
 	PQclear(g.row);
@@ -293,7 +296,7 @@ look(void)
 		log_warning(NULL, "erasures-not-resumed", "why=%s", e.text);
 		return;
 	}
-	while (!is_stopping(NULL) && run_one())
+	while (!is_stopping(NULL) && clock_mono_ms() >= erasures.again_ms && run_one())
 		any = true;
 	if (any || resumed > 0 || clock_mono_ms() - erasures.swept_ms >= SWEEP_MS)
 		sweep();

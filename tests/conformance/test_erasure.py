@@ -82,6 +82,14 @@ def assert_sound(t):
     assert code == 0 and 'as it was recorded' in out, (code, out, err)
 
 
+def findings(t):
+    """[(kind, log index)]; of a run of records, the first."""
+    code, out, err = t.server.cli('--json', 'archive', 'verify', '--conninfo', t.server.env['CHANCERY_PG'])
+    said = [json.loads(line) for line in out.splitlines()]
+    assert code == (1 if len(said) > 1 else 0), (code, out, err)
+    return [(f['finding'], f['log_index']) for f in said[:-1]]
+
+
 def verify(t, path, *args):
     p = subprocess.run([os.path.join(t.server.build, 'bin', 'chancery-verify'), path, *args], capture_output=True, text=True, timeout=60)
     return p.returncode, p.stdout + p.stderr
@@ -117,6 +125,8 @@ def test_forgotten(t):
     actions = [x for x in actions if x.startswith('erasure')]
     assert actions == ['erasure.preview', 'erasure.request', 'erasure.grant', 'erasure', 'erasure.finished'], actions
     assert_sound(t)
+    seen = [r for r in Person(t, 'auditor').local('audit', 'list') if r['action'] == 'erasure']
+    assert [(r['who'], r['text'], r['about'], r['detail']['why']) for r in seen] == [(who.name, body, row['decision'], 'asked by letter')], seen
     officer = Person(t, 'officer')
     assert officer.local('archive', 'search', words=word) == []
     shown = officer.local('archive', 'show', id=ids[0])
@@ -313,6 +323,7 @@ def test_certificate(t):
     assert said['leaves'] == hashlib.sha256(b''.join(bytes.fromhex(x[1]) for x in leaves)).hexdigest() and (said['erased'], said['held']) == ('2', '0'), said
     record, = t.server.psql("select id || ' ' || log_index || ' ' || encode(leaf_hash, 'hex') from archive.record where kind = 25")[0]
     assert re.findall(r'^erasure (.*)$', out, re.M) == [record], out
+    assert said['erasures'] == '1 ' + hashlib.sha256(bytes.fromhex(record.split()[2])).hexdigest(), said
     size, root = said['checkpoint'].split()
     assert t.server.value("select encode(root, 'hex') from archive.checkpoint where size = %s" % size) == root
     assert a.bare not in out and b.bare not in out
@@ -377,3 +388,89 @@ def test_bad_input(t):
     assert over(who, m)['erased'] == 0
     code, out, err = who.cli('erasure', 'request', '--person', 'x@y.example', '--record', '5', '--reason', 'x')
     assert code == 2, (code, out, err)
+
+
+@alone(**FAST)
+def test_killed_between_batches(t):
+    """Issue 7: kill -9 while many records go: what went is named, what is named goes, and in the end all of it has gone"""
+    a, b = t.online(), t.online()
+    n = 1400
+    for i in range(n):
+        a.message(b.jid, 'line %d' % i, id='m%d' % i)
+    b.expect_message(id='m%d' % (n - 1))
+    before = t.server.psql("select log_index, encode(leaf_hash, 'hex') from archive.record where from_bare = '%s' and kind = 1 order by id" % a.bare)
+    assert len(before) == n
+    who = dpo(t)
+    m = asked(who, query={'person': [a.bare], 'kind': ['message']})
+    who.local('erasure', 'grant', erasure=m)
+    t.server.wait(lambda: t.server.value('select count(*) from archive.erasure') != '0', 'the first batch')
+    t.server.kill()
+    t.server.start()
+    row = over(who, m)
+    assert (row['state'], row['erased'], row['held']) == ('done', n, 0), row
+    assert t.server.psql("select log_index, encode(leaf_hash, 'hex') from archive.record where salt is null order by id") == before
+    named = [i for body, in t.server.psql('select body from archive.record where kind = 25') for w in body.removeprefix('erased: ').split()
+             for i in range(int(w.split('-')[0]), int(w.split('-')[-1]) + 1)]
+    assert sorted(named) == [int(r[0]) for r in before], 'what is named is what went, each of it once'
+    assert int(t.server.value('select count(*) from archive.record where kind = 25')) >= 2
+    assert_sound(t)
+    note = who.local('erasure', 'certificate', erasure=m)[0]['certificate']
+    sums = hashlib.sha256(b''.join(bytes.fromhex(r[1]) for r in before)).hexdigest()
+    assert '\nleaves %s\n' % sums in note and '\nleaf ' not in note, note
+
+
+@alone(**FAST)
+def test_connection_lost(t):
+    """PostgreSQL drops the connection that wipes: it is carried out all the same, once, and the request comes to its end"""
+    a, b = t.online(), t.online()
+    ids = say(a, b, 'one', 'two')
+    who = dpo(t)
+    n = asked(who, query={'person': [a.bare], 'kind': ['message']})
+    with Blocked(t) as block:
+        who.local('erasure', 'grant', erasure=n)
+        block.wait()
+        t.server.psql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'chancery_retention'")
+        t.server.wait(lambda: who.local('erasure', 'show', erasure=n)[0]['error'] or 'erasure-interrupted' in t.server.log(), 'the trouble noted')
+        assert [r[2] for r in left(t, ids)] == ['t', 't']
+    row = over(who, n)
+    assert (row['state'], row['erased'], row['error']) == ('done', 2, None), row
+    assert t.server.value('select count(*) from archive.record where kind = 25') == '1'
+    assert_sound(t)
+
+
+@alone(**FAST)
+def test_unnamed(t):
+    """Issue 7: what is erased without a record of it is found: a salt taken away, a text put into a gap, a row of archive.erasure made up, a record changed"""
+    a, b = t.online(), t.online()
+    ids = say(a, b, 'one', 'two', 'three', 'four')
+    assert erase(dpo(t), records=ids[:2])['erased'] == 2
+    assert_sound(t)
+    index = {int(r[0]): int(r[1]) for r in t.server.psql('select id, log_index from archive.record')}
+    wipe = ('update archive.record set salt = null, body = null, stanza = null, from_bare = null, from_resource = null, to_bare = null, to_resource = null,'
+            ' type = null, client_id = null, refers_to = null where id = %d' % ids[2])
+    save = 'create table public.saved as select * from archive.record'
+    back = 'delete from archive.record; insert into archive.record select * from public.saved; drop table public.saved'
+    erasure, = [int(r[0]) for r in t.server.psql('select record from archive.erasure')]
+
+    def found(*changes):
+        kept = t.server.psql('select * from archive.erasure')
+        t.server.psql('; '.join((save, *changes)))
+        try:
+            return findings(t)
+        finally:
+            t.server.psql(back)
+            t.server.psql("delete from archive.erasure; insert into archive.erasure values " + ', '.join('(%s)' % ', '.join("'%s'" % x for x in r) for r in kept))
+    # The salt alone: what is left nobody can check, and no erasure names it.
+    got = found('update archive.record set salt = null where id = %d' % ids[2])
+    assert {(k, i) for k, i in got} == {('erased', index[ids[2]])} and len(got) == 2, got
+    # All of it.
+    assert found(wipe) == [('erased', index[ids[2]])]
+    # A row that says that it was ordered.
+    assert found(wipe, 'update archive.erasure set first_index = 0, last_index = 1000000') == [('erased', index[ids[2]])]
+    # The record of the erasure says so now.
+    got = found(wipe, "update archive.record set body = 'erased: 0-1000000' where id = %d" % erasure)
+    assert set(got) == {('altered', index[erasure]), ('erased', index[ids[0]])}, got   # from the first of them on
+    # Something in the gap; no record of an erasure any more. (Where the table says that it was not carried out, the server does, and finds nothing to do.)
+    assert found("update archive.record set body = 'never said' where id = %d" % ids[0]) == [('erased', index[ids[0]])]
+    assert ('missing', index[erasure]) in found('delete from archive.record where id = %d' % erasure)
+    assert_sound(t)
