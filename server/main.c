@@ -29,6 +29,8 @@
 #include "base/crypt.h"
 #include "base/log.h"
 #include "core/component/component.h"
+#include "core/component/component_doors.h"
+#include "core/component/component_rules.h"
 #include "core/federation/federation.h"
 #include "core/file/aftercare.h"
 #include "core/file/bytestream.h"
@@ -262,6 +264,7 @@ close_doors(void)
 {
 	while (nlisteners)
 		listener_stop(listeners[--nlisteners]);
+	component_doors_close();
 }
 
 /* Start */
@@ -404,13 +407,15 @@ start(struct config *c, struct err *e)
 		return -1;
 	if (c->federation.on && (listen_on(&c->listen.s2s, federation_accept, &plain, e) || listen_on(&c->listen.s2s_tls, federation_accept, &direct, e)))
 		return -1;
-	/* No door without anybody who may come in. */
-	if (c->components.domains.n && listen_on(&c->listen.components, component_accept, NULL, e))
+	/* No door without anybody who may come in; those who are in the database are read later. */
+	if (c->components.domains.n && component_doors_open(c, e))
 		return -1;
 	sql_allow_unsafe(c->database.allow_unsafe);
 	scanner_prepare(c);
 	exports_prepare();
 	if (drop_privileges(c->process.user, e) || host_start(c, e) || component_load(c, e) || prepare_schema(c, e) || read_secret(c, e))
+		return -1;
+	if (component_rules_read_stored(c->database.conninfo, e) || component_doors_open(c, e))
 		return -1;
 	if (start_vault(c, e) || fetch_check(c, e))
 		return -1;
@@ -440,6 +445,7 @@ start(struct config *c, struct err *e)
 		bytestream_listen(listeners[i]);
 	for (size_t i = nweb + nproxy; i < nlisteners; i++)
 		listener_run(listeners[i]);
+	component_doors_run();
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #define CA_MAX (1 << 20)
 
 const struct option federation_options[] = {
+	{"rate", required_argument, NULL, 0},	   {"down", required_argument, NULL, 0},
 	{"direction", required_argument, NULL, 0}, {"pin", required_argument, NULL, 0},	       {"ca", required_argument, NULL, 0},
 	{"public-ca", no_argument, NULL, 0},	   {"dane", no_argument, NULL, 0},	       {"dialback", no_argument, NULL, 0},
 	{"no-dialback", no_argument, NULL, 0},	   {"messages", no_argument, NULL, 0},	       {"no-messages", no_argument, NULL, 0},

@@ -22,7 +22,7 @@
 #define DEFAULT_CONFIG "/etc/chancery/chancery.yaml"
 #define TOKEN_MAX 256
 
-static const struct command *const tables[] = {command_user, command_device, command_invite, command_room, command_federation, command_files,
+static const struct command *const tables[] = {command_user, command_device, command_invite, command_room, command_component, command_federation, command_files,
 	command_quarantine, command_access, command_log, command_verify,
 	command_archive,
 	command_export, command_audit,
@@ -336,7 +336,7 @@ static bool
 takes_options(const char *noun)
 {
 	static const char *const nouns[] = {
-		"federation", "quarantine",
+		"federation", "component", "quarantine",
 		"person", "token", "approval",
 		"archive", "log", "export",
 		"audit",

@@ -9,6 +9,7 @@
 #include "admin/partner_entry.h"
 #include "base/arena.h"
 #include "base/buf.h"
+#include "core/component/component_rules.h"
 #include "core/config/config.h"
 #include "core/federation/partner.h"
 #include "core/federation/s2s_list.h"
@@ -239,6 +240,16 @@ federation_proposals(struct request *r)
 
 /* report: who with whom, then who was refused */
 
+/* What is kept for a component goes out, too, but to nobody's server. */
+static bool
+is_component(const char *domain)
+{
+	struct component_rules *c = component_rules_get(domain);
+
+	component_rules_unref(c);
+	return c != NULL;
+}
+
 static int
 report_volume(struct request *r, int64_t since_us)
 {
@@ -249,8 +260,9 @@ report_volume(struct request *r, int64_t since_us)
 	if (partner_store_volume(r->db, since_us, REPORT_MAX, &rows, &r->err) != SQL_OK)
 		return -1;
 	for (int i = 0; i < PQntuples(rows) && rc == 0; i++)
-		rc = request_row(r, json_pack("{s:s, s:s, s:I, s:I}", "domain", sql_text(rows, i, 0), "user", sql_text(rows, i, 1), "in",
-					      (json_int_t)sql_i64(rows, i, 2), "out", (json_int_t)sql_i64(rows, i, 3)));
+		if (!is_component(sql_text(rows, i, 0)))
+			rc = request_row(r, json_pack("{s:s, s:s, s:I, s:I}", "domain", sql_text(rows, i, 0), "user", sql_text(rows, i, 1), "in",
+						      (json_int_t)sql_i64(rows, i, 2), "out", (json_int_t)sql_i64(rows, i, 3)));
 	PQclear(rows);
 	return rc;
 }

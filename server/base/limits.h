@@ -70,8 +70,12 @@
 	X(password_changes, 10, 1, 1000, "Times an hour that the user of an account may change its password") \
 	X(registrations_per_address, 1000, 1, 10000, "Attempts a minute from one address to register an account") \
 	X(presence_bytes, 16384, 1024, 262144, "A presence stanza") \
+	X(components, 256, 1, 10000, "Domains of components that `chancery component` adds") \
+	X(component_privileges, 64, 1, 1000, "Privileges of one component (XEP-0356), each namespace of IQs counts") \
 	X(component_stanzas_per_second, 5000, 10, 1000000, "Stanzas without a body that a component may send; above it is read more slowly") \
 	X(component_stanzas_burst, 20000, 10, 10000000, "The same at once, after a pause") \
+	X(component_kept_stanzas, 10000, 10, 1000000, "Stanzas that wait for a domain of a component that is down, where they are kept; more are refused") \
+	X(component_kept_bytes, 33554432, 65536, 1073741824, "The same in bytes") \
 	X(component_queue_bytes, 4194304, 65536, 268435456, "Bytes waiting for a component that does not read; more is refused") \
 	X(file_bytes, 104857600, 1024, 2147483647, "A file, on whatever path (libclamav takes no more than 2 GiB)") \
 	X(file_quota_bytes, 1073741824, 0, 1099511627776, "Files that an account has uploaded and that are still kept") \

@@ -42,6 +42,10 @@ struct buf;
 	X(HELD, COUNTER, "chancery_held_total", "Stanzas held back for inactive clients (XEP-0352)") \
 	X(HELD_DROPPED, COUNTER, "chancery_held_dropped_total", "Of these, not sent as a newer one had replaced them") \
 	X(COMPONENTS, GAUGE, "chancery_components", "Components connected") \
+	X(COMPONENT_REFUSED, COUNTER, "chancery_component_refused_total", "Streams of components refused: the domain, the secret, too late") \
+	X(COMPONENT_RETURNED, COUNTER, "chancery_component_returned_total", "Stanzas for components that were down, of which their senders were told") \
+	X(COMPONENT_KEPT, GAUGE, "chancery_component_kept", "Stanzas that wait for components, or for their acknowledgement") \
+	X(COMPONENT_DELEGATED, COUNTER, "chancery_component_delegated_total", "Stanzas that components sent in the name of users (XEP-0356)") \
 	X(COMPONENT_FULL, COUNTER, "chancery_component_full_total", "Stanzas refused as a component did not read") \
 	X(S2S_STREAMS_IN, GAUGE, "chancery_s2s_streams_in", "Streams from other servers that are ready") \
 	X(S2S_STANZAS_IN, COUNTER, "chancery_s2s_stanzas_in_total", "Stanzas received from other servers") \

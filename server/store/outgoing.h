@@ -1,6 +1,6 @@
 /*
- * outgoing: which records for other servers are still on their way: recorded (direction 2, deliverable), and neither taken by the other
- * server nor returned to their sender. After a crash exactly these are sent again, and what came behind the last writing back.
+ * outgoing: which records for other servers, and for components that messages are kept for, are still on their way: recorded (direction 2,
+ * deliverable), and neither taken by the other side nor returned to their sender. After a crash exactly these are sent again, and what came behind the last writing back.
  *
  * The archive writer adds a record when it has committed, before its sender's lane hears of it: so there is no moment at which one is
  * committed and unknown here. Written back to chancery.outbox: a mark, and the ids up to it that are open; everything above counts as open.

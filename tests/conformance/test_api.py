@@ -20,6 +20,8 @@ DECIDED = {
                 federation.report federation.test federation.pin
                 files.status files.find files.show quarantine.list quarantine.show quarantine.release quarantine.approve quarantine.withdraw
                 quarantine.delete
+                component.add component.set component.secret component.disable component.enable component.remove component.grant component.revoke
+                component.list component.show
                 person.add person.list person.show person.roles person.disable person.enable token.new log.rotate''',
     'admin officer': 'archive.prove log.checkpoint log.consistency log.keys',
     'officer dpo': 'archive.export export.list export.show export.cancel export.remove export.fetch',

@@ -72,6 +72,13 @@ router_leave_lane(struct session *s, struct packet *p)
 }
 
 void
+router_leave_delegated(struct user *u, struct packet *p)
+{
+	(void)u;
+	router_send(p);
+}
+
+void
 router_give(struct user *u, struct packet *p)
 {
 	(void)u;

@@ -1,22 +1,68 @@
-/* component_priv: what component.c and component_stream.c share and nobody else needs. */
+/* component_priv: what the files of component streams (component_stream, component_sm, component_way) share and nobody else needs. */
 #ifndef CORE_COMPONENT_PRIV_H
 #define CORE_COMPONENT_PRIV_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
 #include "core/component/component.h"
+#include "core/stream/stream.h"
+#include "net/reactor.h"
 #include "xmpp/xerror.h"
 
-struct component;
-struct reactor;
+struct component_rules;
+struct conn;
+struct elem;
+struct lane;
+struct parser;
+struct way;
 
-/* 0; -1: there is no such domain. */
-int component_secret(const char *domain, char out[256]) MUST_CHECK;
-/* At the home of its domain: the stream speaks for it from here on. False: another one does. */
-bool component_join(struct component *c, const char *domain) MUST_CHECK;
-void component_leave(struct component *c, const char *domain);
+enum component_state {
+	STATE_HEADER,
+	STATE_HANDSHAKE,
+	STATE_MOVING,  /* on its way home */
+	STATE_OPEN,
+	STATE_CLOSING,
+};
+
+struct component {
+	struct list link; /* of this reactor */
+	struct conn *conn;
+	struct parser *parser;
+	struct jid *jid;  /* the domain, from the header on */
+	struct component_rules *rules; /* with it; as they are now */
+	struct lane *lane; /* STATE_OPEN */
+	struct way *way;   /* from its joining on until it ends */
+	enum component_state state;
+	bool opened, paused, source_counted, authenticated;
+	char id[33];
+	struct timer timer;    /* handshake, then linger */
+	struct timer throttle; /* set: reading waits for allowance */
+	struct stream_rate rate;
+	struct {
+		bool on;
+		bool asked;         /* we wait for <a/> */
+		bool owes;          /* they do: when so many have been handled */
+		uint32_t owes_at;
+		uint32_t in;        /* handled of what came (modulo 2^32) */
+		uint32_t out, acked; /* sent; confirmed of it */
+		uint32_t ahead;     /* sent before counting began, and not confirmed: the first <a/> comes behind them */
+		struct timer timer; /* an answer is due */
+	} sm;
+};
+
 struct reactor *component_home(const char *domain);
-void component_home_joined_init(void);
-void component_stream_send(struct component *c, struct packet *p);
-/* Nobody is there for it: its sender is told, when there is somebody to tell. Borrows p. */
-void component_refuse(const struct packet *p, enum xerror e, const char *text);
+
+/* component_stream.c. Writes a stanza; where it ends in the output. */
+uint64_t component_stream_write(struct component *c, struct packet *p);
+void component_stream_end(struct component *c, enum xstream_error e, const char *text);
+
+/* component_sm.c. An element between stanzas; false: it is none of stream management. */
+bool component_sm_take(struct component *c, const struct elem *e);
+/* A stanza was written; one has left the lane; the stream ends: the last that was handled is acknowledged. */
+void component_sm_sent(struct component *c);
+void component_sm_handled(struct component *c);
+void component_sm_goodbye(struct component *c);
 
 #endif

@@ -2,7 +2,7 @@
  * component_stream: the stream of a component, from its header to its end (XEP-0114 §3).
  *
  * It begins on the reactor that accepted it; with the right secret it moves to the home of its domain, and only there
- * <handshake/> is said. What was written and had not reached the kernel when the stream died goes back to its senders.
+ * <handshake/> is said. What is sent on it is component_way's, its acknowledgement component_sm's.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,11 @@
 #include "base/metric.h"
 #include "core/component/component.h"
 #include "core/component/component_priv.h"
+#include "core/component/component_rules.h"
+#include "core/component/component_way.h"
+#include "core/component/privilege.h"
 #include "core/home.h"
+#include "core/host.h"
 #include "core/route/intake.h"
 #include "core/route/lane.h"
 #include "core/route/packet.h"
@@ -30,39 +34,10 @@
 #define LINGER_MS 3000
 #define HASH_BYTES 20 /* SHA-1 */
 
-enum state {
-	STATE_HEADER,
-	STATE_HANDSHAKE,
-	STATE_MOVING,  /* on its way home */
-	STATE_OPEN,
-	STATE_CLOSING,
-};
-
-/* Written, but not yet handed to the kernel. */
-struct unsent {
-	struct list link;
-	struct packet *p;
-	uint64_t upto;
-};
-
-struct component {
-	struct list link; /* of this reactor */
-	struct conn *conn;
-	struct parser *parser;
-	struct jid *jid;  /* the domain, from the header on */
-	struct lane *lane; /* STATE_OPEN */
-	struct list unsent;
-	enum state state;
-	bool opened, joined, paused, source_counted, authenticated;
-	char id[33];
-	struct timer timer;    /* handshake, then linger */
-	struct timer throttle; /* set: reading waits for allowance */
-	struct stream_rate rate;
-};
-
 static _Thread_local struct list streams;
 static _Thread_local bool quiet;
 
+static void on_secured(struct conn *conn, void *owner);
 static void on_data(struct conn *conn, void *owner, const char *p, size_t n);
 static void on_ended(struct conn *conn, void *owner, enum conn_end how, const char *why);
 static void on_flushed(struct conn *conn, void *owner, uint64_t upto);
@@ -71,7 +46,7 @@ static void on_stanza(void *owner, struct stanza *st);
 static void on_closed(void *owner);
 static void on_timer(struct timer *t);
 
-static const struct conn_ops conn_ops = { on_data, NULL, on_ended, on_flushed };
+static const struct conn_ops conn_ops = { on_data, on_secured, on_ended, on_flushed };
 static const struct parser_ops parser_ops = { on_opened, on_stanza, on_closed };
 
 /* Birth and death */
@@ -82,41 +57,43 @@ component_accept(int fd, const struct sockaddr *peer, void *arg)
 	const struct limits *m = &home_config()->limits;
 	struct parser_limits l = stream_limits_unauthenticated(true);
 	struct component *c = NEW(struct component);
+	struct tls_set *tls;
 
-	(void)arg;
 	/* component_stream_send keeps below half of it. */
 	c->conn = conn_new(fd, peer, &conn_ops, c, 2 * (m->component_queue_bytes + m->stanza_bytes));
 	c->parser = parser_new(&parser_ops, c, &l);
-	list_init(&c->unsent);
 	list_append(&streams, &c->link);
 	timer_set(&c->timer, (int64_t)m->login_seconds * 1000, on_timer);
 	c->source_counted = source_joined(conn_source(c->conn));
-	if (!c->source_counted || quiet)
+	if (!c->source_counted || quiet) {
 		on_ended(c->conn, c, CONN_ERROR, "not now");
+	} else if (*(bool *)arg) {
+		tls = host_tls();
+		if (conn_start_tls(c->conn, tls, false, 0))
+			on_ended(c->conn, c, CONN_ERROR, "no TLS");
+		tls_set_unref(tls);
+	}
+}
+
+static void
+on_secured(struct conn *conn, void *owner)
+{
+	(void)conn;
+	(void)owner; /* its header follows */
 }
 
 /* From here on nobody sends to it, and nothing of it is waited for. */
 static void
 withdraw(struct component *c)
 {
-	struct list *l;
-
-	if (c->joined) {
-		component_leave(c, jid_domain(c->jid));
+	if (c->way) {
+		component_way_leave(c);
 		metric_add(METRIC_COMPONENTS, -1);
 		log_info(conn_log(c->conn), "component-gone", "domain=%s", jid_domain(c->jid));
 	}
-	c->joined = false;
 	if (c->lane)
 		lane_orphan(c->lane);
 	c->lane = NULL;
-	while ((l = list_pop(&c->unsent))) {
-		struct unsent *u = LIST_ENTRY(l, struct unsent, link);
-
-		component_refuse(u->p, XERROR_SERVICE_UNAVAILABLE, "the component was disconnected");
-		packet_unref(u->p);
-		free(u);
-	}
 }
 
 static void
@@ -125,12 +102,14 @@ component_free(struct component *c)
 	withdraw(c);
 	timer_clear(&c->timer);
 	timer_clear(&c->throttle);
+	timer_clear(&c->sm.timer);
 	if (c->source_counted)
 		source_left(conn_source(c->conn), c->authenticated);
 	conn_close(c->conn);
 	parser_free(c->parser);
 	list_remove(&c->link);
 	jid_unref(c->jid);
+	component_rules_unref(c->rules);
 	reactor_free_later(reactor_current(), free, c);
 }
 
@@ -151,15 +130,17 @@ write_header(struct component *c)
 	c->opened = true;
 }
 
-static void
-end(struct component *c, enum xstream_error e, const char *text)
+void
+component_stream_end(struct component *c, enum xstream_error e, const char *text)
 {
-	struct buf *out = conn_out(c->conn);
+	struct buf *out;
 
 	if (c->state == STATE_CLOSING)
 		return;
 	if (!c->opened)
 		write_header(c);
+	component_sm_goodbye(c);
+	out = conn_out(c->conn);
 	if (e != XSTREAM_NONE) {
 		xstream_error_write(out, e, text);
 		log_info(conn_log(c->conn), "stream-error", "condition=%s text=%s", xstream_error_name(e), text);
@@ -179,14 +160,23 @@ end(struct component *c, enum xstream_error e, const char *text)
 }
 
 static void
+refused(const struct component *c, const char *domain, const char *why)
+{
+	metric_add(METRIC_COMPONENT_REFUSED, 1);
+	log_warning(conn_log(c->conn), "component-refused", "domain=%s why=%s", domain, why);
+}
+
+static void
 on_timer(struct timer *t)
 {
 	struct component *c = LIST_ENTRY(t, struct component, timer);
 
-	if (c->state == STATE_CLOSING)
+	if (c->state == STATE_CLOSING) {
 		component_free(c);
-	else
-		end(c, XSTREAM_CONNECTION_TIMEOUT, "no handshake");
+		return;
+	}
+	refused(c, c->jid ? jid_domain(c->jid) : "", "connection-timeout");
+	component_stream_end(c, XSTREAM_CONNECTION_TIMEOUT, "no handshake");
 }
 
 static void
@@ -203,23 +193,24 @@ on_opened(void *owner, const struct parser_header *h)
 {
 	struct component *c = owner;
 	struct jid *to = h->to ? jid_parse_z(h->to) : NULL;
-	char secret[256];
 	enum xstream_error e = XSTREAM_NONE;
 
+	if (to && jid_is_domain(to))
+		c->rules = component_rules_get(jid_domain(to));
 	if (!h->ns || strcmp(h->ns, NS_COMPONENT))
 		e = XSTREAM_INVALID_NAMESPACE;
-	else if (!to || !jid_is_domain(to) || component_secret(jid_domain(to), secret))
+	else if (!c->rules || !c->rules->enabled)
 		e = XSTREAM_HOST_UNKNOWN;
 	else
 		c->jid = jid_ref(to);
 	jid_unref(to);
-	crypt_wipe(secret, sizeof(secret));
 	write_header(c);
 	c->state = STATE_HANDSHAKE;
 	if (e == XSTREAM_NONE)
 		return;
+	refused(c, h->to ? h->to : "", xstream_error_name(e));
 	parser_stop(c->parser);
-	end(c, e, NULL);
+	component_stream_end(c, e, NULL);
 }
 
 /* SHA-1 of stream id and secret, in hexadecimal (§3). */
@@ -227,20 +218,17 @@ static bool
 knows_secret(const struct component *c, const struct elem *handshake)
 {
 	const char *said = elem_text(handshake, reactor_scratch(reactor_current()));
-	char text[32 + 256], secret[256], hex[2 * HASH_BYTES + 1];
+	char text[32 + COMPONENT_SECRET_MAX + 1], hex[2 * HASH_BYTES + 1];
 	uint8_t hash[SCRAM_MAX];
 	bool equal;
 	int n;
 
-	if (component_secret(jid_domain(c->jid), secret))
-		return false;
-	n = snprintf(text, sizeof(text), "%s%s", c->id, secret);
+	n = snprintf(text, sizeof(text), "%s%s", c->id, c->rules->secret);
 	digest_hash(SCRAM_SHA1, text, (size_t)n, hash);
 	for (int i = 0; i < HASH_BYTES; i++)
 		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
 	equal = strlen(said) == strlen(hex) && crypt_equal(said, hex, strlen(hex));
 	crypt_wipe(text, sizeof(text));
-	crypt_wipe(secret, sizeof(secret));
 	return equal;
 }
 
@@ -248,15 +236,21 @@ static void
 on_handshake(struct component *c, const struct elem *e)
 {
 	if (!elem_is(e, NS_COMPONENT, "handshake") || !knows_secret(c, e)) {
-		log_warning(conn_log(c->conn), "component-refused", "domain=%s", jid_domain(c->jid));
+		refused(c, jid_domain(c->jid), "not-authorized");
 		metric_add(METRIC_AUTH_FAILED, 1);
-		end(c, XSTREAM_NOT_AUTHORIZED, NULL);
+		component_stream_end(c, XSTREAM_NOT_AUTHORIZED, NULL);
 		return;
 	}
 	source_authenticated(conn_source(c->conn));
 	c->authenticated = true;
 	c->state = STATE_MOVING;
 	conn_pause(c->conn);
+}
+
+static void
+left(void *owner)
+{
+	component_sm_handled(owner);
 }
 
 /* The lane is full, or has room again. */
@@ -275,6 +269,38 @@ lane_changed(void *owner)
 	c->paused = full || quiet;
 }
 
+/* What it may in the name of users: when it comes, where there is anything, and when that changes (XEP-0356 §4.2). */
+static void
+say_privileges(struct component *c)
+{
+	const struct host *h;
+
+	for (unsigned i = 0; (h = host_at(i)); i++)
+		component_way_send(privilege_message(c->rules, h->jid, c->jid));
+}
+
+/* Takes the rules that are in force. False: they do not let it stay. */
+static bool
+follow_rules(struct component *c)
+{
+	struct component_rules *now = component_rules_get(jid_domain(c->jid));
+	bool tell = false, known = now && now->enabled, same = known && !strcmp(now->secret, c->rules->secret);
+
+	if (known) {
+		if (c->way && same && strcmp(now->grants, c->rules->grants))
+			tell = true;
+		component_rules_unref(c->rules);
+		c->rules = now;
+	} else {
+		component_rules_unref(now);
+	}
+	if (!same)
+		component_stream_end(c, known ? XSTREAM_NOT_AUTHORIZED : XSTREAM_HOST_GONE, known ? "the secret has been changed" : NULL);
+	else if (tell)
+		say_privileges(c);
+	return same;
+}
+
 static void
 arrived(struct conn *conn, void *owner)
 {
@@ -283,18 +309,23 @@ arrived(struct conn *conn, void *owner)
 
 	list_append(&streams, &c->link);
 	conn_resume(conn);
-	if (!component_join(c, jid_domain(c->jid))) {
-		end(c, XSTREAM_CONFLICT, "the component is connected already");
+	if (!follow_rules(c))
+		return;
+	if (!component_way_join(c)) {
+		refused(c, jid_domain(c->jid), "conflict");
+		component_stream_end(c, XSTREAM_CONFLICT, "the component is connected already");
 		return;
 	}
-	c->joined = true;
 	c->state = STATE_OPEN;
-	c->lane = lane_new_for(&(struct lane_owner){ .changed = lane_changed }, c);
+	c->lane = lane_new_for(&(struct lane_owner){ .changed = lane_changed, .left = left }, c);
 	stream_rate_init(&c->rate, home_config()->limits.component_stanzas_burst);
 	parser_set_limits(c->parser, &l);
 	metric_add(METRIC_COMPONENTS, 1);
 	log_info(conn_log(conn), "component-connected", "domain=%s address=%s", jid_domain(c->jid), conn_address(conn));
 	conn_write(conn, "<handshake/>", 12);
+	component_way_ready(c);
+	if (*c->rules->grants)
+		say_privileges(c);
 }
 
 static void
@@ -313,13 +344,20 @@ throttle_over(struct timer *t)
 	conn_resume(LIST_ENTRY(t, struct component, throttle)->conn);
 }
 
-/* What no lane holds back has a rate (P7). */
+/* What no lane holds back has a rate (P7). Whose rate an administrator has set, has it for everything. */
 static void
-charge(struct component *c)
+charge(struct component *c, const struct elem *root)
 {
 	const struct limits *l = &home_config()->limits;
+	uint64_t own = c->rules->per_second;
+	bool fits;
 
-	if (stream_rate_charge(&c->rate, l->component_stanzas_per_second, l->component_stanzas_burst) || timer_is_set(&c->throttle))
+	if (own)
+		fits = stream_rate_charge(&c->rate, own, own);
+	else
+		fits = elem_child(root, NS_CLIENT, "body") ||
+			stream_rate_charge(&c->rate, l->component_stanzas_per_second, l->component_stanzas_burst);
+	if (fits || timer_is_set(&c->throttle))
 		return;
 	metric_add(METRIC_THROTTLED, 1);
 	conn_pause(c->conn);
@@ -342,6 +380,21 @@ is_stanza(const struct elem *e)
 		(!strcmp(e->name, "message") || !strcmp(e->name, "presence") || !strcmp(e->name, "iq"));
 }
 
+/* An answer to what it was asked is always due. */
+static bool
+may_send(const struct component *c, const struct packet *p)
+{
+	switch (p->kind) {
+	case PACKET_MESSAGE:
+		return c->rules->kinds & COMPONENT_MESSAGES;
+	case PACKET_PRESENCE:
+		return c->rules->kinds & COMPONENT_PRESENCE;
+	case PACKET_IQ:
+		return (c->rules->kinds & COMPONENT_IQ) || p->type == TYPE_RESULT || p->type == TYPE_ERROR;
+	}
+	return false;
+}
+
 static void
 take_stanza(struct component *c, struct stanza *st)
 {
@@ -349,23 +402,27 @@ take_stanza(struct component *c, struct stanza *st)
 	const char *f = elem_get(root, "from"), *t = elem_get(root, "to");
 	struct jid *from = f ? jid_parse_z(f) : NULL, *to = t ? jid_parse_z(t) : NULL;
 	struct packet *p;
+	enum xerror e;
 
 	metric_add(METRIC_STANZAS_IN, 1);
 	/* §3: both addresses, and its own domain in the first. */
 	if (!from || strcmp(jid_domain(from), jid_domain(c->jid)) || !t) {
-		end(c, !t && from ? XSTREAM_IMPROPER_ADDRESSING : XSTREAM_INVALID_FROM, NULL);
+		component_stream_end(c, !t && from ? XSTREAM_IMPROPER_ADDRESSING : XSTREAM_INVALID_FROM, NULL);
 		stanza_unref(st);
 	} else {
 		adopt(st);
 		elem_set(st, root, "from", jid_full(from));
 		intake_strip_forged(root);
-		if (!elem_child(root, NS_CLIENT, "body"))
-			charge(c);
+		charge(c, root);
 		p = packet_new(st, from, to);
 		if (!to)
 			lane_push_refused(c->lane, p, XERROR_JID_MALFORMED, NULL);
 		else if (!intake_is_right(p))
 			lane_push_refused(c->lane, p, XERROR_BAD_REQUEST, NULL);
+		else if (!may_send(c, p))
+			lane_push_refused(c->lane, p, XERROR_NOT_ALLOWED, "this component may not send stanzas of this kind");
+		else if ((e = privilege_take(c->rules, c->jid, &p)) != XERROR_NONE)
+			lane_push_refused(c->lane, p, e, "this privilege has not been granted (XEP-0356)");
 		else
 			lane_push(c->lane, p);
 	}
@@ -383,8 +440,8 @@ on_stanza(void *owner, struct stanza *st)
 	} else {
 		if (c->state == STATE_HANDSHAKE)
 			on_handshake(c, st->root);
-		else if (c->state == STATE_OPEN)
-			end(c, XSTREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+		else if (c->state == STATE_OPEN && !component_sm_take(c, st->root))
+			component_stream_end(c, XSTREAM_UNSUPPORTED_STANZA_TYPE, NULL);
 		stanza_unref(st);
 	}
 	if (c->state == STATE_MOVING || c->state == STATE_CLOSING || c->paused || timer_is_set(&c->throttle))
@@ -394,7 +451,7 @@ on_stanza(void *owner, struct stanza *st)
 static void
 on_closed(void *owner)
 {
-	end(owner, XSTREAM_NONE, NULL);
+	component_stream_end(owner, XSTREAM_NONE, NULL);
 }
 
 static void
@@ -410,7 +467,7 @@ on_data(struct conn *conn, void *owner, const char *p, size_t n)
 	if (c->state == STATE_CLOSING)
 		return;
 	if (e != PARSER_OK) {
-		end(c, stream_parser_error(e), parser_error_text(e));
+		component_stream_end(c, stream_parser_error(e), parser_error_text(e));
 		return;
 	}
 	if (used < n)
@@ -424,40 +481,21 @@ on_data(struct conn *conn, void *owner, const char *p, size_t n)
 static void
 on_flushed(struct conn *conn, void *owner, uint64_t upto)
 {
-	struct component *c = owner;
-
 	(void)conn;
-	LIST_EACH(l, &c->unsent) {
-		struct unsent *u = LIST_ENTRY(l, struct unsent, link);
-
-		if (u->upto > upto)
-			return;
-		list_remove(&u->link);
-		packet_unref(u->p);
-		free(u);
-	}
+	component_way_flushed(owner, upto);
 }
 
-void
-component_stream_send(struct component *c, struct packet *p)
+uint64_t
+component_stream_write(struct component *c, struct packet *p)
 {
-	size_t waiting = (size_t)(conn_mark(c->conn) - conn_flushed(c->conn));
-	struct unsent *u;
+	uint64_t upto;
 
-	if (waiting > home_config()->limits.component_queue_bytes) {
-		metric_add(METRIC_COMPONENT_FULL, 1);
-		component_refuse(p, XERROR_RESOURCE_CONSTRAINT, "the component does not keep up");
-		return;
-	}
 	metric_add(METRIC_STANZAS_OUT, 1);
 	packet_write_away(conn_out(c->conn), p);
 	conn_wrote(c->conn);
-	if (p->kind == PACKET_PRESENCE)
-		return;
-	u = NEW(struct unsent);
-	u->p = packet_ref(p);
-	u->upto = conn_mark(c->conn);
-	list_append(&c->unsent, &u->link);
+	upto = conn_mark(c->conn);
+	component_sm_sent(c);
+	return upto;
 }
 
 /* The reactor's streams */
@@ -466,7 +504,7 @@ void
 component_home_start(void)
 {
 	list_init(&streams);
-	component_home_joined_init();
+	component_way_home_start();
 }
 
 void
@@ -475,9 +513,10 @@ component_home_reload(void)
 	LIST_EACH(l, &streams) {
 		struct component *c = LIST_ENTRY(l, struct component, link);
 
-		if (c->joined && !component_is(c->jid))
-			end(c, XSTREAM_HOST_GONE, NULL);
+		if (c->way)
+			(void)follow_rules(c);
 	}
+	component_way_review();
 }
 
 void
@@ -500,7 +539,7 @@ component_home_shutdown(void)
 	unsigned n = 0;
 
 	LIST_EACH(l, &streams) {
-		end(LIST_ENTRY(l, struct component, link), XSTREAM_SYSTEM_SHUTDOWN, NULL);
+		component_stream_end(LIST_ENTRY(l, struct component, link), XSTREAM_SYSTEM_SHUTDOWN, NULL);
 		n++;
 	}
 	return n;
@@ -511,4 +550,5 @@ component_home_stop(void)
 {
 	LIST_EACH(l, &streams)
 		component_free(LIST_ENTRY(l, struct component, link));
+	component_way_home_stop();
 }

@@ -38,6 +38,7 @@ struct config {
 		struct config_list s2s;      /* listen.s2s, default ["0.0.0.0:5269", "[::]:5269"] */
 		struct config_list s2s_tls;  /* listen.s2s_tls, default 5270 */
 		struct config_list components; /* listen.components, default ["127.0.0.1:5275"]: XEP-0114 */
+		struct config_list components_tls; /* listen.components_tls, default []: the same by TLS, from elsewhere */
 		struct config_list proxy65;  /* listen.proxy65, default []: SOCKS5 bytestreams (XEP-0065) */
 		struct config_list metrics;  /* listen.metrics, default ["127.0.0.1:9280"]; [] switches it off */
 		const char *control;         /* listen.control, default /run/chancery/control */
@@ -83,6 +84,7 @@ struct config {
 
 	struct {
 		struct config_list domains;  /* components.domains: DOMAIN=FILE, the file holds the secret */
+		uint64_t keep_ms;            /* components.keep, default 1d: what waits for one that is down */
 	} components;
 
 	struct {

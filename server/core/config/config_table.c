@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/un.h>
 #include <strings.h>
 
 #include "base/arena.h"
@@ -117,6 +118,12 @@ is_ip(const char *s)
 }
 
 static bool
+is_local_socket(const char *s)
+{
+	return strncmp(s, "unix:/", 6) == 0 && strlen(s + 5) < sizeof(((struct sockaddr_un *)NULL)->sun_path);
+}
+
+static bool
 is_port(const char *s)
 {
 	uint64_t n;
@@ -162,9 +169,11 @@ const struct config_row config_rows[] = {
 	  .help = "Where other servers connect and upgrade to TLS by STARTTLS" },
 	{ "listen.s2s_tls", CONFIG_ADDRESSES, AT(listen.s2s_tls), "0.0.0.0:5270 [::]:5270", .fixed = true,
 	  .help = "Where other servers connect by TLS at once (XEP-0368)" },
-	{ "listen.components", CONFIG_ADDRESSES, AT(listen.components), "127.0.0.1:5275", .fixed = true,
-	  .help = "Where components connect (XEP-0114); when there are any at start. Nothing is encrypted there: "
-	          "only loopback addresses are taken" },
+	{ "listen.components", CONFIG_ADDRESSES, AT(listen.components), "127.0.0.1:5275", .fixed = true, .check = is_local_socket,
+	  .help = "Where components connect (XEP-0114), from the first one on. Nothing is encrypted there: only loopback addresses are taken, and local "
+	          "sockets as unix:/run/chancery/components" },
+	{ "listen.components_tls", CONFIG_ADDRESSES, AT(listen.components_tls), "", .fixed = true,
+	  .help = "Where components on other machines connect, by TLS at once, with the certificates of `hosts`: \"0.0.0.0:5276\"" },
 	{ "listen.proxy65", CONFIG_ADDRESSES, AT(listen.proxy65), "", .fixed = true,
 	  .help = "Where files come and go by SOCKS5 bytestreams (XEP-0065), through a proxy at proxy.HOST that scans them, \"0.0.0.0:5000 [::]:5000\". "
 	          "They are not encrypted on the way, which is why there is none by default: without it they come in band, under TLS" },
@@ -231,6 +240,10 @@ const struct config_row config_rows[] = {
 
 	{ "components.domains", CONFIG_LIST, AT(components.domains), "",
 	  .help = "Components, each as DOMAIN=FILE. Who knows the secret in the file (16 to 255 bytes) speaks for the domain" },
+
+	{ "components.keep", CONFIG_DURATION, AT(components.keep_ms), "1d", 1 * SECONDS, 30 * DAYS,
+	  .help = "How long messages wait for a component that is down, where they are kept (chancery component set NAME --down keep); then they go back "
+	          "to their senders" },
 
 	{ "push.sender", CONFIG_BOOL, AT(modules.push.sender), "false",
 	  .help = "Tell push services who wrote (XEP-0357). They belong to the makers of clients" },
@@ -668,7 +681,7 @@ config_row_put(struct config *c, const struct config_row *row, const char *text)
 		*(const char **)at = config_resolve_file(c, text);
 		return true;
 	case CONFIG_ADDRESSES:
-		return is_address(text) && add_item(c, at, text);
+		return (is_address(text) || (row->check != NULL && row->check(text))) && add_item(c, at, text);
 	case CONFIG_LIST:
 		return text[0] != '\0' && (row->check == NULL || row->check(text)) && add_item(c, at, text);
 	}

@@ -156,11 +156,11 @@ federation_start(const struct config *c, struct err *e)
 	/* Others ask for names, too (core/file/fetch). */
 	if (dns_start(&d, e))
 		return -1;
-	if (!c->federation.on)
-		return 0;
-	partner_on_change(partners_changed);
-	if (trust_load(c, e) || partner_load(e))
-		return -1;
+	if (c->federation.on) {
+		partner_on_change(partners_changed);
+		if (trust_load(c, e) || partner_load(e))
+			return -1;
+	}
 	return outbox_start(c, e);
 }
 

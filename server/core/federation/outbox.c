@@ -14,6 +14,7 @@
 #include "core/config/config.h"
 #include "core/federation/federation.h"
 #include "core/home.h"
+#include "core/route/router.h"
 #include "net/reactor.h"
 #include "store/outgoing.h"
 #include "store/pool.h"
@@ -215,6 +216,18 @@ struct page {
 	size_t n;
 };
 
+/* What is for other servers while there is no federation stays where it is. */
+static void
+send_again(struct packet *p)
+{
+	if (!federation_is_remote(p->to))
+		router_send(p);
+	else if (home_config()->federation.on)
+		federation_deliver(p);
+	else
+		packet_unref(p);
+}
+
 /* On home 0: from there they go to the homes of their domains, in order. */
 static void
 send_page(void *arg)
@@ -226,7 +239,7 @@ send_page(void *arg)
 
 		outgoing_open(g->row[i].id);
 		if (p)
-			federation_deliver(p);
+			send_again(p);
 		else
 			outgoing_settle(g->row[i].id);
 	}

@@ -1,7 +1,8 @@
 /*
- * outbox: what was recorded for other servers comes there, or back to its sender, also across a crash (P2).
+ * outbox: what was recorded for other servers, and for components whose messages are kept, comes there, or back to its sender, also across a
+ * crash (P2).
  *
- * A packet with `deliverable` whose `to` is remote is in the outbox from its commit on (store/outgoing.h). Whoever takes it out of its way
+ * A packet with `deliverable` whose `to` is remote, or such a component's, is in the outbox from its commit on (store/outgoing.h). Whoever takes it out of its way
  * says so, once: outbox_settled when the other server has it, outbox_returned when its sender is told that it has not. What is
  * neither is sent again after the next start, with `delayed` (XEP-0203), in the order of the record and before anything new: the doors
  * are opened behind it. It then has a full federation.patience.

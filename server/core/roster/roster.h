@@ -38,6 +38,10 @@ void roster_free(struct roster *r);
 /* The item of j's bare JID, listed or not; NULL when there is none. */
 struct roster_item *roster_find(const struct roster *r, const struct jid *j);
 void roster_each(const struct roster *r, void (*fn)(const struct roster_item *i, void *arg), void *arg);
+/* An IQ from a component that an administrator has let see or change rosters (XEP-0356 §4, packet.via); on the home of `u`, which is READY. A
+ * component says what the subscription of its own addresses is; otherwise it may what the user's clients may. Borrows p. */
+void roster_answer_delegated(struct user *u, const struct packet *p);
+void roster_set_delegated(struct user *u, struct packet *p);
 /* Registers the IQ handlers (jabber:iq:roster get and set), the stream features rosterver and pre-approval are c2s's. */
 void roster_start(void);
 /* A subscription stanza (subscribe, subscribed, unsubscribe, unsubscribed) that the user's session sent: outbound

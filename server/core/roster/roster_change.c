@@ -45,6 +45,7 @@ struct change {
 	bool approved;            /* CHANGE_INBOUND: a module vouches for the sender (module_request_arrives) */
 	struct jid *contact;
 	struct roster_item *said; /* CHANGE_SET: name and groups as the client gave them */
+	bool subscribes;          /* CHANGE_SET: and the subscription, which is the component's to say */
 	/* the plan */
 	struct user *user;
 	struct subscription before;
@@ -114,7 +115,7 @@ fail(struct change *c, enum xerror e, const char *type, const char *text)
 {
 	struct packet *p = packet_error(c->cause, e, type, text);
 
-	if (c->kind == CHANGE_INBOUND)
+	if (c->kind == CHANGE_INBOUND || c->cause->via)
 		router_reply(p);
 	else
 		give(change_session(c), p);
@@ -183,6 +184,11 @@ plan_set(struct change *c, const struct roster *r)
 	c->next = old ? roster_item_copy(old) : roster_item_new(c->said->jid);
 	roster_item_take_text(c->next, c->said);
 	c->next->listed = true;
+	c->before = roster_item_state(old);
+	if (c->subscribes) {
+		c->next->subscription = c->said->subscription;
+		c->next->ask = c->next->ask && !(c->next->subscription & SUB_TO);
+	}
 	c->write = c->visible = true;
 	plan_version(c, r);
 	return plan_room(r, old, c->next);
@@ -276,7 +282,10 @@ answer_set(struct change *c)
 {
 	struct packet *p = packet_new(packet_result(c->cause), c->cause->to, c->cause->from);
 
-	give(change_session(c), p);
+	if (c->cause->via)
+		router_reply(p);
+	else
+		give(change_session(c), p);
 }
 
 /* §2.5.2: who is removed is unsubscribed from and for. What was only asked for is withdrawn, what was only
@@ -347,6 +356,8 @@ finish(struct change *c, const struct roster_item *item)
 	case CHANGE_SET:
 		answer_set(c);
 		roster_push(c->user, item, NULL);
+		if (item->subscription & ~c->before.state & SUB_FROM)
+			presence_send_current(c->user, c->contact);
 		break;
 	case CHANGE_REMOVE:
 		finish_remove(c);
@@ -472,7 +483,7 @@ change_run(struct user_wait *w, struct user *u)
 static void
 change_begin(struct change *c, struct session *s)
 {
-	struct jid *own = c->cause->from;
+	struct jid *own = c->cause->via ? c->cause->to : c->cause->from;
 
 	if (s) {
 		lane_hold(s->lane);
@@ -495,28 +506,63 @@ only_item(const struct elem *query)
 	return item && !elem_next(item, NS_ROSTER, "item") ? item : NULL;
 }
 
-enum xerror
-roster_on_set(const struct iq_call *call)
+static unsigned
+read_subscription(const char *word)
 {
-	const struct elem *item = only_item(call->payload);
+	return !strcmp(word, "both") ? SUB_TO | SUB_FROM : !strcmp(word, "to") ? SUB_TO : !strcmp(word, "from") ? SUB_FROM : 0;
+}
+
+/* `s`: the session it came from; NULL. */
+static enum xerror
+begin_set(struct user *u, struct packet *p, const struct elem *item, struct session *s, bool subscribes)
+{
 	struct roster_item *said;
 	struct change *c;
 	enum xerror x;
 	bool remove;
 
+	if (!item)
+		return XERROR_BAD_REQUEST;
+	x = roster_item_parse(item, u->jid, &home_config()->limits, reactor_scratch(reactor_current()), &said, &remove);
+	if (x)
+		return x;
+	c = change_new(remove ? CHANGE_REMOVE : CHANGE_SET, p, said->jid);
+	c->said = said;
+	c->subscribes = subscribes;
+	if (subscribes)
+		said->subscription = read_subscription(elem_get(item, "subscription"));
+	change_begin(c, s);
+	return XERROR_NONE;
+}
+
+enum xerror
+roster_on_set(const struct iq_call *call)
+{
 	/* §2.1.5: nobody alters another's roster. */
 	if (!jid_equal_bare(call->p->from, call->user->jid))
 		return XERROR_FORBIDDEN;
-	if (!item)
-		return XERROR_BAD_REQUEST;
-	x = roster_item_parse(item, call->user->jid, &home_config()->limits, reactor_scratch(reactor_current()), &said,
-		&remove);
+	return begin_set(call->user, call->p, only_item(call->payload), call->session, false);
+}
+
+/* Is it the component's own address? */
+static bool
+is_its_own(const struct packet *p, const struct elem *item)
+{
+	struct jid *j = elem_get(item, "jid") ? jid_parse_z(elem_get(item, "jid")) : NULL;
+	bool own = j && !strcmp(jid_domain(j), jid_domain(p->via));
+
+	jid_unref(j);
+	return own;
+}
+
+void
+roster_set_delegated(struct user *u, struct packet *p)
+{
+	const struct elem *item = only_item(elem_first(p->st->root));
+	enum xerror x = begin_set(u, p, item, NULL, item && elem_get(item, "subscription") && is_its_own(p, item));
+
 	if (x)
-		return x;
-	c = change_new(remove ? CHANGE_REMOVE : CHANGE_SET, call->p, said->jid);
-	c->said = said;
-	change_begin(c, call->session);
-	return XERROR_NONE;
+		router_refuse(p, x, NULL, NULL);
 }
 
 /* What is wrong with a subscription stanza before anybody looks into a roster. */

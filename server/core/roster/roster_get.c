@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/roster/roster_priv.h"
+#include "core/route/router.h"
 #include "core/session.h"
 #include "core/user.h"
 #include "net/reactor.h"
@@ -27,8 +28,8 @@ answer(struct session *s, const struct packet *request, struct stanza *result)
 	packet_unref(p);
 }
 
-static void
-answer_whole(struct user *u, struct session *s, const struct packet *request, bool versioned)
+static struct stanza *
+whole(struct user *u, const struct packet *request, bool versioned)
 {
 	struct stanza *st = packet_result(request);
 	struct elem *query = elem_add(st, st->root, NS_ROSTER, "query");
@@ -40,7 +41,22 @@ answer_whole(struct user *u, struct session *s, const struct packet *request, bo
 	HASH_ITER(hh, u->roster->items, i, tmp)
 		if (i->listed)
 			roster_item_write(st, query, i);
-	answer(s, request, st);
+	return st;
+}
+
+static void
+answer_whole(struct user *u, struct session *s, const struct packet *request, bool versioned)
+{
+	answer(s, request, whole(u, request, versioned));
+}
+
+void
+roster_answer_delegated(struct user *u, const struct packet *p)
+{
+	if (u->roster)
+		router_reply(packet_new(whole(u, p, true), p->to, p->from));
+	else
+		router_refuse(p, XERROR_RESOURCE_CONSTRAINT, "wait", NULL);
 }
 
 /* A roster get that waits for tombstones. In the arena of its job. */

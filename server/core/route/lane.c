@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "core/component/component.h"
+#include "core/component/privilege.h"
 #include "core/federation/federation.h"
 #include "core/route/content.h"
 #include "core/home.h"
@@ -50,6 +52,7 @@ struct lane {
 	struct session *session; /* NULL: orphan, or of somebody else */
 	struct user *user;       /* an orphan's, pinned, as long as some of it is UNCHECKED */
 	bool foreign;            /* lane_new_for */
+	struct user *of_user;    /* lane_new_of: pinned as long as the lane is */
 	struct lane_owner of;    /* foreign and no orphan */
 	void *owner;
 	struct list entries;
@@ -58,6 +61,7 @@ struct lane {
 	unsigned checking, unchecked;
 	unsigned barriers;       /* entries that an IQ for us must not overtake: presence, other IQs */
 	struct jid *handing;     /* where the HANDED ones at the head went; NULL: none has been handed */
+	bool handing_alone;      /* and nothing is handed behind it */
 	bool running, full;
 };
 
@@ -91,6 +95,16 @@ lane_new_for(const struct lane_owner *o, void *owner)
 	return l;
 }
 
+struct lane *
+lane_new_of(struct user *u, const struct lane_owner *o, void *owner)
+{
+	struct lane *l = lane_new_for(o, owner);
+
+	l->of_user = u;
+	user_pin(u);
+	return l;
+}
+
 void
 lane_set_owner(struct lane *l, const struct lane_owner *o, void *owner)
 {
@@ -105,6 +119,8 @@ unref(struct lane *l)
 	if (--l->refs)
 		return;
 	jid_unref(l->handing);
+	if (l->of_user)
+		user_unpin(l->of_user);
 	free(l);
 }
 
@@ -142,7 +158,9 @@ tell_full(struct lane *l)
 static void
 pass_on(struct lane *l, struct packet *p)
 {
-	if (l->foreign)
+	if (l->of_user)
+		router_leave_delegated(l->of_user, p);
+	else if (l->foreign)
 		router_send(p);
 	else
 		router_leave_lane(l->session, p);
@@ -205,10 +223,14 @@ hand_over(struct entry *e)
 	e->rec.home = reactor_current();
 	p->ended = send_back;
 	p->ended_arg = e;
-	router_send(p);
+	if (p->via && !e->lane->of_user)
+		privilege_send(p);
+	else
+		router_send(p);
 }
 
-/* Those at the head that are for one address follow one another without waiting: they keep their order on the way and there. */
+/* Those at the head that are for one address follow one another without waiting: they keep their order on the way and there. What is sent in the
+ * name of a user is recorded in a lane at that user's home, and goes there alone. */
 static void
 hand_on(struct lane *l)
 {
@@ -217,11 +239,14 @@ hand_on(struct lane *l)
 
 		if (e->state == ENTRY_HANDED)
 			continue;
-		if (e->state != ENTRY_TO_HAND || (i != l->entries.next && !jid_equal(l->handing, e->p->to)))
+		if (e->state != ENTRY_TO_HAND)
+			return;
+		if (i != l->entries.next && (l->handing_alone || e->p->via || !jid_equal(l->handing, e->p->to)))
 			return;
 		if (i == l->entries.next) {
 			jid_unref(l->handing);
 			l->handing = jid_ref(e->p->to);
+			l->handing_alone = e->p->via;
 		}
 		hand_over(e);
 	}
@@ -274,7 +299,7 @@ recorded(struct mail *m)
 	unref(l);
 }
 
-/* What comes from another server, or goes there, refers to the record of who that is (RECORD_PEER); and what goes there waits in the record
+/* What waits for a component in the record goes out, as what goes to another server does. What comes from another server, or goes there, refers to the record of who that is (RECORD_PEER); and what goes there waits in the record
  * until it is known to have arrived (core/federation/outbox). */
 static void
 describe_way(struct entry *e, const struct jid *to)
@@ -287,6 +312,11 @@ describe_way(struct entry *e, const struct jid *to)
 	if (!peer && !local && federation_is_remote(to)) {
 		e->rec.direction = RECORD_OUT;
 		e->rec.about = federation_peer_record(p->from, to);
+		e->rec.deliverable = chat || p->type == TYPE_GROUPCHAT;
+		return;
+	}
+	if (!peer && !local && component_keeps(to)) {
+		e->rec.direction = RECORD_OUT;
 		e->rec.deliverable = chat || p->type == TYPE_GROUPCHAT;
 		return;
 	}
@@ -326,7 +356,7 @@ submit(struct entry *e)
 static struct user *
 user_of(const struct lane *l)
 {
-	return l->session ? l->session->user : l->user;
+	return l->session ? l->session->user : l->of_user ? l->of_user : l->user;
 }
 
 static void
@@ -375,6 +405,10 @@ check(struct entry *e)
 	struct hook h = { .stage = HOOK_SEND_CHECK, .stanza = p->st, .from = p->from, .to = p->to };
 	enum hook_verdict v = HOOK_NEXT;
 
+	if (p->via && p->kind == PACKET_MESSAGE && !l->of_user) {
+		e->state = ENTRY_TO_HAND; /* policy is asked at the home of whom it is from */
+		return;
+	}
 	if (p->to && federation_is_remote(p->to) && !federation_may_leave(p, u)) {
 		e->state = ENTRY_DONE;
 		return;

@@ -28,16 +28,19 @@
 
 struct lane;
 struct session;
+struct user;
 
 struct lane *lane_new(struct session *s);
 /* The lane of somebody who is not a user of ours (a component, another server). Its policy hooks see no account. */
 struct lane_owner {
 	void (*changed)(void *owner); /* it is full, or has room again */
-	void (*left)(void *owner);    /* one more has left in its turn (XEP-0198); may be NULL */
+	void (*left)(void *owner);    /* one more has left in its turn (XEP-0198), or is about to; may be NULL */
 	uint64_t peer;                /* another server: what it sends is RECORD_IN and about this record (RECORD_PEER); 0: a component */
 	uint64_t stanzas;             /* entries at which it is full; 0: limits.lane_stanzas */
 };
 struct lane *lane_new_for(const struct lane_owner *o, void *owner);
+/* The lane of what somebody else sends in the name of an account of ours, on its home: policy and copies are as for what a session of it sends. */
+struct lane *lane_new_of(struct user *u, const struct lane_owner *o, void *owner);
 /* From now on it is `owner`'s, who is told by o->changed and o->left; the rest of it stays as it was. */
 void lane_set_owner(struct lane *l, const struct lane_owner *o, void *owner);
 /* The session (or the owner) is gone; the lane empties itself and disappears. */

@@ -111,6 +111,7 @@ packet_unref(struct packet *p)
 	stanza_unref(p->st);
 	jid_unref(p->from);
 	jid_unref(p->to);
+	jid_unref(p->via);
 	free(p->xml);
 	if (p->ended)
 		p->ended(p->ended_arg);
@@ -263,7 +264,9 @@ packet_error(const struct packet *p, enum xerror e, const char *type, const char
 	if (!st)
 		return NULL;
 	/* What had no `to` was meant for the sender's own account: the answer comes from there. */
-	error = packet_new(st, p->to, p->from);
+	if (p->via)
+		elem_set(st, st->root, "to", jid_full(p->via));
+	error = packet_new(st, p->to, p->via ? p->via : p->from);
 	error->refusal = true;
 	return error;
 }

@@ -34,6 +34,7 @@ struct packet {
 	enum packet_kind kind;
 	enum packet_type type;
 	struct stanza *st;
+	struct jid *via;        /* a component that has sent it in the name of `from` (XEP-0356): errors of ours go there; NULL */
 	struct jid *from, *to;  /* owned; `to` may differ from the stanza's attribute (broadcasts): it is written as `to` */
 	char *xml;              /* as recorded: the stanza in a jabber:client stream; NULL until made */
 	size_t xml_len;

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "core/component/component.h"
+#include "core/component/privilege.h"
 #include "core/federation/federation.h"
 #include "core/stream/c2s.h"
 #include "core/everyone.h"
@@ -103,6 +104,17 @@ router_leave_lane(struct session *s, struct packet *p)
 			copy_sent(s, p);
 		router_send(p);
 	}
+}
+
+void
+router_leave_delegated(struct user *u, struct packet *p)
+{
+	struct hook h = { .stage = HOOK_SEND_COPY, .stanza = p->st, .from = p->from, .to = p->to, .account = u->jid, .record_id = p->record_id,
+		.record_us = p->at_us };
+
+	if (modules_want(HOOK_SEND_COPY))
+		(void)modules_run(&h, u);
+	router_send(p);
 }
 
 /* Something for the server itself: only questions get an answer (RFC 6120 §10.5.2, RFC 6121 §8.5.1). */
@@ -461,7 +473,9 @@ deliver(struct user *u, struct packet *p)
 	} else if (router_may_arrive(u, p)) {
 		/* Pinned: what is given may end sessions, and the user must not go with the last one. */
 		user_pin(u);
-		if (u->state == USER_ABSENT)
+		if (p->via && p->kind == PACKET_IQ)
+			privilege_answer(u, p);
+		else if (u->state == USER_ABSENT)
 			no_such_user(u, p);
 		else if (p->kind != PACKET_MESSAGE || may_pass(HOOK_RECV_DELIVER, u, p))
 			router_give(u, p);

@@ -21,6 +21,8 @@ void router_refuse(const struct packet *p, enum xerror e, const char *type, cons
 /* A stanza has left its sender's lane: it is committed where it had to be. `s` is NULL when the session has ended.
  * Takes the reference. */
 void router_leave_lane(struct session *s, struct packet *p);
+/* The same for a message that a component has sent in the name of `u` (packet.via), at the home of `u`. Takes the reference. */
+void router_leave_delegated(struct user *u, struct packet *p);
 /* Gives a packet that may arrive to the user's sessions by RFC 6121 §8.5.2 and §8.5.3, or to the server in the account's name, or
  * leaves it in the record; while a page of the backlog is being read, messages wait, and what the same sender sent after them
  * waits with them (P8). Borrows p. */

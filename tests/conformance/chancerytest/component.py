@@ -1,6 +1,7 @@
 """A component for scenarios (XEP-0114): a Client on the component port, whose stanzas are of jabber:component:accept."""
 import hashlib
 import socket
+import ssl
 
 from .client import Client, PATIENCE
 from .element import NAMES, StreamParser
@@ -9,8 +10,23 @@ NAMES['component'] = 'jabber:component:accept'
 
 
 class Component(Client):
-    def __init__(self, server, domain, source=None):
+    def __init__(self, server, domain, source=None, secret=None):
         super().__init__(server, domain=domain, source=source)
+        self.secret = secret    # None: that of the settings' components
+
+    def connect_unix(self, path):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(PATIENCE)
+        self.sock.connect(path)
+        self.parser = StreamParser()
+        return self
+
+    def connect_tls(self, port):
+        """By TLS from the first byte; the certificate is that of the server's own domain."""
+        ctx = ssl.create_default_context(cafile=self.server.ca)
+        self.sock = ctx.wrap_socket(socket.create_connection(('127.0.0.1', port), PATIENCE), server_hostname=self.server.domain)
+        self.parser = StreamParser()
+        return self
 
     def connect(self):
         self.sock = socket.socket()
@@ -33,13 +49,15 @@ class Component(Client):
 
     def handshake(self, secret=None):
         """Sends it; the answer is for expect('handshake'), or a stream error."""
-        secret = self.server.component_secret() if secret is None else secret
+        secret = secret or self.secret or self.server.component_secret()
         self.send('<handshake>%s</handshake>'
                   % hashlib.sha1((self.expect_header().get('id') + secret).encode()).hexdigest())
         return self
 
     def joined(self):
-        self.connect().open().handshake()
+        if self.sock is None:
+            self.connect()
+        self.open().handshake()
         self.expect('handshake')
         return self
 

@@ -58,9 +58,9 @@ class Scenario:
         self.clients.append(c)
         return c
 
-    def component(self, domain=None):
+    def component(self, domain=None, secret=None):
         """Not connected yet. A component has one stream, so each scenario's has a domain of its own."""
-        c = Component(self.server, domain or self.component_domain(), source=self.source)
+        c = Component(self.server, domain or self.component_domain(), source=self.source, secret=secret)
         self.clients.append(c)
         return c
 

@@ -29,6 +29,7 @@
 #include "core/announce.h"
 #include "core/census.h"
 #include "core/component/component.h"
+#include "core/component/component_rules.h"
 #include "core/federation/partner.h"
 #include "core/federation/probe.h"
 #include "core/federation/s2s_list.h"
@@ -169,6 +170,32 @@ component_is(const struct jid *j)
 {
 	(void)j;
 	return false;
+}
+
+int
+component_changed(struct err *e)
+{
+	(void)e;
+	return 0;
+}
+
+void
+component_each(void (*fn)(void *arg, const char *domain), void *arg)
+{
+	(void)fn, (void)arg;
+}
+
+struct component_rules *
+component_rules_get(const char *domain)
+{
+	(void)domain;
+	return NULL;
+}
+
+void
+component_rules_unref(struct component_rules *r)
+{
+	(void)r;
 }
 
 int

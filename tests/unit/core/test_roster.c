@@ -151,6 +151,12 @@ router_send(struct packet *p)
 }
 
 void
+router_refuse(const struct packet *p, enum xerror e, const char *type, const char *text)
+{
+	router_reply(packet_error(p, e, type, text));
+}
+
+void
 router_reply(struct packet *p)
 {
 	if (p)
