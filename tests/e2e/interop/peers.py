@@ -1,6 +1,6 @@
 """Clients that come from registries of their own rather than from Debian, each pinned and kept in the build folder.
 
-peers.node(build) and peers.python(build) install what is not there yet, and return where it is; None when that cannot be done on this
+peers.node(build), peers.python(build) and peers.slidge(build) install what is not there yet, and return where it is; None when that cannot be done on this
 machine (no npm or venv, no registry): then the tests that need it are skipped, and say so.
 """
 import os
@@ -10,6 +10,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SLIXMPP = 'slixmpp==1.17.0'
+SLIDGE = 'slidge==0.4.2'
 
 
 def _run(argv, cwd=None):
@@ -37,15 +38,25 @@ def node(build):
     return folder
 
 
-def python(build):
-    """A Python that has the newest slixmpp."""
-    folder = os.path.join(os.path.abspath(build), 'tests', 'slixmpp')
+def _venv(build, name, package):
+    """A Python that has this package."""
+    folder = os.path.join(os.path.abspath(build), 'tests', name)
     program = os.path.join(folder, 'bin', 'python3')
-    done = os.path.join(folder, SLIXMPP)
+    done = os.path.join(folder, package)
     if os.path.exists(done):
         return program
     shutil.rmtree(folder, ignore_errors=True)
-    if not _run([sys.executable, '-m', 'venv', folder]) or not _run([program, '-m', 'pip', '-q', 'install', SLIXMPP]):
+    if not _run([sys.executable, '-m', 'venv', folder]) or not _run([program, '-m', 'pip', '-q', 'install', package]):
         return None
     open(done, 'w').close()
     return program
+
+
+def python(build):
+    """A Python that has the newest slixmpp."""
+    return _venv(build, 'slixmpp', SLIXMPP)
+
+
+def slidge(build):
+    """A Python that has slidge."""
+    return _venv(build, 'slidge', SLIDGE)

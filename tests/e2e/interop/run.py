@@ -46,6 +46,10 @@ def programs(*names):
     return lambda: all(shutil.which(n) for n in names)
 
 
+def have_slidge():
+    return bool(peers.slidge(build()))
+
+
 # client: (is it here, the packages that bring it)
 CLIENTS = {
     'xmppjs': (lambda: bool(peers.node(build())), 'npm'),
@@ -53,6 +57,8 @@ CLIENTS = {
     'slixmppnew': (have_newest_slixmpp, 'python3-venv'),
     'strophe': (lambda: True, 'libstrophe-dev'),
     'profanity': (programs('profanity', 'tmux'), 'profanity tmux'),
+    'biboumi': (programs('biboumi', 'ngircd'), 'biboumi ngircd'),
+    'slidge': (have_slidge, 'python3-venv'),
     'gosendxmpp': (programs('go-sendxmpp'), 'go-sendxmpp'),
 }
 
