@@ -13,6 +13,7 @@ const struct export_format *const export_formats[] = {
 	&export_eml,
 	&export_rsmf,
 	&export_html,
+	&export_pdf,
 	NULL,
 };
 

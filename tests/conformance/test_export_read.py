@@ -276,3 +276,66 @@ def test_html_pages(t):
     said = articles(found)
     assert len(said) == n + 2 and 'the very first' in said[0] and 'In reply to #' in said[-1], (len(said), said[-1])
     assert all('n%d ' % i in said[i + 1] for i in range(n))
+
+
+def pdf_text(path, name='messages.pdf'):
+    """As Poppler reads it: its words, and what it says of itself."""
+    with zipfile.ZipFile(path) as z, tempfile.TemporaryDirectory() as folder:
+        file = z.extract(name, folder)
+        about = subprocess.run(['pdfinfo', file], capture_output=True, text=True, timeout=60)
+        assert about.returncode == 0 and not about.stderr, about
+        text = subprocess.run(['pdftotext', '-layout', file, '-'], capture_output=True, text=True, timeout=60)
+        assert text.returncode == 0 and not text.stderr, text.stderr
+        return text.stdout, dict(line.split(':', 1) for line in about.stdout.splitlines() if ':' in line)
+
+
+def test_pdf(t):
+    """Issue 7: a conversation on paper: Poppler finds who, what, why; it has a title, tags and the date of the export"""
+    a, b = talk(t, 5)
+    path = export(t, officer(t), '--between', a.bare, '--between', b.bare, '--reason', 'case <7>', formats='pdf')
+    manifest, got = read(path)
+    text, about = pdf_text(path)
+    assert all('word %d <&> \u00e4' % i in text for i in range(5)) and 'case <7>' in text and a.bare in text and 'Page 1' in text, text
+    assert about['Title'].strip() == 'Export %d of %s' % (manifest['export']['job'], t.server.domain) and about['Tagged'].strip() == 'yes', about
+    assert about['JavaScript'].strip() == 'no' and about['Page size'].strip().endswith('(A4)') and about['CreationDate'].strip(), about
+    assert verify(t, path)[0] == 0
+
+
+def test_pdf_hostile(t):
+    """Issue 7: other ways of writing are found; what turns the direction, or is not seen, is named"""
+    a, b = t.online(), t.online()
+    words = ['\u05e9\u05dc\u05d5\u05dd', '\u0645\u0631\u062d\u0628\u0627', '\u0395\u03bb\u03bb\u03b7\u03bd\u03b9\u03ba\u03ac', '\U0001f600', 'na\u00efve', '\u042f\u0437\u044b\u043a']
+    for body in HOSTILE + words + ['x' * 20000, '\n' * 500 + 'after empty lines', 'long ' * 20000 + 'end-of-it']:
+        b.expect_message(id=a.message(b.jid, body))
+    path = export(t, officer(t), '--person', a.bare, '--kind', 'message', formats='pdf')
+    read(path)
+    text, _ = pdf_text(path)
+    # Poppler puts marks of its own around what goes from right to left.
+    plain = re.sub('[\u200e\u200f\u202a-\u202e\u2066-\u2069]', '', text)
+    # It takes some of the gaps between letters from right to left for spaces.
+    letters = re.sub(r'\s', '', plain)
+    for word in words:
+        assert word in letters, (word, [l for l in plain.splitlines() if re.search('[\u0590-\u06ff]', l)])
+    assert 'invoice_[U+202E]xcod.exe' in plain and 'zero[U+200B]width' in plain and '<script>document.title="owned"</script>' in plain, plain[:3000]
+    assert 'after empty lines' in plain and 'end-of-it' in plain and plain.count('x' * 40) > 200
+
+
+def test_pdf_thread(t):
+    """Issue 7: on paper, too: what was corrected, taken back, reacted to, erased; files; who was in a room"""
+    a, b = t.online(), t.online()
+    first = a.message(b.jid, 'teh first')
+    b.expect_message(id=first)
+    b.expect_message(id=a.message(b.jid, inner="<body>the first</body><replace xmlns='urn:xmpp:message-correct:0' id='%s'/>" % first))
+    a.expect_message(id=b.message(a.jid, inner="<body>why?</body><reply xmlns='urn:xmpp:reply:0' to='%s' id='%s'/>" % (a.bare, first)))
+    bad = a.message(b.jid, 'forget this')
+    b.expect_message(id=bad)
+    b.expect_message(id=a.message(b.jid, inner="<retract xmlns='urn:xmpp:message-retract:1' id='%s'/><body>fallback</body>" % bad))
+    room = Room(t)
+    room.join(a, 'first')
+    room.say(a, 'in the room')
+    a.expect(lambda e: e.name == 'message' and e.find('body') is not None, 'what was said')
+    path = export(t, officer(t), '--person', a.bare, formats='pdf')
+    text, about = pdf_text(path)
+    for words in ('Corrected at', 'Before, ', 'In reply to #', 'Taken back at', 'What was taken back', 'Who was in the room and could read', 'as first, from', 'Room ' + room.jid, 'People'):
+        assert words in text, (words, text)
+    assert 'fallback' not in text, text
