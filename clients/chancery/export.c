@@ -416,7 +416,7 @@ export_preview(const struct options *o, int argc, char **argv)
 const struct command command_export[] = {
 	{"archive", "export", "[--out FILE.zip]", 0, 0, archive_export, "Makes a bundle of what the record says, with proofs",
 	 COMMAND_ABOUT_QUERY
-	 "How: --format F[,F...] (jsonl, csv, eml, rsmf, html, pdf; default jsonl,csv), --bom (for Excel), --reason TEXT, --out FILE.zip.\n"
+	 "How: --format F[,F...] (jsonl, csv, eml, rsmf, html, pdf, xep0227; default jsonl,csv), --bom (for Excel), --reason TEXT, --out FILE.zip.\n"
 	 "  --subject JID in place of all of the above query: what there is of one person (GDPR article 15).\n"
 	 "With --out it is waited for and fetched; without, see chancery export show. chancery-verify FILE.zip checks it.\n"},
 	{"export", "list", "", 0, 0, export_list, "Lists exports, the newest first", NULL},

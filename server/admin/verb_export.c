@@ -49,12 +49,12 @@ asked_fini(struct asked *k)
 }
 
 /* Those there are: server/export/format.c. The program would say so, too, but later. */
-#define FORMATS "jsonl, csv, eml, rsmf, html, pdf"
+#define FORMATS "jsonl, csv, eml, rsmf, html, pdf, xep0227"
 
 static bool
 is_format(const char *name)
 {
-	static const char *const formats[] = {"jsonl", "csv", "eml", "rsmf", "html", "pdf"};
+	static const char *const formats[] = {"jsonl", "csv", "eml", "rsmf", "html", "pdf", "xep0227"};
 
 	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
 		if (strcmp(formats[i], name) == 0)

@@ -14,6 +14,7 @@ const struct export_format *const export_formats[] = {
 	&export_rsmf,
 	&export_html,
 	&export_pdf,
+	&export_xep0227,
 	NULL,
 };
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 import urllib.parse
+import xml.etree.ElementTree
 import zipfile
 
 from chancerytest.client import unique
@@ -339,3 +340,81 @@ def test_pdf_thread(t):
     for words in ('Corrected at', 'Before, ', 'In reply to #', 'Taken back at', 'What was taken back', 'Who was in the room and could read', 'as first, from', 'Room ' + room.jid, 'People'):
         assert words in text, (words, text)
     assert 'fallback' not in text, text
+
+
+PIE = '{urn:xmpp:pie:0}'
+MAM = '{urn:xmpp:pie:0#mam}archive/{urn:xmpp:mam:2}result'
+FORWARDED = '{urn:xmpp:forward:0}forwarded/'
+
+
+def archive(got, person):
+    """Of a person: the archive's messages with their times, by their ids, in order; what is erased."""
+    root = xml.etree.ElementTree.fromstring(got['xep0227/%s.xml' % person])
+    host, = root
+    user, = host
+    assert (root.tag, host.tag, user.tag) == (PIE + 'server-data', PIE + 'host', PIE + 'user')
+    assert '%s@%s' % (user.get('name'), host.get('jid')) == person and set(user.attrib) == {'name'}, user.attrib
+    found = [(r.get('id'), r.find(FORWARDED + '{urn:xmpp:delay}delay').get('stamp'), r.find(FORWARDED + '{jabber:client}message')) for r in user.findall(MAM)]
+    return found, user.findall('{urn:xmpp:pie:0#mam}archive/{urn:chancery:export:0}erased')
+
+
+def test_xep0227(t):
+    """XEP-0227 §5.9: each of both has an archive of what they wrote and were sent, as it was, with ids and times; no passwords; no rooms"""
+    a, b = t.online(), t.online()
+    for body in HOSTILE:
+        b.expect_message(id=a.message(b.jid, body, inner="<x xmlns='urn:example:x' a='&lt;&amp;&quot;'/>"))
+    a.expect_message(id=b.message(a.jid, 'back'))
+    room = Room(t)
+    room.join(a, 'first')
+    room.say(a, 'in the room')
+    a.expect(lambda e: e.name == 'message' and e.find('body') is not None, 'what was said')
+    path = export(t, officer(t), '--person', a.bare, formats='xep0227')
+    _, got = read(path)
+    (mine, gone), (theirs, _) = archive(got, a.bare), archive(got, b.bare)
+    said = [m.findtext('{jabber:client}body') for _, _, m in mine]
+    assert said == HOSTILE + ['back'] and gone == [], said
+    assert [i for i, _, _ in theirs] == [i for i, _, _ in mine] == sorted(i for i, _, _ in mine)
+    records = {r[0]: r[1:] for r in t.server.records("from_bare in ('%s', '%s')" % (a.bare, b.bare), "id, from_bare || '/' || from_resource, to_char(at at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")}
+    for id, stamp, m in mine:
+        assert (m.get('from'), stamp) == tuple(records[id]), (id, stamp, m.attrib, records[id])
+    assert mine[0][2].get('to') == b.jid and mine[0][2].find('{urn:example:x}x').get('a') == '<&"'
+    assert verify(t, path)[0] == 0
+
+
+@alone()
+def test_xep0227_erased(t):
+    """XEP-0227: what was erased is said to be, in a namespace that others skip, and is no message"""
+    a, _ = talk(t, 3, 'secret')
+    ids = [r[0] for r in t.server.records("from_bare = '%s'" % a.bare, 'id')]
+    t.server.psql('update archive.record set body = null, stanza = null, salt = null, from_resource = null, to_resource = null, client_id = null where id = %s' % ids[1])
+    _, got = read(export(t, officer(t), '--person', a.bare, formats='xep0227'))
+    found, gone = archive(got, a.bare)
+    assert [i for i, _, _ in found] == [ids[0], ids[2]] and [e.get('id') for e in gone] == [ids[1]], (found, gone)
+
+
+def test_xep0227_prosody(t):
+    """XEP-0227: Prosody's migrator imports it"""
+    program = shutil.which('prosody-migrator')
+    if program is None:
+        raise Skip('no Prosody (Debian: apt-get install prosody)')
+    a, b = talk(t, 4, 'moved')
+    _, got = read(export(t, officer(t), '--person', a.bare, formats='xep0227'))
+    # It becomes the user prosody where it is root, and looks where it was told at its build.
+    with tempfile.TemporaryDirectory() as folder:
+        names = {n: os.path.join(folder, n) for n in ('in', 'out', 'migrator', 'config')}
+        for n in ('in', 'out'):
+            os.mkdir(names[n])
+        with open(os.path.join(names['in'], a.bare + '.xml'), 'wb') as f:
+            f.write(got['xep0227/%s.xml' % a.bare])
+        with open(program) as f, open(names['migrator'], 'w') as to:
+            to.write(re.sub(r"(?m)^CFG_DATADIR=.*$", "CFG_DATADIR='%s'" % names['in'], f.read()))
+        with open(names['config'], 'w') as f:
+            f.write('input { hosts = { ["%s"] = { "archive-archive" } }; type = "xep0227"; }\noutput { type = "internal"; path = "%s"; }\n' % (t.server.domain, names['out']))
+        subprocess.run(['chmod', '-R', 'a+rwX', folder], check=True)
+        # --keep-going: it looks for an archive of the host itself, too.
+        p = subprocess.run(['lua5.4', names['migrator'], '--keep-going', '--config', names['config']], capture_output=True, text=True, timeout=120)
+        lists = [os.path.join(d, f) for d, _, fs in os.walk(names['out']) for f in fs if f.endswith('.list')]
+        assert len(lists) == 1 and os.path.basename(lists[0]) == a.bare.split('@')[0] + '.list', (lists, p.stdout[-2000:], p.stderr[-2000:])
+        with open(lists[0]) as f:
+            text = f.read()
+    assert text.count('item({') == 4 and all('moved %d <&> ' % i in text for i in range(4)) and text.count('["with"] = "%s"' % b.bare) == 4, text
