@@ -119,6 +119,7 @@ run_part(struct job *j, const char *name, const struct export_format *f, int (*f
 		return 0;
 	set_stage(j, name);
 	source_count_anew(j->source);
+	source_for_formats(j->source, f != NULL);
 	rc = f ? run_format(j, f, e) : fn(j, e);
 	if (rc)
 		return err_prefix(e, "%s", name);

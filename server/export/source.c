@@ -27,6 +27,7 @@ source_new(const struct source_settings *set, struct err *e)
 
 	s->set = *set;
 	s->order = -1;
+	s->for_formats = true;
 	s->turn = arena_new(16384);
 	s->selection = order_open(set->dir, SOURCE_SELECTION, &s->records, e);
 	if (s->selection >= 0)
@@ -85,6 +86,12 @@ source_count_anew(struct export_source *s)
 	s->erased = 0;
 }
 
+void
+source_for_formats(struct export_source *s, bool yes)
+{
+	s->for_formats = yes;
+}
+
 int
 source_count_erased(struct export_source *s, uint64_t *erased, struct err *e)
 {
@@ -122,7 +129,7 @@ read_page(struct export_source *s, uint64_t from, struct err *e)
 	for (long i = 0; i < n; i++)
 		ids[i] = p->entry[i].id;
 	if (export_store_records(s->set.db, ids, (size_t)n, &p->rows, e) != SQL_OK ||
-	    export_store_files(s->set.db, ids, (size_t)n, &p->files, e) != SQL_OK || source_learn_names(s, e)) {
+	    export_store_files(s->set.db, ids, (size_t)n, &p->files, e) != SQL_OK || (s->for_formats && source_learn_names(s, e))) {
 		page_clear(p);
 		return -1;
 	}

@@ -39,6 +39,8 @@ void source_count_anew(struct export_source *s);
 /* All that are erased or gone now. */
 int source_count_erased(struct export_source *s, uint64_t *erased, struct err *e) MUST_CHECK;
 
+/* What formats want to know (names, places, the stanza taken apart) costs as much as all else: the other parts go without. True at first. */
+void source_for_formats(struct export_source *s, bool yes);
 /* Calls fn for each group of the order. */
 int source_each(struct export_source *s, enum export_order order, int (*fn)(void *arg, struct export_group *g, struct err *e), void *arg,
 	struct err *e) MUST_CHECK;

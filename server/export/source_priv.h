@@ -32,6 +32,7 @@ struct export_source {
 	struct source_settings set;
 	int selection;         /* descriptor */
 	uint64_t records, erased;
+	bool for_formats;
 	int order;             /* the order that is read now; -1 */
 	uint64_t norder;
 	struct source_page page;

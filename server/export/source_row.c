@@ -346,11 +346,13 @@ source_fill(struct export_source *s, size_t i, struct err *e)
 		return fill_gone(s, r, e);
 	if (fill_columns(r, s->page.rows, row, e))
 		return -1;
+	fill_files(s, r);
+	if (!s->for_formats)
+		return 0;
 	fill_stanza(s, r);
 	r->kind_name = query_kind_name((int)r->kind);
 	r->conversation = source_conversation(s, s->turn, (int)r->kind, r->direction, r->type, r->from_bare, r->to_bare, &r->place);
 	fill_person(s, &r->from, r->from_bare, r->from_resource, room_nick(r));
 	fill_person(s, &r->to, r->to_bare, r->to_resource, NULL);
-	fill_files(s, r);
 	return 0;
 }

@@ -207,7 +207,9 @@ main(int argc, char **argv)
 		make_month(&f, &m);
 	}
 	run("RESET ROLE; ANALYZE archive.record");
+	/* Nothing of it is to be delivered any more. */
 	run("UPDATE chancery.delivery_mark SET mark = (SELECT max(id) FROM archive.record)");
+	run("UPDATE chancery.outbox SET mark = (SELECT max(id) FROM archive.record)");
 	leaf_hasher_free(f.hasher);
 	story_free(f.story);
 	buf_fini(&f.copy);
