@@ -321,6 +321,8 @@ start_thread(struct keeper *k, struct err *e)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = pthread_create(&thread, NULL, keeper_main, k);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (!rc)
+		(void)pthread_setname_np(thread, "log");
 	return rc ? err_set(e, rc, "no thread for the log: %s", strerror(rc)) : 0;
 }
 

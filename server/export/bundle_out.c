@@ -24,7 +24,7 @@
 #include "proof/bundle.h"
 
 #define ROOM 65536
-#define LEVEL 4            /* twice as fast as 6, some percent larger */
+#define LEVEL 1            /* twice as fast as 4, a twelfth larger: packing is a third of the work */
 #define RAW_DEFLATE (-15)
 #define DIRECTORY_BYTES (1 << 20)
 
