@@ -77,7 +77,7 @@ class Instance:
 
     def officer(self):
         """A token."""
-        name = 'o%d' % random.getrandbits(40)
+        name = 'o' + os.urandom(6).hex()
         control(self, 'person', 'add', name=name, roles=['officer'])
         return control(self, 'token', 'new', name=name, role='officer')[0]['secret']
 
