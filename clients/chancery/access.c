@@ -29,14 +29,12 @@ all_of(const struct options *o, const char *name)
 }
 
 static int
-read_number(const char *text, json_int_t *out)
+read_uid(const char *text, json_int_t *out)
 {
 	int64_t n;
 
-	if (!text_i64(text, strlen(text), 0, INT64_MAX, &n)) {
-		fprintf(stderr, "chancery: %s is not a number\n", text);
-		return -1;
-	}
+	if (!text_i64(text, strlen(text), 0, INT64_MAX, &n))
+		return usage_error("--uid: expected the number of an account");
 	*out = n;
 	return 0;
 }
@@ -59,16 +57,10 @@ says_waiting(const struct options *o, const json_t *rows)
 static int
 print_row(const struct options *o, json_t *rows, const struct table_column *columns)
 {
-	struct buf out = {0};
-
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json)
-		table_print_json(rows, &out);
-	else if (!says_waiting(o, rows))
-		table_print_row(json_array_get(rows, 0), columns, &out);
+	if (rows == NULL || o->json || !says_waiting(o, rows))
+		return command_print_row(o, rows, columns);
 	json_decref(rows);
-	return command_print(&out);
+	return EXIT_DONE;
 }
 
 /* Persons */
@@ -96,7 +88,7 @@ person_add(const struct options *o, int argc, char **argv)
 		return EXIT_USAGE;
 	args = json_pack("{s:s, s:o, s:s*}", "name", argv[0], "roles", roles_of(argc - 1, argv + 1), "account", options_value(o, "account"));
 	if (options_has(o, "uid")) {
-		if (read_number(options_value(o, "uid"), &uid) != 0) {
+		if (read_uid(options_value(o, "uid"), &uid) != 0) {
 			json_decref(args);
 			return EXIT_USAGE;
 		}
@@ -116,7 +108,7 @@ person_list(const struct options *o, int argc, char **argv)
 	if (options_only(o, "") != 0)
 		return EXIT_USAGE;
 	rows = command_ask(o, "person", "list", NULL);
-	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+	return command_print_rows(o, rows, columns);
 }
 
 static int
@@ -223,7 +215,7 @@ token_list(const struct options *o, int argc, char **argv)
 	if (options_only(o, "") != 0)
 		return EXIT_USAGE;
 	rows = command_ask(o, "token", "list", json_pack("{s:s*}", "name", argc > 0 ? argv[0] : NULL));
-	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+	return command_print_rows(o, rows, columns);
 }
 
 static int
@@ -233,7 +225,7 @@ token_revoke(const struct options *o, int argc, char **argv)
 	json_int_t id;
 
 	(void)argc;
-	if (options_only(o, "") != 0 || read_number(argv[0], &id) != 0)
+	if (options_only(o, "") != 0 || command_read_id(argv[0], "a token", "token list", &id) != 0)
 		return EXIT_USAGE;
 	return print_row(o, command_ask(o, "token", "revoke", json_pack("{s:I}", "id", id)), columns);
 }
@@ -251,7 +243,7 @@ approval_list(const struct options *o, int argc, char **argv)
 	if (options_only(o, "all") != 0)
 		return EXIT_USAGE;
 	rows = command_ask(o, "approval", "list", json_pack("{s:b}", "all", (int)options_has(o, "all")));
-	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+	return command_print_rows(o, rows, columns);
 }
 
 /* Arguments and outcome are JSON: shown as such. */
@@ -277,7 +269,7 @@ approval_show(const struct options *o, int argc, char **argv)
 	json_t *rows, *row;
 
 	(void)argc;
-	if (options_only(o, "") != 0 || read_number(argv[0], &id) != 0)
+	if (options_only(o, "") != 0 || command_read_id(argv[0], "a request", "approval list", &id) != 0)
 		return EXIT_USAGE;
 	rows = command_ask(o, "approval", "show", json_pack("{s:I}", "id", id));
 	if (rows == NULL)
@@ -320,7 +312,7 @@ approval_approve(const struct options *o, int argc, char **argv)
 	json_int_t id;
 
 	(void)argc;
-	if (options_only(o, "hash") != 0 || read_number(argv[0], &id) != 0)
+	if (options_only(o, "hash") != 0 || command_read_id(argv[0], "a request", "approval list", &id) != 0)
 		return EXIT_USAGE;
 	return print_decision(o, command_ask(o, "approval", "approve", json_pack("{s:I, s:s*}", "id", id, "hash", options_value(o, "hash"))));
 }
@@ -331,7 +323,7 @@ approval_deny(const struct options *o, int argc, char **argv)
 	json_int_t id;
 
 	(void)argc;
-	if (options_only(o, "reason") != 0 || read_number(argv[0], &id) != 0)
+	if (options_only(o, "reason") != 0 || command_read_id(argv[0], "a request", "approval list", &id) != 0)
 		return EXIT_USAGE;
 	return print_decision(o, command_ask(o, "approval", "deny", json_pack("{s:I, s:s*}", "id", id, "reason", options_value(o, "reason"))));
 }

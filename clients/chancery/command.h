@@ -61,7 +61,7 @@ struct control_client *command_connect(const struct options *o);
 json_t *command_ask(const struct options *o, const char *noun, const char *verb, json_t *args);
 /* Prints what has been gathered and frees it. EXIT_DONE, or EXIT_REFUSED when it cannot be written. */
 int command_print(struct buf *out);
-/* The rows as a table, or as JSON where that was asked for; drops the reference. */
+/* The rows as a table, or as JSON where that was asked for; drops the reference. NULL: EXIT_REFUSED, as command_ask has said why. */
 int command_print_rows(const struct options *o, json_t *rows, const struct table_column *columns);
 /* The query that the options of a command make; these are its options, and what --help says of them. */
 json_t *command_query(const struct options *o);
@@ -73,5 +73,9 @@ json_t *command_query(const struct options *o);
 	"  --between JID --between JID, --partner NAME, --federated, --audience\n" \
 	"  --since T, --until T   2026-01-31 or 2026-01-31T12:00:00Z\n" \
 	"  --words TEXT, --file NAME, --file-hash SHA256, --has-file, --encrypted\n"
+/* The same of an answer of one row, by lines. */
+int command_print_row(const struct options *o, json_t *rows, const struct table_column *columns);
+/* An id given as an argument: "an export", "export list". -1: said what is wrong. */
+int command_read_id(const char *text, const char *of_what, const char *list, json_int_t *id);
 
 #endif

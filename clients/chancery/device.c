@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "command.h"
 
 static int
@@ -17,7 +16,7 @@ device_list(const struct options *o, int argc, char **argv)
 	json_t *rows = command_ask(o, "device", "list", json_pack("{s:s}", "jid", argv[0]));
 
 	(void)argc;
-	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+	return command_print_rows(o, rows, columns);
 }
 
 static int
@@ -27,14 +26,12 @@ device_revoke(const struct options *o, int argc, char **argv)
 	const json_t *row;
 	json_int_t closed;
 	json_t *rows;
-	int64_t id;
+	json_int_t id;
 
 	(void)argc;
-	if (!text_i64(argv[1], strlen(argv[1]), 1, INT64_MAX, &id)) {
-		fprintf(stderr, "chancery: %s is not the ID of a device; see chancery device list\n", argv[1]);
+	if (command_read_id(argv[1], "a device", "device list", &id) != 0)
 		return EXIT_USAGE;
-	}
-	rows = command_ask(o, "device", "revoke", json_pack("{s:s, s:I}", "jid", argv[0], "id", (json_int_t)id));
+	rows = command_ask(o, "device", "revoke", json_pack("{s:s, s:I}", "jid", argv[0], "id", id));
 	if (rows == NULL)
 		return EXIT_REFUSED;
 	row = json_array_get(rows, 0);

@@ -253,8 +253,8 @@ export_args(const struct options *o)
 static int
 archive_export(const struct options *o, int argc, char **argv)
 {
-	json_t *rows, *row;
 	json_int_t id;
+	json_t *rows;
 
 	(void)argc, (void)argv;
 	if (options_only(o, COMMAND_QUERY_OPTIONS " subject format out bom reason") != 0)
@@ -262,20 +262,13 @@ archive_export(const struct options *o, int argc, char **argv)
 	rows = command_ask(o, "archive", "export", export_args(o));
 	if (rows == NULL)
 		return EXIT_REFUSED;
-	row = json_array_get(rows, 0);
-	id = json_integer_value(json_object_get(row, "export"));
+	id = json_integer_value(json_object_get(json_array_get(rows, 0), "export"));
 	if (id == 0) {
 		static const struct table_column columns[] = {{"approval", "Approval"}, {"state", "State"}, {"hash", "Hash"}, {NULL, NULL}};
-		struct buf out = {0};
 
-		if (o->json)
-			table_print_json(rows, &out);
-		else
-			table_print_row(row, columns, &out);
-		json_decref(rows);
 		if (!o->json)
 			fputs("chancery: it waits for a second person; then see chancery export list\n", stderr);
-		return command_print(&out);
+		return command_print_row(o, rows, columns);
 	}
 	if (!options_has(o, "out")) {
 		static const struct table_column columns[] = {{"export", "Export"}, {"state", "State"}, {"query", "Query"}, {NULL, NULL}};
@@ -299,20 +292,7 @@ export_list(const struct options *o, int argc, char **argv)
 	if (options_only(o, "") != 0)
 		return EXIT_USAGE;
 	rows = command_ask(o, "export", "list", NULL);
-	return rows != NULL ? command_print_rows(o, rows, list_columns) : EXIT_REFUSED;
-}
-
-static bool
-read_id(const char *text, json_int_t *id)
-{
-	int64_t n;
-
-	if (!text_i64(text, strlen(text), 1, INT64_MAX, &n)) {
-		fprintf(stderr, "chancery: %s is not the number of an export; see chancery export list\n", text);
-		return false;
-	}
-	*id = n;
-	return true;
+	return command_print_rows(o, rows, list_columns);
 }
 
 static int
@@ -324,22 +304,14 @@ export_show(const struct options *o, int argc, char **argv)
 						      {"altered", "Altered"},	{"missing", "Missing"},	{"bytes", "Bytes"},	      {"log_size", "Log"},     {"manifest", "Manifest"},
 						      {"finished", "Finished"}, {"expires", "Expires"},	      {"fetched", "Fetched"},  {"error", "Error"},
 						      {NULL, NULL}};
-	struct buf out = {0};
 	json_int_t id;
 	json_t *rows;
 
 	(void)argc;
-	if (options_only(o, "") != 0 || !read_id(argv[0], &id))
+	if (options_only(o, "") != 0 || command_read_id(argv[0], "an export", "export list", &id) != 0)
 		return EXIT_USAGE;
 	rows = command_ask(o, "export", "show", json_pack("{s:I}", "export", id));
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json)
-		table_print_json(rows, &out);
-	else
-		table_print_row(json_array_get(rows, 0), columns, &out);
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_row(o, rows, columns);
 }
 
 static int
@@ -348,7 +320,7 @@ export_fetch(const struct options *o, int argc, char **argv)
 	json_int_t id;
 
 	(void)argc;
-	if (options_only(o, "out") != 0 || !read_id(argv[0], &id))
+	if (options_only(o, "out") != 0 || command_read_id(argv[0], "an export", "export list", &id) != 0)
 		return EXIT_USAGE;
 	if (!options_has(o, "out"))
 		return wrong("where to? --out FILE.zip");
@@ -362,10 +334,10 @@ act(const struct options *o, const char *verb, const char *text)
 	json_int_t id;
 	json_t *rows;
 
-	if (options_only(o, "") != 0 || !read_id(text, &id))
+	if (options_only(o, "") != 0 || command_read_id(text, "an export", "export list", &id) != 0)
 		return EXIT_USAGE;
 	rows = command_ask(o, "export", verb, json_pack("{s:I}", "export", id));
-	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+	return command_print_rows(o, rows, columns);
 }
 
 static int

@@ -295,7 +295,7 @@ federation_list(const struct options *o, int argc, char **argv)
 	if (options_only(o, "") != 0)
 		return EXIT_USAGE;
 	rows = command_ask(o, "federation", "list", NULL);
-	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+	return command_print_rows(o, rows, columns);
 }
 
 static int
@@ -389,21 +389,16 @@ federation_proposals(const struct options *o, int argc, char **argv)
 	if (options_only(o, "") != 0)
 		return EXIT_USAGE;
 	rows = command_ask(o, "federation", "proposals", NULL);
-	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+	return command_print_rows(o, rows, columns);
 }
 
 /* -1: said so. */
-static int64_t
+static json_int_t
 read_id(const struct options *o, const char *text)
 {
-	int64_t id;
+	json_int_t id;
 
-	if (options_only(o, "") != 0)
-		return -1;
-	if (text_i64(text, strlen(text), 1, INT64_MAX, &id))
-		return id;
-	fprintf(stderr, "chancery: %s is not the ID of a change; see chancery federation proposals\n", text);
-	return -1;
+	return options_only(o, "") == 0 && command_read_id(text, "a change", "federation proposals", &id) == 0 ? id : -1;
 }
 
 static int

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
-
 /* Looking */
 
 static const struct table_column event_columns[] = {{"at", "AT"},	    {"path", "WAY"},	 {"from", "FROM"},     {"to", "TO"},
@@ -25,7 +23,7 @@ files_find(const struct options *o, int argc, char **argv)
 	(void)argc;
 	if (rows != NULL && json_array_size(rows) == 0 && !o->json)
 		fprintf(stderr, "chancery: nothing is known of that\n");
-	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+	return command_print_rows(o, rows, columns);
 }
 
 static int
@@ -72,7 +70,7 @@ quarantine_list(const struct options *o, int argc, char **argv)
 	if (options_only(o, "") != 0)
 		return EXIT_USAGE;
 	rows = command_ask(o, "quarantine", "list", NULL);
-	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+	return command_print_rows(o, rows, columns);
 }
 
 static int
@@ -135,15 +133,11 @@ quarantine_delete(const struct options *o, int argc, char **argv)
 static int
 act_on_release(const struct options *o, const char *verb, const char *text)
 {
-	int64_t id;
+	json_int_t id;
 
-	if (options_only(o, "") != 0)
+	if (options_only(o, "") != 0 || command_read_id(text, "a release", "quarantine list", &id) != 0)
 		return EXIT_USAGE;
-	if (!text_i64(text, strlen(text), 1, INT64_MAX, &id)) {
-		fprintf(stderr, "chancery: %s is not the ID of a release; see chancery quarantine list\n", text);
-		return EXIT_USAGE;
-	}
-	return say(o, command_ask(o, "quarantine", verb, json_pack("{s:I}", "id", (json_int_t)id)));
+	return say(o, command_ask(o, "quarantine", verb, json_pack("{s:I}", "id", id)));
 }
 
 static int

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "command.h"
 
 static int
@@ -40,7 +39,7 @@ invite_list(const struct options *o, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+	return command_print_rows(o, rows, columns);
 }
 
 static int
@@ -48,14 +47,12 @@ invite_revoke(const struct options *o, int argc, char **argv)
 {
 	struct buf out = {0};
 	json_t *rows;
-	int64_t id;
+	json_int_t id;
 
 	(void)argc;
-	if (!text_i64(argv[0], strlen(argv[0]), 1, INT64_MAX, &id)) {
-		fprintf(stderr, "chancery: %s is not the ID of an invitation; see chancery invite list\n", argv[0]);
+	if (command_read_id(argv[0], "an invitation", "invite list", &id) != 0)
 		return EXIT_USAGE;
-	}
-	rows = command_ask(o, "invite", "revoke", json_pack("{s:I}", "id", (json_int_t)id));
+	rows = command_ask(o, "invite", "revoke", json_pack("{s:I}", "id", id));
 	if (rows == NULL)
 		return EXIT_REFUSED;
 	if (o->json)

@@ -27,20 +27,12 @@ archive_status(const struct options *o, int argc, char **argv)
 		{"verified_at", "Verified"},	  {"findings", "Findings"},
 		{NULL, NULL}};
 	json_t *rows;
-	struct buf out = {0};
 
 	(void)argc, (void)argv;
 	if (options_only(o, ""))
 		return EXIT_USAGE;
 	rows = command_ask(o, "archive", "status", NULL);
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json)
-		table_print_json(rows, &out);
-	else
-		table_print_row(json_array_get(rows, 0), columns, &out);
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_row(o, rows, columns);
 }
 
 /* What a program reads: one JSON object. */
@@ -87,7 +79,7 @@ log_checkpoint(const struct options *o, int argc, char **argv)
 	if (options_only(o, ""))
 		return EXIT_USAGE;
 	rows = command_ask(o, "log", "checkpoint", NULL);
-	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+	return command_print_rows(o, rows, columns);
 }
 
 static int
@@ -101,7 +93,7 @@ log_keys(const struct options *o, int argc, char **argv)
 	if (options_only(o, ""))
 		return EXIT_USAGE;
 	rows = command_ask(o, "log", "keys", NULL);
-	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+	return command_print_rows(o, rows, columns);
 }
 
 static int
@@ -114,7 +106,7 @@ log_rotate(const struct options *o, int argc, char **argv)
 	if (options_only(o, "lost"))
 		return EXIT_USAGE;
 	rows = command_ask(o, "log", "rotate", json_pack("{s:b}", "lost", (int)options_has(o, "lost")));
-	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+	return command_print_rows(o, rows, columns);
 }
 
 static int

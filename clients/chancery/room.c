@@ -16,7 +16,7 @@ room_list(const struct options *o, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+	return command_print_rows(o, rows, columns);
 }
 
 static void

@@ -21,7 +21,7 @@ session_list(const struct options *o, int argc, char **argv)
 	json_t *rows = command_ask(o, "session", "list",
 				   json_pack("{s:s*}", "jid", argc > 0 ? argv[0] : NULL));
 
-	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+	return command_print_rows(o, rows, columns);
 }
 
 static int

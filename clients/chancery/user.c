@@ -114,7 +114,7 @@ user_list(const struct options *o, int argc, char **argv)
 	json_t *rows = command_ask(o, "user", "list",
 				   json_pack("{s:s*}", "pattern", argc > 0 ? argv[0] : NULL));
 
-	return rows != NULL ? command_print_rows(o, rows, columns) : EXIT_REFUSED;
+	return command_print_rows(o, rows, columns);
 }
 
 static int
@@ -123,17 +123,9 @@ user_count(const struct options *o, int argc, char **argv)
 	static const struct table_column columns[] = {{"registered", "Registered"}, {"disabled", "Disabled"}, {"online", "Online"},
 						      {"active", "Active"},         {"idle", "Idle"},         {NULL, NULL}};
 	json_t *rows = command_ask(o, "user", "count", NULL);
-	struct buf out = {0};
 
 	(void)argc, (void)argv;
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json)
-		table_print_json(rows, &out);
-	else
-		table_print_row(json_array_get(rows, 0), columns, &out);
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_row(o, rows, columns);
 }
 
 static int
@@ -146,17 +138,9 @@ user_show(const struct options *o, int argc, char **argv)
 		{"last_seen", "Last seen"}, {"last_status", "Last status"},
 		{"sessions", "Sessions"},   {NULL, NULL}};
 	json_t *rows = command_ask(o, "user", "show", json_pack("{s:s}", "jid", argv[0]));
-	struct buf out = {0};
 
 	(void)argc;
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json)
-		table_print_json(rows, &out);
-	else
-		table_print_row(json_array_get(rows, 0), columns, &out);
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_row(o, rows, columns);
 }
 
 /* admin=yes, admin=no, group+=NAME, group-=NAME. */
@@ -192,7 +176,6 @@ user_set(const struct options *o, int argc, char **argv)
 	static const struct table_column columns[] = {
 		{"jid", "Address"}, {"admin", "Admin"}, {"groups", "Groups"}, {NULL, NULL}};
 	json_t *args = json_pack("{s:s}", "jid", argv[0]), *rows;
-	struct buf out = {0};
 
 	for (int i = 1; i < argc; i++) {
 		if (read_right(args, argv[i]) != 0) {
@@ -201,14 +184,7 @@ user_set(const struct options *o, int argc, char **argv)
 		}
 	}
 	rows = command_ask(o, "user", "set", args);
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json)
-		table_print_json(rows, &out);
-	else
-		table_print_row(json_array_get(rows, 0), columns, &out);
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_row(o, rows, columns);
 }
 
 static int
