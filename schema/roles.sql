@@ -8,11 +8,12 @@
 --   chancery_reader     reads the record; granted to people and programs who search and export
 --   chancery_officer    a compliance officer at work: reads the record (member of chancery_reader), its log and its
 --                       index, holds and exports; changes nothing of it
+--   chancery_export     the program that makes exports: reads the record (member of chancery_reader), and files and names; writes nothing
 --   chancery_auditor    an auditor at work: reads the audit trail and nothing else
 --   chancery_retention  a data protection officer at work, and what expires: executes the functions that erase,
 --                       which refuse what is held; reads no content
 --
--- The server connects as the last three for what those persons ask of it (deploy/compliance.md): so a mistake in it
+-- The server connects as officer, auditor and retention for what those persons ask of it (deploy/compliance.md): so a mistake in it
 -- cannot give anybody more than their role may. What each may do with which table the migrations say.
 --
 -- None has a password: they are reached over the unix socket with peer authentication and an ident
@@ -38,6 +39,9 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'chancery_retention') THEN
 		CREATE ROLE chancery_retention;
 	END IF;
+	IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'chancery_export') THEN
+		CREATE ROLE chancery_export;
+	END IF;
 END
 $$;
 
@@ -47,6 +51,7 @@ ALTER ROLE chancery_reader NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICA
 ALTER ROLE chancery_officer LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
 ALTER ROLE chancery_auditor LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
 ALTER ROLE chancery_retention LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+ALTER ROLE chancery_export LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
 
 -- When the server drops a connection because who asked has gone, the query ends within the second.
 ALTER ROLE chancery_officer SET client_connection_check_interval = '1s';
@@ -59,6 +64,9 @@ BEGIN
 	IF NOT pg_catalog.pg_has_role('chancery_officer', 'chancery_reader', 'MEMBER') THEN
 		GRANT chancery_reader TO chancery_officer;
 	END IF;
+	IF NOT pg_catalog.pg_has_role('chancery_export', 'chancery_reader', 'MEMBER') THEN
+		GRANT chancery_reader TO chancery_export;
+	END IF;
 END
 $$;
 
@@ -70,7 +78,7 @@ BEGIN
 	-- front of a real one.
 	EXECUTE 'REVOKE ALL ON DATABASE ' || db || ' FROM PUBLIC';
 	EXECUTE 'GRANT CONNECT ON DATABASE ' || db
-		|| ' TO chancery_owner, chancery_server, chancery_reader, chancery_officer, chancery_auditor, chancery_retention';
+		|| ' TO chancery_owner, chancery_server, chancery_reader, chancery_officer, chancery_auditor, chancery_retention, chancery_export';
 	EXECUTE 'GRANT CREATE ON DATABASE ' || db || ' TO chancery_owner';
 END
 $$;

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "admin/approval.h"
 #include "admin/audit.h"
 #include "admin/audit_life.h"
 #include "admin/exports.h"
@@ -59,6 +60,7 @@
 #include "store/account.h"
 #include "store/pool.h"
 #include "store/record.h"
+#include "store/refusal.h"
 #include "store/version.h"
 
 #define MAX_LISTENERS 64
@@ -116,24 +118,6 @@ reload_streams(void *arg)
 	federation_home_reload();
 }
 
-/* Of what differs, the names: a value may be a secret. */
-static int
-audit_reload(const struct config *c, struct sql *db, const struct audit_who *who, struct err *e)
-{
-	struct config *old = config_get();
-	struct buf changed = { 0 };
-	json_t *detail;
-	enum sql_status st;
-
-	config_changed(old, c, &changed);
-	detail = json_pack("{s:s}", "changed", buf_str(&changed));
-	st = audit_write(db, who, "config.reload", settings_file, detail, e);
-	json_decref(detail);
-	buf_fini(&changed);
-	config_unref(old);
-	return st == SQL_OK ? 0 : -1;
-}
-
 static void
 put_in_force(struct config *c)
 {
@@ -168,9 +152,9 @@ reload(struct sql *db, const struct audit_who *who, struct err *e)
 	pthread_mutex_lock(&reloading);
 	c = config_load(settings_file, e);
 	if (c && !audit_reload(c, db, who, e) && !start_vault(c, e) && !fetch_check(c, e) && !component_load(c, e) && !host_reload_tls(c, e) &&
-		!federation_reload(c, e)) {
+		!federation_reload(c, e) && !approval_tell_policy(db, c, e)) {
 		put_in_force(c);
-		audit_log(who, "config.reload", settings_file);
+		audit_log(who, "config.reload", c->file);
 		rc = 0;
 	} else {
 		config_unref(c);
@@ -433,7 +417,7 @@ start(struct config *c, struct err *e)
 		return err_set(e, 0, "the thread of the scanner could not be started");
 	if (fetch_start())
 		return err_set(e, 0, "the thread that fetches files could not be started");
-	if (start_store(c, e) || start_siem(c, e) || audit_started(c, reactor_count(), e) || search_indexer_start(c->database.conninfo, e) || federation_start(c, e) || admin_start(&admin, e) || write_pid(c->process.pid_file, e))
+	if (start_store(c, e) || start_siem(c, e) || refusal_start(c->limits.refusal_sources, e) || audit_started(c, reactor_count(), e) || search_indexer_start(c->database.conninfo, e) || federation_start(c, e) || admin_start(&admin, e) || write_pid(c->process.pid_file, e))
 		return -1;
 	if (nweb && web_start())
 		return err_set(e, 0, "the thread of HTTPS could not be started");
@@ -565,6 +549,7 @@ stop(const struct config *c)
 	drain();
 	home_call_each(flush_here, NULL);
 	search_indexer_stop();
+	refusal_stop();
 	audit_stopping(c, signalled.si_uid, signalled.si_pid);
 	siem_stop();
 	record_stop();

@@ -18,6 +18,7 @@
 #include "base/metric.h"
 #include "base/text.h"
 #include "core/config/config.h"
+#include "store/refusal.h"
 
 #define CONNECT_MS 3000
 #define TOKEN_PREFIX "cht_"
@@ -112,13 +113,16 @@ access_db_as(struct access_db *d, unsigned role)
 	return d->as[i];
 }
 
-void
+const atomic_bool *
 access_db_set_stop(struct access_db *d, const atomic_bool *stop)
 {
+	const atomic_bool *before = d->stop;
+
 	d->stop = stop;
 	for (size_t i = 0; i < ACCESS_ROLES; i++)
 		if (d->as[i] != NULL)
 			sql_set_stop(d->as[i], stop);
+	return before;
 }
 
 /* Tries */
@@ -309,21 +313,36 @@ note(struct sql *db, const struct access_caller *c, const char *from, struct err
 	return -1;
 }
 
+/* Who shows a token that opens nothing is nobody yet: on the local socket the account of the operating system, elsewhere an address. */
+static void
+note_refusal(const struct audit_who *shown_by, const char *source, int64_t token, const char *why)
+{
+	char target[32] = "";
+
+	if (token != 0)
+		snprintf(target, sizeof target, "token %" PRId64, token);
+	refusal_note(&(struct refusal){.action = "access.refused", .person = source == NULL ? shown_by->name : NULL, .uid = shown_by->uid,
+		.login = shown_by->login, .source = source != NULL ? source : "local", .origin = shown_by->origin, .target = token != 0 ? target : NULL,
+		.why = why});
+}
+
 static int
-refuse(const char *why, const char *shown_by, int64_t token, int *status, struct err *e)
+refuse(const char *why, const struct audit_who *shown_by, const char *source, int64_t token, int *status, struct err *e)
 {
 	metric_add(METRIC_ACCESS_REFUSED, 1);
-	log_warning(NULL, "token-refused", "why=%s from=%s token=%" PRId64, why, shown_by, token);
+	log_warning(NULL, "token-refused", "why=%s from=%s token=%" PRId64, why, shown_by->origin, token);
+	note_refusal(shown_by, source, token, why);
 	*status = 401;
 	return err_set(e, 0, "%s", why);
 }
 
 static int
-throttle(const char *shown_by, bool tell, int *status, struct err *e)
+throttle(const struct audit_who *shown_by, const char *source, bool tell, int *status, struct err *e)
 {
 	metric_add(METRIC_ACCESS_THROTTLED, 1);
 	if (tell)
-		log_warning(NULL, "token-throttled", "from=%s limit=auth_failures_per_address", shown_by);
+		log_warning(NULL, "token-throttled", "from=%s limit=auth_failures_per_address", shown_by->origin);
+	note_refusal(shown_by, source, 0, "too many wrong tokens");
 	*status = 429;
 	return err_set(e, 0, "too many wrong tokens from your address: wait a minute");
 }
@@ -340,7 +359,7 @@ access_identify(struct sql *db, const char *token, const struct audit_who *shown
 
 	access_token_hash(token, hash);
 	if (!may_try(source, hash, &tell))
-		return throttle(shown_by->origin, tell, status, e);
+		return throttle(shown_by, source, tell, status, e);
 	*status = 503;
 	if (sql_connect(db, CONNECT_MS, e) != SQL_OK || find(db, hash, from, &r, e) != SQL_OK)
 		return err_prefix(e, "the database is not available");
@@ -348,7 +367,7 @@ access_identify(struct sql *db, const char *token, const struct audit_who *shown
 	why = trouble(r, row);
 	tried(source, hash, why == NULL);
 	if (why != NULL) {
-		rc = refuse(why, shown_by->origin, row < 0 ? 0 : sql_i64(r, row, TOKEN), status, e);
+		rc = refuse(why, shown_by, source, row < 0 ? 0 : sql_i64(r, row, TOKEN), status, e);
 	} else {
 		take(c, r, row, shown_by);
 		if (!sql_bool(r, row, RECENT))

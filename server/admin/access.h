@@ -46,8 +46,8 @@ struct access_db *access_db_new(const char *conninfo, const char *application_na
 void access_db_free(struct access_db *d);
 /* Never NULL, and not connected yet the first time. It stays the table's. */
 struct sql *access_db_as(struct access_db *d, unsigned role);
-/* For all of them, see sql_set_stop. */
-void access_db_set_stop(struct access_db *d, const atomic_bool *stop);
+/* For all of them, see sql_set_stop. Returns what was set before. */
+const atomic_bool *access_db_set_stop(struct access_db *d, const atomic_bool *stop);
 
 /* Who shows a token. */
 struct access_caller {

@@ -1,10 +1,10 @@
 /*
- * admin: starts and stops the control socket, the desk, the API and the metrics page, in that order and back.
+ * admin: starts and stops the clock of approvals, the control socket, the desk, the API and the metrics page, in that order and back.
  */
 #include "admin/admin.h"
 
 #include "admin/api.h"
-#include "admin/approval.h"
+#include "admin/approval_clock.h"
 #include "admin/control.h"
 #include "admin/desk.h"
 #include "admin/erasures.h"
@@ -18,9 +18,10 @@ admin_start(const struct admin_settings *s, struct err *e)
 	struct control_settings control = {
 		.path = s->control, .conninfo = s->conninfo, .reload = s->reload};
 
-	approval_start(s->conninfo);
-	if (control_start(&control, e) != 0)
+	if (approval_clock_start(s->conninfo, e) != 0)
 		return -1;
+	if (control_start(&control, e) != 0)
+		goto no_control;
 	if (admin_desk_start(s->conninfo, e) != 0)
 		goto no_desk;
 	if (exports_start(s->conninfo, e) != 0)
@@ -31,8 +32,10 @@ admin_start(const struct admin_settings *s, struct err *e)
 		goto no_retention;
 	if (admin_api_start(s->conninfo, e) != 0)
 		goto no_api;
-	if (metrics_start(s->metrics, e) == 0)
-		return 0;
+	if (metrics_start(s->metrics, e) != 0)
+		goto no_metrics;
+	return 0;
+no_metrics:
 	admin_api_stop();
 no_api:
 	retention_stop();
@@ -44,6 +47,8 @@ no_exports:
 	admin_desk_stop();
 no_desk:
 	control_stop();
+no_control:
+	approval_clock_stop();
 	return -1;
 }
 
@@ -57,4 +62,5 @@ admin_stop(void)
 	retention_stop();
 	exports_stop();
 	erasures_stop();
+	approval_clock_stop();
 }

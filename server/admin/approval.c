@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/approval_clock.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -42,16 +43,11 @@ server_db(struct request *r)
 	return NULL;
 }
 
-void
-approval_start(const char *conninfo)
+int
+approval_tell_policy(struct sql *db, const struct config *c, struct err *e)
 {
-	struct sql *db = sql_new(conninfo, "chanceryd approvals");
-	struct err e = {0};
-
-	if (sql_connect(db, CONNECT_MS, &e) != SQL_OK ||
-	    sql_do(db, &e, "UPDATE compliance.approval SET state = 'interrupted' WHERE state = 'running'", 0) != SQL_OK)
-		log_warning(NULL, "approvals-not-looked-at", "why=%s", e.text);
-	sql_free(db);
+	return sql_do(db, e, "UPDATE compliance.policy SET four_eyes = $1::boolean WHERE four_eyes <> $1::boolean", 1,
+		      c->compliance.four_eyes ? "true" : "false") == SQL_OK ? 0 : -1;
 }
 
 bool
@@ -226,6 +222,7 @@ static int
 not_found(struct request *r, json_int_t id)
 {
 	r->status = 404;
+	r->denied = true;
 	return err_set(&r->err, 0, "there is no request %lld that you may decide", (long long)id);
 }
 
@@ -449,8 +446,10 @@ run_approved(struct request *r, const struct waiting *w)
 	struct sql *db = server_db(r);
 	const char *state = failed ? "failed" : "done", *text = buf_str(&out);
 
-	if (db == NULL || set_state(r, db, w, state, NULL, text) != SQL_OK)
-		log_error(NULL, "approval-outcome-lost", "approval=%" PRId64 " state=%s why=%s", w->id, state, r->err.text);
+	if (db == NULL || set_state(r, db, w, state, NULL, text) != SQL_OK) {
+		log_warning(NULL, "approval-outcome-late", "approval=%" PRId64 " state=%s why=%s", w->id, state, r->err.text);
+		approval_clock_outcome(w->id, state, text);
+	}
 	memset(&r->err, 0, sizeof r->err);
 	r->status = 0;
 	if (failed)
@@ -459,6 +458,20 @@ run_approved(struct request *r, const struct waiting *w)
 		rc = request_row(r, json_pack("{s:I, s:s, s:s, s:s, s:o}", "approval", (json_int_t)w->id, "state", state, "asked_by", w->asked_by, "approved_by",
 					      r->who->name, "outcome", json_loads(text, 0, NULL)));
 	buf_fini(&out);
+	return rc;
+}
+
+/* From the decision on it is not who approves who acts: their going ends nothing any more. */
+static int
+decide_and_run(struct request *r, struct sql *db, const struct waiting *w)
+{
+	const atomic_bool *stop = access_db_set_stop(r->dbs, NULL);
+	int rc = decide(r, db, w, "running", "approval.approve", NULL);
+
+	sql_rollback(db);
+	if (rc == 0)
+		rc = run_approved(r, w);
+	(void)access_db_set_stop(r->dbs, stop);
 	return rc;
 }
 
@@ -475,16 +488,14 @@ approve(struct request *r)
 		return -1;
 	if (sql_begin(db, &r->err) == SQL_OK && find(r, db, id, &w) == 0) {
 		rc = check(r, db, &w, hash);
-		if (rc != 0) {
+		if (rc == 0) {
+			rc = decide_and_run(r, db, &w);
+		} else {
 			sql_rollback(db);
 			note_refusal(r, db, &w);
-		} else {
-			rc = decide(r, db, &w, "running", "approval.approve", NULL);
 		}
 	}
 	sql_rollback(db);
-	if (rc == 0)
-		rc = run_approved(r, &w);
 	PQclear(w.rows);
 	return rc;
 }

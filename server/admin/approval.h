@@ -13,9 +13,10 @@
 #define ADMIN_APPROVAL_H
 
 #include "admin/request.h"
+#include "core/config/config.h"
 
-/* After a start: what was running when the server ended has been interrupted. Failures are logged. */
-void approval_start(const char *conninfo);
+/* Tells the database what compliance.four_eyes says: its triggers are the second line (schema 0040). */
+int approval_tell_policy(struct sql *db, const struct config *c, struct err *e) MUST_CHECK;
 /* Does this call have to wait? */
 bool approval_is_needed(const struct request *r, const struct request_verb *v);
 /* Keeps it, and answers so. 0 or -1 with err. */

@@ -295,6 +295,7 @@ show_record(struct showing *s)
 	/* What others looked for is the auditors' to see. */
 	if (rc > 0 && row.is.kind == RECORD_AUDIT) {
 		s->r->status = 403;
+		s->r->denied = true;
 		rc = err_set(&s->r->err, 0, "not allowed: %" PRIu64 " is of the audit trail", s->id);
 	}
 	if (rc > 0) {

@@ -8,11 +8,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/crypt.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
+#include "core/config/config.h"
 #include "store/audit.h"
 
+#define BEGINNING 2048 /* less than the least limits.audit_detail_bytes */
 #define NOTES_MAX 1024 /* of one request; there are few in fact */
 
 /* What this thread has recorded and not yet seen happen. An action has no place of its own where it could be kept: verbs begin and end it, each
@@ -66,6 +71,12 @@ note_happened(const char *action, const char *target)
 	}
 }
 
+struct audit_who
+audit_ourselves(const char *origin)
+{
+	return (struct audit_who){.uid = getuid(), .login = -1, .name = "chanceryd", .origin = origin};
+}
+
 static struct audit_event
 event_of(const struct audit_who *who, const char *action, const char *target, const char *detail)
 {
@@ -73,10 +84,36 @@ event_of(const struct audit_who *who, const char *action, const char *target, co
 				    .action = action, .target = target, .detail = detail};
 }
 
+/* What is longer than limits.audit_detail_bytes: how it begins, how long it is, and its hash. */
+static char *
+cut(char *text)
+{
+	size_t n = strlen(text), at = BEGINNING;
+	uint8_t hash[SHA256_SIZE];
+	char hex[2 * SHA256_SIZE + 1], *out;
+	json_t *short_;
+
+	crypt_sha256(text, n, hash);
+	text_hex(hash, sizeof hash, hex);
+	while (at > 0 && ((unsigned char)text[at] & 0xc0) == 0x80)
+		at--;
+	short_ = json_pack("{s:I, s:s, s:s%}", "bytes", (json_int_t)n, "sha256", hex, "begins", text, at);
+	out = json_dumps(short_, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(short_);
+	free(text);
+	return out;
+}
+
 static char *
 text_of(const json_t *detail)
 {
-	return detail != NULL ? json_dumps(detail, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	struct config *c = config_get();
+	char *text = detail != NULL ? json_dumps(detail, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+	if (text != NULL && strlen(text) > c->limits.audit_detail_bytes)
+		text = cut(text);
+	config_unref(c);
+	return text;
 }
 
 enum sql_status

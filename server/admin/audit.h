@@ -25,6 +25,9 @@ struct audit_who {
 	const char *role;   /* in which a person with a token acts; NULL: an administrator */
 };
 
+/* The server itself; `origin` is borrowed. */
+struct audit_who audit_ourselves(const char *origin);
+
 /* `action`: "user.disable"; `target`: whom it concerns, may be NULL; `detail`: more, may be NULL (borrowed). Waits for the archive: never on a
  * reactor, and before any lock on archive.record is taken that COPY would wait for. Not SQL_OK: the action must not happen. */
 enum sql_status audit_write(struct sql *db, const struct audit_who *who, const char *action,

@@ -14,15 +14,7 @@
 #define CONNECT_MS 10000
 #define STOP_MS 2000
 
-static const struct audit_who *
-ourselves(struct audit_who *who)
-{
-	*who = (struct audit_who){.uid = getuid(), .login = -1, .name = "chanceryd", .origin = "start"};
-	return who;
-}
-
-/* Those that no record tells of yet. They are applied in the order of their names, so the last one speaks for all before it. `chancery migrate`
- * has nowhere to write to: it runs before there is a table, and without the server. */
+/* Those that no record tells of yet. `chancery migrate` has nowhere to write to: it runs before there is a table, and without the server. */
 static enum sql_status
 note_migrations(struct sql *db, const struct audit_who *who, struct err *e)
 {
@@ -30,8 +22,8 @@ note_migrations(struct sql *db, const struct audit_who *who, struct err *e)
 	json_t *detail;
 	enum sql_status st = sql_query(db, e, &r,
 		"SELECT max(m.name), json_agg(json_build_object('name', m.name, 'at', m.applied_at) ORDER BY m.name)"
-		" FROM chancery.migration m WHERE m.name >"
-		" coalesce((SELECT max(a.target) FROM chancery.audit a WHERE a.action = 'schema.migrate'), '')", 0);
+		" FROM chancery.migration m WHERE m.name NOT IN (SELECT x.value ->> 'name' FROM chancery.audit a,"
+		" jsonb_array_elements(a.detail -> 'applied') x WHERE a.action = 'schema.migrate')", 0);
 
 	if (st != SQL_OK)
 		return st;
@@ -44,24 +36,53 @@ note_migrations(struct sql *db, const struct audit_who *who, struct err *e)
 	return st;
 }
 
+static void
+add_value(void *arg, const char *path, const char *old, const char *new_)
+{
+	(void)old;
+	json_object_set_new(arg, path, json_string(new_ != NULL ? new_ : "set"));
+}
+
+static void
+add_change(void *arg, const char *path, const char *old, const char *new_)
+{
+	json_object_set_new(arg, path, new_ != NULL ? json_pack("{s:s, s:s}", "old", old, "new", new_) : json_string("changed"));
+}
+
+/* With the settings that are not the defaults: who changed the file while the server was away is seen by what it starts with. */
 static enum sql_status
 note_start(struct sql *db, const struct audit_who *who, const struct config *c, unsigned reactors, struct err *e)
 {
-	json_t *detail = json_pack("{s:s, s:i}", "version", CHANCERY_VERSION, "reactors", (int)reactors);
-	enum sql_status st = audit_write(db, who, "server.start", c->file, detail, e);
+	json_t *settings = json_object(), *detail = json_pack("{s:s, s:i, s:o}", "version", CHANCERY_VERSION, "reactors", (int)reactors, "settings", settings);
+	enum sql_status st;
 
+	config_each_change(NULL, c, add_value, settings);
+	st = audit_write(db, who, "server.start", c->file, detail, e);
 	json_decref(detail);
 	return st;
+}
+
+int
+audit_reload(const struct config *new_, struct sql *db, const struct audit_who *who, struct err *e)
+{
+	struct config *old = config_get();
+	json_t *changed = json_object(), *detail = json_pack("{s:o}", "changed", changed);
+	enum sql_status st;
+
+	config_each_change(old, new_, add_change, changed);
+	st = audit_write(db, who, "config.reload", new_->file, detail, e);
+	json_decref(detail);
+	config_unref(old);
+	return st == SQL_OK ? 0 : -1;
 }
 
 int
 audit_started(const struct config *c, unsigned reactors, struct err *e)
 {
 	struct sql *db = sql_new(c->database.conninfo, "chanceryd start");
-	struct audit_who who;
+	struct audit_who who = audit_ourselves("start");
 	enum sql_status st = sql_connect(db, CONNECT_MS, e);
 
-	ourselves(&who);
 	if (st == SQL_OK)
 		st = note_migrations(db, &who, e);
 	/* Whoever lets the server run on a database that may forget has signed for it, at each start. */

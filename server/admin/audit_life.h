@@ -13,6 +13,8 @@
 
 /* The archive writer runs, and nobody has been let in. -1: it cannot be recorded, so the server does not start. */
 int audit_started(const struct config *c, unsigned reactors, struct err *e) MUST_CHECK;
+/* A file has been read whose settings are about to be put into force: what changes, from what to what; of secrets that they do. */
+int audit_reload(const struct config *new_, struct sql *db, const struct audit_who *who, struct err *e) MUST_CHECK;
 /* While the archive writer still runs; `uid` and `pid` of who sent the signal. Waits 2 s at most: a server that cannot say it stops all the same. */
 void audit_stopping(const struct config *c, uid_t uid, pid_t pid);
 /* Who sent a signal. `name` and `origin` are written to. */

@@ -27,6 +27,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/config/config.h"
+#include "store/refusal.h"
 
 #define IDLE_MS 60000 /* between requests */
 #define LINE_MS 10000 /* from a request's first byte to its last */
@@ -236,6 +237,8 @@ client_check_peer(struct client *c)
 		return true;
 	log_warning(NULL, "control-refused", "uid=%u name=%s pid=%ld", (unsigned)peer.uid, c->name,
 		    (long)peer.pid);
+	refusal_note(&(struct refusal){.action = "control.refused", .person = c->name, .uid = c->who.uid, .login = uid, .source = "local",
+		.origin = c->origin, .why = "not in the group of the socket"});
 	client_send(c, "{\"error\":\"not allowed: you are not in the socket's group\"}", 57);
 	return false;
 }

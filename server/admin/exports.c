@@ -48,7 +48,7 @@
 #define LOOK_MS 2000        /* at the table, when nobody has said that it changed */
 #define TELL_MS 500         /* progress into the table */
 #define TIDY_MS 600000
-#define ROLE "chancery_officer"
+#define ROLE "chancery_export"
 
 struct run {
 	int64_t id;             /* 0: free */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #include "base/crypt.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "store/refusal.h"
 
 #define CONNECT_MS 3000
 #define DEPTH_MAX 8 /* what the deepest request needs is 4 */
@@ -190,18 +192,25 @@ request_verb_roles(const struct request_verb *v)
 }
 
 static int
+deny(struct request *r, const struct request_verb *v, const char *why)
+{
+	metric_add(METRIC_ACCESS_DENIED, 1);
+	log_warning(NULL, "access-denied", "who=%s role=%s verb=%s.%s why=%s", r->who->name, access_role_name(r->role), v->noun, v->verb, why);
+	r->status = 403;
+	r->denied = true;
+	return -1;
+}
+
+static int
 check_access(struct request *r, const struct request_verb *v)
 {
 	if (!(request_verb_roles(v) & r->role)) {
-		metric_add(METRIC_ACCESS_DENIED, 1);
-		log_warning(NULL, "access-denied", "who=%s role=%s verb=%s.%s", r->who->name, access_role_name(r->role), v->noun, v->verb);
-		r->status = 403;
-		return err_set(&r->err, 0, "not allowed: not for the role %s", access_role_name(r->role));
+		err_set(&r->err, 0, "not allowed: not for the role %s", access_role_name(r->role));
+		return deny(r, v, "role");
 	}
 	if (r->caller != NULL && !access_in_scope(r->caller, v->noun, v->verb)) {
-		metric_add(METRIC_ACCESS_DENIED, 1);
-		log_warning(NULL, "access-denied", "who=%s role=%s verb=%s.%s why=scope", r->who->name, access_role_name(r->role), v->noun, v->verb);
-		return refuse(r, 403, "not allowed: the token is not for this (its scope)");
+		err_set(&r->err, 0, "not allowed: the token is not for this (its scope)");
+		return deny(r, v, "scope");
 	}
 	return 0;
 }
@@ -224,20 +233,35 @@ request_perform(struct request *r, const struct request_verb *v, json_t *args)
 	return rc;
 }
 
+/* In bounded numbers. Approvals that were refused are in the audit trail already, one by one. */
+static void
+note_denial(const struct request *r, const char *noun, const char *verb)
+{
+	char target[160];
+
+	snprintf(target, sizeof target, "%s%s%s", noun, *verb != '\0' ? "." : "", verb);
+	refusal_note(&(struct refusal){.action = "access.denied", .person = r->who->name, .role = r->who->role, .uid = r->who->uid, .login = r->who->login,
+		.source = r->caller != NULL ? "token" : "local", .origin = r->who->origin, .target = target, .why = r->err.text});
+}
+
 int
 request_call(struct request *r, const char *noun, const char *verb, json_t *args)
 {
 	const struct request_verb *v = request_verb_find(noun, verb);
+	int rc;
 
 	r->status = 0;
-	r->db_used = false;
+	r->denied = r->db_used = false;
 	r->role = r->caller != NULL ? r->caller->role : ACCESS_ADMIN;
 	r->person = r->caller != NULL ? r->caller->person : 0;
 	if (r->caller != NULL)
 		r->who = &r->caller->who;
 	if (v == NULL)
 		return refuse(r, 404, "no such verb");
-	return check_access(r, v) == 0 ? request_perform(r, v, args) : -1;
+	rc = check_access(r, v) == 0 ? request_perform(r, v, args) : -1;
+	if (rc != 0 && r->denied)
+		note_denial(r, noun, verb);
+	return rc;
 }
 
 /* A line: {"verb":[noun,verb],"args":{…},"token":"…"} */

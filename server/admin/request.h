@@ -42,6 +42,7 @@ struct request {
 	int64_t approval;             /* compliance.approval by which it runs; 0: none was needed */
 	const char *approved_by;      /* the second person; NULL */
 	bool db_used;                 /* request_db has succeeded */
+	bool denied;                  /* it failed as it is not for who asks, which the audit trail is told; verbs may set it */
 	int status;                   /* of a failure, as HTTP has it; verbs may set it, 422 is what is understood and refused */
 	struct err err;
 	/* Sends one line. -1: the peer is gone, or does not read. */

@@ -5,6 +5,7 @@
 #include "admin/request.h"
 
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,6 +88,23 @@ finish(struct request *r, struct change *c, PGresult *rows, const char *refusal)
 	return rc;
 }
 
+/* In the audit trail a name is somebody: of an account of the operating system it has to be the same person's, and some are the server's own. */
+static int
+check_is_free(struct request *r, const char *name, json_int_t uid)
+{
+	static const char *const ours[] = {"chanceryd", "https", "unknown", "root"};
+	struct passwd pw, *found = NULL;
+	char room[4096];
+
+	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+		if (strcmp(name, ours[i]) == 0)
+			return err_set(&r->err, 0, "%s is a name that the audit trail has for somebody else", name);
+	if (getpwnam_r(name, &pw, room, sizeof room, &found) == 0 && found != NULL && (json_int_t)pw.pw_uid != uid)
+		return err_set(&r->err, 0, "an account of the operating system is called %s: if it is this person's, say so (uid %lu), else take another name", name,
+			       (unsigned long)pw.pw_uid);
+	return 0;
+}
+
 struct addition {
 	const char *name, *account;
 	char bare[3072];
@@ -107,6 +125,8 @@ read_addition(struct request *r, struct addition *a)
 		return -1;
 	if (a->uid < -1 || a->uid > INT32_MAX)
 		return err_set(&r->err, 0, "not the number of an account of the operating system");
+	if (check_is_free(r, a->name, a->uid) != 0)
+		return -1;
 	if (a->account == NULL)
 		return 0;
 	c = config_get();

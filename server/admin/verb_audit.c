@@ -106,9 +106,11 @@ audit_list(struct request *r)
 	if (r->role == ACCESS_OFFICER) {
 		if (q.who != NULL && strcmp(q.who, r->who->name) != 0) {
 			r->status = 403;
+			r->denied = true;
 			return err_set(&r->err, 0, "not allowed: officers see what they have done themselves");
 		}
 		q.who = r->who->name;
+		q.person = true;
 	}
 	if (audit_look(r) != 0)
 		return -1;

@@ -319,6 +319,8 @@ find(struct request *r, json_int_t id)
 	if (PQntuples(rows) == 1)
 		return rows;
 	PQclear(rows);
+	r->status = 404;
+	r->denied = true;
 	err_set(&r->err, 0, "there is no export %lld", (long long)id);
 	return NULL;
 }

@@ -78,6 +78,7 @@ check_within(struct request *r, const char *word)
 	if (access_in_scope(r->caller, noun, word[n] == '.' ? word + n + 1 : ""))
 		return 0;
 	r->status = 403;
+	r->denied = true;
 	return err_set(&r->err, 0, "not allowed: %.100s is not within the scope of your token", word);
 }
 
@@ -92,6 +93,7 @@ read_scope(struct request *r, const json_t *words, struct buf *out)
 		return wrong(r, "scope: expected a list of at most 32 nouns, or noun.verb");
 	if (json_array_size(words) == 0 && r->caller != NULL && r->caller->scope[0] != '\0') {
 		r->status = 403;
+		r->denied = true;
 		return err_set(&r->err, 0, "not allowed: your token has a scope, so the new one has to have one within it");
 	}
 	json_array_foreach(words, i, item) {
@@ -287,6 +289,7 @@ token_revoke(struct request *r)
 		goto out;
 	if (PQntuples(rows) == 0) {
 		r->status = 404;
+		r->denied = true;
 		err_set(&r->err, 0, "there is no token %s of yours", id);
 		goto out;
 	}

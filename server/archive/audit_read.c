@@ -19,7 +19,7 @@ enum column { ID, INDEX, AT, KIND, ABOUT, FROM, RESOURCE, BODY, STANZA };
 #define PAGE(order) \
 	"SELECT id, log_index, (extract(epoch FROM at) * 1000000)::bigint, kind, refers_record, from_bare, from_resource, body, stanza" \
 	" FROM archive.audit_record WHERE id >= $1::bigint AND id < $2::bigint AND ($3::text IS NULL OR from_bare = $3)" \
-	" AND ($4::text IS NULL OR strpos(stanza, $4) > 0) ORDER BY id " order " LIMIT $5::bigint"
+	" AND ($4::text IS NULL OR strpos(stanza, $4) > 0) AND ($6::text IS NULL OR strpos(stanza, $6) > 0) ORDER BY id " order " LIMIT $5::bigint"
 
 /* One of the five, or a number, as serialize writes them. Returns what it is long, 0: none. */
 static size_t
@@ -113,7 +113,8 @@ audit_read(struct sql *db, const struct audit_query *q, json_t **rows, uint64_t 
 {
 	char from[NUMBER], below[NUMBER], most[NUMBER];
 	uint64_t since = q->since, until = q->until != 0 ? q->until : INT64_MAX;
-	struct buf action = {0};
+	struct buf action = {0}, person = {0};
+	const char *does = NULL, *is = NULL;
 	enum sql_status st;
 	PGresult *r;
 
@@ -122,12 +123,19 @@ audit_read(struct sql *db, const struct audit_query *q, json_t **rows, uint64_t 
 	if (q->after != 0 && !q->newest && q->after >= since)
 		since = q->after + 1;
 	/* Within JSON no string can have this in it, as its quotes would be escaped: so only a member of that name is found, and is_wanted looks again. */
-	buf_addf(&action, "\"action\":\"%s", q->action != NULL ? q->action : "");
-	st = q->newest ? sql_query(db, e, &r, PAGE("DESC"), 5, number(from, since), number(below, until), q->who,
-			q->action != NULL ? buf_str(&action) : NULL, number(most, q->limit)) :
-		sql_query(db, e, &r, PAGE("ASC"), 5, number(from, since), number(below, until), q->who, q->action != NULL ? buf_str(&action) : NULL,
-			number(most, q->limit));
+	if (q->action != NULL) {
+		buf_addf(&action, "\"action\":\"%s", q->action);
+		does = buf_str(&action);
+	}
+	/* A role has who showed a token. Names of persons need no escapes. */
+	if (q->who != NULL && q->person) {
+		buf_addf(&person, "{\"who\":\"%s\",\"role\":\"", q->who);
+		is = buf_str(&person);
+	}
+	st = q->newest ? sql_query(db, e, &r, PAGE("DESC"), 6, number(from, since), number(below, until), q->who, does, number(most, q->limit), is) :
+		sql_query(db, e, &r, PAGE("ASC"), 6, number(from, since), number(below, until), q->who, does, number(most, q->limit), is);
 	buf_fini(&action);
+	buf_fini(&person);
 	if (st != SQL_OK)
 		return st;
 	*rows = json_array();

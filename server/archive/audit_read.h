@@ -19,6 +19,7 @@ struct audit_query {
 	uint64_t after;            /* records behind this one; with `newest` before it; 0: from the end */
 	uint64_t since, until;     /* ids, which are times: from, and below; until 0: no end */
 	const char *who;           /* exactly; NULL: everybody */
+	bool person;               /* `who` is a person of `chancery person`, and no account of the system that has the same name */
 	const char *action;        /* "user": all of user; "user.add": just that; NULL: all */
 	bool newest;               /* first */
 	unsigned limit;            /* of records that are looked at */

@@ -138,6 +138,8 @@ read_text(const json_t *v, const char *name, struct arena *a, const char **out, 
 {
 	if (!json_is_string(v) || !*json_string_value(v))
 		return err_set(e, 0, "%s: expected a text", name);
+	if (strlen(json_string_value(v)) > QUERY_TEXT_MAX)
+		return err_set(e, 0, "%s: longer than %d bytes", name, QUERY_TEXT_MAX);
 	*out = arena_strdup(a, json_string_value(v));
 	return 0;
 }

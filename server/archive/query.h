@@ -19,6 +19,7 @@
 #include "base/err.h"
 
 #define QUERY_LIST_MAX 1000 /* members of a list */
+#define QUERY_TEXT_MAX 65536 /* bytes of a text */
 
 /* Checks, prepares addresses, and fills `q`, whose texts are in `a`. -1: what is wrong with it. */
 int query_read(const json_t *from, struct arena *a, struct search_query *q, struct err *e) MUST_CHECK;

@@ -28,6 +28,8 @@
 	X(http_head_seconds, 10, 1, 600, "From its first byte to its last; bodies and downloads may begin as slowly, then a byte a millisecond is due") \
 	X(http_idle_seconds, 60, 1, 3600, "An HTTPS connection without a request") \
 	X(tokens_per_person, 20, 1, 1000, "Tokens of the API that a person may have at a time") \
+	X(refusal_sources, 1000, 1, 1000000, "Addresses and persons whose refused attempts are recorded apart; of further ones together") \
+	X(audit_detail_bytes, 131072, 4096, 16777216, "What an audit record says of an action beyond who and what; more is cut, and said by its hash") \
 	X(approvals_waiting, 1000, 1, 100000, "Requests that wait for a second person (compliance.four_eyes)") \
 	X(api_body_bytes, 262144, 4096, 16777216, "The body of a request of the API") \
 	X(api_at_once, 6, 1, 64, "Requests of the API that are worked on at a time, each with connections of its own to PostgreSQL") \

@@ -50,6 +50,17 @@ ask_ids(struct sql *db, const char *text, const uint64_t *ids, size_t n, PGresul
 }
 
 enum sql_status
+export_store_is_allowed(struct sql *db, int64_t id, const char *query, const char *formats, bool *allowed, struct err *e)
+{
+	char number[24];
+
+	snprintf(number, sizeof(number), "%" PRId64, id);
+	return sql_query_bool(db, e, allowed,
+			      "SELECT EXISTS (SELECT FROM compliance.export_job($1::bigint) j WHERE j.query = $2::jsonb AND to_jsonb(j.formats) = $3::jsonb)", 3,
+			      number, query, formats);
+}
+
+enum sql_status
 export_store_records(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e)
 {
 	return ask_ids(db,

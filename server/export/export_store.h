@@ -1,14 +1,18 @@
 /*
- * export_store: what an export reads from the database, as the role chancery_officer. Statements only.
+ * export_store: what an export reads from the database, as the role chancery_export. Statements only.
  */
 #ifndef EXPORT_EXPORT_STORE_H
 #define EXPORT_EXPORT_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
 #include "store/sql.h"
+
+/* Is this job, with this query (JSON) and these formats (JSON), one that the database knows, that runs, and that has the approval it needs? */
+enum sql_status export_store_is_allowed(struct sql *db, int64_t id, const char *query, const char *formats, bool *allowed, struct err *e);
 
 /* Columns of export_store_records. */
 enum {

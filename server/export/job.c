@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "export/channel.h"
+#include "export/export_store.h"
 #include "export/job_priv.h"
 
 #define TELL_MS 250
@@ -297,6 +298,22 @@ close_all(struct job *j)
 	arena_free(j->arena);
 }
 
+/* The server says what is to be exported; the database has to say the same. */
+static int
+check_allowed(struct job *j, struct err *e)
+{
+	char *formats = json_dumps(json_object_get(j->what, "formats"), JSON_COMPACT);
+	bool allowed = false;
+	int rc = 0;
+
+	if (export_store_is_allowed(j->db, (int64_t)j->info.job, j->info.query, formats ? formats : "[]", &allowed, e) != SQL_OK)
+		rc = -1;
+	else if (!allowed)
+		rc = err_set(e, 0, "the database knows of no such export that runs and has the approval that it needs (compliance.four_eyes)");
+	free(formats);
+	return rc;
+}
+
 /* Made by a run whose end nobody has noted: it has its name once it is whole and on disk. */
 static int
 find_finished(struct job *j, struct stat *bundle, uint64_t *records, struct err *e)
@@ -318,7 +335,7 @@ make(struct job *j, const char *dir, json_t **done, struct err *e)
 	if (sql_connect(j->db, CONNECT_MS, e) != SQL_OK)
 		return err_prefix(e, "the database is not available");
 	j->log = log_reader_new(j->db, j->info.tree_size);
-	if (job_select(j, e) || open_all(j, dir, e) || make_bundle(j, e)) {
+	if (check_allowed(j, e) || job_select(j, e) || open_all(j, dir, e) || make_bundle(j, e)) {
 		j->again = !sql_is_connected(j->db);
 		return -1;
 	}

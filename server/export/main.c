@@ -1,8 +1,8 @@
 /*
  * chancery-export: makes one export, for the server that started it (channel.h), and ends.
  *
- * It reads what strangers wrote, by libraries that render it, so it is a process of its own: with the database role of a compliance officer,
- * who reads and changes nothing; behind everybody else for processor and disk; with a bound on memory. It has no key: what it made is signed
+ * It reads what strangers wrote, by libraries that render it, so it is a process of its own: with a role of the database
+ * that reads and changes nothing, and that asks the database whether this export may be; behind everybody else for processor and disk; with a bound on memory. It has no key: what it made is signed
  * by the server. It ends with the server.
  */
 #include <signal.h>

@@ -23,7 +23,7 @@
 #define WAIT_MS 25000 /* less than IDLE_IN_TRANSACTION_MS of sql.c */
 
 struct waiting {
-	struct record_entry rec;
+	struct audit_entry entry;
 	pthread_mutex_t lock;
 	pthread_cond_t back;
 	bool done;
@@ -33,7 +33,7 @@ struct waiting {
 static void
 came_back(struct mail *m)
 {
-	struct waiting *w = LIST_ENTRY(LIST_ENTRY(m, struct record_entry, mail), struct waiting, rec);
+	struct waiting *w = LIST_ENTRY(m, struct waiting, entry.rec.mail);
 
 	pthread_mutex_lock(&w->lock);
 	w->done = true;
@@ -45,10 +45,10 @@ came_back(struct mail *m)
 static void
 submit_and_wait(struct waiting *w)
 {
-	w->rec.mail.run = came_back;
+	w->entry.rec.mail.run = came_back;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->back, NULL);
-	record_submit(&w->rec);
+	record_submit(&w->entry.rec);
 	pthread_mutex_lock(&w->lock);
 	while (!w->done)
 		pthread_cond_wait(&w->back, &w->lock);
@@ -132,14 +132,6 @@ write_body(struct buf *out, const struct audit_event *v)
 	text_mend(out->data);
 }
 
-static unsigned
-wait_ms(const struct audit_event *v)
-{
-	unsigned patience = record_patience_ms(), most = v->within_ms > 0 && v->within_ms < WAIT_MS ? v->within_ms : WAIT_MS;
-
-	return most < patience ? most : patience;
-}
-
 static char *
 mended(struct buf *b, const char *s)
 {
@@ -149,39 +141,69 @@ mended(struct buf *b, const char *s)
 	return b->data;
 }
 
+void
+audit_entry_init(struct audit_entry *n, const struct audit_event *v)
+{
+	*n = (struct audit_entry){.rec = {.kind = v->erased != NULL ? RECORD_ERASURE : RECORD_AUDIT, .direction = RECORD_LOCAL, .type = "audit", .about = v->about, .recipient_only = true}};
+	write_stanza(&n->stanza, v);
+	if (v->erased != NULL)
+		buf_adds(&n->body, v->erased);
+	else
+		write_body(&n->body, v);
+	n->rec.from_bare = mended(&n->person, v->person);
+	n->rec.from_resource = mended(&n->origin, v->origin);
+	n->rec.body = buf_str(&n->body);
+	n->rec.stanza = buf_str(&n->stanza);
+	n->rec.stanza_len = buf_len(&n->stanza);
+	audit_entry_within(n, v->within_ms > 0 && v->within_ms < WAIT_MS ? v->within_ms : WAIT_MS);
+}
+
+void
+audit_entry_fini(struct audit_entry *n)
+{
+	buf_fini(&n->stanza);
+	buf_fini(&n->body);
+	buf_fini(&n->person);
+	buf_fini(&n->origin);
+}
+
+/* The writer counts patience from accepted_ms. */
+void
+audit_entry_within(struct audit_entry *n, unsigned within_ms)
+{
+	unsigned patience = record_patience_ms();
+
+	n->rec.accepted_ms = clock_mono_ms() - (int64_t)(within_ms < patience ? patience - within_ms : 0);
+}
+
+int
+audit_submit(const struct audit_event *v, uint64_t *id, const char **why)
+{
+	struct waiting w;
+
+	assert(reactor_current() == NULL);
+	audit_entry_init(&w.entry, v);
+	w.done = false;
+	submit_and_wait(&w);
+	audit_entry_fini(&w.entry);
+	*id = w.entry.rec.id;
+	*why = w.entry.rec.why;
+	if (w.entry.rec.outcome != RECORD_COMMITTED)
+		return -1;
+	metric_add(METRIC_AUDIT_RECORDS, 1);
+	return 0;
+}
+
 enum sql_status
 audit_record(const struct audit_event *v, uint64_t *id, struct err *e)
 {
-	struct waiting w = {.rec = {.kind = v->erased != NULL ? RECORD_ERASURE : RECORD_AUDIT, .direction = RECORD_LOCAL, .type = "audit", .about = v->about, .recipient_only = true}};
-	struct buf stanza = {0}, body = {0}, person = {0}, origin = {0};
-	int64_t now = clock_mono_ms();
+	const char *why;
 
-	assert(reactor_current() == NULL);
-	write_stanza(&stanza, v);
-	if (v->erased != NULL)
-		buf_adds(&body, v->erased);
-	else
-		write_body(&body, v);
-	w.rec.from_bare = mended(&person, v->person);
-	w.rec.from_resource = mended(&origin, v->origin);
-	w.rec.body = buf_str(&body);
-	w.rec.stanza = buf_str(&stanza);
-	w.rec.stanza_len = buf_len(&stanza);
-	/* The writer counts patience from here. */
-	w.rec.accepted_ms = now - (int64_t)(record_patience_ms() - wait_ms(v));
-	submit_and_wait(&w);
-	buf_fini(&stanza);
-	buf_fini(&body);
-	buf_fini(&person);
-	buf_fini(&origin);
-	if (w.rec.outcome == RECORD_COMMITTED) {
-		metric_add(METRIC_AUDIT_RECORDS, 1);
-		*id = w.rec.id;
+	if (audit_submit(v, id, &why) == 0)
 		return SQL_OK;
-	}
 	metric_add(METRIC_AUDIT_REFUSED, 1);
-	log_error(NULL, "audit-not-recorded", "action=%s target=%s who=%s why=%s", v->action, v->target, v->person, w.rec.why);
-	err_set(e, EAGAIN, "it cannot be recorded, so it was not done: %s", w.rec.why);
+	log_error(NULL, "audit-not-recorded", "action=%s target=%s who=%s why=%s", v->action, v->target, v->person, why);
+	err_set(e, EAGAIN, "it cannot be recorded, so it was not done: %s", why);
 	return SQL_UNAVAILABLE;
 }
 

@@ -1,5 +1,6 @@
 """Issue 7: roles kept apart: persons of the compliance desk, their tokens, and what each role may."""
 import os
+import pwd
 import subprocess
 
 from chancerytest.client import unique
@@ -78,6 +79,22 @@ def test_escalation(t):
         refused(400, control, t.server, 'person', 'add', name=name, roles=['officer'])
     refused(422, control, t.server, 'person', 'add', name=a.name, roles=['admin'])
     assert a.local('whoami')[0]['role'] == 'officer'
+
+
+def test_names(t):
+    """Issue 7: no person is called as an account of the operating system that is not theirs, nor as what the audit trail calls the server and strangers"""
+    for name in ('root', 'chanceryd', 'https', 'unknown'):
+        assert 'audit trail' in refused(422, control, t.server, 'person', 'add', name=name, roles=['officer'], uid=0), name
+    for more in ({}, {'uid': pwd.getpwnam('daemon').pw_uid + 1}):
+        assert 'operating system' in refused(422, control, t.server, 'person', 'add', name='daemon', roles=['officer'], **more), more
+    control(t.server, 'person', 'add', name='daemon', roles=['officer'], uid=pwd.getpwnam('daemon').pw_uid)
+    # One that there is from before sees what they have done themselves, and nothing of the account of that name.
+    me = pwd.getpwuid(os.getuid()).pw_name
+    t.server.psql("insert into compliance.person (name, roles) values ('%s', 2)" % me)
+    secret = control(t.server, 'token', 'new', name=me, role='officer')[0]['secret']
+    control(t.server, 'whoami', token=secret)
+    rows = control(t.server, 'audit', 'list', token=secret, limit='10000')
+    assert rows and {r.get('role') for r in rows} == {'officer'} and {r['who'] for r in rows} == {me}, rows
 
 
 def test_scope(t):

@@ -143,6 +143,10 @@ def test_too_late(t):
     control(t.server, 'person', 'disable', name=b.name)
     refused(401, b.local, 'approval', 'approve', id=m)
     assert not exists(t, name) and not exists(t, other) and state(t, m)[0] == 'waiting'
+    # Nobody did it: the server says so.
+    t.server.wait(lambda: state(t, n)[0] == 'expired', 'the end of it')
+    assert t.server.psql("select action, who_name, target from chancery.audit where action = 'approval.expire'") == [['approval.expire', 'chanceryd', 'person.add']]
+    assert 'expired' in refused(422, a.local, 'approval', 'approve', id=n)
 
 
 @alone(**FOUR)
@@ -214,6 +218,42 @@ def test_what_fails(t):
 
 
 @alone(**FOUR)
+def test_second_line(t):
+    """Issue 7: what has been settled is so for the server's role of the database, too; and no export is taken there without its approval"""
+    a, officer, other = make(t, 'admin'), make(t, 'officer'), make(t, 'officer')
+    n, name, _ = ask(a)
+    a.local('approval', 'deny', id=n)
+    control(t.server, 'token', 'revoke', id=int(t.server.value("select t.id from compliance.token t join compliance.person p on p.id = t.person"
+                                                                " where p.name = '%s'" % other.name)))
+    export = ("insert into compliance.export (asked_by, person, approval, approved_by, query, query_text, formats) select '%s', p.id, %s, '%s', '%s', 'x', '{jsonl}'"
+              " from compliance.person p where p.name = '%s'")
+    for sql in ("set role chancery_server; update compliance.token set revoked_at = null where revoked_at is not null",
+                "set role chancery_server; update compliance.token set revoked_at = now() + interval '1 day' where revoked_at is not null",
+                "set role chancery_server; update compliance.person set uid = 0",
+                "set role chancery_server; update compliance.person set account = 'romeo@example.org'",
+                *("set role chancery_server; update compliance.approval set state = '%s'" % s for s in ('waiting', 'running', 'done', 'expired')),
+                "set role chancery_server; update compliance.approval set decided_by = 'nobody'",
+                "set role chancery_officer; update compliance.policy set four_eyes = false",
+                "set role chancery_officer; " + export % (officer.name, 'null', other.name, '{}', officer.name),
+                "set role chancery_officer; " + export % (officer.name, n, other.name, '{}', officer.name),
+                "set role chancery_export; select * from compliance.export", "set role chancery_export; update compliance.export set state = 2",
+                "set role chancery_export; select * from chancery.audit", "set role chancery_export; delete from archive.record",
+                "set role chancery_export; select admin from chancery.account"):
+        try:
+            t.server.psql(sql)
+        except RuntimeError as e:
+            assert 'permission denied' in str(e), (sql, e)
+        else:
+            raise AssertionError('allowed: ' + sql)
+    assert not exists(t, name) and t.server.value('select count(*) from compliance.export') == '0'
+    # What is approved is taken, for that query, and made.
+    row, = officer.local('archive', 'export', query={}, formats=['jsonl'])
+    third = make(t, 'officer')
+    third.local('approval', 'approve', id=row['approval'])
+    t.server.wait(lambda: third.local('export', 'list')[0]['state'] == 'done', 'the export')
+
+
+@alone(**FOUR)
 def test_interrupted(t):
     """Issue 7: what was being done when the server died is not begun again, and is shown as interrupted"""
     a, b = make(t, 'admin'), make(t, 'admin')
@@ -223,6 +263,7 @@ def test_interrupted(t):
     t.server.kill()
     t.server.start()
     assert state(t, n)[0] == 'interrupted' and not exists(t, name)
+    assert t.server.value("select count(*) from chancery.audit where action = 'approval.interrupt' and who_name = 'chanceryd'") == '1'
     assert 'interrupted' in refused(422, b.local, 'approval', 'approve', id=n)
     b.local('approval', 'approve', id=m)
     assert exists(t, other)

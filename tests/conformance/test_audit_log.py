@@ -168,6 +168,9 @@ def test_life(t):
     """Start, stop, migrations and what a signal reloads are recorded, with who sent it"""
     got = [a[0] for a in trail(t)]
     assert 'schema.migrate' in got and 'server.start' in got, got
+    # What it was started with, but for defaults; of secrets only that they are set.
+    settings = [a for a in trail(t) if a[0] == 'server.start'][-1][2]['detail']['settings']
+    assert settings['database.conninfo'] == 'set' and t.server.domain in settings['hosts'] and 'limits.roster_items' not in settings, settings
     with open(t.server.env['CHANCERY_CONFIG']) as f:
         text = f.read()
     m = mark(t)
@@ -177,7 +180,7 @@ def test_life(t):
     t.server.wait(lambda: trail(t, 'id > %d' % m), 'the record of the reload')
     a, = trail(t, 'id > %d' % m)
     assert a[0] == 'config.reload' and a[2]['uid'] == os.getuid() and re.match(r'signal pid=\d+$', a[2]['origin']), a
-    assert a[2]['detail']['changed'] == 'archive.typing', a
+    assert a[2]['detail']['changed'] == {'archive.typing': {'old': 'false', 'new': 'true'}}, a
     # The record is there before it happens, the row when it has.
     t.server.wait(lambda: t.server.value('select count(*) from chancery.audit where record = %d' % a[3]) == '1', 'the reload')
     m = mark(t)
@@ -186,6 +189,88 @@ def test_life(t):
     # A stop waits for its record for two seconds only, and says so.
     stop = [] if 'action=server.stop' in t.server.log() and 'audit-not-recorded' in t.server.log() else ['server.stop']
     assert [x[0] for x in trail(t, 'id > %d' % m)] == stop + ['server.start']
+
+
+def wrong_login(t, user):
+    c = t.client((user, 'wrong')).secure()
+    why = c.auth()
+    c.close()
+    return why
+
+
+@alone(limits__auth_failures_per_account='1000', limits__auth_failures_per_address='1000', limits__refusal_sources='2')
+def test_logins(t):
+    """Each login to an account is a record before it is answered, with its mechanism and from where; failures are one record at once, and one for a
+    flood of them, with how many there were and whose accounts they were about; sources beyond the limit are counted together"""
+    m = mark(t)
+    user = t.user()
+    c = t.client(user).authenticated()
+    got = [a for a in trail(t, 'id > %d' % m) if a[0] == 'login']
+    assert len(got) == 1 and got[0][1] == got[0][2]['who'] == '%s@%s' % (user[0], t.server.domain), got
+    assert got[0][2]['origin'] == 'client ' + t.source and got[0][2]['detail']['mechanism'].startswith('SCRAM-'), got
+    c.close()
+    others = [t.user()[0] for _ in range(3)]
+    for i in range(30):
+        assert wrong_login(t, others[i % 3]) == 'not-authorized'
+    first = t.server.wait(lambda: [a for a in trail(t, 'id > %d' % m) if a[0] == 'login.refused'], 'the failures')
+    assert first[0][2]['who'] == 'unknown' and first[0][2]['origin'] == 'client ' + t.source, first
+    for i in range(2, 6):
+        t.source = '127.9.9.%d' % i
+        wrong_login(t, others[0])
+    t.server.wait(lambda: len([a for a in trail(t, 'id > %d' % m) if a[0] == 'login.refused']) == 3, 'three sources: two, and all the others')
+    # What is counted at the stop is recorded then.
+    t.server.restart()
+    got = [a[2] for a in trail(t, 'id > %d' % m) if a[0] == 'login.refused']
+    assert sum(a['detail']['count'] for a in got) == 34 and len(got) <= 6, got
+    mine = [a for a in got if a['origin'] == first[0][2]['origin']]
+    assert len(mine) == 2 and sum(a['detail']['count'] for a in mine) == 30 and mine[-1]['detail']['why'] == ['not-authorized'], mine
+    assert {x for a in mine for x in a['detail']['targets']} == {'%s@%s' % (o, t.server.domain) for o in others}, mine
+    assert [a for a in got if a['origin'].startswith('more sources')], got
+
+
+@alone(archive__patience='1s', auth__plain='true')
+def test_login_not_recorded(t):
+    """A login that cannot be recorded is refused, with any mechanism, and nobody is let in; afterwards it works"""
+    user = t.user()
+    t.client(user).authenticated().close()
+    lock = Lock(t.server, 'archive.record')
+    try:
+        for mechanism in ('SCRAM-SHA-1', 'PLAIN'):
+            c = t.client(user).secure()
+            assert c.auth(mechanism) == 'temporary-auth-failure', mechanism
+            c.close()
+    finally:
+        lock.release()
+    t.server.wait(lambda: t.client(user).secure().auth() is None, 'a login')
+
+
+def test_refused(t):
+    """Tokens that open nothing, verbs that are not for who asks, and approvals that there are not: each is in the trail, a flood of them as few"""
+    p, m = Person(t, 'officer'), mark(t)
+
+    def found(action, who):
+        return [a for a in trail(t, 'id > %d' % m) if a[0] == action and a[2]['who'] == who]
+    for _ in range(20):
+        refused(403, p.ask, 'user', 'list')
+        refused(404, p.ask, 'approval', 'approve', id=1 << 60)
+    a = t.server.wait(lambda: found('access.denied', p.name), 'what was denied')
+    assert a[0][1] == 'user.list' or 'user.list' in a[0][2]['detail']['targets'], a
+    assert a[0][2]['role'] == 'officer' and a[0][2]['origin'].startswith('https ') and len(a) == 1, a
+    control(t.server, 'token', 'revoke', id=p.token_id)
+    for _ in range(20):
+        refused(401, p.ask, 'whoami')
+    a = t.server.wait(lambda: [x for x in trail(t, 'id > %d' % m) if x[0] == 'access.refused' and 'token %d' % p.token_id in x[2]['detail']['targets']], 'the token')
+    assert len(a) == 1 and a[0][2]['detail']['why'] == ['the token has been revoked'] and a[0][2]['origin'] == 'https ' + t.source, a
+    assert p.token not in str(trail(t, 'id > %d' % m))
+
+
+@alone(limits__audit_detail_bytes='4096')
+def test_long_details(t):
+    """What is longer than an audit record may be is cut there, and said by its hash"""
+    p, m = Person(t, 'officer'), mark(t)
+    assert 'too long' in refused(422, p.local, 'archive', 'search', file='x' * 5000)
+    a, = [a for a in trail(t, 'id > %d' % m) if a[0] == 'archive.search']
+    assert a[2]['detail']['bytes'] > 5000 and len(a[2]['detail']['sha256']) == 64 and len(a[2]['detail']['begins']) == 2048, a
 
 
 def test_list(t):

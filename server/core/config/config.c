@@ -182,22 +182,49 @@ config_needs_restart(const struct config *old, const struct config *new_, struct
 	return n;
 }
 
-unsigned
-config_changed(const struct config *old, const struct config *new_, struct buf *out)
+static void
+hosts_text(const struct config *c, struct buf *out)
 {
-	unsigned n = 0;
+	for (size_t i = 0; i < c->nhosts; i++)
+		buf_addf(out, "%s%s %s %s", i > 0 ? ", " : "", c->hosts[i].domain, c->hosts[i].certificate, c->hosts[i].key);
+}
 
-	if (!hosts_equal(old, new_)) {
-		buf_adds(out, "hosts");
-		n++;
-	}
+static void
+tell(const struct buf *old, const struct buf *new_, const char *path, bool secret, config_value_fn fn, void *arg)
+{
+	if (strcmp(buf_data(old), buf_data(new_)) != 0)
+		fn(arg, path, secret ? NULL : buf_data(old), secret ? NULL : buf_data(new_));
+}
+
+void
+config_each_change(const struct config *old, const struct config *new_, config_value_fn fn, void *arg)
+{
+	struct buf a = {0}, b = {0};
+
+	if (old != NULL)
+		hosts_text(old, &a);
+	hosts_text(new_, &b);
+	(void)buf_str(&a);
+	(void)buf_str(&b);
+	tell(&a, &b, "hosts", false, fn, arg);
 	for (size_t i = 0; i < config_nrows; i++) {
-		if (config_row_equal(old, new_, &config_rows[i]))
-			continue;
-		buf_addf(out, "%s%s", n == 0 ? "" : " ", config_rows[i].path);
-		n++;
+		const struct config_row *row = &config_rows[i];
+
+		buf_clear(&a);
+		buf_clear(&b);
+		if (old != NULL)
+			config_row_text(old, row, &a);
+		else
+			buf_adds(&a, row->def);
+		config_row_text(new_, row, &b);
+		(void)buf_str(&a);
+		(void)buf_str(&b);
+		tell(&a, &b, row->path, row->secret, fn, arg);
 	}
-	return n;
+	crypt_wipe(a.data, a.cap);
+	crypt_wipe(b.data, b.cap);
+	buf_fini(&a);
+	buf_fini(&b);
 }
 
 static const struct {

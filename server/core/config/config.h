@@ -179,8 +179,9 @@ struct config *config_get(void);
 void config_set(struct config *c); /* takes the reference */
 /* Names of settings that differ but need a restart, space-separated in `out`. Returns how many. */
 unsigned config_needs_restart(const struct config *old, const struct config *new_, struct buf *out);
-/* The same of all that differ. No values: some are secrets. */
-unsigned config_changed(const struct config *old, const struct config *new_, struct buf *out);
+/* All that differ, with their values as they would be written; those of secrets are NULL. `old` NULL: the defaults. Of `hosts` the whole list. */
+typedef void (*config_value_fn)(void *arg, const char *path, const char *old, const char *new_);
+void config_each_change(const struct config *old, const struct config *new_, config_value_fn fn, void *arg);
 
 /* docs: the reference page in Markdown, from the table. */
 void config_reference(struct buf *out);

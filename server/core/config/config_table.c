@@ -190,9 +190,9 @@ const struct config_row config_rows[] = {
 	{ "process.pid_file", CONFIG_FILE, AT(process.pid_file), "", .fixed = true,
 	  .help = "Where to write the process id. Empty: nowhere" },
 
-	{ "database.conninfo", CONFIG_STRING, AT(database.conninfo), "", .fixed = true, .required = true,
+	{ "database.conninfo", CONFIG_STRING, AT(database.conninfo), "", .fixed = true, .required = true, .secret = true,
 	  .help = "PostgreSQL as the server's own role (chancery_server), in libpq's words" },
-	{ "database.owner_conninfo", CONFIG_STRING, AT(database.owner_conninfo), "", .fixed = true,
+	{ "database.owner_conninfo", CONFIG_STRING, AT(database.owner_conninfo), "", .fixed = true, .secret = true,
 	  .help = "The same as the schema's owner (chancery_owner): migrations are then applied at start. "
 	          "Empty: only `chancery migrate --owner` applies them" },
 	{ "database.workers", CONFIG_NUMBER, AT(database.workers), "4", 1, 64, .fixed = true,
@@ -525,9 +525,9 @@ config_row_section(const char *name)
 bool
 config_row_is_fixed(const struct config_row *row)
 {
-	/* What pool_start and record_start were given. */
-	static const char *const limits[] = {"limits.archive_waiting",
-					     "limits.archive_waiting_bytes", "limits.jobs_waiting"};
+	/* What threads were started with. */
+	static const char *const limits[] = {"limits.archive_waiting", "limits.archive_waiting_bytes", "limits.jobs_waiting",
+					     "limits.api_at_once", "limits.siem_events", "limits.refusal_sources"};
 
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
 		if (strcmp(row->path, limits[i]) == 0)
@@ -704,6 +704,35 @@ config_row_default(struct config *c, const struct config_row *row)
 		*(const char **)((char *)c + row->offset) = "";
 	} else {
 		config_row_put(c, row, s);
+	}
+}
+
+void
+config_row_text(const struct config *c, const struct config_row *row, struct buf *out)
+{
+	const void *at = (const char *)c + row->offset;
+
+	switch (row->type) {
+	case CONFIG_BOOL:
+		buf_adds(out, *(const bool *)at ? "true" : "false");
+		break;
+	case CONFIG_NUMBER:
+	case CONFIG_SIZE:
+	case CONFIG_DURATION:
+		print_quantity(out, row, *(const uint64_t *)at);
+		break;
+	case CONFIG_CHOICE:
+		buf_adds(out, row->choices[*(const unsigned *)at]);
+		break;
+	case CONFIG_STRING:
+	case CONFIG_FILE:
+		buf_adds(out, *(const char *const *)at);
+		break;
+	case CONFIG_ADDRESSES:
+	case CONFIG_LIST:
+		for (size_t i = 0; i < ((const struct config_list *)at)->n; i++)
+			buf_addf(out, "%s%s", i > 0 ? " " : "", ((const struct config_list *)at)->item[i]);
+		break;
 	}
 }
 

@@ -38,6 +38,7 @@ struct config_row {
 	uint64_t min, max;          /* numbers, in the unit that is kept */
 	const char *const *choices; /* CONFIG_CHOICE: NULL ends them */
 	bool required, fixed;       /* must not be empty; see config_row_is_fixed */
+	bool secret;                /* may hold a password: the value is shown to nobody */
 	bool (*check)(const char *text); /* CONFIG_STRING and items of CONFIG_LIST: more than any text; NULL: not */
 	const char *expect;         /* what `check` accepts, for messages: "a URI" */
 	const char *help;
@@ -61,6 +62,8 @@ void config_row_expect(const struct config_row *row, struct buf *out);
 bool config_row_put(struct config *c, const struct config_row *row, const char *text);
 /* Puts the default. */
 void config_row_default(struct config *c, const struct config_row *row);
+/* The value as it would be written; a list's items between spaces. */
+void config_row_text(const struct config *c, const struct config_row *row, struct buf *out);
 bool config_row_equal(const struct config *a, const struct config *b, const struct config_row *row);
 
 /* `name` as seen from the folder of the settings file; in the arena of c. */

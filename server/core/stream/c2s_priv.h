@@ -1,5 +1,5 @@
 /* c2s_priv: what the files of a client's stream share: c2s (the stream), c2s_login (what may be said when), c2s_features,
- * c2s_sasl (authentication), c2s_bind (binding and resuming), sasl2 and bind2 (both in one step). */
+ * c2s_sasl (authentication), c2s_noted (who logs in is recorded), c2s_bind (binding and resuming), sasl2 and bind2 (both in one step). */
 #ifndef CORE_C2S_PRIV_H
 #define CORE_C2S_PRIV_H
 
@@ -45,8 +45,10 @@ struct c2s {
 	struct jid *claimed;     /* `from` of the header: who it says it is; NULL */
 	struct jid *jid;         /* bare, once authenticated */
 	struct sasl *sasl;
+	char *last_word;         /* for <success/>, while the login is being recorded */
 	struct sasl2 *sasl2;     /* an exchange of SASL2, until <success/> or <failure/> */
 	struct job *job;         /* out; its owner pointer is cleared when we go */
+	struct c2s_note *noting; /* the login's record, on its way; likewise */
 	struct user_need *need;  /* a request that waits for the user; likewise */
 	struct timer timer;      /* login deadline, then idle check, then linger */
 	enum c2s_state state;
@@ -112,6 +114,15 @@ void c2s_full_limits(struct c2s *c);
 void c2s_sasl_fini(struct c2s *c);
 /* The bare JID that is logging in, "" when not known. */
 void c2s_login_name(const struct c2s *c, char out[2304]);
+
+/* c2s_noted */
+
+/* Records that c->jid logs in, then goes on outside a data callback; or refuses the login. */
+typedef void (*c2s_noted_fn)(struct c2s *c);
+void c2s_note_login(struct c2s *c, c2s_noted_fn then);
+void c2s_noted_fini(struct c2s *c);
+/* Somebody who says to be `bare` has not become it. */
+void c2s_note_refusal(const struct c2s *c, const char *bare, const char *why);
 
 /* c2s_bind */
 

@@ -37,6 +37,8 @@ c2s_sasl_fini(struct c2s *c)
 	c->sasl = NULL;
 	sasl2_free(c->sasl2);
 	c->sasl2 = NULL;
+	free(c->last_word);
+	c->last_word = NULL;
 }
 
 void
@@ -73,6 +75,7 @@ c2s_sasl_refuse(struct c2s *c, enum sasl_failure why)
 	log_info(conn_log(c->conn), "auth-failed", "user=%s why=%s", bare, sasl_failure_name(why));
 	if (why == SASL_NOT_AUTHORIZED)
 		auth_failed(bare, conn_source(c->conn));
+	c2s_note_refusal(c, bare, sasl_failure_name(why));
 	write_failure(c, why);
 	c2s_sasl_fini(c);
 	jid_unref(c->jid);
@@ -90,6 +93,16 @@ c2s_authenticated(struct c2s *c)
 	source_authenticated(conn_source(c->conn));
 	c->authenticated = true;
 	log_info(conn_log(c->conn), "authenticated", "jid=%s mechanism=%s", jid_bare(c->jid), c2s_mechanism(c));
+}
+
+static void
+login_noted(struct c2s *c)
+{
+	write_element(c, "success", c->last_word);
+	c2s_sasl_fini(c);
+	c2s_authenticated(c);
+	c->turn = TURN_RESTART;
+	c2s_answered(c);
 }
 
 static void
@@ -116,10 +129,8 @@ accept_login(struct c2s *c, const char *out)
 		sasl2_accepted(c, out);
 		return;
 	}
-	write_element(c, "success", out);
-	c2s_sasl_fini(c);
-	c2s_authenticated(c);
-	c->turn = TURN_RESTART;
+	c->last_word = mem_strdup(out ? out : "");
+	c2s_note_login(c, login_noted);
 }
 
 /* Looking up */

@@ -1,7 +1,7 @@
 /*
  * sasl2: reads <authenticate/>, and finishes at the user's home:
  *
- *     authenticate → (c2s_sasl: the mechanism) → accepted → home → device noted → user loaded → resume, else bind → success
+ *     authenticate → (c2s_sasl: the mechanism) → accepted → home → recorded → device noted → user loaded → resume, else bind → success
  *
  * Until the last step nothing has been said and nothing done, so every failure on the way is still a <failure/>.
  */
@@ -431,8 +431,8 @@ has_news(const struct sasl2 *s)
 		(s->wanted >= 0 || !s->found.id || !s->found.unchanged || !s->found.password);
 }
 
-void
-sasl2_arrived(struct c2s *c)
+static void
+login_noted(struct c2s *c)
 {
 	struct sasl2 *s = c->sasl2;
 
@@ -443,4 +443,10 @@ sasl2_arrived(struct c2s *c)
 	if (!s->token)
 		s->device = s->found.id;
 	c2s_need_user(c, s->st, s->resume, finish);
+}
+
+void
+sasl2_arrived(struct c2s *c)
+{
+	c2s_note_login(c, login_noted);
 }
