@@ -2,17 +2,20 @@
  * version: applies and checks the migrations of schema/ (see version.h). Called at start, by
  * `chancery migrate` and by tests.
  *
- * What was applied is kept in chancery.migration, by file name with the SHA-256 of the file. The list
- * there must be a beginning of ours, name by name and hash by hash: a database that knows more is
- * newer than this program, one that differs was made by another.
+ * What was applied is kept in chancery.migration, by file name with the SHA-256 of the file. All of it must be among ours, hash by hash: a database
+ * that knows more is newer than this program, or was made by another. What is missing is applied in order, also before what is there already: work that
+ * was begun earlier may be done later, and its file says what it needs by its number only.
  */
 #include "store/version.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/crypt.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "store/schema.h"
 
@@ -39,46 +42,61 @@ hash_of(const struct schema_file *f, char hex[2 * SHA256_SIZE + 1])
 	text_hex(sum, sizeof(sum), hex);
 }
 
-/* Compares what the database has with what we have. *known is how many of ours it has. 0 or -1. */
-static int
-compare(const PGresult *r, size_t *known, struct err *e)
+/* Its number among ours; schema_files_n when it is not. */
+static size_t
+find(const char *name)
 {
-	size_t n = (size_t)PQntuples(r);
+	size_t i = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	while (i < schema_files_n && strcmp(schema_files[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+/* Compares what the database has with what we have. known[i]: it has ours of number i. 0 or -1. */
+static int
+compare(const PGresult *r, bool *known, struct err *e)
+{
+	for (int i = 0; i < PQntuples(r); i++) {
 		char hex[2 * SHA256_SIZE + 1];
-		const char *name = sql_text(r, (int)i, 0);
+		const char *name = sql_text(r, i, 0);
+		size_t k = find(name);
 
-		if (i >= schema_files_n)
-			return err_set(
-				e, 0,
-				"the database is newer than this program: it has migration %s",
-				name);
-		if (strcmp(name, schema_files[i].name) != 0)
-			return err_set(e, 0,
-				       "the database has migration %s where this program knows %s",
-				       name, schema_files[i].name);
-		hash_of(&schema_files[i], hex);
-		if (strcmp(sql_text(r, (int)i, 1), hex) != 0)
+		if (k == schema_files_n)
+			return err_set(e, 0, "the database is newer than this program, or another's: it has migration %s", name);
+		hash_of(&schema_files[k], hex);
+		if (strcmp(sql_text(r, i, 1), hex) != 0)
 			return err_set(e, 0, "migration %s was changed after it had been applied",
 				       name);
+		known[k] = true;
 	}
-	*known = n;
 	return 0;
 }
 
+/* `known` has schema_files_n places; freed by the caller, also after -1. */
 static int
-read_known(struct sql *db, size_t *known, struct err *e)
+read_known(struct sql *db, bool **known, struct err *e)
 {
 	PGresult *r;
 	int rc;
 
+	*known = mem_zalloc(schema_files_n * sizeof(**known));
 	if (sql_query(db, e, &r, "SELECT name, sha256 FROM chancery.migration ORDER BY name", 0) !=
 	    SQL_OK)
 		return -1;
-	rc = compare(r, known, e);
+	rc = compare(r, *known, e);
 	PQclear(r);
 	return rc;
+}
+
+static size_t
+first_missing(const bool *known)
+{
+	size_t i = 0;
+
+	while (i < schema_files_n && known[i])
+		i++;
+	return i;
 }
 
 static int
@@ -101,18 +119,21 @@ apply(struct sql *db, const struct schema_file *f, struct err *e)
 static int
 migrate(struct sql *db, unsigned *applied, struct err *e)
 {
-	size_t known;
+	bool *known = NULL;
+	int rc = 0;
 
 	if (sql_connect(db, CONNECT_MS, e) != SQL_OK ||
 	    sql_script(db, e, MIGRATION_LOCK) != SQL_OK || sql_script(db, e, bootstrap) != SQL_OK ||
 	    read_known(db, &known, e) != 0)
-		return -1;
-	for (size_t i = known; i < schema_files_n; i++) {
-		if (apply(db, &schema_files[i], e) != 0)
-			return -1;
-		++*applied;
+		rc = -1;
+	for (size_t i = 0; i < schema_files_n && !rc; i++) {
+		if (known[i])
+			continue;
+		rc = apply(db, &schema_files[i], e);
+		*applied += !rc;
 	}
-	return 0;
+	free(known);
+	return rc;
 }
 
 int
@@ -141,7 +162,8 @@ int
 version_check(const char *conninfo, bool *needs_migration, struct err *e)
 {
 	struct sql *db = sql_new(conninfo, "chancery version");
-	size_t known = 0;
+	bool *known = NULL;
+	size_t missing;
 	int rc = -1;
 
 	*needs_migration = false;
@@ -154,14 +176,15 @@ version_check(const char *conninfo, bool *needs_migration, struct err *e)
 		if (*needs_migration)
 			err_set(e, 0,
 				"the database has no schema of this program yet: run `chancery migrate`");
-	} else if (known < schema_files_n) {
+	} else if ((missing = first_missing(known)) < schema_files_n) {
 		*needs_migration = true;
 		rc = err_set(e, 0,
 			     "the database is older than this program, migration %s is missing: "
 			     "run `chancery migrate`",
-			     schema_files[known].name);
+			     schema_files[missing].name);
 	}
 out:
+	free(known);
 	sql_free(db);
 	return rc;
 }

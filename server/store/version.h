@@ -1,6 +1,6 @@
 /*
  * version: the schema's migrations, built into the program from schema/NNNN_name.sql (in order, forward
- * only, one transaction each). A database that is newer or that knows a migration we do not is refused.
+ * only, one transaction each). A database that knows a migration we do not is refused.
  */
 #ifndef STORE_VERSION_H
 #define STORE_VERSION_H
