@@ -191,7 +191,7 @@ def test_erased(t):
     a, b = talk(t, 6)
     ids = [int(r[0]) for r in t.server.records("from_bare = '%s' and kind <> 24" % a.bare, 'id')]
     who = officer(t)
-    assert int(json.loads(who.cli('--json', 'export', 'preview', '--person', a.bare)[1])['records']) == 6
+    t.server.wait(lambda: json.loads(who.cli('--json', 'export', 'preview', '--person', a.bare)[1])['records'] == 6, 'the index of what was said')
     t.server.psql('update archive.record set body = null, stanza = null, salt = null, from_resource = null, to_resource = null, client_id = null where id = %d'
                   % ids[2])
     path = export(t, who, '--person', a.bare)
