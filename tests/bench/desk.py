@@ -288,11 +288,11 @@ def export(s, token, query):
         time.sleep(0.05)
         row, = control(s, 'export', 'show', token=token, export=number['export'])
         for p in filter(is_export, children(s.pid)):
-            peak, cpu['program'] = max(peak, peak_kib(p)), cpu_of(p)
+            peak, cpu['program'] = max(peak, peak_kib(p)), max(cpu.get('program', 0), cpu_of(p))
         if cpu and not backend:
             backend = s.psql("SELECT pid FROM pg_stat_activity WHERE application_name = 'chancery-export'")
         if backend:
-            cpu['backend'] = cpu_of(int(backend[0][0])) or cpu['backend']
+            cpu['backend'] = cpu_of(int(backend[0][0])) or cpu.get('backend', 0)
         if row['state'] not in ('waiting', 'running'):
             break
         stages.setdefault(row['stage'], time.monotonic())
