@@ -7,6 +7,7 @@
 #include "export/pdf/canvas.h"
 
 #include <cairo-pdf.h>
+#include <fontconfig/fontconfig.h>
 #include <pango/pangocairo.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,7 @@ struct canvas {
 	struct bundle_out *out;
 	cairo_surface_t *surface;
 	cairo_t *cr;
+	PangoFontMap *fonts;
 	PangoContext *context;
 	PangoFontDescription *font[CANVAS_STYLES];
 	char *head, *section;
@@ -352,7 +354,9 @@ canvas_new(struct bundle_out *out, const char *name, const struct canvas_about *
 	c->surface = cairo_pdf_surface_create_for_stream(take, c, WIDTH, HEIGHT);
 	set_metadata(c, about);
 	c->cr = cairo_create(c->surface);
-	c->context = pango_cairo_create_context(c->cr);
+	c->fonts = pango_cairo_font_map_new(); /* the usual one would stay until the program ends */
+	c->context = pango_font_map_create_context(c->fonts);
+	pango_cairo_update_context(c->cr, c->context);
 	pango_cairo_context_set_resolution(c->context, 72); /* a point of a font is one of the page */
 	/* Rounded, letters would stand so far from each other that programs find spaces in words. */
 	pango_context_set_round_glyph_positions(c->context, FALSE);
@@ -402,6 +406,7 @@ canvas_free(struct canvas *c)
 		return;
 	c->failed = true;
 	g_object_unref(c->context);
+	g_object_unref(c->fonts);
 	for (int i = 0; i < CANVAS_STYLES; i++)
 		pango_font_description_free(c->font[i]);
 	cairo_destroy(c->cr);
@@ -409,4 +414,10 @@ canvas_free(struct canvas *c)
 	free(c->head);
 	free(c->section);
 	free(c);
+}
+
+void
+canvas_end(void)
+{
+	FcFini();
 }

@@ -42,6 +42,7 @@ remove_dir(void **state)
 {
 	(void)state;
 	clear();
+	canvas_end();
 	return rmdir(dir);
 }
 
