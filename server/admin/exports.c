@@ -45,6 +45,7 @@
 #define LINE_MAX_BYTES 65536
 #define CONNECT_MS 3000
 #define COVER_MS 15000      /* for a checkpoint that has all there is */
+#define REST_MS 5000        /* after the database was away for a program, before another begins */
 #define LOOK_MS 2000        /* at the table, when nobody has said that it changed */
 #define TELL_MS 500         /* progress into the table */
 #define TIDY_MS 600000
@@ -72,7 +73,7 @@ static struct {
 	struct sql *db;
 	struct run run[RUNS_MAX];
 	bool recovered;
-	int64_t looked_ms, tidied_ms;
+	int64_t looked_ms, tidied_ms, rest_ms;
 } exports = {.wake = -1};
 
 const char *
@@ -238,9 +239,11 @@ end_run(struct run *r, bool at_once)
 	export_process_end(&r->process, at_once, how, sizeof how);
 	if (r->finished)
 		note_done(r);
-	else if (r->error[0] != '\0')
+	else if (r->error[0] != '\0') {
+		if (r->again)
+			exports.rest_ms = clock_mono_ms() + REST_MS;
 		note_failed(r, r->again && r->attempts < AGAIN_MAX);
-	else {
+	} else {
 		snprintf(r->error, sizeof r->error, "%s", how);
 		note_failed(r, r->attempts < ATTEMPTS_MAX);
 	}
@@ -650,7 +653,8 @@ look_at_table(int64_t now)
 		exports.tidied_ms = now;
 		tidy();
 	}
-	begin_waiting();
+	if (now >= exports.rest_ms)
+		begin_waiting();
 }
 
 static void

@@ -49,6 +49,8 @@ static void
 forget(struct keeper *k)
 {
 	k->loaded = false;
+	/* Another database may be there next time: it is compared again. */
+	log_sink_close(&k->sink);
 	k->ntiles = 0;
 	k->retry_ms = clock_mono_ms() + RETRY_MS;
 	/* It may have been the first checkpoint, with the key: nobody knows. */

@@ -332,8 +332,10 @@ find_finished(struct job *j, struct stat *bundle, uint64_t *records, struct err 
 static int
 make(struct job *j, const char *dir, json_t **done, struct err *e)
 {
-	if (sql_connect(j->db, CONNECT_MS, e) != SQL_OK)
+	if (sql_connect(j->db, CONNECT_MS, e) != SQL_OK) {
+		j->again = true;
 		return err_prefix(e, "the database is not available");
+	}
 	j->log = log_reader_new(j->db, j->info.tree_size);
 	if (check_allowed(j, e) || job_select(j, e) || open_all(j, dir, e) || make_bundle(j, e)) {
 		j->again = !sql_is_connected(j->db);

@@ -1,6 +1,7 @@
 /* room: see room.h. */
 #include "scan/room.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -17,8 +18,11 @@ static volatile sig_atomic_t left;
 static void
 on_long(int sig)
 {
+	int e = errno;
+
 	(void)sig;
 	room_leave_one();
+	errno = e;
 }
 
 void

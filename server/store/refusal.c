@@ -145,7 +145,8 @@ source_of(const struct refusal *r)
 
 	buf_addf(&key, "%s\n%s\n%s", r->action, r->source, r->person != NULL ? r->person : "");
 	HASH_FIND(hh, refusals.sources, buf_str(&key), buf_len(&key), s);
-	if (s == NULL && (HASH_COUNT(refusals.sources) < refusals.sources_max || r->source[0] == '\0'))
+	/* Who is proved is one of few, and must not be hidden by strangers who are many. */
+	if (s == NULL && (HASH_COUNT(refusals.sources) < refusals.sources_max || r->person != NULL || r->source[0] == '\0'))
 		s = source_new(r, buf_str(&key), buf_len(&key));
 	buf_fini(&key);
 	return s != NULL ? s : source_of(&others);
