@@ -1,0 +1,47 @@
+/*
+ * limits: every bound of a gateway program, in one table. Set by name in the settings' object `limits`.
+ */
+#ifndef GATEWAY_LIMITS_H
+#define GATEWAY_LIMITS_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* name, default, lowest, highest, help */
+#define GATEWAY_LIMITS_TABLE(X) \
+	X(stanza_bytes, 1048576, 65536, 16777216, "A stanza from chanceryd") \
+	X(users, 20000, 1, 1000000, "People who use the gateway at a time") \
+	X(user_idle_seconds, 900, 1, 86400, "Without anything said, presence and rooms: then the user ends, unless registered") \
+	X(send_seconds, 60, 1, 3600, "How long a message may wait for the network; then its sender gets it back") \
+	X(user_messages, 200, 1, 100000, "Messages of a user on their way to the network; more go back (resource-constraint)") \
+	X(messages, 20000, 1, 1000000, "The same of all") \
+	X(in_stanzas, 2000, 10, 1000000, "Messages on their way to chanceryd above which networks hold back; twice that is the hard bound") \
+	X(in_bytes, 16777216, 65536, 1073741824, "The same in bytes") \
+	X(text_bytes, 65536, 256, 200000, "A text from the network; more is cut, and said") \
+	X(rooms, 20000, 1, 1000000, "Rooms that somebody is in") \
+	X(seats_per_user, 200, 1, 10000, "Rooms that a user is in") \
+	X(occupants, 20000, 2, 1000000, "Occupants of a room; of a larger one the rest is not shown") \
+	X(resources_per_user, 20, 1, 1000, "Clients of a user that are present, or in a room") \
+	X(contacts_per_user, 1000, 1, 100000, "Foreign addresses whose presence a user sees") \
+	X(ids, 20000, 100, 10000000, "Messages that are remembered, for receipts, corrections and bounces; the oldest are forgotten") \
+	X(questions, 2000, 10, 100000, "Our own IQs without an answer") \
+	X(question_seconds, 60, 1, 600, "How long such an answer may take") \
+	X(data_waiting, 2000, 10, 1000000, "Values that are to be kept, while chanceryd is away") \
+	X(file_bytes, 26214400, 1024, 1073741824, "A file, fetched or sent") \
+	X(file_seconds, 60, 1, 3600, "How long fetching or sending it may take") \
+	X(files_at_once, 4, 1, 64, "Files under way at a time; more wait") \
+	X(files_waiting, 1000, 1, 100000, "Files that wait; of more only the address is shown") \
+	X(commands_open, 1000, 10, 100000, "Commands (XEP-0050) begun and not finished; the oldest ends")
+
+struct gateway_limits {
+#define GATEWAY_LIMITS_FIELD(name, def, min, max, help) uint64_t name;
+	GATEWAY_LIMITS_TABLE(GATEWAY_LIMITS_FIELD)
+#undef GATEWAY_LIMITS_FIELD
+};
+
+/* The defaults, with what `set` (an object, or NULL) says. -1: an unknown name, or out of its range; `l` stays. */
+int gateway_limits_read(struct gateway_limits *l, const json_t *set, struct err *err);
+
+#endif
