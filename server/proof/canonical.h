@@ -87,7 +87,8 @@ static inline char *
 canonical_field(char *p, const void *s, size_t n)
 {
 	p = canonical_put32(p, (uint32_t)n);
-	memcpy(p, s, n);
+	if (n > 0)
+		memcpy(p, s, n);
 	return p + n;
 }
 
