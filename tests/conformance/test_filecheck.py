@@ -113,7 +113,7 @@ def files(t, c):
 
 def others(t, c):
     """What else it has."""
-    return t.server.records("from_bare = '%s' and kind <> 22" % c.bare, 'stanza')
+    return t.server.records("from_bare = '%s' and kind not in (22, 24)" % c.bare, 'stanza')
 
 
 def came(b, a):
