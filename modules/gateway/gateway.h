@@ -65,8 +65,8 @@ bool gateway_bounced(struct gateway_user *u, const char *from, const char *forei
 
 struct gateway_file {
 	const char *name, *type;  /* type NULL: found out */
-	const char *url;          /* fetched (http, https; public addresses only), or NULL: */
-	const void *data;         /* these bytes, copied */
+	const char *url;          /* where it is, or NULL: */
+	const void *data;         /* its bytes */
 	size_t len;
 };
 
@@ -123,6 +123,8 @@ struct gateway_occupant {
 bool gateway_seat_is_ear(const struct gateway_seat *s);
 /* The room of that address when somebody from here is in it, else NULL. Borrowed. */
 struct gateway_room *gateway_room_find(struct gateway *g, const char *address);
+/* The user's seat in that room, in it or on the way; NULL: none. */
+struct gateway_seat *gateway_seat_find(struct gateway_user *u, const char *address);
 /* Each seat of a room, of a user; `fn` must not end any. */
 void gateway_room_each(struct gateway_room *r, void (*fn)(struct gateway_seat *s, void *arg), void *arg);
 void gateway_user_seats(struct gateway_user *u, void (*fn)(struct gateway_seat *s, void *arg), void *arg);
@@ -156,22 +158,12 @@ void gateway_ask_failed(struct gateway_ask *a, enum xerror e, const char *text);
  * What outlives the program: small values at chanceryd
  */
 
-typedef void gateway_data_fn(void *arg, const char *value); /* NULL: there is none, or it cannot be had now */
+typedef void gateway_data_fn(void *arg, const char *value); /* NULL: there is none. What cannot be had now is asked for again until it can */
 void gateway_data_get(struct gateway *g, const char *key, gateway_data_fn *fn, void *arg);
 /* value NULL removes it. In order with what was set before; kept while chanceryd is away. Key 1 to 255 bytes, value up to 65,536. */
 void gateway_data_set(struct gateway *g, const char *key, const char *value);
 /* All whose key begins so, in order, then fn(arg, NULL, NULL). */
 typedef void gateway_data_each_fn(void *arg, const char *key, const char *value);
 void gateway_data_each(struct gateway *g, const char *prefix, gateway_data_each_fn *fn, void *arg);
-
-/*
- * Files that people here sent (MESSAGE_FILE), for a network that carries the bytes
- */
-
-/* From our own upload service only (it has scanned them), within limits. `data` is valid during the call; NULL: it could not be had, `err` says why. Not called
- * behind forget's m when `arg` is told to gateway_file_cancel. Returns a handle. */
-typedef void gateway_file_fn(void *arg, const void *data, size_t len, const char *type, const char *err);
-struct gateway_fetch *gateway_file_get(struct gateway *g, const char *url, gateway_file_fn *fn, void *arg);
-void gateway_file_cancel(struct gateway_fetch *f);
 
 #endif

@@ -28,12 +28,7 @@
 	X(ids, 20000, 100, 10000000, "Messages that are remembered, for receipts, corrections and bounces; the oldest are forgotten") \
 	X(questions, 2000, 10, 100000, "Our own IQs without an answer") \
 	X(question_seconds, 60, 1, 600, "How long such an answer may take") \
-	X(data_waiting, 2000, 10, 1000000, "Values that are to be kept, while chanceryd is away") \
-	X(file_bytes, 26214400, 1024, 1073741824, "A file, fetched or sent") \
-	X(file_seconds, 60, 1, 3600, "How long fetching or sending it may take") \
-	X(files_at_once, 4, 1, 64, "Files under way at a time; more wait") \
-	X(files_waiting, 1000, 1, 100000, "Files that wait; of more only the address is shown") \
-	X(commands_open, 1000, 10, 100000, "Commands (XEP-0050) begun and not finished; the oldest ends")
+	X(data_waiting, 2000, 10, 1000000, "Values that are to be kept, while chanceryd is away")
 
 struct gateway_limits {
 #define GATEWAY_LIMITS_FIELD(name, def, min, max, help) uint64_t name;

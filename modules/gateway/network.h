@@ -161,6 +161,10 @@ struct network {
 	/* The framework has given up on m, its user left, or was told that it takes too long: m is not valid any more. May be NULL when send always answers from inside. */
 	void (*forget)(struct gateway_message *m);
 
+	/* What came in was taken, and its recipient's account refused it later (`stored` had said XERROR_NONE): there is no such account, or policy says no. NULL: of no
+	 * interest. Only for what has an id. */
+	void (*returned)(struct gateway_user *u, const char *foreign, const char *foreign_id, enum xerror e, const char *text);
+
 	/* Presence of the user here, all clients together. NULL: of no interest. Also called behind gateway_user_up. */
 	void (*presence)(struct gateway_user *u, enum network_show show, const char *status);
 	/* With NETWORK_PRESENCE: the user wants to see `foreign`, or not any more. Answer by gateway_presence now and whenever it changes. */

@@ -1,0 +1,242 @@
+/*
+ * incoming: what people at the network say to people here. Written, kept until chanceryd has it, and known again when the network says it twice.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/address.h"
+#include "gateway/file.h"
+#include "gateway/priv.h"
+#include "gateway/text.h"
+#include "xmpp/ns.h"
+
+#define LATE_US 10000000 /* what is older is said to be late */
+
+/* On its way to chanceryd. */
+struct incoming {
+	struct list link;
+	struct gateway *g;
+	char *user, *from, *there; /* there: NULL when the network has no id */
+	char id[40];
+	void (*stored)(void *arg, enum xerror e, const char *text);
+	void *arg;
+};
+
+static struct list under_way = { &under_way, &under_way };
+
+static void
+incoming_free(struct incoming *i)
+{
+	list_remove(&i->link);
+	free(i->user);
+	free(i->from);
+	free(i->there);
+	free(i);
+}
+
+/* chanceryd has it, or has said no before (then it is not told twice). */
+static void
+on_stored(void *arg)
+{
+	struct incoming *i = arg;
+	struct id_pair *p = i->there ? ids_there(&i->g->ids, i->user, i->from, i->there, ID_IN) : NULL;
+
+	if (p)
+		p->stored = true;
+	if (i->stored)
+		i->stored(i->arg, XERROR_NONE, NULL);
+	incoming_free(i);
+}
+
+bool
+incoming_refused(struct gateway *g, struct jid *from, struct jid *to, const char *id, enum xerror e, const char *text)
+{
+	char plain[NETWORK_ADDRESS_MAX];
+	struct gateway_user *u = user_find(g, jid_bare(from));
+	struct id_pair *p;
+
+	LIST_EACH(pos, &under_way) {
+		struct incoming *i = LIST_ENTRY(pos, struct incoming, link);
+
+		if (strcmp(i->id, id) || strcmp(i->user, jid_bare(from)))
+			continue;
+		stats_count(&g->stats, "refused", 1);
+		if (i->stored)
+			i->stored(i->arg, e, text);
+		i->stored = NULL;
+		return true;
+	}
+	if (!jid_local(to) || gateway_address_from_local(jid_local(to), plain) || !(p = ids_here(&g->ids, jid_bare(from), plain, id)) || p->way != ID_IN)
+		return false;
+	stats_count(&g->stats, "refused", 1);
+	if (u && g->net->returned)
+		g->net->returned(u, plain, p->there, e, text);
+	return true;
+}
+
+void
+incoming_end(struct gateway *g)
+{
+	(void)g;
+	while (!list_is_empty(&under_way))
+		incoming_free(LIST_ENTRY(under_way.next, struct incoming, link));
+}
+
+bool
+gateway_takes(struct gateway *g)
+{
+	bool full = g->link.waiting >= g->limits->in_stanzas || g->link.waiting_bytes >= g->limits->in_bytes;
+
+	g->held_back = full;
+	return !full;
+}
+
+bool
+incoming_is_over(struct gateway *g)
+{
+	return g->link.waiting >= 2 * g->limits->in_stanzas || g->link.waiting_bytes >= 2 * g->limits->in_bytes;
+}
+
+/* 1: it is known, and `stored` has been told. */
+static int
+is_known(struct gateway *g, struct gateway_user *u, const char *from, const struct gateway_incoming *in)
+{
+	struct id_pair *p = in->id ? ids_there(&g->ids, jid_bare(u->jid), from, in->id, ID_IN) : NULL;
+
+	if (!p)
+		return 0;
+	stats_count(&g->stats, "known", 1);
+	if (in->stored && p->stored)
+		in->stored(in->arg, XERROR_NONE, NULL);
+	else if (in->stored)
+		in->stored(in->arg, XERROR_REMOTE_SERVER_TIMEOUT, "it is on its way");
+	return 1;
+}
+
+void
+incoming_write_text(struct gateway *g, struct buf *b, const struct gateway_incoming *in, const char *url)
+{
+	const char *body = in->body ? in->body : url ? url : in->subject ? in->subject : "";
+	char stamp[32];
+
+	if (in->body && url && !strstr(in->body, url))
+		body = url;
+	buf_adds(b, "<body>");
+	if (gateway_text_add(b, body, strlen(body), g->limits->text_bytes))
+		buf_adds(b, "\n[…]");
+	files_write(g, b, in);
+	buf_adds(b, "</body>");
+	if (in->subject) {
+		buf_adds(b, "<subject>");
+		gateway_text_add(b, in->subject, strlen(in->subject), 1024);
+		buf_adds(b, "</subject>");
+	}
+	if (in->thread) {
+		buf_adds(b, "<thread>");
+		gateway_text_add(b, in->thread, strlen(in->thread), 1024);
+		buf_adds(b, "</thread>");
+	}
+	if (url) {
+		buf_addf(b, "<x xmlns='%s'>", NS_OOB);
+		write_text(b, "url", NULL, url);
+		buf_adds(b, "</x>");
+	}
+	if (in->at_us && clock_wall_us() - in->at_us > LATE_US) {
+		buf_addf(b, "<delay xmlns='%s'", NS_DELAY);
+		write_attr(b, "from", g->start.domain);
+		write_attr(b, "stamp", clock_format(in->at_us, stamp));
+		buf_adds(b, "/>");
+	}
+}
+
+static void
+write_one(struct gateway *g, struct gateway_user *u, const char *local, const char *from, const struct gateway_incoming *in, struct incoming *i, const char *url)
+{
+	struct id_pair *before = in->replaces ? ids_there(&g->ids, jid_bare(u->jid), from, in->replaces, ID_IN) : NULL;
+	struct buf *b = write_start(g, "message", local, NULL, jid_bare(u->jid), "chat", i->id);
+
+	incoming_write_text(g, b, in, url);
+	if (in->replaces) {
+		char id[40];
+
+		buf_addf(b, "<replace xmlns='%s'", NS_CORRECT);
+		stable_id(id, jid_bare(u->jid), from, in->replaces);
+		write_attr(b, "id", before ? before->here : id);
+		buf_adds(b, "/>");
+	}
+	if (in->wants_receipt && in->id)
+		buf_addf(b, "<request xmlns='%s'/>", NS_RECEIPTS);
+	write_foreign(g, b, in, in->id);
+	write_send(g, "message", on_stored, i);
+}
+
+static struct incoming *
+incoming_new(struct gateway *g, struct gateway_user *u, const char *from, const struct gateway_incoming *in)
+{
+	struct incoming *i = NEW(struct incoming);
+
+	*i = (struct incoming){ .g = g, .user = mem_strdup(jid_bare(u->jid)), .from = mem_strdup(from), .there = in->id ? mem_strdup(in->id) : NULL,
+		.stored = in->stored, .arg = in->arg };
+	if (in->id)
+		stable_id(i->id, i->user, from, in->id);
+	else
+		crypt_random_hex(i->id, 16);
+	list_append(&under_way, &i->link);
+	return i;
+}
+
+int
+gateway_receive(struct gateway_user *u, const struct gateway_incoming *in)
+{
+	struct gateway *g = u->gateway;
+	char *from = gateway_text_clean(in->from, NETWORK_ADDRESS_MAX - 1, true), local[ADDRESS_LOCAL_MAX];
+	struct incoming *i;
+	int result = -1;
+
+	if (g->stopping || gateway_address_to_local(from, local)) {
+		log_warning(NULL, "incoming-unusable", "from=%s", from);
+	} else if (is_known(g, u, from, in)) {
+		result = 0;
+	} else if (!incoming_is_over(g)) {
+		user_touch(u);
+		stats_count(&g->stats, "received", 1);
+		i = incoming_new(g, u, from, in);
+		if (in->id)
+			ids_add(&g->ids, &(struct id_pair){ .user = i->user, .foreign = from, .here = i->id, .there = in->id, .way = ID_IN }, (unsigned)g->limits->ids);
+		write_one(g, u, local, from, in, i, NULL);
+		result = 0;
+	}
+	free(from);
+	return result;
+}
+
+void
+gateway_typing(struct gateway_user *u, const char *from, bool on)
+{
+	struct gateway *g = u->gateway;
+	char local[ADDRESS_LOCAL_MAX];
+	struct buf *b;
+
+	if (g->stopping || incoming_is_over(g) || gateway_address_to_local(from, local))
+		return;
+	b = write_start(g, "message", local, NULL, jid_bare(u->jid), "chat", NULL);
+	buf_addf(b, "<%s xmlns='%s'/>", on ? "composing" : "paused", NS_CHATSTATES);
+	write_send(g, "message", NULL, NULL);
+}
+
+void
+gateway_tell(struct gateway_user *u, const char *text)
+{
+	struct gateway *g = u->gateway;
+	struct buf *b;
+	char id[33];
+
+	if (g->stopping || incoming_is_over(g))
+		return;
+	crypt_random_hex(id, 16);
+	b = write_start(g, "message", NULL, NULL, jid_bare(u->jid), "chat", id);
+	buf_adds(b, "<body>");
+	gateway_text_add(b, text, strlen(text), 4096);
+	buf_adds(b, "</body>");
+	write_send(g, "message", NULL, NULL);
+}

@@ -1,0 +1,50 @@
+/*
+ * link: the stream to chanceryd (XEP-0114 with XEP-0198): connects, counts both ways, sends again what was not acknowledged, and comes back when it was lost.
+ *
+ * What is sent is kept until chanceryd has acknowledged it, in order, whether there is a stream or not. Bounds are the callers' (link_waiting).
+ */
+#ifndef GATEWAY_LINK_H
+#define GATEWAY_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "xmpp/parser.h"
+
+struct gateway;
+
+/* chanceryd has acknowledged what was sent. */
+typedef void link_stored_fn(void *arg);
+
+enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_HEADER, LINK_HANDSHAKE, LINK_ENABLING, LINK_OPEN };
+
+struct link {
+	enum link_state state;
+	struct link_socket *socket; /* NULL: none */
+	struct parser *parser;
+	uv_timer_t timer;           /* until the next try, or for the handshake */
+	unsigned tries;
+	struct list sent;           /* not acknowledged */
+	size_t waiting, waiting_bytes;
+	uint32_t acked;             /* of this stream */
+	uint32_t written;           /* of this stream */
+	uint32_t asked_at;          /* written, when the last question was asked */
+	bool asking;
+	struct buf out;             /* for the end of the turn */
+	bool ending;
+};
+
+void link_init(struct gateway *g);
+void link_start(struct gateway *g);
+/* One stanza, complete. `fn` may be NULL. */
+void link_send(struct gateway *g, const char *xml, size_t n, link_stored_fn *fn, void *arg);
+/* At the end of a turn: questions, answers, and what is to be written. */
+void link_turn(struct gateway *g);
+/* Says good-bye and closes, at once. Whatever is not acknowledged is forgotten. */
+void link_stop(struct gateway *g);
+
+#endif

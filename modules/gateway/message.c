@@ -1,0 +1,387 @@
+/*
+ * message: what people here say to the network, from the stanza to its outcome. A message's ticket (ledger.h) is done when the outcome is known: so
+ * chanceryd sends again what has none when the stream or this program ends, and `seen` knows again what comes twice.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "gateway/address.h"
+#include "gateway/priv.h"
+#include "gateway/room.h"
+#include "gateway/text.h"
+#include "xmpp/ns.h"
+
+#define SEEN_MOST 8192
+
+/* A message that was given to the network, or was to be, lately. */
+struct seen {
+	UT_hash_handle hh;
+	struct list link;
+	struct gateway_message_kept *m; /* NULL: its outcome is known */
+	char key[];
+};
+
+/* What comes again */
+
+struct seen *
+seen_get(struct gateway *g, const struct stanza *st, bool *fresh)
+{
+	const struct elem *sid = elem_child(st->root, NS_SID, "stanza-id");
+	const char *id = sid ? elem_get(sid, "id") : elem_get(st->root, "id"), *from = elem_get(st->root, "from");
+	struct seen *s;
+	struct buf k = { 0 };
+
+	*fresh = true;
+	if (!id || !from)
+		return NULL;
+	buf_adds(&k, sid ? "" : from);
+	buf_addc(&k, ' ');
+	buf_adds(&k, id);
+	HASH_FIND(hh, g->seen, buf_str(&k), buf_len(&k), s);
+	*fresh = !s;
+	if (!s) {
+		while (HASH_COUNT(g->seen) >= SEEN_MOST) {
+			struct seen *old = LIST_ENTRY(g->seen_order.next, struct seen, link);
+
+			if (old->m)
+				old->m->seen = NULL;
+			HASH_DEL(g->seen, old);
+			list_remove(&old->link);
+			free(old);
+		}
+		s = mem_zalloc(sizeof(*s) + buf_len(&k) + 1);
+		strcpy(s->key, buf_str(&k));
+		HASH_ADD_KEYPTR(hh, g->seen, s->key, strlen(s->key), s);
+		list_append(&g->seen_order, &s->link);
+	}
+	buf_fini(&k);
+	return s;
+}
+
+bool
+seen_again(struct gateway *g, struct seen *s, struct ticket *t)
+{
+	stats_count(&g->stats, "seen_again", 1);
+	if (s->m && !s->m->ticket)
+		ledger_own(t, &s->m->ticket);
+	else
+		ledger_done(&g->ledger, t);
+	return true;
+}
+
+void
+seen_end(struct gateway *g)
+{
+	struct list *pos;
+
+	HASH_CLEAR(hh, g->seen);
+	while ((pos = list_pop(&g->seen_order)))
+		free(LIST_ENTRY(pos, struct seen, link));
+}
+
+/* Making one */
+
+static char *
+child_text(struct arena *a, const struct stanza *st, const char *name)
+{
+	const struct elem *e = elem_child(st->root, NS_COMPONENT, name);
+	const char *text = e ? elem_text(e, st->arena) : NULL;
+
+	return text ? arena_strdup(a, text) : NULL;
+}
+
+static int64_t
+written_at(const struct stanza *st)
+{
+	const struct elem *delay = elem_child(st->root, NS_DELAY, "delay");
+	const char *stamp = delay ? elem_get(delay, "stamp") : NULL;
+	int64_t at;
+
+	return stamp && !clock_parse(stamp, &at) ? at : clock_wall_us();
+}
+
+struct gateway_message *
+message_new(struct gateway_user *u, enum message_kind kind, const char *to, const char *local, const struct stanza *st, struct jid *from)
+{
+	struct arena *a = arena_new(512);
+	struct gateway_message_kept *k = arena_zalloc(a, sizeof(*k));
+	const char *id = elem_get(st->root, "id");
+	char made[33];
+
+	if (!id)
+		crypt_random_hex(made, 16);
+	k->arena = a;
+	k->from = jid_ref(from);
+	k->local = arena_strdup(a, local);
+	list_init(&k->link);
+	list_init(&k->deadline);
+	k->m = (struct gateway_message){ .user = u, .kind = kind, .to = arena_strdup(a, to), .id = arena_strdup(a, id ? id : made), .at_us = written_at(st), .kept = k };
+	k->m.body = child_text(a, st, "body");
+	k->m.subject = child_text(a, st, "subject");
+	k->m.thread = child_text(a, st, "thread");
+	return &k->m;
+}
+
+static void
+message_free(struct gateway_message_kept *k)
+{
+	struct gateway *g = k->m.user->gateway;
+
+	if (!list_is_empty(&k->deadline)) {
+		list_remove(&k->deadline);
+		g->nmessages--;
+		USER_KEPT(k->m.user)->nmessages--;
+	}
+	list_remove(&k->link);
+	if (k->ticket)
+		k->ticket->owner = NULL;
+	if (k->seen)
+		k->seen->m = NULL;
+	jid_unref(k->from);
+	arena_free(k->arena);
+}
+
+/* Its outcome is known. */
+static void
+finish(struct gateway_message_kept *k)
+{
+	struct ticket *t = k->ticket;
+	struct gateway *g = k->m.user->gateway;
+
+	message_free(k);
+	ledger_done(&g->ledger, t);
+}
+
+/* Outcomes */
+
+static bool
+has_error(enum message_kind kind)
+{
+	return kind == MESSAGE_TEXT || kind == MESSAGE_FILE || kind == MESSAGE_TOPIC;
+}
+
+/* A message of type error, from where the message was to. */
+static void
+write_error(struct gateway *g, const char *local, const char *resource, const char *to, const char *id, enum xerror e, const char *text)
+{
+	struct buf *b = write_start(g, "message", local, resource, to, "error", id);
+
+	buf_addf(b, "<error type='%s'><%s xmlns='%s'/>", xerror_type(e), xerror_name(e), NS_STANZA_ERRORS);
+	write_text(b, "text", NS_STANZA_ERRORS, text);
+	buf_adds(b, "</error>");
+	write_send(g, "message", NULL, NULL);
+}
+
+void
+gateway_failed(struct gateway_message *m, enum xerror e, const char *text)
+{
+	struct gateway_message_kept *k = MESSAGE_KEPT(m);
+	struct gateway *g = m->user->gateway;
+	char *words;
+
+	if (has_error(m->kind)) {
+		words = gateway_text_clean(text, 1000, true);
+		write_error(g, k->local, m->nick, jid_full(k->from), m->id, e == XERROR_NONE ? XERROR_UNDEFINED_CONDITION : e, words);
+		free(words);
+		stats_count(&g->stats, "failed", 1);
+	}
+	finish(k);
+}
+
+void
+gateway_sent(struct gateway_message *m, const char *foreign_id)
+{
+	struct gateway_message_kept *k = MESSAGE_KEPT(m);
+	struct gateway *g = m->user->gateway;
+
+	if (has_error(m->kind))
+		stats_count(&g->stats, "sent", 1);
+	if (foreign_id && has_error(m->kind))
+		ids_add(&g->ids, &(struct id_pair){ .user = jid_bare(m->user->jid), .foreign = m->to, .here = m->id, .there = foreign_id, .way = ID_OUT },
+			(unsigned)g->limits->ids);
+	if (m->seat && !m->nick && m->kind != MESSAGE_TOPIC && has_error(m->kind))
+		room_reflect(m->seat, m);
+	finish(k);
+}
+
+void
+gateway_receipt(struct gateway_user *u, const char *from, const char *foreign_id)
+{
+	struct gateway *g = u->gateway;
+	struct id_pair *p = ids_there(&g->ids, jid_bare(u->jid), from, foreign_id, ID_OUT);
+	char local[ADDRESS_LOCAL_MAX], id[40];
+	struct buf *b;
+
+	if (!p || gateway_address_to_local(from, local))
+		return;
+	stable_id(id, "receipt", p->here, from);
+	b = write_start(g, "message", local, NULL, jid_bare(u->jid), "chat", id);
+	buf_addf(b, "<received xmlns='%s'", NS_RECEIPTS);
+	write_attr(b, "id", p->here);
+	buf_adds(b, "/>");
+	write_send(g, "message", NULL, NULL);
+}
+
+bool
+gateway_bounced(struct gateway_user *u, const char *from, const char *foreign_id, enum xerror e, const char *text)
+{
+	struct gateway *g = u->gateway;
+	struct id_pair *p = ids_there(&g->ids, jid_bare(u->jid), from, foreign_id, ID_OUT);
+	char local[ADDRESS_LOCAL_MAX], *words;
+
+	if (!p || gateway_address_to_local(from, local))
+		return false;
+	words = gateway_text_clean(text, 1000, true);
+	write_error(g, local, NULL, jid_bare(u->jid), p->here, e, words);
+	free(words);
+	stats_count(&g->stats, "bounced", 1);
+	ids_forget(&g->ids, p);
+	return true;
+}
+
+/* Giving */
+
+/* Text that the network has no other place for: the subject, and the words below it when nothing was said there for long. */
+static void
+dress(struct gateway_message_kept *k)
+{
+	struct gateway *g = k->m.user->gateway;
+	bool first = false;
+
+	if (k->m.kind != MESSAGE_TEXT || !k->m.body)
+		return;
+	if (k->m.subject && !(g->net->features & NETWORK_SUBJECTS)) {
+		k->m.body = arena_printf(k->arena, "%s: %s", k->m.subject, k->m.body);
+		k->m.subject = NULL;
+	}
+	if (g->settings.disclaimer && !k->m.seat)
+		contact_said(k->m.user, k->m.to, &first);
+	if (first)
+		k->m.body = arena_printf(k->arena, "%s\n%s", k->m.body, g->settings.disclaimer);
+}
+
+static void
+give(struct gateway_message_kept *k)
+{
+	struct gateway_user_kept *u = USER_KEPT(k->m.user);
+
+	list_remove(&k->link);
+	list_append(&u->given, &k->link);
+	k->given = true;
+	u->u.gateway->net->send(&k->m);
+}
+
+void
+messages_give(struct gateway_user *u)
+{
+	struct gateway_user_kept *k = USER_KEPT(u);
+
+	LIST_EACH(pos, &k->waiting) {
+		struct gateway_message_kept *m = LIST_ENTRY(pos, struct gateway_message_kept, link);
+
+		/* What was said in a room waits until the user is in it again. */
+		if (!u->up)
+			return;
+		if (!m->m.seat || m->m.seat->in)
+			give(m);
+	}
+}
+
+void
+message_queue(struct gateway_message *m, struct ticket *t, struct seen *s)
+{
+	struct gateway_message_kept *k = MESSAGE_KEPT(m);
+	struct gateway_user_kept *u = USER_KEPT(m->user);
+	struct gateway *g = m->user->gateway;
+
+	ledger_own(t, &k->ticket);
+	k->seen = s;
+	if (s)
+		s->m = k;
+	user_touch(m->user);
+	if (u->nmessages >= g->limits->user_messages || g->nmessages >= g->limits->messages) {
+		gateway_failed(m, XERROR_RESOURCE_CONSTRAINT, "too many messages are on their way to this network");
+		return;
+	}
+	if (u->state == USER_REFUSED) {
+		gateway_failed(m, XERROR_NOT_AUTHORIZED, u->text);
+		return;
+	}
+	u->nmessages++;
+	g->nmessages++;
+	k->deadline_ms = g->now_ms + g->limits->send_seconds * 1000;
+	list_append(&g->deadlines, &k->deadline);
+	list_append(&u->waiting, &k->link);
+	dress(k);
+	if (!m->user->up)
+		user_want(m->user);
+	else if (!m->seat || m->seat->in)
+		give(k);
+}
+
+void
+messages_take_back(struct gateway_user *u)
+{
+	struct gateway_user_kept *k = USER_KEPT(u);
+
+	/* In front of what waits, in their order. */
+	while (!list_is_empty(&k->given)) {
+		struct gateway_message_kept *m = LIST_ENTRY(k->given.prev, struct gateway_message_kept, link);
+
+		list_remove(&m->link);
+		list_prepend(&k->waiting, &m->link);
+		m->given = false;
+		m->m.net = NULL;
+	}
+}
+
+/* The framework's own end of it. */
+static void
+give_up(struct gateway_message_kept *k, enum xerror e, const char *text)
+{
+	struct gateway *g = k->m.user->gateway;
+
+	if (k->given && g->net->forget)
+		g->net->forget(&k->m);
+	if (g->stopping)
+		message_free(k);
+	else
+		gateway_failed(&k->m, e, text);
+}
+
+void
+messages_fail(struct gateway_user *u, enum xerror e, const char *text)
+{
+	struct gateway_user_kept *k = USER_KEPT(u);
+
+	for (struct list *l = &k->given, *pos; l; l = l == &k->given ? &k->waiting : NULL)
+		while ((pos = l->next) != l)
+			give_up(LIST_ENTRY(pos, struct gateway_message_kept, link), e, text);
+}
+
+void
+messages_of_seat(struct gateway_seat *s, enum xerror e, const char *text)
+{
+	struct gateway_user_kept *k = USER_KEPT(s->user);
+
+	for (struct list *l = &k->given; l; l = l == &k->given ? &k->waiting : NULL)
+		LIST_EACH(pos, l) {
+			struct gateway_message_kept *m = LIST_ENTRY(pos, struct gateway_message_kept, link);
+
+			if (m->m.seat == s)
+				give_up(m, e, text);
+		}
+}
+
+void
+messages_tick(struct gateway *g)
+{
+	while (!list_is_empty(&g->deadlines)) {
+		struct gateway_message_kept *k = LIST_ENTRY(g->deadlines.next, struct gateway_message_kept, deadline);
+
+		if (k->deadline_ms > g->now_ms)
+			return;
+		give_up(k, XERROR_REMOTE_SERVER_TIMEOUT, USER_KEPT(k->m.user)->text ? USER_KEPT(k->m.user)->text : "the network did not take it in time");
+	}
+}

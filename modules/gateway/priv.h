@@ -1,0 +1,217 @@
+/*
+ * priv: the program as its own files see it. Networks never include this.
+ */
+#ifndef GATEWAY_PRIV_H
+#define GATEWAY_PRIV_H
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "gateway/gateway.h"
+#include "gateway/ids.h"
+#include "gateway/ledger.h"
+#include "gateway/link.h"
+#include "gateway/question.h"
+#include "gateway/start.h"
+#include "gateway/stats.h"
+#include "xmpp/stanza.h"
+
+#define NS_GATEWAY "urn:chancery:gateway:0"
+
+/* How often what has waited too long is looked for. */
+#define TICK_MS 1000
+
+struct gateway {
+	const struct network *net;
+	uv_loop_t *loop;
+	uv_timer_t tick;
+	uv_prepare_t turn;
+	uv_signal_t terminate, interrupt;
+	uv_pipe_t stdin_pipe;
+	struct gateway_start start;
+	struct gateway_settings settings;
+	struct gateway_limits *limits; /* those of settings */
+	int status;                    /* of main */
+	bool running;                  /* the network has been started */
+	bool stopping;
+	uint64_t now_ms;               /* uv_now: monotonic, once a turn */
+
+	struct link link;
+	struct ledger ledger;
+	struct questions questions;
+	struct ids ids;
+	struct stats stats;
+
+	struct gateway_user *users; /* hash by bare JID */
+	unsigned nusers;
+	struct list opening;        /* users to be opened, as fast as is good for the network */
+	struct list retrying;       /* users who are opened again, later */
+	struct list falling;        /* users who are to be closed at the end of the turn */
+	struct list idle;           /* users by when they last did something */
+	double may_open;            /* tokens */
+
+	struct list deadlines;      /* messages by when they are given back */
+	unsigned nmessages;
+	struct seen *seen;          /* what was given to the network lately, hash */
+	struct list seen_order;
+
+	struct gateway_room *rooms; /* hash by canonical address */
+	unsigned nrooms;
+
+	bool held_back;             /* gateway_takes said no */
+};
+
+/* A resource of a user that is present, or in a room. */
+struct resource {
+	UT_hash_handle hh;
+	enum network_show show;
+	int priority;
+	char *status;
+	char name[];
+};
+
+enum user_state {
+	USER_IDLE,     /* nobody has wanted the network yet */
+	USER_QUEUED,   /* in opening */
+	USER_ASKING,   /* its credential is being read */
+	USER_OPEN,     /* user_open was called */
+	USER_RETRYING, /* in retrying */
+	USER_REFUSED,  /* the network does not take it */
+};
+
+struct gateway_user_kept {
+	struct gateway_user u; /* first */
+	UT_hash_handle hh;
+	struct list link;      /* in opening, retrying */
+	struct list fall;      /* in falling */
+	struct list active;    /* in idle */
+	enum user_state state;
+	unsigned tries;
+	uint64_t retry_ms, active_ms;
+	bool registered;
+	bool announced;        /* contacts are shown as there */
+	enum gateway_why why;
+	char *text;            /* of the last trouble */
+	struct list waiting;   /* messages */
+	struct list given;     /* messages that the network has */
+	unsigned nmessages;
+	struct list seats;
+	unsigned nseats;
+	struct resource *resources;
+	struct contact *contacts; /* hash */
+};
+
+#define USER_KEPT(u) ((struct gateway_user_kept *)(u))
+
+struct gateway_message_kept {
+	struct gateway_message m; /* first */
+	struct list link;      /* in waiting or given */
+	struct list deadline;
+	struct arena *arena;   /* it is in here itself */
+	struct ticket *ticket; /* NULL: its stream is gone */
+	struct seen *seen;     /* NULL: no way to know it again */
+	struct jid *from;      /* full */
+	const char *local;     /* localpart of `to` */
+	uint64_t deadline_ms;
+	bool given;
+};
+
+#define MESSAGE_KEPT(m) ((struct gateway_message_kept *)(m))
+
+/* stanzas that came (dispatch.c and the files named) */
+
+/* A stanza of chanceryd's. */
+void dispatch(struct gateway *g, struct stanza *st, struct ticket *t);
+/* The error for `st` to its sender, if it may be answered, and the ticket is done. */
+void refuse(struct gateway *g, const struct stanza *st, struct ticket *t, enum xerror e, const char *text);
+/* True: it has taken the ticket. */
+void message_came(struct gateway *g, struct stanza *st, struct ticket *t, struct jid *from, struct jid *to);
+void presence_came(struct gateway *g, const struct stanza *st, struct jid *from, struct jid *to);
+void iq_came(struct gateway *g, const struct stanza *st, struct jid *from, struct jid *to);
+bool disco_came(struct gateway *g, const struct stanza *st, const struct elem *query, struct jid *to);
+
+/* What is written */
+
+/* Starts a stanza in the scratch buffer: <name from='LOCAL@DOMAIN/RESOURCE' to='…' type='…' id='…'>. Any may be NULL; `to` is not. */
+struct buf *write_start(struct gateway *g, const char *name, const char *local, const char *resource, const char *to, const char *type, const char *id);
+void write_chars(struct buf *b, const char *text);
+void write_text(struct buf *b, const char *name, const char *ns, const char *text);
+void write_attr(struct buf *b, const char *name, const char *value);
+/* Ends it, "</NAME>", and sends it. */
+void write_send(struct gateway *g, const char *name, link_stored_fn *fn, void *arg);
+/* The tree, sent and freed. NULL is fine. */
+void send_stanza(struct gateway *g, struct stanza *st);
+void write_end(void); /* frees the scratch buffer */
+struct stanza *iq_result(const struct stanza *iq);
+void write_foreign(struct gateway *g, struct buf *b, const struct gateway_incoming *in, const char *id);
+/* An id of 32 characters that is always the same for these parts (NULL: none). */
+void stable_id(char out[40], const char *a, const char *b, const char *c);
+
+/* user.c */
+
+void users_init(struct gateway *g);
+struct gateway_user *user_find(struct gateway *g, const char *bare);
+struct gateway_user *user_get(struct gateway *g, struct jid *bare);
+/* It is wanted: opened when it is not. */
+void user_want(struct gateway_user *u);
+void user_touch(struct gateway_user *u);
+/* Its session ends, and begins anew. */
+void user_again(struct gateway_user *u);
+/* Ends it and frees it. */
+void user_end(struct gateway_user *u);
+void users_turn(struct gateway *g);
+void users_tick(struct gateway *g);
+void users_end(struct gateway *g);
+/* A client's presence: its show changes what the network sees. NETWORK_GONE forgets the client. */
+void user_resource(struct gateway_user *u, const char *resource, enum network_show show, int priority, const char *status);
+enum network_show user_show(struct gateway_user *u, const char **status);
+
+/* message.c */
+
+struct gateway_message *message_new(struct gateway_user *u, enum message_kind kind, const char *to, const char *local, const struct stanza *st, struct jid *from);
+/* Queues it; the ticket is done when its outcome is known. */
+void message_queue(struct gateway_message *m, struct ticket *t, struct seen *s);
+/* All that wait, in order. */
+void messages_give(struct gateway_user *u);
+/* What the network has is to be given to it again. */
+void messages_take_back(struct gateway_user *u);
+void messages_fail(struct gateway_user *u, enum xerror e, const char *text);
+/* Those of a seat that ends. */
+void messages_of_seat(struct gateway_seat *s, enum xerror e, const char *text);
+void messages_tick(struct gateway *g);
+/* NULL: not known. `fresh`: it was not. */
+struct seen *seen_get(struct gateway *g, const struct stanza *st, bool *fresh);
+bool seen_again(struct gateway *g, struct seen *s, struct ticket *t);
+void seen_end(struct gateway *g);
+
+/* incoming.c */
+
+/* An error that came for what we sent. True: it was something that somebody at the network had said. */
+bool incoming_refused(struct gateway *g, struct jid *from, struct jid *to, const char *id, enum xerror e, const char *text);
+/* Above the hard bound. */
+bool incoming_is_over(struct gateway *g);
+/* Body, subject, thread, link and delay of one. `url` NULL: no file. */
+void incoming_write_text(struct gateway *g, struct buf *b, const struct gateway_incoming *in, const char *url);
+void incoming_end(struct gateway *g);
+
+/* contact.c */
+
+/* Does the user still see somebody's presence? */
+bool contacts_wanted(struct gateway_user *u);
+
+void contact_presence_came(struct gateway *g, const struct stanza *st, const char *type, struct jid *from, const char *foreign, const char *local);
+void contact_said(struct gateway_user *u, const char *foreign, bool *first);
+void contacts_up(struct gateway_user *u);
+void contacts_down(struct gateway_user *u);
+void contacts_free(struct gateway_user *u);
+const char *show_name(enum network_show show);
+
+/* program.c */
+
+void program_end(struct gateway *g, int status);
+void program_stream_up(struct gateway *g);
+/* Others: -1 with the reason, the old ones stay. */
+int program_settings(struct gateway *g, const char *json, struct err *err);
+
+#endif

@@ -1,0 +1,184 @@
+#include "gateway/registration.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/command.h"
+#include "gateway/priv.h"
+#include "gateway/store.h"
+#include "xmpp/form.h"
+#include "xmpp/ns.h"
+
+static bool
+is_offered(const struct gateway *g)
+{
+	return g->settings.account && (g->net->features & NETWORK_ACCOUNTS) && g->net->fields;
+}
+
+/* What is asked for: a form, and its fields in the old way for who knows no forms. */
+static void
+give_form(struct gateway *g, const struct stanza *st, struct jid *from)
+{
+	struct gateway_user *u = user_find(g, jid_bare(from));
+	struct stanza *r = iq_result(st);
+	struct elem *q = elem_add(r, r->root, NS_REGISTER, "query"), *x, *field;
+
+	if (u && u->own_account && USER_KEPT(u)->registered)
+		elem_add(r, q, NULL, "registered");
+	x = form_new(r, q, "form", NS_REGISTER);
+	form_title(r, x, g->net->about, "Your own account at this network. What you write through it is recorded, as everything here is.");
+	for (const struct network_field *f = g->net->fields; f->name; f++) {
+		field = form_add(r, x, f->secret ? "text-private" : "text-single", f->name, f->label, NULL);
+		if (f->required)
+			form_require(r, field);
+	}
+	send_stanza(g, r);
+}
+
+/* From the jid of an answer to the request. */
+static struct jid *
+person(const struct stanza *st)
+{
+	return jid_parse_z(elem_get(st->root, "from"));
+}
+
+static void
+registered(struct gateway *g, const struct stanza *st, bool ok)
+{
+	struct jid *from = person(st);
+	struct gateway_user *u = ok ? user_get(g, from) : NULL;
+
+	if (!u) {
+		send_stanza(g, xerror_reply(st, XERROR_INTERNAL_SERVER_ERROR, "wait", "this cannot be kept now"));
+	} else {
+		bool again = USER_KEPT(u)->registered;
+
+		USER_KEPT(u)->registered = true;
+		u->own_account = true;
+		send_stanza(g, command_done(st, NULL));
+		/* XEP-0100 §4.1.1: the gateway asks to be in the roster, so that it knows when the person is there. */
+		if (!again) {
+			write_start(g, "presence", NULL, NULL, jid_bare(from), "subscribe", NULL);
+			write_send(g, "presence", NULL, NULL);
+		}
+		user_again(u);
+	}
+	jid_unref(from);
+}
+
+static void
+credential_kept(struct gateway *g, const struct stanza *st, bool ok)
+{
+	struct jid *from = person(st);
+
+	if (ok)
+		store_user_set(g, jid_bare(from), true, registered, st);
+	else
+		send_stanza(g, xerror_reply(st, XERROR_INTERNAL_SERVER_ERROR, "wait", "this cannot be kept now"));
+	jid_unref(from);
+}
+
+/* What the request says of a field: in a form, or as an element of its own. */
+static const char *
+said(const struct stanza *st, const char *name)
+{
+	const struct elem *q = elem_first(st->root), *x = elem_child(q, NS_DATA, "x"), *e;
+	struct form *form;
+
+	/* A command has its form directly, registration within the query. */
+	if (x) {
+		form = form_parse(x, st->arena);
+		return form ? form_value(form, name) : NULL;
+	}
+	e = elem_child(q, q->ns, name);
+	return e ? elem_text(e, st->arena) : NULL;
+}
+
+static void
+may_register(struct gateway *g, const struct stanza *st, bool allowed, const char *text)
+{
+	struct jid *from = person(st);
+	json_t *login = json_object();
+	bool whole = true;
+
+	for (const struct network_field *f = g->net->fields; f->name; f++) {
+		const char *v = said(st, f->name);
+
+		if (v && *v)
+			json_object_set_new(login, f->name, json_string(v));
+		else if (f->required)
+			whole = false;
+	}
+	if (!allowed)
+		send_stanza(g, xerror_reply(st, XERROR_FORBIDDEN, NULL, text ? text : "you may not bring an account of your own"));
+	else if (!whole)
+		send_stanza(g, xerror_reply(st, XERROR_NOT_ACCEPTABLE, NULL, "something that is required is missing"));
+	else
+		store_credential_set(g, jid_bare(from), login, credential_kept, st);
+	json_decref(login);
+	jid_unref(from);
+}
+
+void
+registration_set(struct gateway *g, const struct stanza *st)
+{
+	struct jid *from = person(st);
+
+	if (!is_offered(g))
+		send_stanza(g, xerror_reply(st, XERROR_NOT_ALLOWED, NULL, "accounts of one's own are not used here"));
+	else if (g->start.settings)
+		may_register(g, st, true, NULL);
+	else
+		store_may(g, jid_bare(from), "own-account", NULL, may_register, st);
+	jid_unref(from);
+}
+
+static void
+removed(struct gateway *g, const struct stanza *st, bool ok)
+{
+	struct jid *from = person(st);
+	struct gateway_user *u = user_find(g, jid_bare(from));
+
+	if (!ok) {
+		send_stanza(g, xerror_reply(st, XERROR_INTERNAL_SERVER_ERROR, "wait", "this cannot be kept now"));
+	} else {
+		send_stanza(g, command_done(st, NULL));
+		/* XEP-0100 §4.3.1. */
+		for (const char *const *type = (const char *const[]){ "unsubscribe", "unsubscribed", "unavailable", NULL }; *type; type++) {
+			write_start(g, "presence", NULL, NULL, jid_bare(from), *type, NULL);
+			write_send(g, "presence", NULL, NULL);
+		}
+		if (u)
+			user_end(u);
+	}
+	jid_unref(from);
+}
+
+void
+registration_remove(struct gateway *g, const struct stanza *st)
+{
+	struct jid *from = person(st);
+	struct gateway_user *u = user_find(g, jid_bare(from));
+
+	if (!u || !USER_KEPT(u)->registered)
+		send_stanza(g, xerror_reply(st, XERROR_REGISTRATION_REQUIRED, NULL, NULL));
+	else
+		store_user_remove(g, jid_bare(from), removed, st);
+	jid_unref(from);
+}
+
+bool
+registration_came(struct gateway *g, const struct stanza *st, const struct elem *e, struct jid *from, struct jid *to)
+{
+	if (!elem_is(e, NS_REGISTER, "query") || jid_local(to))
+		return false;
+	if (!is_offered(g))
+		send_stanza(g, xerror_reply(st, XERROR_SERVICE_UNAVAILABLE, NULL, NULL));
+	else if (!strcmp(elem_get(st->root, "type"), "get"))
+		give_form(g, st, from);
+	else if (elem_child(e, NS_REGISTER, "remove"))
+		registration_remove(g, st);
+	else
+		registration_set(g, st);
+	return true;
+}

@@ -1,0 +1,95 @@
+/*
+ * room: rooms of the network as rooms here (XEP-0045): who from here is in them (seats), with which clients, and who else (occupants). For the framework's own files.
+ */
+#ifndef GATEWAY_ROOM_H
+#define GATEWAY_ROOM_H
+
+#include "gateway/priv.h"
+
+struct occupant {
+	UT_hash_handle hh;
+	char *foreign, *status;
+	bool op, voice, owner, admin, away;
+	unsigned round;            /* of names, in which it was named */
+	struct gateway_seat *seat; /* NULL: somebody of the network's */
+	char nick[];
+};
+
+/* A client in a seat. */
+struct room_client {
+	UT_hash_handle hh;
+	char jid[]; /* full */
+};
+
+struct gateway_room_kept {
+	struct gateway_room r; /* first */
+	UT_hash_handle hh;
+	struct list seats;
+	struct gateway_seat *ear;
+	struct occupant *occupants;
+	char *address, *local;
+	char *topic, *topic_by;
+	int64_t topic_us;
+	unsigned round;
+	bool naming;
+};
+
+struct gateway_seat_kept {
+	struct gateway_seat s; /* first */
+	struct list in_room, in_user;
+	struct list asks;
+	struct room_client *clients;
+	char *nick, *wished, *password;
+	bool asked;  /* room_join was called */
+	bool shown;  /* its clients have been told that they are in */
+};
+
+#define ROOM_KEPT(r) ((struct gateway_room_kept *)(r))
+#define SEAT_KEPT(s) ((struct gateway_seat_kept *)(s))
+
+/* Stanzas */
+void room_presence_came(struct gateway *g, const struct stanza *st, const char *type, struct jid *from, struct jid *to, const char *foreign);
+bool room_iq_came(struct gateway *g, const struct stanza *st, const struct elem *e, struct jid *from, struct jid *to);
+/* The seat in the room of this address, when the client is in it. */
+struct gateway_seat *room_seat_of(struct gateway_user *u, const char *foreign, struct jid *client);
+/* It does not take what is sent to it. */
+void room_client_gone(struct gateway *g, struct jid *client);
+void room_items(struct gateway *g, struct stanza *r, struct elem *query, const char *foreign);
+
+/* What was said from here is shown to all. */
+void room_reflect(struct gateway_seat *s, const struct gateway_message *m);
+
+/* Users */
+void seats_up(struct gateway_user *u);
+void seats_down(struct gateway_user *u);
+void seats_refused(struct gateway_user *u, enum xerror e, const char *text);
+void seats_end(struct gateway_user *u);
+/* Who was in rooms when the last program ended is in them again. */
+void rooms_restore(struct gateway *g);
+/* The program ends. */
+void rooms_end(void);
+
+/* room_write.c */
+
+struct room_news {
+	const char *codes[6];    /* status codes, NULL behind the last */
+	const char *new_nick;    /* 303 */
+	const char *actor, *why;
+	bool gone;
+};
+
+/* Presence of an occupant to all, or to the clients of `only`, or to one client. */
+void room_show(struct gateway_room *r, const struct occupant *o, const struct room_news *news);
+void room_show_to(struct gateway_seat *s, const struct occupant *o, const struct room_news *news, const char *client);
+/* Everything that who enters is to see: occupants, oneself, topic. */
+void room_show_all(struct gateway_seat *s, const char *client, bool renamed);
+void room_show_topic(struct gateway_room *r, const char *client);
+/* To who is not in (any more): presence of type error, or unavailable. */
+void room_refuse(struct gateway_seat *s, enum xerror e, const char *text);
+
+/* room_admin.c */
+void asks_fail(struct gateway_seat *s);
+const char *room_role(const struct occupant *o);
+const char *room_affiliation(const struct occupant *o);
+
+#endif

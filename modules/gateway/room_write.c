@@ -1,0 +1,257 @@
+/*
+ * room_write: what clients are shown of a room (XEP-0045 §7).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/room.h"
+#include "gateway/text.h"
+#include "xmpp/ns.h"
+
+#define NS_MUC_USER_TEXT "http://jabber.org/protocol/muc#user"
+
+const char *
+room_role(const struct occupant *o)
+{
+	return o->op ? "moderator" : "participant";
+}
+
+const char *
+room_affiliation(const struct occupant *o)
+{
+	return o->owner ? "owner" : o->admin || o->op ? "admin" : o->voice ? "member" : "none";
+}
+
+static void
+write_presence(struct gateway *g, const char *local, const char *client, const struct occupant *o, const struct room_news *news, bool self, bool renamed)
+{
+	struct buf *b = write_start(g, "presence", local, o->nick, client, news->gone ? "unavailable" : NULL, NULL);
+
+	if (!news->gone && o->away)
+		write_text(b, "show", NULL, "away");
+	if (news->gone ? news->why != NULL : o->status != NULL)
+		write_text(b, "status", NULL, news->gone ? news->why : o->status);
+	buf_addf(b, "<x xmlns='" NS_MUC_USER_TEXT "'><item affiliation='%s' role='%s'", room_affiliation(o), news->gone && !news->new_nick ? "none" : room_role(o));
+	write_attr(b, "nick", news->new_nick);
+	buf_addc(b, '>');
+	if (news->actor) {
+		buf_adds(b, "<actor");
+		write_attr(b, "nick", news->actor);
+		buf_adds(b, "/>");
+	}
+	if (news->actor || news->codes[0])
+		write_text(b, "reason", NULL, news->why);
+	buf_adds(b, "</item>");
+	for (unsigned i = 0; i < 6 && news->codes[i]; i++)
+		if (strcmp(news->codes[i], "110"))
+			buf_addf(b, "<status code='%s'/>", news->codes[i]);
+	if (self)
+		buf_adds(b, "<status code='110'/>");
+	if (self && renamed)
+		buf_adds(b, "<status code='210'/>");
+	buf_adds(b, "</x>");
+	write_send(g, "presence", NULL, NULL);
+}
+
+void
+room_show_to(struct gateway_seat *s, const struct occupant *o, const struct room_news *news, const char *client)
+{
+	struct gateway *g = s->user->gateway;
+	const char *local = ROOM_KEPT(s->room)->local;
+
+	if (client) {
+		write_presence(g, local, client, o, news, o->seat == s, false);
+		return;
+	}
+	for (struct room_client *c = SEAT_KEPT(s)->clients; c; c = c->hh.next)
+		write_presence(g, local, c->jid, o, news, o->seat == s, false);
+}
+
+void
+room_show(struct gateway_room *r, const struct occupant *o, const struct room_news *news)
+{
+	LIST_EACH(pos, &ROOM_KEPT(r)->seats) {
+		struct gateway_seat_kept *k = LIST_ENTRY(pos, struct gateway_seat_kept, in_room);
+
+		if (k->s.in)
+			room_show_to(&k->s, o, news, NULL);
+	}
+}
+
+void
+room_show_all(struct gateway_seat *s, const char *client, bool renamed)
+{
+	struct gateway_room_kept *r = ROOM_KEPT(s->room);
+	struct room_news none = { .gone = false };
+	struct occupant *own = NULL;
+
+	for (struct occupant *o = r->occupants; o; o = o->hh.next) {
+		if (o->seat == s)
+			own = o;
+		else
+			write_presence(s->user->gateway, r->local, client, o, &none, false, false);
+	}
+	if (own)
+		write_presence(s->user->gateway, r->local, client, own, &none, true, renamed);
+	room_show_topic(s->room, client);
+}
+
+static void
+write_topic(struct gateway_room_kept *r, const char *client)
+{
+	struct gateway *g = r->r.gateway;
+	struct buf *b = write_start(g, "message", r->local, r->topic_by, client, "groupchat", NULL);
+	char stamp[32];
+
+	write_text(b, "subject", NULL, r->topic ? r->topic : "");
+	if (r->topic_us) {
+		buf_addf(b, "<delay xmlns='%s'", NS_DELAY);
+		write_attr(b, "stamp", clock_format(r->topic_us, stamp));
+		buf_adds(b, "/>");
+	}
+	buf_addf(b, "<foreign xmlns='" NS_GATEWAY "' kind='%s'", g->net->kind);
+	write_attr(b, "network", g->start.name);
+	write_attr(b, "address", r->topic_by ? r->topic_by : r->address);
+	buf_adds(b, "/>");
+	write_send(g, "message", NULL, NULL);
+}
+
+void
+room_show_topic(struct gateway_room *r, const char *client)
+{
+	if (client) {
+		write_topic(ROOM_KEPT(r), client);
+		return;
+	}
+	LIST_EACH(pos, &ROOM_KEPT(r)->seats) {
+		struct gateway_seat_kept *k = LIST_ENTRY(pos, struct gateway_seat_kept, in_room);
+
+		if (k->s.in)
+			for (struct room_client *c = k->clients; c; c = c->hh.next)
+				write_topic(ROOM_KEPT(r), c->jid);
+	}
+}
+
+void
+room_refuse(struct gateway_seat *s, enum xerror e, const char *text)
+{
+	struct gateway *g = s->user->gateway;
+	char *words = gateway_text_clean(text, 1000, true);
+
+	for (struct room_client *c = SEAT_KEPT(s)->clients; c; c = c->hh.next) {
+		struct buf *b = write_start(g, "presence", ROOM_KEPT(s->room)->local, s->nick, c->jid, "error", NULL);
+
+		buf_addf(b, "<x xmlns='%s'/><error type='%s'><%s xmlns='%s'/>", NS_MUC, xerror_type(e), xerror_name(e), NS_STANZA_ERRORS);
+		write_text(b, "text", NS_STANZA_ERRORS, words);
+		buf_adds(b, "</error>");
+		write_send(g, "presence", NULL, NULL);
+	}
+	free(words);
+}
+
+/* Messages: the same words to all who are in the room */
+
+/* What waits for all copies. */
+struct fan {
+	struct list link;
+	unsigned waiting;
+	void (*stored)(void *arg, enum xerror e, const char *text);
+	void *arg;
+};
+
+static struct list fans = { &fans, &fans };
+
+void
+rooms_end(void)
+{
+	for (struct list *pos; (pos = list_pop(&fans));)
+		free(LIST_ENTRY(pos, struct fan, link));
+}
+
+static void
+copy_stored(void *arg)
+{
+	struct fan *f = arg;
+
+	if (--f->waiting)
+		return;
+	if (f->stored)
+		f->stored(f->arg, XERROR_NONE, NULL);
+	list_remove(&f->link);
+	free(f);
+}
+
+static void
+write_all(struct gateway_room *r, const char *nick, const char *id, const struct buf *inner, struct fan *f)
+{
+	struct gateway *g = r->gateway;
+
+	LIST_EACH(pos, &ROOM_KEPT(r)->seats) {
+		struct gateway_seat_kept *k = LIST_ENTRY(pos, struct gateway_seat_kept, in_room);
+
+		for (struct room_client *c = k->s.in ? k->clients : NULL; c; c = c->hh.next) {
+			struct buf *b = write_start(g, "message", ROOM_KEPT(r)->local, *nick ? nick : NULL, c->jid, "groupchat", id);
+
+			buf_add(b, buf_data(inner), buf_len(inner));
+			if (f)
+				f->waiting++;
+			write_send(g, "message", f ? copy_stored : NULL, f);
+		}
+	}
+}
+
+int
+gateway_room_receive(struct gateway_room *r, struct gateway_seat *by, const char *nick, const struct gateway_incoming *in)
+{
+	struct gateway *g = r->gateway;
+	struct gateway_incoming full = *in;
+	struct occupant *o;
+	struct buf inner = { 0 };
+	struct fan *f = NULL;
+	char *clean, id[40];
+
+	if (g->stopping || incoming_is_over(g))
+		return -1;
+	clean = gateway_text_clean(nick, 256, true);
+	HASH_FIND_STR(ROOM_KEPT(r)->occupants, clean, o);
+	if ((by && !gateway_seat_is_ear(by)) || (o && o->seat)) {
+		/* Told by who is not asked, or said from here: shown already. */
+		if (in->stored)
+			in->stored(in->arg, XERROR_NONE, NULL);
+		free(clean);
+		return 0;
+	}
+	if (!full.foreign)
+		full.foreign = o && o->foreign ? o->foreign : *clean ? clean : r->address;
+	full.from = r->address;
+	if (in->id)
+		stable_id(id, r->address, clean, in->id);
+	else
+		crypt_random_hex(id, 16);
+	stats_count(&g->stats, "received", 1);
+	incoming_write_text(g, &inner, &full, NULL);
+	write_foreign(g, &inner, &full, in->id);
+	f = NEW(struct fan);
+	*f = (struct fan){ .waiting = 1, .stored = in->stored, .arg = in->arg };
+	list_append(&fans, &f->link);
+	write_all(r, clean, id, &inner, f);
+	copy_stored(f);
+	buf_fini(&inner);
+	free(clean);
+	return 0;
+}
+
+void
+room_reflect(struct gateway_seat *s, const struct gateway_message *m)
+{
+	struct buf inner = { 0 };
+
+	write_text(&inner, "body", NULL, m->body);
+	if (m->url) {
+		buf_addf(&inner, "<x xmlns='%s'>", NS_OOB);
+		write_text(&inner, "url", NULL, m->url);
+		buf_adds(&inner, "</x>");
+	}
+	write_all(s->room, s->nick, m->id, &inner, NULL);
+	buf_fini(&inner);
+}

@@ -1,0 +1,107 @@
+#include "gateway/text.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define REPLACEMENT "\xef\xbf\xbd"
+
+/* Length of the character at s, 0 when there is none that XML can carry (XML 1.0 §2.2, RFC 3629). */
+static size_t
+character(const unsigned char *s, size_t n)
+{
+	uint32_t c;
+	size_t len;
+
+	if (s[0] < 0x80)
+		return s[0] >= 0x20 ? s[0] != 0x7f : s[0] == '\t' || s[0] == '\n';
+	if (s[0] >= 0xc2 && s[0] <= 0xdf)
+		len = 2, c = s[0] & 0x1fu;
+	else if ((s[0] & 0xf0) == 0xe0)
+		len = 3, c = s[0] & 0x0fu;
+	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+		len = 4, c = s[0] & 0x07u;
+	else
+		return 0;
+	if (n < len)
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3fu);
+	}
+	if ((len == 3 && c < 0x800) || (len == 4 && (c < 0x10000 || c > 0x10ffff)))
+		return 0;
+	/* Surrogates, non-characters at the end of a plane, and the C1 controls, which nothing shows. */
+	if ((c >= 0xd800 && c <= 0xdfff) || (c & 0xfffe) == 0xfffe || (c >= 0x80 && c < 0xa0))
+		return 0;
+	return len;
+}
+
+static void
+add_escaped(struct buf *out, char c)
+{
+	switch (c) {
+	case '&': buf_add(out, "&amp;", 5); break;
+	case '<': buf_add(out, "&lt;", 4); break;
+	case '>': buf_add(out, "&gt;", 4); break;
+	case '\'': buf_add(out, "&apos;", 6); break;
+	case '"': buf_add(out, "&quot;", 6); break;
+	default: buf_addc(out, c);
+	}
+}
+
+static bool
+add(struct buf *out, const char *s, size_t n, size_t max, bool escape, bool line)
+{
+	size_t i = 0, plain;
+
+	while (i < n) {
+		const unsigned char *at = (const unsigned char *)s + i;
+		size_t len = character(at, n - i), took = len;
+
+		/* Runs of what needs nothing are copied at once. */
+		for (plain = i; plain < n && plain < max && (unsigned char)s[plain] >= 0x20 && (unsigned char)s[plain] < 0x7f && !strchr("&<>'\"", s[plain]); plain++)
+			;
+		if (plain > i) {
+			buf_add(out, s + i, plain - i);
+			i = plain;
+			continue;
+		}
+		if (i + (len ? len : 1) > max)
+			return true;
+		if (*at == '\r') {
+			if (i + 1 == n || s[i + 1] != '\n')
+				buf_addc(out, line ? ' ' : '\n');
+			took = 1;
+		} else if (len == 0) {
+			buf_adds(out, line && *at < 0x20 ? " " : REPLACEMENT);
+			took = 1;
+		} else if (line && *at < 0x20) {
+			buf_addc(out, ' ');
+		} else if (len == 1 && escape) {
+			add_escaped(out, s[i]);
+		} else {
+			buf_add(out, s + i, len);
+		}
+		i += took;
+	}
+	return false;
+}
+
+bool
+gateway_text_add(struct buf *out, const char *s, size_t n, size_t max)
+{
+	return add(out, s, n, max, true, false);
+}
+
+char *
+gateway_text_clean(const char *s, size_t max, bool line)
+{
+	struct buf b = { 0 };
+
+	if (!s)
+		return NULL;
+	add(&b, s, strlen(s), max, false, line);
+	buf_str(&b);
+	return b.data;
+}

@@ -1,0 +1,141 @@
+/*
+ * write: stanzas as text. Whatever is written here passes gateway_text_add, so no stranger's bytes can break the stream.
+ */
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "gateway/priv.h"
+#include "gateway/text.h"
+#include "xmpp/ns.h"
+#include "xmpp/serialize.h"
+
+static struct buf scratch;
+
+void
+write_attr(struct buf *b, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	buf_addc(b, ' ');
+	buf_adds(b, name);
+	buf_adds(b, "='");
+	gateway_text_add(b, value, strlen(value), SIZE_MAX);
+	buf_addc(b, '\'');
+}
+
+void
+write_chars(struct buf *b, const char *text)
+{
+	gateway_text_add(b, text, strlen(text), SIZE_MAX);
+}
+
+void
+write_text(struct buf *b, const char *name, const char *ns, const char *text)
+{
+	if (!text)
+		return;
+	buf_addf(b, "<%s", name);
+	write_attr(b, "xmlns", ns);
+	buf_addc(b, '>');
+	gateway_text_add(b, text, strlen(text), SIZE_MAX);
+	buf_addf(b, "</%s>", name);
+}
+
+struct buf *
+write_start(struct gateway *g, const char *name, const char *local, const char *resource, const char *to, const char *type, const char *id)
+{
+	struct buf *b = &scratch;
+
+	buf_clear(b);
+	buf_addf(b, "<%s from='", name);
+	if (local) {
+		gateway_text_add(b, local, strlen(local), SIZE_MAX);
+		buf_addc(b, '@');
+	}
+	buf_adds(b, g->start.domain);
+	if (resource) {
+		buf_addc(b, '/');
+		gateway_text_add(b, resource, strlen(resource), SIZE_MAX);
+	}
+	buf_addc(b, '\'');
+	write_attr(b, "to", to);
+	write_attr(b, "type", type);
+	write_attr(b, "id", id);
+	buf_addc(b, '>');
+	return b;
+}
+
+void
+write_send(struct gateway *g, const char *name, link_stored_fn *fn, void *arg)
+{
+	buf_addf(&scratch, "</%s>", name);
+	link_send(g, buf_data(&scratch), buf_len(&scratch), fn, arg);
+}
+
+void
+send_stanza(struct gateway *g, struct stanza *st)
+{
+	if (!st)
+		return;
+	buf_clear(&scratch);
+	serialize_stanza(&scratch, st, NS_COMPONENT, NULL);
+	link_send(g, buf_data(&scratch), buf_len(&scratch), NULL, NULL);
+	stanza_unref(st);
+}
+
+void
+write_end(void)
+{
+	buf_fini(&scratch);
+}
+
+struct stanza *
+iq_result(const struct stanza *iq)
+{
+	struct stanza *r = stanza_new(NS_COMPONENT, "iq");
+
+	elem_set(r, r->root, "type", "result");
+	elem_set(r, r->root, "id", elem_get(iq->root, "id"));
+	elem_set(r, r->root, "to", elem_get(iq->root, "from"));
+	elem_set(r, r->root, "from", elem_get(iq->root, "to"));
+	return r;
+}
+
+void
+refuse(struct gateway *g, const struct stanza *st, struct ticket *t, enum xerror e, const char *text)
+{
+	send_stanza(g, xerror_reply(st, e, NULL, text));
+	ledger_done(&g->ledger, t);
+}
+
+void
+stable_id(char out[40], const char *a, const char *b, const char *c)
+{
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	struct buf all = { 0 };
+
+	for (const char *const *p = (const char *const[]){ a, b, c }, *const *end = p + 3; p < end; p++)
+		buf_add(&all, *p ? *p : "", *p ? strlen(*p) + 1 : 1);
+	crypt_sha256(buf_data(&all), buf_len(&all), hash);
+	text_hex(hash, 16, out);
+	buf_fini(&all);
+}
+
+void
+write_foreign(struct gateway *g, struct buf *b, const struct gateway_incoming *in, const char *id)
+{
+	char at[32];
+
+	buf_addf(b, "<foreign xmlns='%s'", NS_GATEWAY);
+	write_attr(b, "network", in->network ? in->network : g->start.name);
+	write_attr(b, "kind", g->net->kind);
+	write_attr(b, "address", in->foreign ? in->foreign : in->from ? in->from : "");
+	write_attr(b, "id", id);
+	if (in->at_us)
+		write_attr(b, "at", clock_format(in->at_us, at));
+	write_attr(b, "note", in->note);
+	buf_adds(b, "/>");
+}

@@ -1,0 +1,613 @@
+"""The behaviours that every gateway has, run against each network's real server (modules/gateway/README.md has the table).
+
+A network's file test_KIND.py has a Driver (see there), and `globals().update(behaviours.of(Driver))`: a scenario for each behaviour that the network can have.
+"""
+import functools
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+from chancerytest.client import unique
+from test_admin import ok, rows
+
+BUILD = os.path.abspath(sys.argv[sys.argv.index('--bin') + 1]).removesuffix('/bin') if '--bin' in sys.argv else 'build'
+MUC = "<x xmlns='http://jabber.org/protocol/muc'/>"
+REQUEST = "<request xmlns='urn:xmpp:receipts'/>"
+STATES = 'http://jabber.org/protocol/chatstates'
+ALL = []
+
+
+def behaviour(*needs):
+    """Of networks that have all of these: rooms, receipts, corrections, typing, presence."""
+    def mark(f):
+        ALL.append((f, set(needs)))
+        return f
+    return mark
+
+
+class Driver:
+    """What a network's file provides. Made with the scenario; started before the gateway, closed with the scenario.
+
+    kind, program: 'irc', and the program's path. features: of those named at `behaviour`.
+    network(): the object "network" of the settings. start_server(), kill_server(): its server.
+    person(name): somebody there, connected: .address (foreign), say(user, text) -> to an account here (user: its localpart), heard(text) waits until it has been told this by
+    anybody of ours; and where the network has rooms: join(room), part(room), say_in(room, text), heard_in(room, text), topic(room, text), rename(room, nick),
+    kick(room, nick), .nick; typing: types(user, on), heard_typing(); receipts: got_receipt(text) waits until it has been told that its message has arrived;
+    presence: away(), gone(); corrections: fix(user, old text, new text).
+    room(name): a foreign address. nobody(): an address that is well-formed and nobody's, or None where the network cannot tell. nonsense: no address of it.
+    silent(): an address that never answers, or None. closed_room(): one that does not let anybody in, or None.
+    """
+    features, nonsense = set(), 'nonsense'
+
+    def __init__(self, t):
+        self.t, self.folder = t, tempfile.mkdtemp(prefix='chancery-gw-')
+        t.clients.insert(0, self)
+
+    def close(self):
+        self.kill_server()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def nobody(self):
+        return None
+
+    silent = closed_room = nobody
+
+
+def escaped(foreign):
+    """XEP-0106."""
+    return re.sub(r'[ "&\'/:<>@]', lambda m: '\\%02x' % ord(m.group()), foreign.lower())
+
+
+class World:
+    """A network's server, its gateway let in by the administrator, and a client."""
+
+    def __init__(self, t, driver, down='keep', limits=None, people=1, **settings):
+        self.t, self.driver = t, driver(t)
+        self.driver.start_server()
+        self.name = unique('gw').lower()
+        self.domain = '%s.%s' % (self.name, t.server.domain)
+        self.secret = rows(t, 'component', 'add', self.name, self.domain, '--down', down)[0]['secret']
+        self.settings = dict({'limits': limits or {}, 'network': self.driver.network()}, **settings)
+        self.program = None
+        t.clients.insert(0, self)
+        self.start()
+        self.clients = [t.online() for _ in range(people)]
+        for c in self.clients:
+            # Whoever is present to the gateway uses it: the network can reach them from now on.
+            c.presence(to=self.domain)
+            c.expect_presence(None, self.domain)
+
+    def start(self):
+        path = os.path.join(self.driver.folder, 'gateway.json')
+        with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), 'w') as f:
+            json.dump({'name': self.name, 'domain': self.domain, 'host': self.t.server.domain, 'server': '127.0.0.1', 'port': self.t.server.port_component,
+                       'secret': self.secret, 'log': 'debug', 'settings': self.settings}, f)
+        with open(os.path.join(self.driver.folder, 'gateway.log'), 'a') as log:
+            self.program = subprocess.Popen([self.driver.program, '--settings', path], stdin=subprocess.DEVNULL, stderr=log)
+        self.wait_connected()
+
+    def wait_connected(self):
+        self.t.server.wait(lambda: self.program.poll() is not None or rows(self.t, 'component', 'show', self.name)[0]['connected'] == [self.domain],
+                           'the gateway to connect')
+        assert self.program.poll() is None, self.log()[-2000:]
+
+    def log(self):
+        with open(os.path.join(self.driver.folder, 'gateway.log')) as f:
+            return f.read()
+
+    def stop(self, how=signal.SIGTERM):
+        """Ends it; by SIGTERM in order, with the exit code 0 (and without leaks, where that is looked for)."""
+        self.program.send_signal(how)
+        code = self.program.wait(60)
+        assert how == signal.SIGKILL or code == 0, (code, self.log()[-3000:])
+
+    def close(self):
+        if self.program and self.program.poll() is None:
+            self.stop()
+
+    def jid(self, foreign):
+        return '%s@%s' % (escaped(foreign), self.domain)
+
+    def records(self, where, what):
+        return self.t.server.records(where, what)
+
+
+def local(client):
+    return client.bare.split('@')[0]
+
+
+def said(client, text, from_=None):
+    return client.expect(lambda e: e.name == 'message' and e.get('type') != 'error' and e.text('body') == text and (not from_ or e.get('from').startswith(from_)),
+                         'the message %r' % text)
+
+
+def failed(client, id):
+    return client.expect(lambda e: e.name == 'message' and e.get('type') == 'error' and e.get('id') == id, 'the error for %s' % id)
+
+
+def joined(client, room, nick):
+    client.presence(to='%s/%s' % (room, nick), inner=MUC)
+    me = client.expect(lambda e: e.name == 'presence' and e.get('from', '').startswith(room) and codes(e) & {'110'} or e.get('type') == 'error', 'to be in the room')
+    assert me.get('type') is None, me
+    client.expect(lambda e: e.name == 'message' and e.get('type') == 'groupchat' and e.find('subject') is not None, 'the topic')
+    return me
+
+
+def codes(e):
+    x = next((c for c in e.all() if c.name == 'x' and c.ns.endswith('#user')), None)
+    return {c.get('code') for c in x.all('status')} if x else set()
+
+
+def occupant(client, room, nick, type=None):
+    return client.expect(lambda e: e.name == 'presence' and e.get('from') == '%s/%s' % (room, nick) and e.get('type') == type,
+                         '%s of %s' % (type or 'presence', nick))
+
+
+# One to one
+
+@behaviour()
+def out(w, romeo):
+    """1: what is said here is heard there, once, in order"""
+    bob = w.driver.person('bob')
+    for i in range(5):
+        romeo.message(w.jid(bob.address), 'it is the east %d' % i)
+    for i in range(5):
+        bob.heard('it is the east %d' % i)
+
+
+@behaviour()
+def in_(w, romeo):
+    """2: what is said there is heard here, in order, from its address"""
+    bob = w.driver.person('bob')
+    for i in range(5):
+        bob.say(local(romeo), 'ay me %d' % i)
+    for i in range(5):
+        said(romeo, 'ay me %d' % i, w.jid(bob.address))
+
+
+@behaviour()
+def recorded(w, romeo):
+    """3: both ways are in the record, with the addresses of both sides"""
+    bob = w.driver.person('bob')
+    romeo.message(w.jid(bob.address), 'for the record')
+    bob.heard('for the record')
+    bob.say(local(romeo), 'so be it')
+    said(romeo, 'so be it')
+    assert w.records("from_bare = '%s' and body = 'for the record'" % romeo.bare, 'to_bare') == [[w.jid(bob.address)]]
+    assert w.records("to_bare = '%s' and body = 'so be it'" % romeo.bare, 'from_bare') == [[w.jid(bob.address)]]
+
+
+@behaviour()
+def foreign_element(w, romeo):
+    """4: what comes from there says which network and who it was, in the record as in the stanza"""
+    w.driver.person('bob').say(local(romeo), 'who am I?')
+    said(romeo, 'who am I?')
+
+
+@behaviour()
+def offline(w, romeo):
+    """5: who is not there reads it later"""
+    bob = w.driver.person('bob')
+    romeo.cut()
+    bob.say(local(romeo), 'sleep dwell upon thine eyes')
+    w.t.server.wait(lambda: w.records("to_bare = '%s' and body = 'sleep dwell upon thine eyes'" % romeo.bare, 'id'), 'the record')
+    said(w.t.online(romeo), 'sleep dwell upon thine eyes')
+
+
+@behaviour()
+def unicode(w, romeo):
+    """6: letters of all scripts and beyond the first plane arrive as they are, both ways"""
+    bob = w.driver.person('bob')
+    for text in 'Größe', 'Привет', '漢字', '🌹 rose', 'e\u0301':
+        romeo.message(w.jid(bob.address), text)
+        bob.heard(text)
+        bob.say(local(romeo), text)
+        said(romeo, text)
+
+
+@behaviour()
+def markup(w, romeo):
+    """7: what looks like markup is text"""
+    bob, text = w.driver.person('bob'), '<b>&amp; "quoted" \'too\'</b> ]]>'
+    romeo.message(w.jid(bob.address), text)
+    bob.heard(text)
+    bob.say(local(romeo), text)
+    said(romeo, text)
+
+
+@behaviour()
+def nobody(w, romeo):
+    """8: what cannot be given to anybody comes back to its sender, with the network's words"""
+    address = w.driver.nobody()
+    if not address:
+        return
+    romeo.message(w.jid(address), 'hello?', id='n1')
+    e = failed(romeo, 'n1')
+    assert e.get('from') == w.jid(address) and e.condition() and e.find('error').text('text'), e
+
+
+@behaviour()
+def nonsense(w, romeo):
+    """9: what is no address of the network is item-not-found"""
+    romeo.message('%s@%s' % (w.driver.nonsense, w.domain), 'hello?', id='n2')
+    assert failed(romeo, 'n2').condition() == 'item-not-found'
+
+
+@behaviour()
+def to_the_gateway(w, romeo):
+    """10: the gateway itself is not written to"""
+    romeo.message(w.domain, 'hello?', id='n3')
+    assert failed(romeo, 'n3').condition() == 'service-unavailable'
+
+
+@behaviour()
+def subject(w, romeo):
+    """11: a subject is not lost"""
+    bob = w.driver.person('bob')
+    romeo.message(w.jid(bob.address), 'come at nine', inner='<subject>tomorrow</subject>')
+    bob.heard('come at nine' if 'subjects' in w.driver.features else 'tomorrow: come at nine')
+
+
+@behaviour()
+def several(w, romeo):
+    """12: two people here, two there, each hears what is meant for them"""
+    nurse, bob, eve = w.clients[1], w.driver.person('bob'), w.driver.person('eve')
+    romeo.message(w.jid(bob.address), 'r to b')
+    nurse.message(w.jid(eve.address), 'n to e')
+    bob.heard('r to b')
+    eve.heard('n to e')
+    bob.say(local(nurse), 'b to n')
+    eve.say(local(romeo), 'e to r')
+    said(nurse, 'b to n', w.jid(bob.address))
+    said(romeo, 'e to r', w.jid(eve.address))
+    assert not romeo.heard_any(lambda e: e.name == 'message' and e.text('body') == 'b to n')
+
+
+@behaviour()
+def empty(w, romeo):
+    """13: what says nothing goes nowhere, and what follows does"""
+    bob = w.driver.person('bob')
+    romeo.message(w.jid(bob.address), inner="<active xmlns='%s'/>" % STATES)
+    romeo.message(w.jid(bob.address), 'something')
+    bob.heard('something')
+
+
+@behaviour('receipts')
+def receipt_out(w, romeo):
+    """14: a receipt that the network gives is the client's (XEP-0184)"""
+    bob = w.driver.person('bob')
+    romeo.message(w.jid(bob.address), 'did you get it?', id='r1', inner=REQUEST)
+    bob.heard('did you get it?')
+    romeo.expect(lambda e: e.name == 'message' and any(c.name == 'received' and c.get('id') == 'r1' for c in e.all()), 'the receipt')
+
+
+@behaviour('receipts')
+def receipt_in(w, romeo):
+    """15: a client's receipt is told to the network"""
+    bob = w.driver.person('bob')
+    bob.say(local(romeo), 'did you?')
+    m = said(romeo, 'did you?')
+    assert any(c.name == 'request' for c in m.all()), m
+    romeo.message(w.jid(bob.address), inner="<received xmlns='urn:xmpp:receipts' id='%s'/>" % m.get('id'))
+    bob.got_receipt('did you?')
+
+
+@behaviour('typing')
+def typing(w, romeo):
+    """16: typing is seen, both ways, and is not recorded"""
+    bob = w.driver.person('bob')
+    romeo.message(w.jid(bob.address), inner="<composing xmlns='%s'/>" % STATES)
+    bob.heard_typing()
+    bob.types(local(romeo), True)
+    romeo.expect(lambda e: e.name == 'message' and any(c.name == 'composing' for c in e.all()), 'composing')
+    bob.types(local(romeo), False)
+    romeo.expect(lambda e: e.name == 'message' and any(c.name == 'paused' for c in e.all()), 'paused')
+
+
+@behaviour()
+def correction_out(w, romeo):
+    """17: a correction goes as one, or as words marked as such"""
+    bob = w.driver.person('bob')
+    romeo.message(w.jid(bob.address), 'Julliet', id='c1')
+    bob.heard('Julliet')
+    romeo.message(w.jid(bob.address), 'Juliet', id='c2', inner="<replace xmlns='urn:xmpp:message-correct:0' id='c1'/>")
+    bob.heard('Juliet' if 'corrections' in w.driver.features else '* Juliet')
+
+
+@behaviour('corrections')
+def correction_in(w, romeo):
+    """18: a correction there is one here (XEP-0308)"""
+    bob = w.driver.person('bob')
+    bob.say(local(romeo), 'Romoe')
+    m = said(romeo, 'Romoe')
+    bob.fix(local(romeo), 'Romoe', 'Romeo')
+    fixed = said(romeo, 'Romeo')
+    assert [c.get('id') for c in fixed.all('replace')] == [m.get('id')], fixed
+
+
+@behaviour('presence')
+def presence(w, romeo):
+    """19: who is subscribed to is seen as they are"""
+    bob = w.driver.person('bob')
+    jid = w.jid(bob.address)
+    romeo.presence('subscribe', to=jid)
+    romeo.expect_presence('subscribed', jid)
+    romeo.expect_presence(None, jid)
+    bob.away()
+    romeo.expect(lambda e: e.name == 'presence' and e.get('from') == jid and e.text('show') == 'away', 'away')
+    bob.gone()
+    romeo.expect_presence('unavailable', jid)
+
+
+@behaviour()
+def subscription(w, romeo):
+    """20: a subscription is granted, and taken back"""
+    jid = w.jid(w.driver.person('bob').address)
+    romeo.presence('subscribe', to=jid)
+    romeo.expect_presence('subscribed', jid)
+    romeo.presence('unsubscribe', to=jid)
+    romeo.expect(lambda e: e.name == 'presence' and e.get('type') in ('unsubscribed', 'unavailable'), 'the end of it')
+
+
+@behaviour()
+def disco(w, romeo):
+    """21: the gateway says what it is, and what it can do (XEP-0030, XEP-0100)"""
+    r = romeo.iq('get', "<query xmlns='http://jabber.org/protocol/disco#info'/>", to=w.domain)
+    q = r.all()[0]
+    assert any(c.name == 'identity' and c.get('category') == 'gateway' for c in q.all()), r
+    assert 'http://jabber.org/protocol/commands' in [c.get('var') for c in q.all('feature')], r
+
+
+@behaviour()
+def commands(w, romeo):
+    """22: commands: status and connecting anew (XEP-0050)"""
+    r = romeo.iq('get', "<query xmlns='http://jabber.org/protocol/disco#items' node='http://jabber.org/protocol/commands'/>", to=w.domain)
+    assert {'status', 'connect', 'logout'} <= {c.get('node') for c in r.all()[0].all('item')}, r
+    r = romeo.iq('set', "<command xmlns='http://jabber.org/protocol/commands' node='status' action='execute'/>", to=w.domain)
+    assert r.all()[0].get('status') == 'completed' and r.all()[0].text('note'), r
+
+
+@behaviour()
+def unknown_request(w, romeo):
+    """23: what it does not know is service-unavailable"""
+    assert romeo.iq('get', "<query xmlns='urn:example:none'/>", to=w.domain).condition() == 'service-unavailable'
+
+
+# Rooms
+
+@behaviour('rooms')
+def room_join(w, romeo):
+    """24: a room: who is there, oneself, the topic, in that order"""
+    bob, room = w.driver.person('bob'), w.driver.room('verona')
+    bob.join(room)
+    me = joined(romeo, w.jid(room), local(romeo))
+    assert romeo_saw(romeo, me, '%s/%s' % (w.jid(room), bob.nick))
+
+
+def romeo_saw(client, me, jid):
+    """expect() has passed over who came before oneself: they are asked for."""
+    r = client.iq('get', "<query xmlns='http://jabber.org/protocol/disco#items'/>", to=jid.split('/')[0])
+    return jid in [c.get('jid') for c in r.all()[0].all('item')]
+
+
+@behaviour('rooms')
+def room_out(w, romeo):
+    """25: what is said in a room is heard there, and shown to who said it with the same id"""
+    bob, room = w.driver.person('bob'), w.driver.room('verona')
+    bob.join(room)
+    joined(romeo, w.jid(room), local(romeo))
+    for i in range(3):
+        romeo.message(w.jid(room), 'good morrow %d' % i, type='groupchat', id='g%d' % i)
+    for i in range(3):
+        bob.heard_in(room, 'good morrow %d' % i)
+        assert said(romeo, 'good morrow %d' % i, w.jid(room)).get('id') == 'g%d' % i
+
+
+@behaviour('rooms')
+def room_in(w, romeo):
+    """26: what is said there is heard here, once, from the one who said it"""
+    bob, room = w.driver.person('bob'), w.driver.room('verona')
+    bob.join(room)
+    joined(romeo, w.jid(room), local(romeo))
+    for i in range(3):
+        bob.say_in(room, 'two households %d' % i)
+    for i in range(3):
+        m = said(romeo, 'two households %d' % i, '%s/%s' % (w.jid(room), bob.nick))
+        assert m.get('type') == 'groupchat', m
+
+
+@behaviour('rooms')
+def room_two(w, romeo):
+    """27: two people of ours in a room see and hear each other, and hear others once"""
+    nurse, bob, room = w.clients[1], w.driver.person('bob'), w.driver.room('verona')
+    bob.join(room)
+    joined(romeo, w.jid(room), local(romeo))
+    joined(nurse, w.jid(room), local(nurse))
+    occupant(romeo, w.jid(room), local(nurse))
+    romeo.message(w.jid(room), 'good nurse', type='groupchat')
+    said(nurse, 'good nurse', '%s/%s' % (w.jid(room), local(romeo)))
+    said(romeo, 'good nurse')
+    bob.heard_in(room, 'good nurse')
+    bob.say_in(room, 'once')
+    bob.say_in(room, 'and again')
+    for c in romeo, nurse:
+        said(c, 'once')
+        assert said(c, 'and again')
+        assert not c.heard_any(lambda e: e.name == 'message' and e.text('body') in ('once', 'good nurse'))
+
+
+@behaviour('rooms')
+def room_come_and_go(w, romeo):
+    """28: who comes and goes there is seen"""
+    bob, room = w.driver.person('bob'), w.driver.room('verona')
+    joined(romeo, w.jid(room), local(romeo))
+    bob.join(room)
+    occupant(romeo, w.jid(room), bob.nick)
+    bob.part(room)
+    occupant(romeo, w.jid(room), bob.nick, 'unavailable')
+
+
+@behaviour('rooms')
+def room_leave(w, romeo):
+    """29: who leaves here has left there; nothing more is heard"""
+    nurse, room = w.clients[1], w.driver.room('verona')
+    joined(romeo, w.jid(room), local(romeo))
+    joined(nurse, w.jid(room), local(nurse))
+    nurse.presence('unavailable', to='%s/%s' % (w.jid(room), local(nurse)))
+    occupant(romeo, w.jid(room), local(nurse), 'unavailable')
+    nurse.message(w.jid(room), 'still here?', type='groupchat', id='l1')
+    assert failed(nurse, 'l1').condition() == 'not-acceptable'
+
+
+@behaviour('rooms')
+def room_rename(w, romeo):
+    """30: another nickname there is one here (303)"""
+    bob, room = w.driver.person('bob'), w.driver.room('verona')
+    bob.join(room)
+    joined(romeo, w.jid(room), local(romeo))
+    old = bob.nick
+    bob.rename(room, 'robert')
+    assert '303' in codes(occupant(romeo, w.jid(room), old, 'unavailable'))
+    occupant(romeo, w.jid(room), 'robert')
+
+
+@behaviour('rooms')
+def room_nick(w, romeo):
+    """31: one's own nickname can be changed"""
+    room = w.jid(w.driver.room('verona'))
+    joined(romeo, room, local(romeo))
+    romeo.presence(to=room + '/montague')
+    assert '303' in codes(occupant(romeo, room, local(romeo), 'unavailable'))
+    assert '110' in codes(occupant(romeo, room, 'montague'))
+
+
+@behaviour('rooms')
+def room_topic(w, romeo):
+    """32: the topic, both ways"""
+    bob, room = w.driver.person('bob'), w.driver.room('verona')
+    bob.join(room)
+    joined(romeo, w.jid(room), local(romeo))
+    bob.topic(room, 'ancient grudge')
+    romeo.expect(lambda e: e.name == 'message' and e.text('subject') == 'ancient grudge', 'the topic')
+
+
+@behaviour('rooms')
+def room_kicked(w, romeo):
+    """33: who is thrown out is told (307), with the reason"""
+    bob, room = w.driver.person('bob'), w.driver.room('verona')
+    bob.join(room)
+    joined(romeo, w.jid(room), local(romeo))
+    bob.kick(room, local(romeo))
+    e = occupant(romeo, w.jid(room), local(romeo), 'unavailable')
+    assert {'307', '110'} <= codes(e), e
+
+
+@behaviour('rooms')
+def room_refused(w, romeo):
+    """34: a room that does not let one in says so"""
+    room = w.driver.closed_room()
+    if not room:
+        return
+    romeo.presence(to='%s/%s' % (w.jid(room), local(romeo)), inner=MUC)
+    e = romeo.expect(lambda e: e.name == 'presence' and e.get('type') == 'error', 'a refusal')
+    assert e.condition(), e
+
+
+# What goes wrong
+
+@behaviour()
+def gateway_restart(w, romeo):
+    """35: what is said while the gateway is down is heard when it is back"""
+    bob = w.driver.person('bob')
+    w.stop()
+    for i in range(3):
+        romeo.message(w.jid(bob.address), 'while you slept %d' % i)
+    w.start()
+    for i in range(3):
+        bob.heard('while you slept %d' % i)
+
+
+@behaviour()
+def gateway_killed(w, romeo):
+    """36: the same when it was killed; and what came before is not said again"""
+    bob = w.driver.person('bob')
+    romeo.message(w.jid(bob.address), 'before')
+    bob.heard('before')
+    romeo.ping(w.domain)
+    w.stop(signal.SIGKILL)
+    romeo.message(w.jid(bob.address), 'after')
+    w.start()
+    bob.heard('after')
+
+
+@behaviour()
+def server_down(w, romeo):
+    """37: while the network is away messages wait; when it stays away they come back"""
+    bob = w.driver.person('bob')
+    romeo.message(w.jid(bob.address), 'before')
+    bob.heard('before')
+    address = w.jid(bob.address)
+    w.driver.kill_server()
+    romeo.message(address, 'is anybody there?', id='d1')
+    assert failed(romeo, 'd1').condition() in ('remote-server-timeout', 'remote-server-not-found', 'recipient-unavailable', 'service-unavailable')
+
+
+@behaviour()
+def server_back(w, romeo):
+    """38: the network is back, and so is the way to it, both ways"""
+    w.driver.kill_server()
+    w.driver.start_server()
+    bob = w.driver.person('bob')
+    romeo.message(w.jid(bob.address), 'are you back?')
+    bob.heard('are you back?')
+    bob.say(local(romeo), 'I am')
+    said(romeo, 'I am')
+
+
+@behaviour()
+def stream_lost(w, romeo):
+    """39: the stream to chanceryd is cut and comes again: nothing is lost, nothing doubled"""
+    bob = w.driver.person('bob')
+    romeo.message(w.jid(bob.address), 'one')
+    bob.heard('one')
+    ok(w.t, 'component', 'disable', w.name)
+    w.program.wait(60)
+    ok(w.t, 'component', 'enable', w.name)
+    w.start()
+    romeo.message(w.jid(bob.address), 'two')
+    bob.heard('two')
+
+
+@behaviour()
+def orderly_end(w, romeo):
+    """40: told to end it ends, in order and without anything left"""
+    bob = w.driver.person('bob')
+    romeo.message(w.jid(bob.address), 'last words')
+    bob.heard('last words')
+    w.stop()
+    assert 'handles-left' not in w.log() and 'loop-not-closed' not in w.log(), w.log()[-2000:]
+
+
+LIMITS = {'gateway_restart': {}, 'server_down': {'send_seconds': 5}}
+
+
+def of(driver):
+    """A scenario for each behaviour that this network can have."""
+    found = {}
+    for f, needs in ALL:
+        if not needs <= driver.features:
+            continue
+
+        def scenario(t, f=f):
+            w = World(t, driver, limits=LIMITS.get(f.__name__), people=2)
+            f(w, w.clients[0])
+        scenario.__doc__ = '%s: %s' % (driver.kind, f.__doc__)
+        found['test_' + f.__name__.strip('_')] = functools.wraps(f)(scenario)
+        found['test_' + f.__name__.strip('_')].__doc__ = scenario.__doc__
+        del found['test_' + f.__name__.strip('_')].__wrapped__
+    return found

@@ -1,0 +1,144 @@
+"""The worked example's network (line/): its driver."""
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import behaviours
+from chancerytest.client import PATIENCE, unique
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Person:
+    def __init__(self, driver, name):
+        self.driver, self.name, self.nick, self.rest, self.ids, self.lines = driver, unique(name).lower(), None, b'', {}, []
+        self.address = self.name + '@line'
+        self.sock = socket.create_connection(('127.0.0.1', driver.port), PATIENCE)
+        self.sock.settimeout(PATIENCE)
+        driver.t.clients.append(self)
+        self._say('LOGIN', self.name)
+        self._expect('WELCOME')
+
+    def close(self):
+        self.sock.close()
+
+    def _say(self, *words):
+        self.sock.sendall((' '.join(words) + '\n').encode())
+
+    def _expect(self, *parts):
+        """The next line that begins and ends so; what comes before it is passed over."""
+        while True:
+            while b'\n' not in self.rest:
+                more = self.sock.recv(65536)
+                assert more, 'the server has gone'
+                self.rest += more
+            line, self.rest = self.rest.split(b'\n', 1)
+            line = line.decode()
+            if line.startswith(parts[0]) and line.endswith(parts[-1]):
+                if line.split(' ')[0] in ('MSG', 'FIX'):
+                    _, id, who, _ = line.split(' ', 3)
+                    self._say('GOT', id, who)
+                return line
+
+    def say(self, user, text):
+        """Refused until the person's connection is there."""
+        while True:
+            self.ids[text] = unique('m')
+            self._say('MSG', self.ids[text], user + '@line', text)
+            if self._expect_first('OK ', 'NO ').startswith('OK '):
+                return
+            time.sleep(0.05)
+
+    def _expect_first(self, *begins):
+        while True:
+            line = self._expect('', '')
+            if line.startswith(begins):
+                return line
+
+    def heard(self, text):
+        self._expect(('MSG', 'FIX'), text)
+
+    def fix(self, user, old, new):
+        self._say('FIX', unique('m'), user + '@line', self.ids[old], new)
+
+    def heard_typing(self):
+        self._expect('TYPING', 'on')
+
+    def types(self, user, on):
+        self._say('TYPING', user + '@line', 'on' if on else 'off')
+
+    def got_receipt(self, text):
+        self._expect('GOT ' + self.ids[text], '')
+
+    def away(self):
+        self._say('AM', 'away')
+
+    def gone(self):
+        self.close()
+
+    def join(self, room):
+        self._say('JOIN', room, self.name)
+        self.nick = self._expect('JOINED ' + room, '').split(' ')[2]
+
+    def part(self, room):
+        self._say('PART', room)
+
+    def say_in(self, room, text):
+        self._say('SAY', unique('s'), room, text)
+
+    def heard_in(self, room, text):
+        self._expect('SAY', text)
+
+    def topic(self, room, text):
+        self._say('TOPIC', unique('t'), room, text)
+
+    def rename(self, room, nick):
+        self._say('NICK', room, nick)
+        self.nick = nick
+
+    def kick(self, room, nick):
+        self._say('KICK', room, nick, 'out')
+
+
+class Driver(behaviours.Driver):
+    kind, features = 'line', {'rooms', 'receipts', 'corrections', 'typing', 'presence'}
+    program = os.path.join(behaviours.BUILD, 'tests', 'chancery-gateway-line')
+    process = None
+
+    def start_server(self):
+        if not hasattr(self, 'port'):
+            with socket.create_server(('127.0.0.1', 0)) as s:
+                self.port = s.getsockname()[1]
+        self.process = subprocess.Popen([sys.executable, os.path.join(HERE, 'line', 'server.py'), str(self.port)], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE)
+        assert self.process.stdout.readline() == b'ready\n'
+
+    def kill_server(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
+            self.process = None
+
+    def network(self):
+        return {'port': self.port}
+
+    def person(self, name):
+        return Person(self, name)
+
+    def room(self, name):
+        return '#' + name
+
+    def nobody(self):
+        return 'nobody@line'
+
+    def silent(self):
+        return 'silence@line'
+
+    def closed_room(self):
+        return '#closed'
+
+
+globals().update(behaviours.of(Driver))
