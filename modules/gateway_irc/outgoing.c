@@ -1,0 +1,345 @@
+/*
+ * outgoing: what we say: lines in a queue that empties as fast as the server likes it, messages and what became of them.
+ *
+ * The bucket is counted in milliseconds: a line costs flood_ms, and there are flood_burst * flood_ms at most. What a server waits for (PONG, the login)
+ * does not stand in the queue.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "client_state.h"
+
+#define PIECE_MIN 64 /* bytes of text in a line, whatever a server says of its names */
+#define ECHO_MS 5000 /* what has not come back by then is asked about by a PING */
+
+struct buf *
+irc_later_begin(struct irc_client *c)
+{
+	buf_clear(&c->line);
+	return &c->line;
+}
+
+int
+irc_later_line(struct irc_client *c, struct irc_pending *ends, int written)
+{
+	const struct buf *line = &c->line;
+	struct buf coded = { 0 };
+	struct irc_queued *q;
+
+	if (written || c->queued >= c->set->queue_lines)
+		return -1;
+	if (c->set->charset_out) {
+		irc_text_encode(buf_data(line), buf_len(line), c->set->charset_out, &coded);
+		line = &coded;
+	}
+	q = mem_alloc(sizeof(*q) + buf_len(line));
+	q->ends = ends;
+	q->n = buf_len(line);
+	memcpy(q->line, buf_data(line), q->n);
+	list_append(&c->queue, &q->link);
+	c->queued++;
+	buf_fini(&coded);
+	if (c->line.cap > 1024)
+		buf_fini(&c->line);
+	return 0;
+}
+
+void
+irc_ping(struct irc_client *c)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "chancery-%llu", (unsigned long long)++c->ping_said);
+	irc_now(c, "PING", text);
+	if (!c->ping_since)
+		c->ping_since = c->now;
+}
+
+/* A PING behind the messages that have none yet. */
+static void
+mark(struct irc_client *c)
+{
+	irc_ping(c);
+	LIST_EACH(l, &c->pending) {
+		struct irc_pending *p = LIST_ENTRY(l, struct irc_pending, link);
+
+		if (p->written && !p->ping)
+			p->ping = c->ping_said;
+	}
+}
+
+/* The oldest message that was said and has no PING behind it. */
+static const struct irc_pending *
+unmarked(const struct irc_client *c)
+{
+	LIST_EACH(l, &c->pending) {
+		const struct irc_pending *p = LIST_ENTRY(l, struct irc_pending, link);
+
+		if (p->written && !p->ping)
+			return p;
+	}
+	return NULL;
+}
+
+static void
+refill(struct irc_client *c)
+{
+	int64_t full = (int64_t)c->set->flood_burst * c->set->flood_ms;
+
+	c->credit += c->now - c->credit_at;
+	c->credit_at = c->now;
+	if (c->credit > full)
+		c->credit = full;
+}
+
+void
+irc_flush(struct irc_client *c)
+{
+	const struct irc_pending *p;
+	bool said = false;
+
+	if (c->state != IRC_ON)
+		return;
+	refill(c);
+	while (c->credit >= c->set->flood_ms && !list_is_empty(&c->queue)) {
+		struct irc_queued *q = LIST_ENTRY(list_pop(&c->queue), struct irc_queued, link);
+
+		buf_add(&c->out, q->line, q->n);
+		c->credit -= c->set->flood_ms;
+		c->queued--;
+		if (q->ends) {
+			q->ends->written = c->now;
+			said = true;
+		}
+		free(q);
+	}
+	if (c->caps & IRC_CAP_ECHO) {
+		p = unmarked(c);
+		if (p && c->now >= p->written + ECHO_MS)
+			mark(c);
+	} else if (said) {
+		mark(c);
+	}
+}
+
+int64_t
+irc_flush_due(const struct irc_client *c)
+{
+	int64_t due = INT64_MAX;
+	const struct irc_pending *p;
+
+	if (c->state != IRC_ON)
+		return due;
+	if (!list_is_empty(&c->queue))
+		due = c->credit_at + (c->credit >= c->set->flood_ms ? 0 : c->set->flood_ms - c->credit);
+	if (c->caps & IRC_CAP_ECHO && (p = unmarked(c)) && p->written + ECHO_MS < due)
+		due = p->written + ECHO_MS;
+	return due;
+}
+
+static void
+pending_free(struct irc_pending *p)
+{
+	list_remove(&p->link);
+	free(p->id);
+	free(p);
+}
+
+static void
+pending_sent(struct irc_client *c, struct irc_pending *p)
+{
+	struct irc_event e = { .kind = IRC_SENT, .ref = p->ref, .id = p->id, .at = p->at };
+
+	list_remove(&p->link);
+	if (!p->failed)
+		irc_emit(c, &e);
+	pending_free(p);
+}
+
+static void
+pending_failed(struct irc_client *c, struct irc_pending *p, unsigned code, const char *text)
+{
+	struct irc_event e = { .kind = IRC_FAILED, .ref = p->ref, .code = code, .text = text };
+
+	if (p->failed)
+		return;
+	p->failed = true;
+	irc_emit(c, &e);
+}
+
+void
+irc_outgoing_pong(struct irc_client *c, const struct irc_line *l)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < l->nparams && !n; i++)
+		if (sscanf(l->params[i], "chancery-%20lu", &n) != 1)
+			n = 0;
+	if (n <= c->ping_heard || n > c->ping_said)
+		return;
+	c->ping_heard = n;
+	c->ping_since = n < c->ping_said ? c->now : 0;
+	LIST_EACH(at, &c->pending) {
+		struct irc_pending *p = LIST_ENTRY(at, struct irc_pending, link);
+
+		if (!p->ping || p->ping > n)
+			break;
+		/* Where all comes back, what did not was not taken. */
+		if (c->caps & IRC_CAP_ECHO && p->answers < p->lines)
+			pending_failed(c, p, 404, "the server did not pass it on");
+		pending_sent(c, p);
+	}
+}
+
+/* The oldest of the messages to `target` that were said, of which a line has no answer yet. */
+static struct irc_pending *
+unanswered(struct irc_client *c, const char *target)
+{
+	LIST_EACH(l, &c->pending) {
+		struct irc_pending *p = LIST_ENTRY(l, struct irc_pending, link);
+
+		if (!p->written)
+			break;
+		if (p->answers < p->lines && irc_same(c->is.casemapping, p->target, target))
+			return p;
+	}
+	return NULL;
+}
+
+void
+irc_outgoing_echo(struct irc_client *c, const char *target, const char *id, int64_t at)
+{
+	struct irc_pending *p = c->caps & IRC_CAP_ECHO ? unanswered(c, target) : NULL;
+
+	if (!p)
+		return;
+	if (!p->answers && id) {
+		p->id = mem_strdup(id);
+		p->at = at;
+	}
+	if (++p->answers == p->lines)
+		pending_sent(c, p);
+}
+
+bool
+irc_outgoing_error(struct irc_client *c, const char *target, unsigned code, const char *text)
+{
+	struct irc_pending *p = unanswered(c, target);
+
+	if (!p)
+		return false;
+	p->answers++;
+	pending_failed(c, p, code, text);
+	if (c->caps & IRC_CAP_ECHO && p->answers == p->lines)
+		pending_sent(c, p);
+	return true;
+}
+
+static void
+queue_drop(struct irc_client *c)
+{
+	while (!list_is_empty(&c->queue))
+		free(LIST_ENTRY(list_pop(&c->queue), struct irc_queued, link));
+	c->queued = 0;
+}
+
+void
+irc_outgoing_end(struct irc_client *c)
+{
+	struct list lost;
+
+	queue_drop(c);
+	/* Whoever is told may say it again at once, which is for the next connection to refuse. */
+	list_init(&lost);
+	while (!list_is_empty(&c->pending))
+		list_append(&lost, list_pop(&c->pending));
+	while (!list_is_empty(&lost)) {
+		struct irc_pending *p = LIST_ENTRY(lost.next, struct irc_pending, link);
+
+		pending_failed(c, p, 0, p->written ? "the connection was lost; it may have arrived" : "the connection was lost");
+		pending_free(p);
+	}
+}
+
+void
+irc_outgoing_drop(struct irc_client *c)
+{
+	queue_drop(c);
+	while (!list_is_empty(&c->pending))
+		pending_free(LIST_ENTRY(c->pending.next, struct irc_pending, link));
+}
+
+/* How many bytes of text a line to `target` has room for, when the server has put our name in front. */
+static size_t
+room(const struct irc_client *c, const char *command, const char *target)
+{
+	size_t us = strlen(irc_client_nick(c)) + 1 + (c->address ? strlen(c->address) : c->is.userlen + 2 + c->is.hostlen);
+	size_t other = 1 + us + 1 + strlen(command) + 1 + strlen(target) + 2 + 2;
+
+	return c->is.linelen > other + PIECE_MIN ? c->is.linelen - other : PIECE_MIN;
+}
+
+/* The pieces of a text, each of which is a line. Calls `piece` for each, if there is one; returns how many. */
+typedef int piece_fn(struct irc_client *c, struct irc_pending *p, bool last, const char *command, enum irc_say say, const char *s, size_t n);
+
+static unsigned
+cut(struct irc_client *c, struct irc_pending *p, const char *command, const char *target, enum irc_say say, const char *text, unsigned total, piece_fn *piece)
+{
+	size_t max = room(c, command, target) - (say == IRC_ACTION ? strlen("\1ACTION \1") : 0);
+	unsigned lines = 0;
+
+	while (*text) {
+		size_t n = strcspn(text, "\r\n"), take, skip;
+
+		if (!n) {
+			text++;
+			continue;
+		}
+		take = irc_text_cut(text, n, max, &skip);
+		lines++;
+		if (piece && piece(c, p, lines == total, command, say, text, take))
+			return 0;
+		text += take + skip;
+	}
+	return lines;
+}
+
+static int
+say_piece(struct irc_client *c, struct irc_pending *p, bool last, const char *command, enum irc_say say, const char *s, size_t n)
+{
+	struct buf *line = irc_later_begin(c);
+
+	buf_addf(line, "%s %s :%s", command, p->target, say == IRC_ACTION ? "\1ACTION " : "");
+	buf_add(line, s, n);
+	buf_adds(line, say == IRC_ACTION ? "\1\r\n" : "\r\n");
+	return irc_later_line(c, last ? p : NULL, 0);
+}
+
+int
+irc_client_say(struct irc_client *c, uint64_t ref, const char *target, enum irc_say say, const char *text, struct err *e)
+{
+	const char *command = say == IRC_NOTICE ? "NOTICE" : "PRIVMSG";
+	struct irc_pending *p;
+	unsigned lines;
+
+	if (c->state != IRC_ON)
+		return err_set(e, 0, "there is no connection");
+	if (!irc_name_is_sane(target) || strchr(target, ','))
+		return err_set(e, 401, "no such name");
+	lines = cut(c, NULL, command, target, say, text, 0, NULL);
+	if (!lines)
+		return err_set(e, 412, "there is no text");
+	if (lines > c->set->message_lines)
+		return err_set(e, 416, "the text has %u lines, more than %u", lines, c->set->message_lines);
+	if (c->queued + lines > c->set->queue_lines)
+		return err_set(e, 416, "too much waits to be said there");
+	p = mem_zalloc(sizeof(*p) + strlen(target) + 1);
+	p->ref = ref;
+	p->lines = lines;
+	memcpy(p->target, target, strlen(target) + 1);
+	list_append(&c->pending, &p->link);
+	cut(c, p, command, target, say, text, lines, say_piece);
+	return 0;
+}
