@@ -1,6 +1,7 @@
 /*
  * dispatch: from a stanza that came to who handles it.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -145,8 +146,8 @@ iq_came(struct gateway *g, const struct stanza *st, struct jid *from, struct jid
 	send_stanza(g, xerror_reply(st, g->running ? XERROR_SERVICE_UNAVAILABLE : XERROR_RECIPIENT_UNAVAILABLE, NULL, NULL));
 }
 
-void
-dispatch(struct gateway *g, struct stanza *st, struct ticket *t)
+static void
+handle(struct gateway *g, struct stanza *st, struct ticket *t)
 {
 	const char *from_text = elem_get(st->root, "from"), *to_text = elem_get(st->root, "to");
 	struct jid *from = from_text ? jid_parse_z(from_text) : NULL, *to = to_text ? jid_parse_z(to_text) : NULL;
@@ -166,4 +167,47 @@ dispatch(struct gateway *g, struct stanza *st, struct ticket *t)
 	jid_unref(from);
 	jid_unref(to);
 	stanza_unref(st);
+}
+
+/* What came before the network was started: that is what waited while the gateway was down. */
+struct early {
+	struct list link;
+	struct stanza *st;
+	struct ticket *t; /* NULL: its stream is gone, and it comes again */
+};
+
+void
+dispatch(struct gateway *g, struct stanza *st, struct ticket *t)
+{
+	struct early *e;
+
+	if (g->running || !strcmp(st->root->name, "iq") || g->nearly >= g->limits->messages) {
+		handle(g, st, t);
+		return;
+	}
+	e = NEW(struct early);
+	e->st = st;
+	ledger_own(t, &e->t);
+	list_append(&g->early, &e->link);
+	g->nearly++;
+}
+
+void
+dispatch_early(struct gateway *g)
+{
+	struct list *pos;
+
+	while ((pos = list_pop(&g->early))) {
+		struct early *e = LIST_ENTRY(pos, struct early, link);
+		struct ticket *t = e->t;
+
+		g->nearly--;
+		if (t)
+			t->owner = NULL;
+		if (t && g->running)
+			handle(g, e->st, t);
+		else
+			stanza_unref(e->st);
+		free(e);
+	}
 }

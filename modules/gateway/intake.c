@@ -169,7 +169,7 @@ message_came(struct gateway *g, struct stanza *st, struct ticket *t, struct jid 
 		return;
 	}
 	if (!g->running) {
-		refuse(g, st, t, XERROR_RECIPIENT_UNAVAILABLE, "the gateway is starting");
+		refuse(g, st, t, XERROR_RESOURCE_CONSTRAINT, "the gateway is starting");
 		return;
 	}
 	find_target(g, to, &target);

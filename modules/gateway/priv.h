@@ -51,6 +51,8 @@ struct gateway {
 	struct list idle;           /* users by when they last did something */
 	double may_open;            /* tokens */
 
+	struct list early;          /* what came before the network was started */
+	unsigned nearly;
 	struct list deadlines;      /* messages by when they are given back */
 	unsigned nmessages;
 	struct seen *seen;          /* what was given to the network lately, hash */
@@ -123,6 +125,8 @@ struct gateway_message_kept {
 
 /* A stanza of chanceryd's. */
 void dispatch(struct gateway *g, struct stanza *st, struct ticket *t);
+/* What came before the network was started; or forgets it, when it never was. */
+void dispatch_early(struct gateway *g);
 /* The error for `st` to its sender, if it may be answered, and the ticket is done. */
 void refuse(struct gateway *g, const struct stanza *st, struct ticket *t, enum xerror e, const char *text);
 /* True: it has taken the ticket. */

@@ -115,6 +115,7 @@ begin(struct gateway *g)
 	}
 	g->running = true;
 	log_info(NULL, "gateway-started", "name=%s kind=%s domain=%s", g->start.name, g->net->kind, g->start.domain);
+	dispatch_early(g);
 	store_read_users(g);
 }
 
@@ -216,6 +217,8 @@ free_all(struct gateway *g)
 	uv_run(g->loop, UV_RUN_NOWAIT);
 	if (uv_loop_close(g->loop))
 		log_warning(NULL, "loop-not-closed", "");
+	g->running = false;
+	dispatch_early(g);
 	incoming_end(g);
 	rooms_end();
 	seen_end(g);

@@ -325,6 +325,7 @@ users_init(struct gateway *g)
 	list_init(&g->falling);
 	list_init(&g->idle);
 	list_init(&g->deadlines);
+	list_init(&g->early);
 	list_init(&g->seen_order);
 	g->may_open = OPENS_AT_ONCE;
 }

@@ -81,6 +81,7 @@ class World:
             # Whoever is present to the gateway uses it: the network can reach them from now on.
             c.presence(to=self.domain)
             c.expect_presence(None, self.domain)
+            c.roster()
 
     def start(self):
         path = os.path.join(self.driver.folder, 'gateway.json')
