@@ -32,7 +32,7 @@
 struct gateway;      /* the program: one of them */
 
 /* With the NUL. Longer foreign addresses do not exist. */
-#define NETWORK_ADDRESS_MAX 512
+#define NETWORK_ADDRESS_MAX 511
 
 /* What the network can do. For what it cannot the framework does without: a correction goes as a new text, typing goes nowhere. */
 enum network_feature {

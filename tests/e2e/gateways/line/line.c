@@ -13,7 +13,7 @@
  *     NICK room nick                    NICK room old now
  *     SAY id room text                  OK id, or NO id why;  SAY id room nick text
  *     TOPIC id room text                OK id;  TOPIC room nick text
- *     KICK room nick why                KICKED room nick by why, or BAD room why
+ *                                       KICKED room nick why
  *
  * People are name@line, rooms #name. What libuv reads is cut into lines, and a line is one call upwards; nothing here waits.
  */
@@ -35,7 +35,6 @@ struct line {
 	struct gateway_user *user;    /* NULL: given up */
 	struct buf in;
 	struct gateway_message *sent; /* without an answer; m->net is the next */
-	struct gateway_ask *kick;
 };
 
 static struct sockaddr_in server;
@@ -112,60 +111,42 @@ on_room(struct line *l, const char *what, char *rest)
 
 	if (!s)
 		return;
-	if (!strcmp(what, "NAME") || !strcmp(what, "IN")) {
-		gateway_room_occupant(r, s, &(struct gateway_occupant){ .nick = nick, .op = nick[0] == '@' });
-	} else if (!strcmp(what, "NAMED")) {
+	if (!strcmp(what, "NAMED") || !strcmp(what, "JOINED"))
 		gateway_room_names_end(r, s);
-	} else if (!strcmp(what, "JOINED")) {
-		gateway_room_names_end(r, s);
+	if (!strcmp(what, "NAME") || !strcmp(what, "IN"))
+		gateway_room_occupant(r, s, &(struct gateway_occupant){ .nick = nick });
+	else if (!strcmp(what, "JOINED"))
 		gateway_room_joined(s, nick);
-	} else if (!strcmp(what, "BARRED")) {
+	else if (!strcmp(what, "BARRED"))
 		gateway_room_refused(s, XERROR_FORBIDDEN, nick);
-	} else if (!strcmp(what, "OUT")) {
+	else if (!strcmp(what, "OUT"))
 		gateway_room_gone(r, s, nick, NULL);
-	} else if (!strcmp(what, "NICK")) {
+	else if (!strcmp(what, "NICK"))
 		gateway_room_renamed(r, s, nick, rest);
-	} else if (!strcmp(what, "TOPIC")) {
+	else if (!strcmp(what, "TOPIC"))
 		gateway_room_topic(r, s, rest, nick, 0);
-	} else if (!strcmp(what, "BAD") && l->kick) {
-		gateway_ask_failed(l->kick, XERROR_FORBIDDEN, nick);
-		l->kick = NULL;
-	} else if (!strcmp(what, "KICKED")) {
-		char *by = word(&rest);
-
-		if (l->kick && !strcmp(by, s->nick)) {
-			gateway_ask_done(l->kick);
-			l->kick = NULL;
-		}
-		if (!strcmp(nick, s->nick))
-			gateway_room_left(s, true, false, by, rest);
-		else
-			gateway_room_kicked(r, s, nick, false, by, rest);
-	}
+	else if (!strcmp(what, "KICKED") && !strcmp(nick, s->nick))
+		gateway_room_left(s, true, false, NULL, rest);
+	else if (!strcmp(what, "KICKED"))
+		gateway_room_kicked(r, s, nick, false, NULL, rest);
 }
 
+/* MSG id from text; FIX id from old text; SAY id room nick text. */
 static void
-on_said(struct line *l, bool fixed, char *rest)
+on_said(struct line *l, const char *what, char *rest)
 {
-	struct gateway_incoming in = { .wants_receipt = true };
+	struct gateway_incoming in = { .id = word(&rest), .wants_receipt = true };
+	struct gateway_seat *s;
+	char *who;
 
-	in.id = word(&rest);
 	in.from = word(&rest);
-	in.replaces = fixed ? word(&rest) : NULL;
+	who = *what != 'M' ? word(&rest) : NULL;
 	in.body = rest;
-	gateway_receive(l->user, &in);
-}
-
-static void
-on_said_in_room(struct line *l, char *rest)
-{
-	struct gateway_incoming in = { .id = word(&rest) };
-	struct gateway_seat *s = gateway_seat_find(l->user, word(&rest));
-	char *nick = word(&rest);
-
-	in.body = rest;
-	if (s)
-		gateway_room_receive(s->room, s, nick, &in);
+	in.replaces = *what == 'F' ? who : NULL;
+	if (*what != 'S')
+		gateway_receive(l->user, &in);
+	else if ((s = gateway_seat_find(l->user, in.from)))
+		gateway_room_receive(s->room, s, who, &in);
 }
 
 static void
@@ -174,10 +155,8 @@ on_line(struct line *l, char *rest)
 	char *what = word(&rest), *first;
 	struct gateway_message *m;
 
-	if (!strcmp(what, "MSG") || !strcmp(what, "FIX")) {
-		on_said(l, *what == 'F', rest);
-	} else if (!strcmp(what, "SAY")) {
-		on_said_in_room(l, rest);
+	if (!strcmp(what, "MSG") || !strcmp(what, "FIX") || !strcmp(what, "SAY")) {
+		on_said(l, what, rest);
 	} else if (!strcmp(what, "WELCOME")) {
 		gateway_user_up(l->user);
 	} else if (!strcmp(what, "OK")) {
@@ -310,7 +289,6 @@ user_close(struct gateway_user *u)
 	struct line *l = u->net;
 
 	l->user = NULL;
-	l->kick = NULL;
 	uv_close((uv_handle_t *)&l->tcp, closed);
 }
 
@@ -319,15 +297,12 @@ send_out(struct gateway_message *m)
 {
 	struct line *l = m->user->net;
 
-	if (m->kind == MESSAGE_TYPING || m->kind == MESSAGE_PAUSED) {
-		say(l, "TYPING %s %s", m->to, m->kind == MESSAGE_TYPING ? "on" : "off");
-		gateway_sent(m, NULL);
-		return;
-	}
-	if (m->kind == MESSAGE_RECEIPT) {
-		if (m->replaces)
+	if (m->kind == MESSAGE_TYPING || m->kind == MESSAGE_PAUSED || m->kind == MESSAGE_RECEIPT) {
+		if (m->kind != MESSAGE_RECEIPT)
+			say(l, "TYPING %s %s", m->to, m->kind == MESSAGE_TYPING ? "on" : "off");
+		else if (m->replaces)
 			say(l, "GOT %s %s", m->replaces, m->to);
-		gateway_sent(m, NULL);
+		gateway_sent(m, NULL); /* nobody answers these */
 		return;
 	}
 	m->net = l->sent;
@@ -349,12 +324,6 @@ forget(struct gateway_message *m)
 }
 
 static void
-presence(struct gateway_user *u, enum network_show show, const char *status)
-{
-	say(u->net, "AM %s %s", show == NETWORK_GONE ? "gone" : show == NETWORK_AVAILABLE ? "available" : "away", status ? status : "");
-}
-
-static void
 subscribe(struct gateway_user *u, const char *foreign, bool on)
 {
 	say(u->net, "WATCH %s %s", foreign, on ? "on" : "off");
@@ -372,7 +341,6 @@ static void
 room_leave(struct gateway_seat *s, const char *status)
 {
 	(void)status;
-	((struct line *)s->user->net)->kick = NULL; /* gone with its seat */
 	say(s->user->net, "PART %s", s->room->address);
 }
 
@@ -389,25 +357,11 @@ room_names(struct gateway_seat *s)
 	say(s->user->net, "NAMES %s", s->room->address);
 }
 
-static void
-room_change(struct gateway_seat *s, enum room_change what, const char *who, const char *reason, struct gateway_ask *ask)
-{
-	struct line *l = s->user->net;
-
-	if (what != ROOM_KICK || l->kick) {
-		gateway_ask_failed(ask, XERROR_FEATURE_NOT_IMPLEMENTED, NULL);
-		return;
-	}
-	l->kick = ask;
-	say(l, "KICK %s %s %s", s->room->address, who, reason ? reason : "");
-}
-
 static const struct network line_network = {
 	.kind = "line", .about = "Line", .identity = "line",
 	.features = NETWORK_ROOMS | NETWORK_RECEIPTS | NETWORK_CORRECTIONS | NETWORK_TYPING | NETWORK_PRESENCE,
 	.start = start, .stop = stop, .address = address, .user_open = user_open, .user_close = user_close, .send = send_out, .forget = forget,
-	.presence = presence, .subscribe = subscribe, .room_join = room_join, .room_leave = room_leave, .room_nick = room_nick, .room_names = room_names,
-	.room_change = room_change,
+	.subscribe = subscribe, .room_join = room_join, .room_leave = room_leave, .room_nick = room_nick, .room_names = room_names,
 };
 
 int

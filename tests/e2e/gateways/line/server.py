@@ -146,7 +146,7 @@ class Peer:
         if nick not in self.net.rooms.get(room, {}):
             self.say('BAD', room, 'nobody-of-this-name')
             return
-        self.net.to_room(room, None, 'KICKED', room, nick, self.nick(room), why.strip())
+        self.net.to_room(room, None, 'KICKED', room, nick, why.strip())
         del self.net.rooms[room][nick]
 
 

@@ -1,0 +1,130 @@
+/* Tests of gateway/ledger and gateway/ids: what may be acknowledged, and what is remembered. */
+#include "gateway/ledger.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "gateway/ids.h"
+
+static void
+in_order(void **state)
+{
+	struct ledger l;
+	struct ticket *a, *b, *c;
+	uint32_t h;
+
+	(void)state;
+	ledger_init(&l);
+	ledger_begin(&l);
+	a = ledger_take(&l);
+	b = ledger_take(&l);
+	c = ledger_take(&l);
+	ledger_done(&l, c);
+	ledger_done(&l, b);
+	assert_int_equal(l.handled, 0);
+	ledger_asked(&l, 1000);
+	/* Nothing new to say, something open: the answer waits, not for ever. */
+	assert_false(ledger_answers(&l, 1500, &h));
+	assert_true(ledger_answers(&l, 3000, &h));
+	assert_int_equal(h, 0);
+	ledger_done(&l, a);
+	assert_false(ledger_answers(&l, 3000, &h));
+	ledger_asked(&l, 3000);
+	assert_true(ledger_answers(&l, 3000, &h));
+	assert_int_equal(h, 3);
+	/* Nothing open: the same again at once. */
+	ledger_asked(&l, 3000);
+	assert_true(ledger_answers(&l, 3000, &h));
+	assert_int_equal(h, 3);
+	ledger_reset(&l);
+}
+
+/* What came before <enabled/> is not counted, but there is no answer before it is done: the first confirms it. */
+static void
+before_counting(void **state)
+{
+	struct ledger l;
+	struct ticket *a, *b, *c, *d;
+	uint32_t h;
+
+	(void)state;
+	ledger_init(&l);
+	a = ledger_take(&l);
+	b = ledger_take(&l);
+	c = ledger_take(&l);
+	ledger_done(&l, a);
+	ledger_begin(&l);
+	d = ledger_take(&l);
+	ledger_done(&l, d);
+	ledger_asked(&l, 0);
+	assert_false(ledger_answers(&l, 60000, &h));
+	ledger_done(&l, b);
+	assert_false(ledger_answers(&l, 60000, &h));
+	ledger_done(&l, c);
+	assert_true(ledger_answers(&l, 60000, &h));
+	assert_int_equal(h, 1);
+	ledger_reset(&l);
+}
+
+static void
+stream_ends(void **state)
+{
+	struct ledger l;
+	struct ticket *mine;
+
+	(void)state;
+	ledger_init(&l);
+	ledger_begin(&l);
+	ledger_own(ledger_take(&l), &mine);
+	ledger_take(&l);
+	assert_non_null(mine);
+	ledger_reset(&l);
+	assert_null(mine);
+	ledger_done(&l, mine);
+	assert_int_equal(l.handled, 0);
+}
+
+static void
+ids_known(void **state)
+{
+	struct ids ids;
+	struct id_pair *p;
+	char n[16];
+
+	(void)state;
+	ids_init(&ids);
+	for (int i = 0; i < 10; i++) {
+		snprintf(n, sizeof(n), "h%d", i);
+		ids_add(&ids, &(struct id_pair){ .user = "romeo@a", .foreign = "bob", .here = n, .there = n + 1, .way = ID_OUT }, 5);
+	}
+	assert_int_equal(ids.n, 5);
+	assert_null(ids_here(&ids, "romeo@a", "bob", "h4"));
+	p = ids_here(&ids, "romeo@a", "bob", "h5");
+	assert_non_null(p);
+	assert_string_equal(p->there, "5");
+	assert_string_equal(p->user, "romeo@a");
+	assert_ptr_equal(ids_there(&ids, "romeo@a", "bob", "5", ID_OUT), p);
+	assert_null(ids_there(&ids, "romeo@a", "bob", "5", ID_IN));
+	assert_null(ids_there(&ids, "romeo@a", "eve", "5", ID_OUT));
+	/* The same id here for another one there takes its place. */
+	ids_add(&ids, &(struct id_pair){ .user = "romeo@a", .foreign = "bob", .here = "h5", .there = "x", .way = ID_OUT }, 5);
+	assert_null(ids_there(&ids, "romeo@a", "bob", "5", ID_OUT));
+	assert_int_equal(ids.n, 5);
+	ids_free(&ids);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(in_order),
+		cmocka_unit_test(before_counting),
+		cmocka_unit_test(stream_ends),
+		cmocka_unit_test(ids_known),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
