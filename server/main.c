@@ -24,6 +24,7 @@
 #include "admin/audit.h"
 #include "admin/audit_life.h"
 #include "admin/exports.h"
+#include "admin/gateways.h"
 #include "archive/log.h"
 #include "archive/search_indexer.h"
 #include "archive/siem.h"
@@ -38,6 +39,8 @@
 #include "core/file/fetch.h"
 #include "core/file/scanner.h"
 #include "core/file/vault.h"
+#include "core/gateway/gateway_rules.h"
+#include "core/gateway/gateway_stats.h"
 #include "core/stream/auth.h"
 #include "core/stream/c2s.h"
 #include "core/stream/fast.h"
@@ -61,6 +64,7 @@
 #include "store/pool.h"
 #include "store/record.h"
 #include "store/refusal.h"
+#include "store/sealed.h"
 #include "store/version.h"
 
 #define MAX_LISTENERS 64
@@ -399,6 +403,8 @@ start(struct config *c, struct err *e)
 	exports_prepare();
 	if (drop_privileges(c->process.user, e) || host_start(c, e) || component_load(c, e) || prepare_schema(c, e) || read_secret(c, e))
 		return -1;
+	if (sealed_start(c->gateways.key_file, e) || gateway_rules_read(c->database.conninfo, e))
+		return -1;
 	if (component_rules_read_stored(c->database.conninfo, e) || component_doors_open(c, e))
 		return -1;
 	if (start_vault(c, e) || fetch_check(c, e))
@@ -430,7 +436,7 @@ start(struct config *c, struct err *e)
 	for (size_t i = nweb + nproxy; i < nlisteners; i++)
 		listener_run(listeners[i]);
 	component_doors_run();
-	return 0;
+	return gateways_start(e);
 }
 
 /* Stop */
@@ -532,6 +538,7 @@ stop(const struct config *c)
 	log_info(NULL, "stopping", "");
 	close_doors();
 	admin_stop();
+	gateways_quiet();
 	/* What was read is recorded, delivered and acknowledged before streams end: nothing has to be sent twice. */
 	if (nweb)
 		web_quiet();
@@ -546,6 +553,7 @@ stop(const struct config *c)
 	take_confirmations();
 	home_call_each(places_here, NULL);
 	say_goodbye();
+	gateways_stop();
 	drain();
 	home_call_each(flush_here, NULL);
 	search_indexer_stop();
@@ -570,6 +578,9 @@ stop(const struct config *c)
 	iq_forget_all();
 	auth_stop();
 	component_stop();
+	gateway_rules_forget();
+	gateway_stats_forget();
+	sealed_stop();
 	host_stop();
 	if (*c->process.pid_file)
 		(void)unlink(c->process.pid_file);

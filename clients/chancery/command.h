@@ -37,7 +37,7 @@ struct command {
 	const char *more;  /* for --help; may be NULL */
 };
 
-extern const struct command command_component[]; /* ended by a NULL noun, as all of these */
+extern const struct command command_component[], command_gateway[]; /* ended by a NULL noun, as all of these */
 extern const struct command command_user[], command_device[], command_invite[], command_room[], command_federation[], command_files[],
 	command_quarantine[], command_access[], command_log[], command_verify[], command_export[],
 	command_audit[],

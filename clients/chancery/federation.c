@@ -39,7 +39,8 @@ const struct option federation_options[] = {
 	{"name", required_argument, NULL, 0},	   {"gateway", required_argument, NULL, 0},    {"order", required_argument, NULL, 0},
 	{"limit", required_argument, NULL, 0},	   {"cursor", required_argument, NULL, 0},     {"context", required_argument, NULL, 0},
 	{"matter", required_argument, NULL, 0},   {"days", required_argument, NULL, 0},       {"group", required_argument, NULL, 0},
-	{"at", required_argument, NULL, 0},
+	{"at", required_argument, NULL, 0},       {"settings", required_argument, NULL, 0},   {"right", required_argument, NULL, 0},
+	{"network", required_argument, NULL, 0},   {"foreign", required_argument, NULL, 0},
 	{NULL, 0, NULL, 0},
 };
 

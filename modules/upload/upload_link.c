@@ -112,6 +112,15 @@ look(struct upload_links *l, struct arena *a, const struct elem *root)
 	}
 }
 
+bool
+upload_is_mentioned(const struct elem *root, struct arena *a)
+{
+	struct upload_links l;
+
+	look(&l, a, root);
+	return l.n > 0;
+}
+
 /* May it go there? */
 
 static enum hook_verdict

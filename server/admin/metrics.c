@@ -24,6 +24,7 @@
 #include "base/metric.h"
 #include "base/text.h"
 #include "core/config/config_table.h"
+#include "core/gateway/gateway_stats.h"
 
 #define METRICS_CLIENTS 8
 #define METRICS_DEADLINE_MS 5000
@@ -156,6 +157,7 @@ metrics_answer(const char *head, size_t n, struct buf *out)
 		struct buf body = {0};
 
 		metric_print(&body);
+		gateway_stats_print(&body);
 		respond(out, "200 OK", "", buf_str(&body), buf_len(&body), len[0] == 3);
 		buf_fini(&body);
 	}

@@ -16,6 +16,7 @@
 #include "core/host.h"
 #include "core/service/service.h"
 #include "store/component_store.h"
+#include "store/gateway_store.h"
 #include "xmpp/jid.h"
 
 #define SECRET_BYTES 24 /* of random, in hexadecimal */
@@ -278,13 +279,24 @@ component_add(struct request *r)
 	return rc;
 }
 
+/* Gateways have commands of their own, with which this goes together. */
+static int
+refuse_gateway(struct request *r, const char *name)
+{
+	bool is = false;
+
+	if (gateway_store_is(r->db, name, &is, &r->err) != SQL_OK)
+		return -1;
+	return is ? err_set(&r->err, 0, "%.70s is a gateway; see chancery gateway --help", name) : 0;
+}
+
 /* Takes `detail`. */
 static int
 change(struct request *r, const char *action, const char *name, const struct component_change *c, json_t *detail)
 {
 	bool found = false;
 
-	if (begin(r) != 0 || component_store_change(r->db, name, c, r->who->name, &found, &r->err) != SQL_OK) {
+	if (begin(r) != 0 || refuse_gateway(r, name) != 0 || component_store_change(r->db, name, c, r->who->name, &found, &r->err) != SQL_OK) {
 		json_decref(detail);
 		return end(r, -1);
 	}
@@ -369,7 +381,7 @@ component_remove(struct request *r)
 
 	if (request_args(r, "{s:s}", "name", &name) != 0)
 		return -1;
-	if (begin(r) != 0 || component_store_remove(r->db, name, &found, &r->err) != SQL_OK)
+	if (begin(r) != 0 || refuse_gateway(r, name) != 0 || component_store_remove(r->db, name, &found, &r->err) != SQL_OK)
 		return end(r, -1);
 	if (!found)
 		return end(r, no_such(r, name));

@@ -78,6 +78,10 @@
 	X(component_stanzas_burst, 20000, 10, 10000000, "The same at once, after a pause") \
 	X(component_kept_stanzas, 10000, 10, 1000000, "Stanzas that wait for a domain of a component that is down, where they are kept; more are refused") \
 	X(component_kept_bytes, 33554432, 65536, 1073741824, "The same in bytes") \
+	X(gateway_rules, 100, 1, 10000, "Rules of one gateway: groups of the organisation that may use it, or may not") \
+	X(gateway_users, 100000, 1, 10000000, "Registrations with one gateway, and credentials") \
+	X(gateway_values, 100000, 1, 10000000, "Values that the program of a gateway keeps here") \
+	X(gateway_messages_per_minute, 600, 1, 1000000, "Messages that an account may send to one public network, where no rule of the gateway says otherwise") \
 	X(component_queue_bytes, 4194304, 65536, 268435456, "Bytes waiting for a component that does not read; more is refused") \
 	X(file_bytes, 104857600, 1024, 2147483647, "A file, on whatever path (libclamav takes no more than 2 GiB)") \
 	X(file_quota_bytes, 1073741824, 0, 1099511627776, "Files that an account has uploaded and that are still kept") \

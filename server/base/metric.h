@@ -47,6 +47,12 @@ struct buf;
 	X(COMPONENT_KEPT, GAUGE, "chancery_component_kept", "Stanzas that wait for components, or for their acknowledgement") \
 	X(COMPONENT_DELEGATED, COUNTER, "chancery_component_delegated_total", "Stanzas that components sent in the name of users (XEP-0356)") \
 	X(COMPONENT_FULL, COUNTER, "chancery_component_full_total", "Stanzas refused as a component did not read") \
+	X(GATEWAYS_RUNNING, GAUGE, "chancery_networks_running", "Programs of gateways that run") \
+	X(GATEWAY_RESTARTS, COUNTER, "chancery_networks_restarts_total", "Times that a gateway's program ended although it was wanted") \
+	X(NETWORK_REFUSED, COUNTER, "chancery_networks_refused_total", "Stanzas to and from public networks that policy refused") \
+	X(NETWORK_OUT, COUNTER, "chancery_networks_out_total", "Messages to public networks that policy let pass") \
+	X(NETWORK_IN, COUNTER, "chancery_networks_in_total", "Messages from public networks that policy let pass") \
+	X(CREDENTIALS_READ, COUNTER, "chancery_networks_credentials_read_total", "Times that a gateway was given a person's password, each recorded") \
 	X(S2S_STREAMS_IN, GAUGE, "chancery_s2s_streams_in", "Streams from other servers that are ready") \
 	X(S2S_STANZAS_IN, COUNTER, "chancery_s2s_stanzas_in_total", "Stanzas received from other servers") \
 	X(S2S_REFUSED, COUNTER, "chancery_s2s_refused_total", "Streams with other servers refused: the domain, its certificate, its authentication") \

@@ -45,6 +45,7 @@
 	X(NS_FORWARD, "urn:xmpp:forward:0") \
 	X(NS_PRIVILEGE, "urn:xmpp:privilege:2") \
 	X(NS_DELEGATED, "urn:chancery:component:0") \
+	X(NS_GATEWAY, "urn:chancery:gateway:0") \
 	X(NS_MAM, "urn:xmpp:mam:2") \
 	X(NS_CHATSTATES, "http://jabber.org/protocol/chatstates") \
 	X(NS_HINTS, "urn:xmpp:hints") \

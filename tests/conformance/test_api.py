@@ -22,6 +22,8 @@ DECIDED = {
                 quarantine.delete
                 component.add component.set component.secret component.disable component.enable component.remove component.grant component.revoke
                 component.list component.show
+                gateway.add gateway.set gateway.enable gateway.disable gateway.remove gateway.allow gateway.deny gateway.forget gateway.list
+                gateway.show gateway.users gateway.rotate-key
                 person.add person.list person.show person.roles person.disable person.enable token.new log.rotate''',
     'admin officer': 'archive.prove log.checkpoint log.consistency log.keys',
     'officer dpo': 'archive.export export.list export.show export.cancel export.remove export.fetch',

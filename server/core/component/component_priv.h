@@ -35,6 +35,7 @@ struct component {
 	struct lane *lane; /* STATE_OPEN */
 	struct way *way;   /* from its joining on until it ends */
 	enum component_state state;
+	bool gateway;      /* it is one of our own (core/gateway): settled when it joins */
 	bool opened, paused, source_counted, authenticated;
 	char id[33];
 	struct timer timer;    /* handshake, then linger */

@@ -17,6 +17,7 @@
 #include "core/component/component_rules.h"
 #include "core/component/component_way.h"
 #include "core/component/privilege.h"
+#include "core/gateway/gateway.h"
 #include "core/home.h"
 #include "core/host.h"
 #include "core/route/intake.h"
@@ -316,6 +317,7 @@ arrived(struct conn *conn, void *owner)
 		component_stream_end(c, XSTREAM_CONFLICT, "the component is connected already");
 		return;
 	}
+	c->gateway = gateway_is(jid_domain(c->jid));
 	c->state = STATE_OPEN;
 	c->lane = lane_new_for(&(struct lane_owner){ .changed = lane_changed, .left = left }, c);
 	stream_rate_init(&c->rate, home_config()->limits.component_stanzas_burst);
@@ -410,9 +412,14 @@ take_stanza(struct component *c, struct stanza *st)
 		component_stream_end(c, !t && from ? XSTREAM_IMPROPER_ADDRESSING : XSTREAM_INVALID_FROM, NULL);
 		stanza_unref(st);
 	} else {
+		struct elem *foreign;
+
 		adopt(st);
 		elem_set(st, root, "from", jid_full(from));
+		foreign = gateway_take_foreign(st, jid_domain(c->jid));
 		intake_strip_forged(root);
+		if (foreign)
+			gateway_put_foreign(st, foreign, jid_domain(c->jid));
 		charge(c, root);
 		p = packet_new(st, from, to);
 		if (!to)
@@ -491,7 +498,10 @@ component_stream_write(struct component *c, struct packet *p)
 	uint64_t upto;
 
 	metric_add(METRIC_STANZAS_OUT, 1);
-	packet_write_away(conn_out(c->conn), p);
+	if (c->gateway)
+		packet_write_gateway(conn_out(c->conn), p);
+	else
+		packet_write_away(conn_out(c->conn), p);
 	conn_wrote(c->conn);
 	upto = conn_mark(c->conn);
 	component_sm_sent(c);

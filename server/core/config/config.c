@@ -237,6 +237,7 @@ static const struct {
 	{"auth", "Accounts and passwords."},
 	{"stream", "Connections of clients."},
 	{"components", "External services on domains of their own (XEP-0114): gateways, push services."},
+	{"gateways", "Public networks (`chancery gateway`)."},
 	{"federation", "Other servers: only those that an administrator has allowed."},
 	{"files", "Files on every path: scanned, kept, quarantined."},
 	{"push", "Notifications for clients that are away (XEP-0357)."},

@@ -88,6 +88,11 @@ struct config {
 	} components;
 
 	struct {
+		const char *programs;        /* gateways.programs: their folder; empty: beside us, or ../libexec/chancery */
+		const char *key_file;        /* gateways.key_file, default /var/lib/chancery/gateways.key (store/sealed.h) */
+	} gateways;
+
+	struct {
 		const char *dir;             /* files.dir, default /var/lib/chancery/files */
 		const char *scanner;         /* files.scanner: the program; default "auto": chancery-scan beside chanceryd, or in ../libexec */
 		unsigned scanner_start;      /* files.scanner_start: enum scanner_start, default eager */

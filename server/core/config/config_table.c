@@ -245,6 +245,12 @@ const struct config_row config_rows[] = {
 	  .help = "How long messages wait for a component that is down, where they are kept (chancery component set NAME --down keep); then they go back "
 	          "to their senders" },
 
+	{ "gateways.programs", CONFIG_FILE, AT(gateways.programs), "", .fixed = true,
+	  .help = "The folder of the programs of gateways, chancery-gateway-KIND. Empty: beside chanceryd, or ../libexec/chancery from there" },
+	{ "gateways.key_file", CONFIG_FILE, AT(gateways.key_file), "/var/lib/chancery/gateways.key", .fixed = true,
+	  .help = "The file of the key under which people's passwords at public networks are kept; made when it is first needed. Without it they are lost, "
+	          "and the database's dumps do not have it: save it apart" },
+
 	{ "push.sender", CONFIG_BOOL, AT(modules.push.sender), "false",
 	  .help = "Tell push services who wrote (XEP-0357). They belong to the makers of clients" },
 	{ "push.body", CONFIG_BOOL, AT(modules.push.body), "false",

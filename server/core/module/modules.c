@@ -37,6 +37,8 @@
 	X(blocking) \
 	/* SEND_CHECK: behind block lists, before what costs more. */ \
 	X(limits) \
+	/* SEND_CHECK: who may not go there at all is told before anything is scanned. */ \
+	X(networks) \
 	X(register) \
 	/* RECV_CHECK: before whatever takes a stanza over, as it keeps strangers from asking. */ \
 	X(lastactivity) \

@@ -27,7 +27,8 @@ intake_strip_forged(struct elem *root)
 	for (struct elem *e = elem_first(root); e; e = next) {
 		next = elem_next(e, NULL, NULL);
 		if ((elem_is(e, NS_SID, "stanza-id") && names_us(elem_get(e, "by"))) ||
-			(elem_is(e, NS_DELAY, "delay") && names_us(elem_get(e, "from"))) || e->ns == NS_DELEGATED)
+			(elem_is(e, NS_DELAY, "delay") && names_us(elem_get(e, "from"))) || e->ns == NS_DELEGATED ||
+			elem_is(e, NS_GATEWAY, "foreign"))
 			elem_remove(e);
 	}
 	pass_strip_marks(root);

@@ -170,17 +170,24 @@ write_delay(struct buf *out, const struct packet *p, const char *domain)
 	buf_addf(out, "' stamp='%s'/>", clock_format(p->at_us, stamp));
 }
 
+/* Its place in the record. */
+static void
+write_place(struct buf *out, const struct packet *p, const char *by, size_t n)
+{
+	buf_adds(out, "<stanza-id xmlns='urn:xmpp:sid:0' by='");
+	serialize_attr(out, by, n);
+	buf_adds(out, "' id='");
+	buf_addu(out, p->record_id);
+	buf_adds(out, "'/>");
+}
+
 /* What is said of a recorded message to its recipient: when it was late, since when; its place in the record. */
 static void
 write_additions(struct buf *out, const struct packet *p)
 {
 	if (p->delayed)
 		write_delay(out, p, jid_domain(p->to));
-	buf_adds(out, "<stanza-id xmlns='urn:xmpp:sid:0' by='");
-	serialize_attr(out, jid_bare(p->to), jid_bare_len(p->to));
-	buf_adds(out, "' id='");
-	buf_addu(out, p->record_id);
-	buf_adds(out, "'/>");
+	write_place(out, p, jid_bare(p->to), jid_bare_len(p->to));
 }
 
 static const char end_tag[] = "</message>";
@@ -253,6 +260,21 @@ packet_write_away(struct buf *out, struct packet *p)
 	} else {
 		serialize_stanza(out, p->st, NS_CLIENT, &o);
 	}
+}
+
+void
+packet_write_gateway(struct buf *out, struct packet *p)
+{
+	if (!p->record_id || p->kind != PACKET_MESSAGE) {
+		packet_write_away(out, p);
+		return;
+	}
+	packet_make_xml(p);
+	write_open(out, p);
+	if (p->delayed)
+		write_delay(out, p, jid_domain(p->from));
+	write_place(out, p, jid_domain(p->from), strlen(jid_domain(p->from)));
+	buf_add(out, end_tag, sizeof(end_tag) - 1);
 }
 
 struct packet *

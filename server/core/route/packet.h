@@ -69,6 +69,8 @@ void packet_write(struct buf *out, struct packet *p, const struct jid *session);
 /* For another server or a component: as recorded where it is, without ids of ours, which are for our own; with a delay in the name of
  * the sender's domain when it is late. In a stream of theirs elements of jabber:client stand without a namespace: they become the stream's. */
 void packet_write_away(struct buf *out, struct packet *p);
+/* The same for a gateway of ours, with the id of the record (XEP-0359) in the name of the sender's domain: what comes twice it knows by that. */
+void packet_write_gateway(struct buf *out, struct packet *p);
 const char *packet_id(const struct packet *p); /* the id attribute or NULL */
 /* An error reply as a packet, addressed to p->from; NULL when p must not be answered. */
 struct packet *packet_error(const struct packet *p, enum xerror e, const char *type, const char *text);

@@ -30,6 +30,7 @@
 #include "core/census.h"
 #include "core/component/component.h"
 #include "core/component/component_rules.h"
+#include "core/gateway/gateway.h"
 #include "core/federation/partner.h"
 #include "core/federation/probe.h"
 #include "core/federation/s2s_list.h"
@@ -196,6 +197,28 @@ void
 component_rules_unref(struct component_rules *r)
 {
 	(void)r;
+}
+
+int
+gateway_changed(const char *conninfo, struct err *e)
+{
+	(void)conninfo, (void)e;
+	return 0;
+}
+
+void
+gateway_tell_settings(const char *name)
+{
+	(void)name;
+}
+
+const struct host *
+gateway_host(const char *domain)
+{
+	static const struct host h = {.domain = "example.org"};
+
+	(void)domain;
+	return &h;
 }
 
 int
