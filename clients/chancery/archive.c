@@ -14,10 +14,10 @@
 #include "common/control_client.h"
 
 #define QUERY_OPTIONS \
-	"person name between room domain gateway partner federated kind since until words file file-hash has-file encrypted audience"
+	"person name between room domain gateway network foreign partner federated kind since until words file file-hash has-file encrypted audience"
 
 /* The options that may be given more than once, those that may be given once, and those that say yes. */
-static const char *const many[] = {"person", "name", "between", "room", "domain", "gateway", "kind"};
+static const char *const many[] = {"person", "name", "between", "room", "domain", "gateway", "network", "foreign", "kind"};
 static const char *const once[] = {"partner", "since", "until", "file", "file-hash"};
 static const char *const flags[] = {"federated", "has-file", "encrypted", "audience"};
 
@@ -284,7 +284,12 @@ add_record(struct buf *out, const json_t *row)
 						      {"refers_record", "    Refers to record"}, {"log_index", "    Index in the log"},
 						      {"leaf_hash", "    Leaf"},       {NULL, NULL}};
 
+	const json_t *foreign = json_object_get(row, "foreign");
+
 	add_row(out, row, false);
+	if (foreign != NULL)
+		buf_addf(out, "    At the network %s: %s\n", json_string_value(json_object_get(foreign, "network")),
+			 json_string_value(json_object_get(foreign, "address")) != NULL ? json_string_value(json_object_get(foreign, "address")) : "-");
 	table_print_row(row, columns, out);
 }
 
@@ -358,6 +363,7 @@ const struct command command_archive[] = {
 	 "  --person ADDRESS  from or to it      --name NAME         the same, by what people are called\n"
 	 "  --between ADDRESS --between ADDRESS  a conversation      --room ADDRESS\n"
 	 "  --domain DOMAIN   of either end      --gateway DOMAIN    the same\n"
+	 "  --network NAME    through the gateway of that name       --foreign ADDRESS   an address there, or a nick\n"
 	 "  --partner DOMAIN  another server     --federated         from or to any other\n"
 	 "  --since TIME --until TIME            2026-01-31 or 2026-01-31T12:00:00Z; until is exclusive\n"
 	 "  --kind KIND       message, correction, retraction, reaction, file, room-enter, ...\n"
@@ -366,7 +372,7 @@ const struct command command_archive[] = {
 	 "  --audience        what the persons could read in rooms, too\n"
 	 "  --order newest|oldest                --limit N           --cursor CURSOR\n"
 	 "\n"
-	 "Options of the first four lines and --kind may be given several times: any of them. The search is in the audit trail.\n"},
+	 "Options of the first five lines and --kind may be given several times: any of them. The search is in the audit trail.\n"},
 	{"archive", "show", "ID", 1, 1, archive_show, "Shows a record and what belongs to it",
 	 "\nWith what it corrects or retracts, what was done to it later, --context N messages around it (5), and who was in the room.\n"},
 	{NULL, NULL, NULL, 0, 0, NULL, NULL, NULL},

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "store/gateway_store.h"
+
 static bool
 is_among(const char *s, const char *const *list)
 {
@@ -81,12 +83,39 @@ add_gateways(json_t *query, json_t *gateways)
 		append(query, "domain", json_incref(v));
 }
 
+/* Networks by the names of their gateways: all the domains that these have had. */
+static int
+add_networks(struct sql *db, const struct limits *l, json_t *query, const json_t *names, struct err *e)
+{
+	size_t n = json_is_array(names) ? json_array_size(names) : names != NULL;
+	PGresult *rows;
+	int found;
+
+	if (n > l->search_names)
+		return err_set(e, 0, "network: more than %llu at once (limits.search_names)", (unsigned long long)l->search_names);
+	if (n > 0 && json_object_get(query, "domain") != NULL)
+		return err_set(e, 0, "network stands for domains: give one of them, not both");
+	for (size_t i = 0; i < n; i++) {
+		const char *s = json_string_value(json_is_array(names) ? json_array_get(names, i) : names);
+
+		if (s == NULL || gateway_store_domains(db, s, &rows, e) != SQL_OK)
+			return s == NULL ? err_set(e, 0, "network: expected a text, or a list of them") : -1;
+		found = PQntuples(rows);
+		for (int k = 0; k < found; k++)
+			append(query, "domain", json_string(sql_text(rows, k, 0)));
+		PQclear(rows);
+		if (found == 0)
+			return err_set(e, 0, "network: there is no gateway called %.70s, and there was none", s);
+	}
+	return 0;
+}
+
 static int
 check_lists(const struct limits *l, const json_t *query, struct err *e)
 {
-	static const char *const lists[] = {"person", "room", "domain"};
+	static const char *const lists[] = {"person", "room", "domain", "foreign"};
 
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		if (json_array_size(json_object_get(query, lists[i])) > l->search_names)
 			return err_set(e, 0, "%s: more than %llu at once (limits.search_names)", lists[i], (unsigned long long)l->search_names);
 	return 0;
@@ -101,11 +130,12 @@ archive_query_resolve(struct sql *db, const struct limits *l, const json_t *args
 	json_object_foreach(from, key, v)
 	{
 		/* A list of its own: it may get longer. */
-		if (!is_among(key, also) && strcmp(key, "name") != 0 && strcmp(key, "gateway") != 0)
+		if (!is_among(key, also) && strcmp(key, "name") != 0 && strcmp(key, "gateway") != 0 && strcmp(key, "network") != 0)
 			json_object_set_new(query, key, json_copy(v));
 	}
 	add_gateways(query, json_object_get(from, "gateway"));
-	if (add_named(db, l, query, json_object_get(from, "name"), e) == 0 && check_lists(l, query, e) == 0)
+	if (add_networks(db, l, query, json_object_get(from, "network"), e) == 0 && add_named(db, l, query, json_object_get(from, "name"), e) == 0 &&
+	    check_lists(l, query, e) == 0)
 		return query;
 	json_decref(query);
 	return NULL;

@@ -1,8 +1,9 @@
 /*
- * archive_query: what somebody looks for in the record, as the arguments of a verb say it: archive/query.h, and two that need the database or are
+ * archive_query: what somebody looks for in the record, as the arguments of a verb say it: archive/query.h, and three that need the database or are
  * another word:
  *
  *     name      people by what they are called: the same as person       gateway   the same as domain; each one or an array
+ *     network   gateways by name: the domains that they have or have had
  */
 #ifndef ADMIN_ARCHIVE_QUERY_H
 #define ADMIN_ARCHIVE_QUERY_H

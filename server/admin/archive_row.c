@@ -45,6 +45,28 @@ add_file(json_t *row, const struct search_row *r)
 	json_object_set_new(row, "file", file);
 }
 
+/* Who said it at another network, as its gateway says (core/gateway). */
+static void
+add_foreign(json_t *row, const struct search_row *r)
+{
+	static const char *const names[] = {"network", "kind", "address", "id", "at", "note", "via"};
+	const char *stanza = r->is.text[CANONICAL_STANZA];
+	size_t n = r->len[CANONICAL_STANZA];
+	struct buf b = {0};
+	json_t *foreign;
+
+	if (stanza != NULL && search_doc_attribute(stanza, n, "foreign", "xmlns", &b) && strcmp(buf_str(&b), "urn:chancery:gateway:0") == 0) {
+		foreign = json_object();
+		for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+			buf_clear(&b);
+			if (search_doc_attribute(stanza, n, "foreign", names[i], &b))
+				json_object_set_new(foreign, names[i], json_string(buf_str(&b)));
+		}
+		json_object_set_new(row, "foreign", foreign);
+	}
+	buf_fini(&b);
+}
+
 static json_t *
 common(const struct search_row *r, struct search_tags *tags)
 {
@@ -61,6 +83,7 @@ common(const struct search_row *r, struct search_tags *tags)
 	if (r->erased)
 		json_object_set_new(row, "erased", json_true());
 	add_file(row, r);
+	add_foreign(row, r);
 	return row;
 }
 

@@ -152,7 +152,7 @@ archive_search(struct request *r)
 
 const struct request_verb request_archive_verbs[] = {
 	{.noun = "archive", .verb = "search", .run = archive_search, .roles = ACCESS_OFFICER, .about = "Finds records",
-	 .args = "person:string[]? name:string[]? between:string[]? room:string[]? domain:string[]? gateway:string[]? partner:string? federated:boolean? "
+	 .args = "person:string[]? name:string[]? between:string[]? room:string[]? domain:string[]? gateway:string[]? network:string[]? foreign:string[]? partner:string? federated:boolean? "
 		 "kind:string[]? since:string? until:string? words:string? file:string? file_hash:string? has_file:boolean? encrypted:boolean? "
 		 "audience:boolean? order:string? limit:integer? cursor:string?"},
 	{.noun = "archive", .verb = "show", .run = archive_show, .roles = ACCESS_OFFICER,

@@ -69,6 +69,20 @@ domain_name(struct arena *a, const char *s, struct err *e)
 	return NULL;
 }
 
+static const char *
+foreign_address(struct arena *a, const char *s, struct err *e)
+{
+	char *out = arena_strdup(a, s);
+
+	for (char *c = out; *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c |= 0x20;
+	if (*s)
+		return out;
+	err_set(e, 0, "it is empty");
+	return NULL;
+}
+
 int
 query_time(const char *s, int64_t *us, struct err *e)
 {
@@ -156,6 +170,8 @@ read_member(const char *key, const json_t *v, struct arena *a, struct search_que
 		return read_list(v, key, a, bare_address, 1, QUERY_LIST_MAX, &q->room, &q->nrooms, e);
 	if (!strcmp(key, "domain"))
 		return read_list(v, key, a, domain_name, 1, QUERY_LIST_MAX, &q->domain, &q->ndomains, e);
+	if (!strcmp(key, "foreign"))
+		return read_list(v, key, a, foreign_address, 1, QUERY_LIST_MAX, &q->foreign, &q->nforeign, e);
 	if (!strcmp(key, "between")) {
 		if (read_list(v, key, a, bare_address, 2, 2, &pair, &n, e))
 			return -1;
@@ -227,7 +243,7 @@ query_describe(const json_t *query, struct buf *out)
 	static const struct {
 		const char *key, *words;
 	} parts[] = { { "person", "from or to " }, { "audience", "said where they were" }, { "between", "between " }, { "room", "in the room " },
-		{ "domain", "of the domain " }, { "partner", "with the other server " }, { "federated", "with other servers" },
+		{ "domain", "of the domain " }, { "foreign", "from or to, at another network, " }, { "partner", "with the other server " }, { "federated", "with other servers" },
 		{ "kind", "of the kind " }, { "since", "from " }, { "until", "before " }, { "words", "with the words " },
 		{ "file", "with a file called " }, { "file_hash", "with the file of SHA-256 " }, { "has_file", "with a file" },
 		{ "encrypted", "end-to-end encrypted" } };

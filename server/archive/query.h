@@ -3,7 +3,7 @@
  *
  * An object of these members, none of them needed, nothing else; where several are allowed, one or an array:
  *
- *     person, room, domain, kind   several   between  an array of two addresses   partner  a domain   federated, audience, has_file, encrypted  bool
+ *     person, room, domain, foreign, kind   several   between  an array of two addresses   partner  a domain   federated, audience, has_file, encrypted  bool
  *     since, until  times   words, file, file_hash  text
  *
  * A time is XEP-0082's, or a day ("2026-01-31": its beginning, UTC). Audit records are the auditors': they are of no kind that can be asked for here.

@@ -37,7 +37,9 @@ struct search_query {
 	size_t nrooms;
 	const char *const *domain;  /* one of them is the domain of either end: hosts, gateways, other servers */
 	size_t ndomains;
-	const char *partner;        /* the same, and it came from another server or went there */
+	const char *const *foreign; /* addresses at other networks, through gateways: one of them is that of either end; small letters */
+	size_t nforeign;
+	const char *partner;        /* as `domain`, and it came from another server or went there */
 	bool federated;             /* it came from another server or went there, whichever */
 	uint64_t kinds;             /* bits 1 << enum record_kind; 0: all */
 	int64_t since_us, until_us; /* of the record's time, the second exclusive; 0: no bound */

@@ -109,6 +109,45 @@ add_domain(struct making *m, const char *bare, size_t n)
 	mark(m, 'd', bare + skip, n - skip);
 }
 
+/* Small letters: networks know no other difference, or none that people would look for. */
+static void
+mark_foreign(struct making *m, const char *s, size_t n)
+{
+	char text[1024];
+
+	if (!n || n >= sizeof(text))
+		return;
+	for (size_t i = 0; i < n; i++)
+		text[i] = s[i] >= 'A' && s[i] <= 'Z' ? (char)(s[i] | 0x20) : s[i];
+	mark(m, 'g', text, n);
+}
+
+/* The local part of an address at a gateway is the foreign one, escaped (XEP-0106): `bob\40partner.example`. `nick%network` is the nick, too. */
+static void
+add_escaped(struct making *m, const char *bare, size_t n)
+{
+	const char *at = memchr(bare, '@', n);
+	char text[1024], *out = text, *percent;
+	size_t local = at ? (size_t)(at - bare) : 0;
+
+	if (!local || local >= sizeof(text) || (!memchr(bare, '\\', local) && !memchr(bare, '%', local)))
+		return;
+	for (const char *s = bare; s < at; s++) {
+		char c;
+
+		if (*s == '\\' && at - s >= 3 && text_unhex(s + 1, 2, &c) == 1 && c && strchr(" \"&'/:<>@\\", c)) {
+			*out++ = c;
+			s += 2;
+		} else {
+			*out++ = *s;
+		}
+	}
+	mark_foreign(m, text, (size_t)(out - text));
+	percent = memchr(text, '%', (size_t)(out - text));
+	if (percent)
+		mark_foreign(m, text, (size_t)(percent - text));
+}
+
 static void
 add_addresses(struct making *m, const struct search_row *r)
 {
@@ -119,6 +158,7 @@ add_addresses(struct making *m, const struct search_row *r)
 			continue;
 		mark(m, ends[i].kind, r->is.text[ends[i].text], r->len[ends[i].text]);
 		add_domain(m, r->is.text[ends[i].text], r->len[ends[i].text]);
+		add_escaped(m, r->is.text[ends[i].text], r->len[ends[i].text]);
 	}
 }
 
@@ -136,6 +176,25 @@ add_room(struct making *m, const struct search_row *r, const char *stanza)
 			mark(m, 'v', s, n);
 	}
 	buf_fini(&from);
+}
+
+/* Who said it at another network (core/gateway): only we can put that there. Of nick!user@host the nick, too. */
+static void
+add_foreign(struct making *m, const char *stanza, size_t n)
+{
+	struct buf b = { 0 };
+
+	if (search_doc_attribute(stanza, n, "foreign", "xmlns", &b) && !strcmp(buf_str(&b), "urn:chancery:gateway:0")) {
+		buf_clear(&b);
+		if (search_doc_attribute(stanza, n, "foreign", "address", &b)) {
+			size_t nick = strcspn(buf_str(&b), "!");
+
+			mark_foreign(m, buf_data(&b), buf_len(&b));
+			if (nick < buf_len(&b))
+				mark_foreign(m, buf_data(&b), nick);
+		}
+	}
+	buf_fini(&b);
 }
 
 static void
@@ -180,6 +239,7 @@ add_stanza(struct making *m, const struct search_row *r)
 	buf_adds(m->marks, tags.encrypted ? ":e " : "");
 	buf_adds(m->marks, r->is.kind == RECORD_ROOM_CONFIG && tags.shutdown ? ":S " : "");
 	add_room(m, r, stanza);
+	add_foreign(m, stanza, r->len[CANONICAL_STANZA]);
 	if (r->is.kind == RECORD_FILE || r->is.kind == RECORD_FILE_FETCHED)
 		add_file(m, r, stanza);
 	search_doc_text(stanza, r->len[CANONICAL_STANZA], &text);

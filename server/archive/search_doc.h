@@ -6,6 +6,7 @@
  *   :dHASH          domain of either end   :kN      kind      :D1 :D2   from, to another server
  *   :x              a file, or its address :hSHA256 of a file  :nWORD    a word of a file's name
  *   :e              end-to-end encrypted   :rHASH   the id that it refers to   :RID   the record
+ *   :gHASH          an address at another network, or a nick there
  *   :S              a room's note that all who were in it are not any more (the server had stopped)
  *   :b              more words than are kept here: not all of it is found by words
  * and the stems of its words, without a colon.

@@ -173,6 +173,7 @@ add_marks(struct search *s, const struct search_query *q, struct err *e)
 		add_conversation(out, q->between[0], q->between[1]);
 	search_any(out, "ftv", q->room, q->nrooms);
 	search_any(out, "d", q->domain, q->ndomains);
+	search_any(out, "g", q->foreign, q->nforeign);
 	search_any(out, "d", &q->partner, q->partner ? 1 : 0);
 	if (q->partner || q->federated) {
 		and(out);

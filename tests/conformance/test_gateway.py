@@ -1,0 +1,494 @@
+"""Gateways to public networks, the server's side (issue 8): who may use which, what their programs keep here, how these are started; what they say of
+people elsewhere is in the record. The gateway is a component of the scenario's."""
+import json
+import os
+import signal
+import stat
+
+from chancerytest.client import Closed, unique
+from chancerytest.desk import Person
+from chancerytest.element import NAMES
+from chancerytest.scenario import alone
+from test_admin import fails, ok, rows
+from test_component import is_iq
+from test_search import indexed
+
+NS = NAMES['gw'] = 'urn:chancery:gateway:0'
+MUC = "<x xmlns='http://jabber.org/protocol/muc'/>"
+PROGRAM = '''#!/usr/bin/python3
+import os, sys
+here = os.path.dirname(os.path.abspath(__file__))
+line = sys.stdin.readline()
+with open(os.path.join(here, 'new'), 'w') as f:
+    f.write(line)
+os.rename(os.path.join(here, 'new'), os.path.join(here, 'start.%d' % os.getpid()))
+if os.path.exists(os.path.join(here, 'refuse')):
+    sys.exit(2)
+sys.stdin.read()
+open(os.path.join(here, 'end.%d' % os.getpid()), 'w').close()
+'''
+
+
+class Gateway:
+    """Added, and connected unless told otherwise."""
+
+    def __init__(self, t, kind='test', settings=None, connect=True):
+        self.t, self.name = t, unique('gw').lower()
+        self.domain = '%s.%s' % (self.name, t.server.domain)
+        args = ['--settings', '-'] if settings is not None else []
+        ok(t, 'gateway', 'add', self.name, kind, self.domain, *args, stdin=json.dumps(settings))
+        self.c = self.connect() if connect else None
+
+    def connect(self):
+        secret = self.t.server.value("select secret from chancery.component where name = '%s'" % self.name)
+        self.c = self.t.component(self.domain, secret).joined()
+        return self.c
+
+    def allow(self, group='everyone', *rights, **more):
+        options = [x for r in rights for x in ('--right', r)] + [x for k, v in more.items() for x in ('--' + k.replace('_', '-'), str(v))]
+        ok(self.t, 'gateway', 'allow', self.name, group, *options)
+        return self
+
+    def show(self):
+        return rows(self.t, 'gateway', 'show', self.name)[0]
+
+    def send(self, to, body, who='nick', extra='', type='chat', id=None):
+        id = id or unique('g')
+        self.c.send("<message type='%s' id='%s' from='%s@%s' to='%s'><body>%s</body>%s</message>" % (type, id, who, self.domain, to, body, extra))
+        return id
+
+    def ask(self, type, payload, c=None, domain=None):
+        """The answer to an IQ of the gateway's."""
+        c, id = c or self.c, unique('q')
+        c.send("<iq type='%s' id='%s' from='%s' to='%s'>%s</iq>" % (type, id, domain or self.domain, self.t.server.domain, payload))
+        return c.expect(lambda e: e.name == 'iq' and e.get('id') == id)
+
+    def get(self, name, text='', **attrs):
+        return self.ask('get', element(name, text, **attrs))
+
+    def set(self, name, text='', **attrs):
+        return self.ask('set', element(name, text, **attrs))
+
+
+def element(name, text='', **attrs):
+    return "<%s xmlns='%s'%s>%s</%s>" % (name, NS, ''.join(" %s='%s'" % i for i in attrs.items()), text, name)
+
+
+def group(t, c, name):
+    ok(t, 'user', 'set', c.bare, 'group+=' + name)
+
+
+def condition(c, id):
+    return c.expect(lambda e: e.get('type') == 'error' and e.get('id') == id).condition()
+
+
+def audit(t, target):
+    return [r[0] for r in t.server.psql("select action from chancery.audit where target = '%s' order by id" % target)]
+
+
+def test_life(t):
+    """Issue 8: a gateway is added, shown, switched off and on, removed, at once; each is audited; its component is no one's own business"""
+    g = Gateway(t, settings={'network': {'server': 'irc.example.net', 'password': 'pw1'}})
+    r = g.show()
+    assert (r['kind'], r['domain'], r['enabled'], r['connected'], r['rules'], r['users']) == ('test', g.domain, True, True, [], 0), r
+    assert r['settings'].pop('upload_url').endswith('/upload/'), r
+    assert r['settings'] == {'network': {'server': 'irc.example.net', 'password': '***'}, 'upload': 'upload.' + t.server.domain}, r
+    assert g.name in ok(t, 'gateway', 'list') and 'nobody may use it' in ok(t, 'gateway', 'show', g.name)
+    for verb in 'disable', 'secret', 'remove':
+        assert 'is a gateway' in fails(t, 1, 'component', verb, g.name), verb
+    ok(t, 'gateway', 'disable', g.name)
+    try:
+        g.c.expect('nothing')
+    except Closed as e:
+        assert e.error == 'host-gone', e.error
+    assert not g.show()['enabled']
+    ok(t, 'gateway', 'enable', g.name)
+    g.connect()
+    ok(t, 'gateway', 'set', g.name, '--settings', '-', stdin='{"network": {"server": "other.example.net", "password": "***"}}')
+    kept = json.loads(t.server.value("select settings from chancery.gateway where name = '%s'" % g.name))
+    assert kept['network'] == {'server': 'other.example.net', 'password': 'pw1'}, kept
+    q = g.c.expect(is_iq('set'))
+    assert json.loads(q.find('gw:settings').text()) == kept, q
+    g.allow('staff', 'send', 'receive', per_minute=7)
+    assert g.show()['rules'] == [{'group': 'staff', 'rule': 'allow', 'rights': ['send', 'receive'], 'per_minute': 7}]
+    ok(t, 'gateway', 'deny', g.name, 'staff')
+    assert g.show()['rules'] == [{'group': 'staff', 'rule': 'deny'}]
+    ok(t, 'gateway', 'forget', g.name, 'staff')
+    assert g.show()['rules'] == []
+    ok(t, 'gateway', 'remove', g.name)
+    assert 'no gateway' in fails(t, 1, 'gateway', 'show', g.name)
+    assert audit(t, g.name) == ['gateway.' + a for a in ('add', 'disable', 'enable', 'set', 'allow', 'deny', 'forget', 'remove')], audit(t, g.name)
+    assert not t.server.records("stanza like '%pw1%'", 'id'), 'a password in the record'
+
+
+def test_wrong_arguments(t):
+    """Issue 8: names, kinds, domains, settings and rights that make no sense are refused, with the reason"""
+    d = 'x.' + t.server.domain
+    for args, why in ((('gw x', 'irc', d), 'name'), (('x1', 'IRC', d), 'kind'), (('x1', 'irc', t.server.domain), 'own'), (('x1', 'irc', '..'), 'domain')):
+        assert why in fails(t, 1, 'gateway', 'add', *args), args
+    g = Gateway(t, connect=False)
+    assert 'of this name' in fails(t, 1, 'gateway', 'add', g.name, 'irc', d)
+    assert 'another component' in fails(t, 1, 'gateway', 'add', g.name + 'x', 'irc', g.domain)
+    assert 'hidden' in fails(t, 1, 'gateway', 'set', g.name, '--settings', '-', stdin='{"password": "***"}')
+    fails(t, 2, 'gateway', 'set', g.name, '--settings', '-', stdin='[]')
+    assert 'rights' in fails(t, 1, 'gateway', 'allow', g.name, 'staff', '--right', 'fly')
+    assert 'no such rule' in fails(t, 1, 'gateway', 'forget', g.name, 'staff')
+    for verb in 'set', 'allow':
+        assert 'no ' in fails(t, 1, 'gateway', verb, 'nobody', *(['--rate', '1'] if verb == 'set' else ['x'])), verb
+
+
+def test_policy_out(t):
+    """Issue 8, policy: nobody may use a network unless a rule lets a group of theirs; what was not allowed is not in the record and does not arrive"""
+    g, romeo = Gateway(t), t.online()
+    who = 'nick@' + g.domain
+    before = t.server.metric('chancery_networks_refused_total')
+    assert condition(romeo, romeo.message(who, 'no rule')) == 'forbidden'
+    g.allow('staff')
+    assert condition(romeo, romeo.message(who, 'not of the group')) == 'forbidden'
+    assert condition(romeo, romeo.iq_send('get', "<query xmlns='http://jabber.org/protocol/disco#info'/>", to=g.domain)) == 'forbidden'
+    assert t.server.metric('chancery_networks_refused_total') >= before + 3
+    group(t, romeo, 'staff')
+    romeo.message(who, 'allowed', id='m1')
+    m = g.c.expect('message')
+    assert m.text('body') == 'allowed' and m.get('from') == romeo.jid, m
+    id, = t.server.records("from_bare = '%s' and kind = 1" % romeo.bare, 'id')
+    sid = m.find('sid:stanza-id')
+    assert (sid.get('id'), sid.get('by')) == (id[0], t.server.domain), m
+    ok(t, 'gateway', 'deny', g.name, 'everyone')
+    assert condition(romeo, romeo.message(who, 'denied')) == 'forbidden'
+    ok(t, 'gateway', 'forget', g.name, 'everyone')
+    g.allow('staff', 'receive')
+    assert condition(romeo, romeo.message(who, 'may only read')) == 'forbidden'
+    assert 'network-refused' in t.server.log()
+    bodies = t.server.records("from_bare = '%s' and kind = 1" % romeo.bare, 'body')
+    assert bodies == [['allowed']], bodies
+
+
+def test_policy_rooms_and_accounts(t):
+    """Issue 8, policy: rooms and accounts of one's own are rights of their own; what ends something always passes"""
+    g, romeo = Gateway(t).allow('everyone', 'send', 'receive'), t.online()
+    room = '#x%%net@%s' % g.domain
+    romeo.stanza("<presence to='%s/me' id='p1'>%s</presence>" % (room, MUC))
+    assert condition(romeo, 'p1') == 'forbidden'
+    assert condition(romeo, romeo.message(room, 'said', type='groupchat')) == 'forbidden'
+    register = "<query xmlns='jabber:iq:register'>%s</query>"
+    assert condition(romeo, romeo.iq_send('set', register % '<username>me</username>', to=g.domain)) == 'forbidden'
+    id = romeo.iq_send('set', register % '<remove/>', to=g.domain)
+    g.c.answer(g.c.expect(is_iq('set')))
+    romeo.expect(lambda e: e.get('id') == id and e.get('type') == 'result')
+    g.allow('everyone', 'send', 'receive', 'join', 'own-account')
+    romeo.stanza("<presence to='%s/me'>%s</presence>" % (room, MUC))
+    assert g.c.expect('presence').get('to') == room + '/me'
+    romeo.message(room, 'said', type='groupchat')
+    assert g.c.expect('message').text('body') == 'said'
+    id = romeo.iq_send('set', register % '<username>me</username>', to=g.domain)
+    g.c.answer(g.c.expect(is_iq('set')))
+    romeo.expect(lambda e: e.get('id') == id and e.get('type') == 'result')
+    ok(t, 'gateway', 'forget', g.name, 'everyone')
+    romeo.stanza("<presence to='%s/me' type='unavailable'/>" % room)
+    assert g.c.expect('presence').get('type') == 'unavailable'
+
+
+def test_switched_off_in_use(t):
+    """Issue 8, policy: a network is switched off while it is in use: who writes is told, its stream ends, and it is back when it is switched on"""
+    g, romeo = Gateway(t).allow(), t.online()
+    romeo.message('a@' + g.domain, 'one')
+    assert g.c.expect('message').text('body') == 'one'
+    ok(t, 'gateway', 'disable', g.name)
+    assert condition(romeo, romeo.message('a@' + g.domain, 'two')) == 'service-unavailable'
+    ok(t, 'gateway', 'enable', g.name)
+    romeo.message('a@' + g.domain, 'three')
+    g.connect()
+    assert g.c.expect('message').text('body') == 'three'
+
+
+def test_files(t):
+    """Issue 8, policy: a file to a network where files are forbidden, and one from it, are refused; with the right they pass"""
+    g, romeo = Gateway(t).allow(), t.online()
+    oob = "<x xmlns='jabber:x:oob'><url>https://files.example.net/f.txt</url></x>"
+    ours = 'https://%s/upload/%s/f.txt' % (t.server.domain, '0123456789' * 4)
+
+    def offers():
+        return [romeo.message('a@' + g.domain, 'see', inner=oob), romeo.message('a@' + g.domain, 'see ' + ours)]
+
+    for id in offers():
+        assert condition(romeo, id) == 'not-acceptable', id
+    assert condition(g.c, g.send(romeo.bare, 'take this', extra=oob)) == 'not-acceptable'
+    g.send(romeo.bare, 'no file')
+    romeo.expect_message('no file')
+    g.allow('everyone', 'send', 'receive', 'send-file', 'receive-file')
+    offers()
+    for _ in range(2):
+        assert g.c.expect('message').text('body').startswith('see')
+    g.send(romeo.bare, 'take this', extra=oob)
+    romeo.expect_message('take this')
+
+
+def test_rate(t):
+    """Issue 8, policy: a rule says how many messages somebody may send in a minute; more are refused, and may come later"""
+    g, romeo, juliet = Gateway(t).allow('everyone', per_minute=3), t.online(), t.online()
+    for i in range(3):
+        romeo.message('a@' + g.domain, 'm%d' % i)
+        assert g.c.expect('message').text('body') == 'm%d' % i
+    id = romeo.message('a@' + g.domain, 'm3')
+    e = romeo.expect(lambda e: e.get('type') == 'error' and e.get('id') == id)
+    assert (e.condition(), e.find('error').get('type')) == ('policy-violation', 'wait'), e
+    juliet.message('a@' + g.domain, 'another person')
+    assert g.c.expect('message').text('body') == 'another person'
+
+
+def test_policy_in(t):
+    """Issue 8, policy: a network reaches who may receive from it, and nobody and nothing else; what is refused is not in the record"""
+    g, romeo, juliet = Gateway(t).allow('staff'), t.online(), t.online()
+    group(t, romeo, 'staff')
+    for i in range(5):
+        g.send(romeo.bare, 'in %d' % i)
+        id = g.send(juliet.bare, 'not for her')
+        romeo.expect_message('in %d' % i)
+        assert condition(g.c, id) == 'not-allowed'
+    assert condition(g.c, g.send('nobody.at.all@' + t.server.domain, 'x')) == 'item-not-found'
+    for to in 'x@elsewhere.example', 'room@conference.' + t.server.domain, 'a@' + t.component().joined().domain:
+        assert condition(g.c, g.send(to, 'elsewhere')) == 'not-allowed', to
+    assert not t.server.records("from_bare = 'nick@%s' and body in ('not for her', 'x', 'elsewhere')" % g.domain, 'id')
+    e = g.ask('get', "<query xmlns='http://jabber.org/protocol/disco#info'/>")
+    assert e.get('type') == 'result', e
+
+
+def test_foreign(t):
+    """Issue 8: <foreign/> of a gateway is kept, with what the server knows better; nobody else can put it there; the record is searched by it"""
+    g, romeo, juliet = Gateway(t, kind='irc').allow(), t.online(), t.online()
+    other = t.component().joined()
+    forged = "<foreign xmlns='%s' network='libera' kind='irc' address='boss!b@host'/>" % NS
+    romeo.message(juliet.bare, 'forged', inner=forged)
+    assert juliet.expect_message('forged').find('gw:foreign') is None
+    other.send("<message from='x@%s' to='%s'><body>forged too</body>%s</message>" % (other.domain, juliet.bare, forged))
+    assert juliet.expect_message('forged too').find('gw:foreign') is None
+    romeo.message('nick%%libera@%s' % g.domain, 'out', inner=forged)
+    assert g.c.expect('message').find('gw:foreign') is None
+    g.send(juliet.bare, 'hello', who='nick%libera',
+           extra="<foreign xmlns='%s' network='libera' kind='sip' address='Nick!user@host.example' id='f1' at='2026-11-23T10:00:00Z'/>" % NS)
+    f = juliet.expect_message('hello').find('gw:foreign')
+    assert [f.get(k) for k in ('network', 'kind', 'via', 'address', 'id')] == ['libera', 'irc', g.name, 'Nick!user@host.example', 'f1'], f
+    indexed(t)
+    p = Person(t, 'officer')
+
+    def found(**args):
+        return [r['text'] for r in p.local('archive', 'search', order='oldest', **args)]
+
+    assert found(network=g.name) == ['out', 'hello']
+    assert found(foreign='nick!user@HOST.example') == ['hello']
+    assert found(foreign='nick', domain=g.domain) == ['out', 'hello']
+    assert found(foreign='boss', person=juliet.bare) == []
+    row, = p.local('archive', 'search', foreign='nick!user@host.example', person=juliet.bare)
+    assert (row['foreign']['network'], row['foreign']['via']) == ('libera', g.name), row
+    ok(t, 'gateway', 'remove', g.name)
+    assert found(network=g.name) == ['out', 'hello'], 'the gateway has gone, its record has not'
+
+
+def test_desk(t):
+    """Issue 8: a gateway's program gets its settings, keeps registrations and values, asks who may; nobody else is answered"""
+    g, romeo = Gateway(t, settings={'modes': ['relay']}).allow('staff'), t.online()
+    s = g.get('settings').find('gw:settings')
+    assert json.loads(s.text())['modes'] == ['relay'], s
+    assert g.set('user', '{}', jid=romeo.bare, mode='relay').condition() == 'not-allowed', 'no right yet'
+    group(t, romeo, 'staff')
+    assert g.set('user', '{"a": 1}', jid=romeo.bare, mode='relay').get('type') == 'result'
+    assert g.set('user', '{}', jid=romeo.bare, mode='account').condition() == 'not-allowed', 'no account of their own'
+    u, = g.get('users').find('gw:users').all()
+    assert (u.get('jid'), u.get('mode'), json.loads(u.text())) == (romeo.bare, 'relay', {'a': 1}), u
+    assert [r['jid'] for r in rows(t, 'gateway', 'users', g.name)] == [romeo.bare] and g.show()['users'] == 1
+    assert g.set('user', jid=romeo.bare, action='remove').get('type') == 'result'
+    assert g.get('users').find('gw:users').all() == []
+    assert audit(t, romeo.bare)[-2:] == ['gateway.register', 'gateway.unregister'], audit(t, romeo.bare)
+    # Values
+    assert g.get('data', key='a/1').condition() == 'item-not-found'
+    for i in range(5):
+        assert g.set('data', 'v%d &amp; &lt;' % i, key='a/%d' % i).get('type') == 'result'
+    assert g.set('data', 'other', key='b').get('type') == 'result'
+    assert g.get('data', key='a/1').find('gw:data').text() == 'v1 & <'
+    page = g.get('data', prefix='a/', max='3').find('gw:data')
+    assert page.get('more') == 'true' and [i.get('key') for i in page.all()] == ['a/0', 'a/1', 'a/2'], page
+    page = g.get('data', prefix='a/', after='a/2').find('gw:data')
+    assert page.get('more') == 'false' and [i.text() for i in page.all()] == ['v3 & <', 'v4 & <'], page
+    for _ in range(2):
+        assert g.set('data', key='a/1', action='remove').get('type') == 'result'
+    assert g.get('data', key='a/1').condition() == 'item-not-found'
+    assert g.set('data', 'x', key='k' * 256).condition() == 'bad-request'
+    assert g.set('data', 'x' * 65537, key='k').condition() == 'not-acceptable'
+    # May they?
+    for action, allowed in ('use', 'true'), ('join', 'true'), ('own-account', 'false'), ('send-file', 'false'):
+        m = g.get('may', jid=romeo.bare, action=action).find('gw:may')
+        assert m.get('allowed') == allowed and bool(m.text()) == (allowed == 'false'), (action, m)
+    assert g.get('may', jid=romeo.bare, action='fly').condition() == 'bad-request'
+    # What it says of itself
+    r = g.set('stats', "<counter name='received' value='12'/><level name='users_up' value='3'/>")
+    assert r.get('type') == 'result', r
+    assert g.show()['stats']['received'] == 12
+    assert t.server.metric('chancery_gateway_received_total', '{network="%s"}' % g.name) == 12
+    assert t.server.metric('chancery_gateway_users_up', '{network="%s"}' % g.name) == 3
+    assert g.set('stats', "<counter name='Bad-Name' value='1'/>").condition() == 'bad-request'
+    # Nobody else
+    other = t.component().joined()
+    for type, payload in ('get', element('settings')), ('get', element('users')), ('set', element('data', 'x', key='k')), \
+            ('get', element('credential', jid=romeo.bare)), ('get', element('may', jid=romeo.bare, action='use')), ('set', element('stats')):
+        assert g.ask(type, payload, other, other.domain).condition() == 'forbidden', payload
+        id = romeo.iq_send(type, payload, to=t.server.domain)
+        assert condition(romeo, id) == 'forbidden', payload
+    assert g.ask('get', element('settings'), domain='x@' + g.domain).condition() == 'forbidden', 'not the domain itself'
+
+
+def test_credentials(t):
+    """Issue 8: passwords of users are kept encrypted under a key that is not in the database, each read is audited, the key can be exchanged"""
+    g, romeo = Gateway(t).allow('everyone', 'send', 'own-account'), t.online()
+    secret = '{"password": "hunter2 é"}'
+    assert g.get('credential', jid=romeo.bare).condition() == 'item-not-found'
+    assert g.set('credential', secret, jid=romeo.bare).get('type') == 'result'
+    assert g.get('credential', jid=romeo.bare).find('gw:credential').text() == secret
+    where = "gateway = '%s' and jid = '%s'" % (g.name, romeo.bare)
+    sealed = t.server.value("select encode(sealed, 'escape') from chancery.gateway_credential where " + where)
+    assert 'hunter2' not in sealed, sealed
+    file = t.server.path('keys', 'gateways.key')
+    assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
+    assert audit(t, romeo.bare)[-2:] == ['gateway.credential.set', 'gateway.credential.read'], audit(t, romeo.bare)
+    key = t.server.value('select key_id from chancery.gateway_credential where ' + where)
+    r = rows(t, 'gateway', 'rotate-key')[0]
+    assert r['resealed'] >= 1 and r['lost'] == 0 and r['key'] > int(key), r
+    with open(file) as f:
+        lines = f.read().splitlines()
+    assert len(lines) == 1 and lines[0].startswith('%d ' % r['key']), 'the old key is still there'
+    assert t.server.value('select key_id from chancery.gateway_credential where ' + where) == str(r['key'])
+    assert g.get('credential', jid=romeo.bare).find('gw:credential').text() == secret
+    # Put in another's place it is worth nothing.
+    juliet = t.online()
+    t.server.psql("insert into chancery.gateway_credential select gateway, '%s', key_id, nonce, sealed from chancery.gateway_credential where %s"
+                  % (juliet.bare, where))
+    assert g.get('credential', jid=juliet.bare).condition() == 'internal-server-error'
+    t.server.psql("delete from chancery.gateway_credential where jid = '%s'" % juliet.bare)
+    assert g.set('credential', 'x' * 4097, jid=romeo.bare).condition() == 'not-acceptable'
+    assert g.set('credential', jid=romeo.bare, action='remove').get('type') == 'result'
+    assert g.get('credential', jid=romeo.bare).condition() == 'item-not-found'
+    assert 'hunter2' not in t.server.log()
+    assert not t.server.records("stanza like '%hunter2%'", 'id')
+
+
+def test_account_removed(t):
+    """Issue 8: a name that is used again inherits no registration and no password"""
+    g, romeo = Gateway(t).allow('everyone', 'send', 'own-account'), t.online()
+    assert g.set('user', '{}', jid=romeo.bare, mode='account').get('type') == 'result'
+    assert g.set('credential', 'secret', jid=romeo.bare).get('type') == 'result'
+    ok(t, 'user', 'delete', romeo.bare)
+    assert g.get('credential', jid=romeo.bare).condition() == 'item-not-found'
+    assert g.get('users').find('gw:users').all() == []
+
+
+def test_presence(t):
+    """Issue 8, policy: who may no longer use a network is not shown there any more"""
+    g, romeo = Gateway(t).allow(), t.online()
+    bot = 'bot@' + g.domain
+    romeo.roster()
+    romeo.presence('subscribe', to=bot)
+    assert g.c.expect('presence').get('type') == 'subscribe'
+    g.c.send("<presence type='subscribe' from='%s' to='%s'/>" % (bot, romeo.bare))
+    romeo.expect_presence('subscribe', bot)
+    romeo.presence('subscribed', to=bot)
+    assert g.c.expect(lambda e: e.name == 'presence' and e.get('type') == 'subscribed')
+    g.c.expect(lambda e: e.name == 'presence' and e.get('type') is None)
+    ok(t, 'gateway', 'forget', g.name, 'everyone')
+    romeo.stanza('<presence><show>away</show></presence>')
+    romeo.ping()
+    g.allow()
+    romeo.stanza('<presence><show>dnd</show></presence>')
+    assert g.c.expect(lambda e: e.name == 'presence' and e.get('type') is None).text('show') == 'dnd'
+
+
+def programs(t):
+    """The folder of this server's programs of gateways, with one of kind `test`."""
+    folder = os.path.join(os.path.dirname(t.server.env['CHANCERY_CONFIG']), 'programs')
+    os.makedirs(folder, exist_ok=True)
+    os.chmod(folder, 0o777)
+    path = os.path.join(folder, 'chancery-gateway-test')
+    if not os.path.exists(path):
+        with open(path + '.new', 'w') as f:
+            f.write(PROGRAM)
+        os.chmod(path + '.new', 0o755)
+        os.rename(path + '.new', path)
+    return folder
+
+
+def is_alive(pid):
+    try:
+        with open('/proc/%d/stat' % pid) as f:
+            return f.read().rsplit(')', 1)[1].split()[0] not in 'ZX'
+    except OSError:
+        return False
+
+
+def noted(folder, what):
+    """{pid: text} of the files that the program writes."""
+    out = {}
+    for name in os.listdir(folder):
+        if name.startswith(what + '.'):
+            with open(os.path.join(folder, name)) as f:
+                out[int(name.split('.')[1])] = f.read()
+    return out
+
+
+@alone(gateways__programs='programs')
+def test_supervision(t):
+    """Issue 8: a gateway's program is started with its settings, which are not on its command line, again when it dies, and ends when its network is switched
+    off, or the server stops; one whose settings are wrong waits until they have been changed"""
+    folder = programs(t)
+    g = Gateway(t, settings={'network': {'password': 'pw2'}}, connect=False)
+
+    def running(pid=None):
+        p = g.show()['program']
+        return p['pid'] if p['state'] == 'running' and p['pid'] != pid and p['pid'] in noted(folder, 'start') else None
+
+    def wait(check, what):
+        t.server.wait(check, what + ': ' + json.dumps(g.show()['program']))
+
+    wait(running, 'the program to run')
+    first = running()
+    start = json.loads(noted(folder, 'start')[first])
+    assert (start['name'], start['domain'], start['host'], start['server'], start['port']) == \
+        (g.name, g.domain, t.server.domain, '127.0.0.1', t.server.port_component), start
+    assert start['settings']['network'] == {'password': 'pw2'} and len(start['secret']) == 48, start
+    with open('/proc/%d/cmdline' % first) as f, open('/proc/%d/environ' % first) as e:
+        assert 'pw2' not in f.read() + e.read()
+    g.connect()
+    os.kill(first, signal.SIGKILL)
+    wait(lambda: running(first), 'the program to run again')
+    second = running()
+    p = g.show()['program']
+    assert p['restarts'] == 1 and 'signal 9' in p['why'], p
+    ok(t, 'gateway', 'disable', g.name)
+    wait(lambda: second in noted(folder, 'end') and g.show()['program']['state'] == 'off', 'its end')
+    with open(os.path.join(folder, 'refuse'), 'w'):
+        pass
+    ok(t, 'gateway', 'enable', g.name)
+    wait(lambda: g.show()['program']['state'] == 'refused', 'the settings to be refused')
+    n = len(noted(folder, 'start'))
+    ok(t, 'gateway', 'allow', g.name, 'everyone')
+    os.unlink(os.path.join(folder, 'refuse'))
+    ok(t, 'gateway', 'set', g.name, '--settings', '-', stdin='{"network": {}}')
+    wait(running, 'the program to run with other settings')
+    assert n + 1 <= len(noted(folder, 'start')) <= n + 2
+    third = running()
+    t.server.stop()
+    assert third in noted(folder, 'end'), 'it did not end in order'
+    t.server.start()
+    wait(lambda: running(third), 'the program to run after a restart of the server')
+    fourth = running()
+    t.server.kill()
+    t.server.wait(lambda: not is_alive(fourth), 'its end with the server')
+    t.server.start()
+    wait(lambda: running(fourth), 'the program to run after a crash of the server')
+    ok(t, 'gateway', 'remove', g.name)
+    t.server.wait(lambda: len(noted(folder, 'end')) >= 3, 'its end with the gateway')
+
+
+def test_no_program(t):
+    """Issue 8: a kind for which there is no program is told, and the gateway waits"""
+    g = Gateway(t, kind='none', connect=False)
+    t.server.wait(lambda: 'no chancery-gateway-none' in g.show()['program']['why'], 'the reason')
+    assert 'gateway-not-started' in t.server.log()
