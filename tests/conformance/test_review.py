@@ -172,12 +172,12 @@ def test_end_of_many_at_once(t):
 def test_full_lane_at_resumption(t):
     """P7: resuming does not open a lane that is full"""
     a, b = t.online(sm=True), t.online()
+    again = t.client(a).authenticated()     # which is a record, too
     with Locked(t.server, 'archive.record'):
         for i in range(200):
             a.message(b.bare, 'x')
         t.server.wait(lambda: t.server.metric('chancery_archive_waiting') >= 64, 'a full lane')
         a.cut()
-        again = t.client(a).authenticated()
         # <resumed/> comes when the lane is empty (its h counts what was in it); what is sent ahead of it waits unread.
         again.send("<resume xmlns='urn:xmpp:sm:3' h='%d' previd='%s'/>" % (a.sm_in, a.sm_id))
         again.send(''.join("<message to='%s' type='chat'><body>y</body></message>" % b.bare for _ in range(2000)))
