@@ -10,5 +10,11 @@
 void turns_short(void);
 /* With this nice value; a higher one than before needs no right. */
 void turns_long(int nice);
+/*
+ * The same for a process that nobody waits for, whatever runs beside it: it gets a session of its own (if it leads no process group), and that session the nice
+ * value. Linux shares processors out among sessions first (autogroups), so that what is nice within ours still takes
+ * as much as PostgreSQL, each of whose backends is a session. nice: 0 to 19. Async-signal-safe. May take a second.
+ */
+void turns_apart(int nice);
 
 #endif

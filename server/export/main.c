@@ -27,7 +27,7 @@
 static void
 be_humble(void)
 {
-	turns_long(NICE);
+	turns_apart(NICE);
 	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_IDLE);
 }
 

@@ -96,7 +96,7 @@ child_humble(void)
 		}
 		close(f);
 	}
-	turns_long(NICE);
+	turns_apart(NICE);
 }
 
 static void
@@ -106,7 +106,6 @@ child_run(const struct child *c)
 	sigset_t none;
 	int fd;
 
-	(void)setpgid(0, 0);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != c->parent)
 		_exit(126);
 	fd = child_descriptors(c);
@@ -419,9 +418,6 @@ make_child(const char *path, int fd, char *const argv[], int sock, int out, int 
 	pid = fork();
 	if (pid == 0)
 		child_run(&c);
-	/* Both do it, so that it is so for both. */
-	if (pid > 0)
-		(void)setpgid(pid, pid);
 	return pid;
 }
 
