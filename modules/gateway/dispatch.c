@@ -181,6 +181,11 @@ dispatch(struct gateway *g, struct stanza *st, struct ticket *t)
 {
 	struct early *e;
 
+	/* What comes now is not handled, and comes again. */
+	if (g->stopping) {
+		stanza_unref(st);
+		return;
+	}
 	if (g->running || !strcmp(st->root->name, "iq") || g->nearly >= g->limits->messages) {
 		handle(g, st, t);
 		return;

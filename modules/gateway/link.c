@@ -187,6 +187,8 @@ lost(struct gateway *g, const char *why)
 	l->asking = false;
 	if (!g->stopping)
 		try_again(g);
+	else
+		program_all_arrived(g);
 }
 
 /* What comes */
@@ -258,6 +260,8 @@ take_answer(struct gateway *g, const struct elem *e)
 			s->fn(s->arg);
 		free(s);
 	}
+	if (g->stopping && !l->waiting)
+		program_all_arrived(g);
 }
 
 /* All that was not acknowledged goes first, in its order. */

@@ -214,6 +214,8 @@ const char *show_name(enum network_show show);
 /* program.c */
 
 void program_end(struct gateway *g, int status);
+/* Behind program_end: chanceryd has acknowledged everything, or is gone. */
+void program_all_arrived(struct gateway *g);
 void program_stream_up(struct gateway *g);
 /* Others: -1 with the reason, the old ones stay. */
 int program_settings(struct gateway *g, const char *json, struct err *err);

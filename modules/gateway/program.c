@@ -14,7 +14,8 @@
 #include "gateway/store.h"
 #include "xmpp/parser.h"
 
-#define END_MS 10000 /* for what a network closes */
+#define END_MS 10000    /* for what a network closes */
+#define GOODBYE_MS 5000 /* for chanceryd to acknowledge the last of what it was sent */
 
 static void
 on_tick(uv_timer_t *t)
@@ -190,6 +191,26 @@ close_handle(uv_handle_t *h)
 		uv_close(h, NULL);
 }
 
+/* Everything else is closed: now the stream. */
+static void
+finish(struct gateway *g)
+{
+	link_stop(g);
+	close_handle((uv_handle_t *)&g->turn);
+	close_handle((uv_handle_t *)&g->terminate);
+	close_handle((uv_handle_t *)&g->interrupt);
+	close_handle((uv_handle_t *)&g->stdin_pipe);
+	/* The loop ends when the last handle has been closed, or after this. */
+	uv_timer_start(&g->tick, force, END_MS, 0);
+	uv_unref((uv_handle_t *)&g->tick);
+}
+
+static void
+on_patience(uv_timer_t *t)
+{
+	finish(t->data);
+}
+
 void
 program_end(struct gateway *g, int status)
 {
@@ -200,14 +221,14 @@ program_end(struct gateway *g, int status)
 	users_end(g);
 	if (g->running)
 		g->net->stop(g);
-	link_stop(g);
-	close_handle((uv_handle_t *)&g->turn);
-	close_handle((uv_handle_t *)&g->terminate);
-	close_handle((uv_handle_t *)&g->interrupt);
-	close_handle((uv_handle_t *)&g->stdin_pipe);
-	/* The loop ends when the last handle has been closed, or after this. */
-	uv_timer_start(&g->tick, force, END_MS, 0);
-	uv_unref((uv_handle_t *)&g->tick);
+	/* What people at the network said last is to arrive. */
+	uv_timer_start(&g->tick, on_patience, g->link.state == LINK_OPEN && g->link.waiting ? GOODBYE_MS : 0, 0);
+}
+
+void
+program_all_arrived(struct gateway *g)
+{
+	uv_timer_start(&g->tick, on_patience, 0, 0);
 }
 
 static void
