@@ -130,7 +130,7 @@ iq_came(struct gateway *g, const struct stanza *st, struct jid *from, struct jid
 		send_stanza(g, xerror_reply(st, XERROR_BAD_REQUEST, NULL, NULL));
 		return;
 	}
-	if (set && elem_is(e, NULL, "settings") && !strcmp(e->ns, NS_GATEWAY) && jid_is_domain(from) && !strcmp(jid_domain(from), g->start.host)) {
+	if (set && elem_is(e, NULL, "settings") && !strcmp(e->ns, NS_GATEWAY_TEXT) && jid_is_domain(from) && !strcmp(jid_domain(from), g->start.host)) {
 		settings_pushed(g, st, e);
 		return;
 	}

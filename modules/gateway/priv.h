@@ -17,7 +17,7 @@
 #include "gateway/stats.h"
 #include "xmpp/stanza.h"
 
-#define NS_GATEWAY "urn:chancery:gateway:0"
+#define NS_GATEWAY_TEXT "urn:chancery:gateway:0"
 
 /* How often what has waited too long is looked for. */
 #define TICK_MS 1000

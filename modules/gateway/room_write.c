@@ -109,7 +109,7 @@ write_topic(struct gateway_room_kept *r, const char *client)
 		write_attr(b, "stamp", clock_format(r->topic_us, stamp));
 		buf_adds(b, "/>");
 	}
-	buf_addf(b, "<foreign xmlns='" NS_GATEWAY "' kind='%s'", g->net->kind);
+	buf_addf(b, "<foreign xmlns='" NS_GATEWAY_TEXT "' kind='%s'", g->net->kind);
 	write_attr(b, "network", g->start.name);
 	write_attr(b, "address", r->topic_by ? r->topic_by : r->address);
 	buf_adds(b, "/>");

@@ -81,7 +81,7 @@ static void
 ask_settings(struct gateway *g)
 {
 	store.asking = true;
-	question_ask(g, "get", NULL, "<settings xmlns='" NS_GATEWAY "'/>", settings_came, NULL, NULL);
+	question_ask(g, "get", NULL, "<settings xmlns='" NS_GATEWAY_TEXT "'/>", settings_came, NULL, NULL);
 }
 
 void
@@ -147,7 +147,7 @@ read_page(struct gateway *g)
 	if (store.users_read || store.reading)
 		return;
 	store.reading = true;
-	buf_addf(&b, "<users xmlns='%s' max='%d'", NS_GATEWAY, PAGE);
+	buf_addf(&b, "<users xmlns='%s' max='%d'", NS_GATEWAY_TEXT, PAGE);
 	write_attr(&b, "after", store.after);
 	buf_adds(&b, "/>");
 	question_ask(g, "get", NULL, buf_str(&b), page_came, NULL, NULL);
@@ -187,7 +187,7 @@ element(const char *name, const char *jid, const char *more)
 {
 	struct buf b = { 0 };
 
-	buf_addf(&b, "<%s xmlns='%s'%s", name, NS_GATEWAY, more);
+	buf_addf(&b, "<%s xmlns='%s'%s", name, NS_GATEWAY_TEXT, more);
 	write_attr(&b, "jid", jid);
 	return b;
 }
@@ -332,7 +332,7 @@ put_next(struct gateway *g)
 		return;
 	p = LIST_ENTRY(store.puts.next, struct put, link);
 	store.putting = true;
-	buf_addf(&b, "<data xmlns='%s'", NS_GATEWAY);
+	buf_addf(&b, "<data xmlns='%s'", NS_GATEWAY_TEXT);
 	write_attr(&b, "key", p->key);
 	buf_adds(&b, p->value ? ">" : " action='remove'>");
 	if (p->value)
@@ -398,7 +398,7 @@ get_ask(struct gateway *g, struct ask *a)
 {
 	struct buf b = { 0 };
 
-	buf_addf(&b, "<data xmlns='%s'", NS_GATEWAY);
+	buf_addf(&b, "<data xmlns='%s'", NS_GATEWAY_TEXT);
 	write_attr(&b, "key", a->jid);
 	buf_adds(&b, "/>");
 	request(g, "get", &b, value_came, a);
@@ -479,7 +479,7 @@ walk_ask(struct gateway *g, struct walk *w)
 {
 	struct buf b = { 0 };
 
-	buf_addf(&b, "<data xmlns='%s' max='%d'", NS_GATEWAY, PAGE);
+	buf_addf(&b, "<data xmlns='%s' max='%d'", NS_GATEWAY_TEXT, PAGE);
 	write_attr(&b, "prefix", w->prefix);
 	write_attr(&b, "after", w->after);
 	buf_adds(&b, "/>");

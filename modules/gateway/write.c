@@ -129,7 +129,7 @@ write_foreign(struct gateway *g, struct buf *b, const struct gateway_incoming *i
 {
 	char at[32];
 
-	buf_addf(b, "<foreign xmlns='%s'", NS_GATEWAY);
+	buf_addf(b, "<foreign xmlns='%s'", NS_GATEWAY_TEXT);
 	write_attr(b, "network", in->network ? in->network : g->start.name);
 	write_attr(b, "kind", g->net->kind);
 	write_attr(b, "address", in->foreign ? in->foreign : in->from ? in->from : "");
