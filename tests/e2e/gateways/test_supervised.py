@@ -1,0 +1,87 @@
+"""A gateway as an administrator has it: added by `chancery gateway`, its program started and watched by the server, policy asked, passwords kept (deploy/gateways.md).
+The network is the worked example's."""
+import json
+import os
+import shutil
+import signal
+
+from behaviours import escaped, local, said
+from chancerytest.client import unique
+from chancerytest.element import NAMES
+from chancerytest.scenario import alone
+from test_admin import ok, rows
+from test_line import Driver
+
+NAMES['gw'] = 'urn:chancery:gateway:0'
+
+
+class Served:
+    def __init__(self, t):
+        self.t, self.driver = t, Driver(t)
+        self.driver.start_server()
+        folder = os.path.join(os.path.dirname(t.server.env['CHANCERY_CONFIG']), 'programs')
+        os.makedirs(folder, exist_ok=True)
+        os.chmod(folder, 0o755)
+        shutil.copy(self.driver.program, os.path.join(folder, 'chancery-gateway-line'))
+        self.name = unique('gw').lower()
+        self.domain = '%s.%s' % (self.name, t.server.domain)
+        ok(t, 'gateway', 'add', self.name, 'line', self.domain, '--settings', '-', stdin=json.dumps({'network': self.driver.network()}))
+        self.wait_connected()
+
+    def show(self):
+        return rows(self.t, 'gateway', 'show', self.name)[0]
+
+    def wait_connected(self, without=None):
+        self.t.server.wait(lambda: self.show()['connected'] and self.show()['program']['pid'] not in (0, without),
+                           'the gateway to connect: %s' % self.show()['program'])
+        return self.show()['program']['pid']
+
+    def present(self, romeo):
+        """Whoever is present to the gateway uses it."""
+        romeo.presence(to=self.domain)
+        romeo.expect_presence(None, self.domain)
+
+
+@alone(gateways__programs='programs')
+def test_talk(t):
+    """A network is switched on, somebody may use it, they talk, both ways in the record with who it was; the program dies, and goes on where it was; off is off"""
+    g = Served(t)
+    romeo, bob = t.online(), g.driver.person('bob')
+    jid = '%s@%s' % (escaped(bob.address), g.domain)
+    id = romeo.message(jid, 'not yet')
+    assert romeo.expect(lambda e: e.get('type') == 'error' and e.get('id') == id).condition() == 'forbidden'
+    ok(t, 'gateway', 'allow', g.name, 'everyone')
+    g.present(romeo)
+    romeo.message(jid, 'good morrow')
+    bob.heard('good morrow')
+    bob.say(local(romeo), 'is the day so young')
+    f = said(romeo, 'is the day so young', jid).find('gw:foreign')
+    assert (f.get('via'), f.get('kind')) == (g.name, 'line') and f.get('address'), f
+    assert [r[0] for r in t.server.records("body in ('good morrow', 'is the day so young', 'not yet')", 'body')] == ['good morrow', 'is the day so young']
+    pid = g.wait_connected()
+    os.kill(pid, signal.SIGKILL)
+    romeo.message(jid, 'while it was down')
+    g.wait_connected(without=pid)
+    bob.heard('while it was down')
+    ok(t, 'gateway', 'disable', g.name)
+    t.server.wait(lambda: g.show()['program']['state'] == 'off', 'its end')
+    id = romeo.message(jid, 'off')
+    assert romeo.expect(lambda e: e.get('type') == 'error' and e.get('id') == id).condition() == 'service-unavailable'
+    log = t.server.log()
+    assert 'gateway-killed' not in log, log[-2000:]
+    ok(t, 'gateway', 'enable', g.name)
+    g.wait_connected()
+    t.server.restart()
+    g.wait_connected()
+    assert 'gateway-killed' not in t.server.log()
+
+
+@alone(gateways__programs='programs')
+def test_stats(t):
+    """What the program says of itself is in `gateway show` and /metrics"""
+    g = Served(t)
+    ok(t, 'gateway', 'allow', g.name, 'everyone')
+    romeo = t.online()
+    g.present(romeo)
+    t.server.wait(lambda: g.show()['stats'].get('users', 0) >= 1, 'what it says of itself')
+    assert t.server.metric('chancery_gateway_users', '{network="%s"}' % g.name) >= 1
