@@ -123,6 +123,8 @@ bool module_web_base(const char *domain, struct buf *out);
 
 /* The newest record that may be shown to anybody: what is later may still go back to its sender. Any thread. */
 uint64_t module_record_settled(void);
+/* How often something of the record has been erased since the start: who keeps messages in memory reads them again when it is another number. */
+uint64_t module_erasures(void);
 /* Does this message have to be in the record before anybody gets it? All but typing notifications, unless archive.typing. */
 bool module_must_record(const struct stanza *message);
 

@@ -215,7 +215,7 @@ enter(struct hook *h, struct room *r, bool created)
 	return v;
 }
 
-/* Opening
+/* Opening, and reading the past again when something of the record has been erased
  *
  * Messages of people who have left may be told to nobody while the past is read, or have been told before a record that the
  * past is read up to (module_record_settled): who enters has them in the history all the same. */
@@ -227,8 +227,33 @@ struct opening {
 	struct room_past past; /* first: what the job sees */
 	struct room *room;
 	bool created;
+	uint64_t erasures;
 	unsigned tries;
 };
+
+static bool
+is_open(const struct room *r)
+{
+	return r->open && r->erasures == module_erasures();
+}
+
+/* §7.2.2: it has lost track, and gets all that it would have got on entering. */
+static enum hook_verdict
+entered_again(struct hook *h, struct room *r, struct room_seat *s)
+{
+	occupant_speaks(s, presence_clean(h->stanza));
+	presence_tell_others(r, s->occupant, NULL);
+	tell_newcomer(h, r, s, false);
+	return HOOK_HANDLED;
+}
+
+static enum hook_verdict
+go_in(struct hook *h, struct room *r, bool created)
+{
+	struct room_seat *s = room_seat(r, h->from);
+
+	return s ? entered_again(h, r, s) : enter(h, r, created);
+}
 
 static enum hook_verdict
 opened(struct hook *h, void *data, bool ok)
@@ -246,8 +271,9 @@ opened(struct hook *h, void *data, bool ok)
 	r->history = history_new(o->past.limit, jid_bare(r->jid));
 	history_fill(r->history, &o->past);
 	history_append(r->history, meanwhile, o->past.upto);
+	r->erasures = o->erasures;
 	r->open = true;
-	return enter(h, r, o->created);
+	return go_in(h, r, o->created);
 }
 
 static enum hook_verdict read_past(struct hook *h, struct opening *o);
@@ -269,6 +295,8 @@ read_past(struct hook *h, struct opening *o)
 		.upto = module_record_settled() };
 	if (o->past.limit > module_limits()->room_history)
 		o->past.limit = (unsigned)module_limits()->room_history;
+	o->erasures = module_erasures();
+	history_free(r->history);
 	r->history = history_new(o->past.limit, jid_bare(r->jid));
 	return hook_job(h, o, room_store_open, opened);
 }
@@ -312,11 +340,11 @@ open_room(struct hook *h, void *data, bool ok)
 	struct room *r = o->room;
 
 	(void)ok;
-	if (r->open)
-		return enter(h, r, false);
+	if (is_open(r))
+		return go_in(h, r, false);
 	if (!r->id)
 		return enter_nick_allowed(h, r, jid_resource(h->to)) ? create_room(h, r, o, created) : HOOK_REJECT;
-	if (!may_enter(h, r))
+	if (!room_seat(r, h->from) && !may_enter(h, r))
 		return HOOK_REJECT;
 	return r->run == module_run() ? read_past(h, o) : note_run(h, o);
 }
@@ -331,11 +359,19 @@ again(struct hook *h, void *data, bool ok)
 }
 
 static enum hook_verdict
+open_alone(struct hook *h, struct room *r)
+{
+	struct opening *o = arena_zalloc(hook_memory(h), sizeof(*o));
+
+	o->room = r;
+	return room_alone(h, r, o, open_room);
+}
+
+static enum hook_verdict
 newcomer(struct hook *h, struct room *r)
 {
 	char *key;
 	struct room_crossing *c;
-	struct opening *o;
 
 	if (!muc_x(h))
 		return not_inside(h);
@@ -343,25 +379,13 @@ newcomer(struct hook *h, struct room *r)
 		metric_add(METRIC_RATE_REFUSED, 1);
 		return hook_reject(h, XERROR_RESOURCE_CONSTRAINT, "too many are entering the room");
 	}
-	if (r->open) {
+	if (is_open(r)) {
 		key = room_nick_key(jid_resource(h->to));
 		c = room_crossing(r, NULL, key);
 		free(key);
 		return c ? room_wait(h, &c->gate, r, again) : enter(h, r, false);
 	}
-	o = arena_zalloc(hook_memory(h), sizeof(*o));
-	o->room = r;
-	return room_alone(h, r, o, open_room);
-}
-
-/* §7.2.2: it has lost track, and gets all that it would have got on entering. */
-static enum hook_verdict
-entered_again(struct hook *h, struct room *r, struct room_seat *s)
-{
-	occupant_speaks(s, presence_clean(h->stanza));
-	presence_tell_others(r, s->occupant, NULL);
-	tell_newcomer(h, r, s, false);
-	return HOOK_HANDLED;
+	return open_alone(h, r);
 }
 
 enum hook_verdict
@@ -382,7 +406,7 @@ enter_arrived(struct hook *h, struct room *r)
 	if (strcmp(room_nick(s->occupant), jid_resource(h->to)) != 0)
 		return nick_change(h, r);
 	if (muc_x(h))
-		return entered_again(h, r, s);
+		return is_open(r) ? entered_again(h, r, s) : open_alone(h, r);
 	occupant_speaks(s, presence_clean(h->stanza));
 	presence_tell(r, s->occupant, NULL);
 	return HOOK_HANDLED;

@@ -124,6 +124,7 @@ struct room {
 	/* Everybody's seat; of these, those who see real addresses, and those who do not. NULL: nobody. */
 	struct audience *all, *seeing, *blind;
 	struct history *history;
+	uint64_t erasures;           /* when that was read (module_erasures): since then something in it may have been erased */
 	uint64_t said;               /* the newest message that was told here */
 	struct list crossing;
 	unsigned entering;           /* of these */

@@ -131,21 +131,26 @@ sweep(void)
 
 /* Requests */
 
-/* The log as it is now: what comes later is not what was decided about. */
+/* The log up to the record of the decision: what comes later is not what was decided about, however long it waited. */
 static int
 pin(struct granted *g, struct err *e)
 {
 	char size[NUMBER], id[NUMBER];
 	PGresult *row;
+	int n;
 
 	if (!sql_is_null(g->row, 0, 8)) {
 		g->scope.query.before_index = (uint64_t)sql_i64(g->row, 0, 8);
 		return 0;
 	}
-	if (sql_query(erasures.find, e, &row, "SELECT log_index + 1 FROM archive.record ORDER BY id DESC LIMIT 1", 0) != SQL_OK)
+	if (sql_query(erasures.find, e, &row, "SELECT log_index FROM archive.record WHERE id = $1::bigint AND kind = 24", 1,
+		      number((int64_t)g->order.decision, id)) != SQL_OK)
 		return -1;
-	g->scope.query.before_index = PQntuples(row) == 1 ? (uint64_t)sql_i64(row, 0, 0) : 0;
+	n = PQntuples(row);
+	g->scope.query.before_index = n == 1 ? (uint64_t)sql_i64(row, 0, 0) : 0;
 	PQclear(row);
+	if (n != 1)
+		return err_set(e, 0, "its decision is not in the record");
 	return sql_do(erasures.wipe, e, "UPDATE compliance.erasure SET size = $2::bigint WHERE id = $1::bigint", 2, number(g->id, id),
 		      number((int64_t)g->scope.query.before_index, size)) == SQL_OK ? 0 : -1;
 }

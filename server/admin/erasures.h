@@ -1,7 +1,7 @@
 /*
  * erasures: carries out what was decided about requests to be forgotten (compliance.erasure), and what a crash has left of any erasure.
  *
- * One thread. A request that was granted is fixed to the records that the log had by then, waits until the search index knows them, and is carried
+ * One thread. A request that was granted is fixed to the records before the one of its decision, waits until the search index knows them, and is carried
  * out in batches (store/erasure.h), each behind its record; begun again after a crash, it finds what is left. What is held stays, and is counted. At the
  * end the audit trail says what became of it. Then contents of files go that nobody else's record needs.
  */

@@ -40,6 +40,7 @@ struct page {
 	int64_t *class;
 	size_t n;
 	int64_t upto;       /* looked at up to here */
+	int64_t classes;    /* what read_classes said before */
 	bool more;
 };
 
@@ -124,14 +125,30 @@ ourselves(struct audit_who *who)
 
 /* One page */
 
+/* Rows of classes come and are removed, and never go: another number says that something has been set or removed. */
+static enum sql_status
+read_classes(int64_t *version, struct err *e)
+{
+	PGresult *rows;
+	enum sql_status st = sql_query(retention.db, e, &rows, "SELECT count(*) + count(removed_at) FROM compliance.retention_class", 0);
+
+	if (st != SQL_OK)
+		return st;
+	*version = sql_i64(rows, 0, 0);
+	PQclear(rows);
+	return SQL_OK;
+}
+
 static enum sql_status
 read_page(int64_t run, int64_t after, struct page *p, struct err *e)
 {
 	char a[NUMBER], b[NUMBER];
 	PGresult *rows;
-	enum sql_status st = sql_query(retention.db, e, &rows,
-				       "SELECT x.id, x.class FROM compliance.retention_run n, archive.expired($2::bigint, n.now_at, " PAGE ") x"
-				       " WHERE n.id = $1::bigint ORDER BY x.class, x.id", 2, number(run, a), number(after, b));
+	enum sql_status st = read_classes(&p->classes, e);
+
+	if (st == SQL_OK)
+		st = sql_query(retention.db, e, &rows, "SELECT x.id, x.class FROM compliance.retention_run n, archive.expired($2::bigint, n.now_at, " PAGE ") x"
+			" WHERE n.id = $1::bigint ORDER BY x.class, x.id", 2, number(run, a), number(after, b));
 
 	if (st != SQL_OK)
 		return st;
@@ -205,20 +222,26 @@ wipe(int64_t run, int64_t class, const uint64_t *id, size_t n, uint64_t *erased,
 	return note_erased(run, done.erased, e);
 }
 
-/* *erased: of this page. SQL_OK when it is over (retention.stop), too. */
+/* *erased: of this page. SQL_OK when it is over (retention.stop), too. *valid false: what belongs to which class has changed, so it has to be read again. */
 static enum sql_status
-wipe_page(int64_t run, const struct page *p, uint64_t *erased, struct err *e)
+wipe_page(int64_t run, const struct page *p, uint64_t *erased, bool *valid, struct err *e)
 {
 	enum sql_status st = SQL_OK;
 	unsigned most = rate(), batch = most < BATCH ? most : BATCH;
 
 	for (size_t at = 0, n; at < p->n && st == SQL_OK; at += n) {
 		size_t end = at;
+		int64_t classes = p->classes;
 
 		while (end < p->n && p->class[end] == p->class[at] && end - at < batch)
 			end++;
 		n = end - at;
-		st = wipe(run, p->class[at], p->id + at, n, erased, e);
+		st = read_classes(&classes, e);
+		*valid = classes == p->classes;
+		if (st == SQL_OK && !*valid)
+			break;
+		if (st == SQL_OK)
+			st = wipe(run, p->class[at], p->id + at, n, erased, e);
 		if (st == SQL_OK && !nap((int64_t)n * 1000 / most, false))
 			break;
 	}
@@ -235,16 +258,17 @@ go_on(int64_t run, int64_t looked_to, bool *done, struct err *e)
 	for (*done = false; st == SQL_OK && !*done && !atomic_load(&retention.stop);) {
 		struct page p = {0};
 		uint64_t erased = 0;
+		bool valid = true;
 
 		st = read_page(run, looked_to, &p, e);
 		if (st == SQL_OK)
-			st = wipe_page(run, &p, &erased, e);
+			st = wipe_page(run, &p, &erased, &valid, e);
 		/* What is not erased is held, or has gone in another way meanwhile. */
-		if (st == SQL_OK && !atomic_load(&retention.stop) && p.more) {
+		if (st == SQL_OK && valid && !atomic_load(&retention.stop) && p.more) {
 			looked_to = p.upto;
 			st = note_looked(run, looked_to, p.n - erased, e);
 		}
-		*done = st == SQL_OK && !p.more;
+		*done = st == SQL_OK && valid && !p.more;
 		free_page(&p);
 	}
 	return st;

@@ -36,6 +36,8 @@ struct erasure_done {
 enum sql_status erasure_wipe(struct sql *db, const struct erasure_order *o, const uint64_t *id, size_t n, struct erasure_done *done, struct err *e);
 /* How many of them would go, and how many would stay although they could. */
 enum sql_status erasure_count(struct sql *db, const uint64_t *id, size_t n, uint64_t *go, uint64_t *stay, struct err *e);
+/* How often something was wiped since the start, or may have been: who keeps messages in memory reads them again when it is another number. Any thread. */
+uint64_t erasure_rounds(void);
 /* Carries out what was recorded and not carried out: *n of them, a hundred at most. */
 enum sql_status erasure_resume(struct sql *db, unsigned *n, struct err *e);
 

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "proof/hasher.h"
 #include "store/address.h"
+#include "store/record_kind.h"
 
 #define COLUMNS 23
 /* Count of columns, the canonical form but for its texts, salt and hash, and what is not hashed. */
@@ -193,6 +194,8 @@ leaf_copy_row(struct leaf_hasher *h, struct buf *out, const struct leaf_record *
 	p = canonical_field(p, salt, LEAF_SALT);
 	p = canonical_field(p, leaf, SHA256_SIZE);
 	p = index_columns(h, p, r, len);
+	if (r->is.kind == RECORD_ERASURE)
+		leaf_forget_spans(h);
 	assert((size_t)(p - start) <= total);
 	buf_added(out, (size_t)(p - start));
 }

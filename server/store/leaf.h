@@ -29,7 +29,8 @@ struct leaf_record {
 struct leaf_hasher;
 struct leaf_hasher *leaf_hasher_new(void);
 void leaf_hasher_free(struct leaf_hasher *h);
-/* Rows that were made may not be in the record, or somebody else's are: every conversation opens a new span (address.h). */
+/* Rows that were made may not be in the record, or somebody else's are: every conversation opens a new span (address.h). So it does behind a record of an
+ * erasure, by itself: what opened a span before may be among what is wiped. */
 void leaf_forget_spans(struct leaf_hasher *h);
 
 /* The COPY statement these rows are for. */

@@ -7,13 +7,16 @@ import subprocess
 
 from chancerytest.client import unique
 from chancerytest.desk import Person, refused
+from chancerytest.rooms import create, enter, new_room
 from chancerytest.scenario import alone
 from chancerytest.upload import upload
 from chancerytest.web import Http
 from test_approval import make
-from test_history import query
+from test_history import query, rsm
+from test_muc_archive import say as say_in_room
 
 FAST = {'log__checkpoint_every': '1s', 'log__verify_every': '0'}
+SPAN = 32 # ADDRESS_SPAN_RECORDS
 
 
 def dpo(t):
@@ -147,6 +150,51 @@ def test_conversation_goes_on(t):
     assert query(a, **{'with': b.bare}).bodies == ['line 2', 'line 3', 'line 4', 'line 5', 'answer']
     row = erase(dpo(t), records=ids[2:])
     assert query(a, **{'with': b.bare}).bodies == ['answer'] == query(a).bodies
+    row = erase(dpo(t), query={'person': [a.bare]})
+    assert row['state'] == 'done' and query(a, **{'with': b.bare}).bodies == [] == query(a).bodies, row
+    say(a, b, 'another', 'and another')
+    assert query(a, **{'with': b.bare}).bodies == ['another', 'and another'] == query(b, **{'with': a.bare}).bodies
+
+
+@alone(**FAST)
+def test_conversation_before_it(t):
+    """XEP-0313 §4.1.1: what was erased was a span of the conversation by itself; what was said before it is still found by contact, whole"""
+    a, b, c = t.online(), t.online(), t.online()
+    said = ['line %d' % i for i in range(5)]
+    say(a, b, *said)
+    say(a, c, *('x %d' % i for i in range(SPAN)))
+    alone_, = say(a, b, 'alone')[len(said) + SPAN:]
+    say(a, c, *('y %d' % i for i in range(SPAN)))
+    say(a, b, 'end')
+    row = erase(dpo(t), records=[alone_])
+    assert row['erased'] == 1, row
+    for x, y in ((a, b), (b, a)):
+        assert query(x, **{'with': y.bare}).bodies == said + ['end'] == query(x, rsm(before=''), **{'with': y.bare}).bodies
+
+
+def backlog(c, room, nick):
+    """What who enters is shown of the past."""
+    c.heard = []
+    enter(c, room, nick)
+    return [m.text('body') for m in c.heard if m.name == 'message' and m.find('delay:delay') is not None]
+
+
+@alone(**FAST)
+def test_room_forgets(t):
+    """XEP-0045 §7.2.13: who enters a room in which others are is not shown what was erased meanwhile, and what stays is"""
+    a, b, c, room = t.online(), t.online(), t.online(), new_room(t)
+    create(a, room, 'crone')
+    for body in ('one', 'two', 'three'):
+        say_in_room(a, room, body)
+    ids = [int(r[0]) for r in t.server.psql("select id from archive.record where to_bare = '%s' and body in ('one', 'three') order by id" % room)]
+    assert len(ids) == 2 and backlog(b, room, 'hecate') == ['one', 'two', 'three']
+    row = erase(dpo(t), records=ids)
+    assert row['state'] == 'done' and row['erased'] == 2, row
+    say_in_room(a, room, 'four')
+    assert backlog(c, room, 'third') == ['two', 'four']
+    # Who has lost track (§7.2.2), too.
+    row = erase(dpo(t), query={'room': [room], 'kind': ['message']})
+    assert row['state'] == 'done' and backlog(b, room, 'hecate') == []
 
 
 @alone(**FAST)
@@ -214,6 +262,26 @@ def test_hold_in_between(t):
     assert [r[2] for r in left(t, ids)] == ['t', 't']
     assert t.server.psql('select erased, held from archive.erasure') == [['0', '2']]
     assert_sound(t)
+
+
+@alone(**FAST)
+def test_later_than_the_decision(t):
+    """A request that waits behind another goes as far as its decision: what was said since stays"""
+    a, b, c = t.online(), t.online(), t.online()
+    say(c, b, 'first')
+    ids = say(a, b, 'one')
+    who = dpo(t)
+    first = asked(who, query={'person': [c.bare], 'kind': ['message']})
+    second = asked(who, query={'person': [a.bare], 'kind': ['message']})
+    with Blocked(t) as block:
+        who.local('erasure', 'grant', erasure=first)
+        block.wait()
+        who.local('erasure', 'grant', erasure=second)
+        ids = say(a, b, 'later')
+    row = over(who, second)
+    assert (row['state'], row['erased']) == ('done', 1), row
+    assert row['log_size'] == int(t.server.value('select log_index from archive.record where id = %d' % row['decision'])), row
+    assert [r[2] for r in left(t, ids[-1:])] == ['t'] and t.server.value("select body from archive.record where id = %d" % ids[-1]) == 'later'
 
 
 @alone(**FAST)

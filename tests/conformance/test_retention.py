@@ -149,6 +149,24 @@ def test_killed_and_held_meanwhile(t):
     whole(t)
 
 
+@alone(limits__retention_per_second='20')
+def test_class_changed_meanwhile(t):
+    """A class that is removed during a run has nothing more go: what it would have taken is kept"""
+    p, a, b = Person(t, 'dpo'), t.online(), t.online()
+    tell(a, b, *['line %d' % i for i in range(300)])
+    indexed(t)
+    set_class(p, 'messages', 1, kinds=['message'])
+    n = begin(t, p)
+    t.server.wait(lambda: len(erased(t)) >= 20, 'some to go')
+    p.local('retention', 'remove', name='messages', reason='kept after all')
+    gone = len(erased(t))
+    assert gone <= 280, 'the run was over before the class was removed'
+    finish(t, n)
+    # The batch that was under way.
+    assert len(erased(t)) <= gone + 20, (gone, len(erased(t)))
+    whole(t)
+
+
 @alone()
 def test_of_groups(t):
     """Issue 7: by group of the organisation: who has left it, or the organisation, has been in it; a class for ever beats others"""

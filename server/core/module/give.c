@@ -9,12 +9,19 @@
 #include "core/stream/c2s.h"
 #include "core/user.h"
 #include "module.h"
+#include "store/erasure.h"
 #include "store/record.h"
 
 uint64_t
 module_record_settled(void)
 {
 	return record_settled_id();
+}
+
+uint64_t
+module_erasures(void)
+{
+	return erasure_rounds();
 }
 
 void

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "store/address.h"
 #include "store/leaf.h"
+#include "store/record_kind.h"
 
 static const struct leaf_record sample = {
 	.is.id = 1767225600000001,
@@ -189,6 +190,27 @@ spans(void **state)
 	leaf_hasher_free(h);
 }
 
+/* What opened a span may be among what an erasure wipes: behind its record every conversation opens another. */
+static void
+behind_an_erasure(void **state)
+{
+	struct leaf_hasher *h = leaf_hasher_new();
+	struct leaf_record r = sample;
+	uint8_t salt[LEAF_SALT] = {0}, leaf[SHA256_SIZE];
+	struct buf out = {0};
+
+	(void)state;
+	assert_int_equal(span(h, 1000, "a@x", "b@x", true), -1);
+	assert_int_equal(span(h, 1001, "b@x", "a@x", true), -2);
+	r.is.id = 1002;
+	r.is.kind = RECORD_ERASURE;
+	leaf_copy_row(h, &out, &r, salt, leaf);
+	assert_int_equal(span(h, 1003, "a@x", "b@x", true), -1);
+	assert_int_equal(span(h, 1004, "b@x", "a@x", true), -2);
+	buf_fini(&out);
+	leaf_hasher_free(h);
+}
+
 /* An address that was forgotten for another begins to count anew: spans from before are over. */
 static void
 forgotten_addresses(void **state)
@@ -216,6 +238,7 @@ main(void)
 		cmocka_unit_test(what_is_shown_does_not_count),
 		cmocka_unit_test(the_recipients_alone),
 		cmocka_unit_test(spans),
+		cmocka_unit_test(behind_an_erasure),
 		cmocka_unit_test(forgotten_addresses),
 	};
 
