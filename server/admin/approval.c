@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "core/config/config.h"
+#include "store/refusal.h"
 
 #define CONNECT_MS 3000
 #define ARGS_MAX 65536
@@ -222,7 +223,6 @@ static int
 not_found(struct request *r, json_int_t id)
 {
 	r->status = 404;
-	r->denied = true;
 	return err_set(&r->err, 0, "there is no request %lld that you may decide", (long long)id);
 }
 
@@ -238,7 +238,10 @@ find(struct request *r, struct sql *db, json_int_t id, struct waiting *w)
 	if (PQntuples(w->rows) == 0)
 		return not_found(r, id);
 	read_waiting(w, 0);
-	return may_see(r, w) ? 0 : not_found(r, id);
+	if (may_see(r, w))
+		return 0;
+	r->denied = true;
+	return not_found(r, id);
 }
 
 /* Deciding */
@@ -355,18 +358,15 @@ check(struct request *r, struct sql *db, const struct waiting *w, const char *ha
 	return same > 0 ? refuse_same(r, w, same) : same;
 }
 
-/* Who tried to decide what was not theirs is written down, too. */
+/* Who tried to decide what was not theirs is written down, too: a flood of it in few records. */
 static void
-note_refusal(struct request *r, struct sql *db, const struct waiting *w)
+note_refusal(const struct request *r, const struct waiting *w)
 {
-	json_t *detail = json_pack("{s:I, s:s, s:s}", "approval", (json_int_t)w->id, "asked_by", w->asked_by, "why", r->err.text);
-	char target[200];
-	struct err e = {0};
+	char target[64];
 
-	snprintf(target, sizeof target, "%s.%s", w->noun, w->verb);
-	if (detail == NULL || audit_write(db, r->who, "approval.refused", target, detail, &e) != SQL_OK)
-		log_error(NULL, "audit-lost", "action=approval.refused who=%s why=%s", r->who->name, e.text);
-	json_decref(detail);
+	snprintf(target, sizeof target, "approval %" PRId64, w->id);
+	refusal_note(&(struct refusal){.action = "approval.refused", .person = r->who->name, .role = r->who->role, .uid = r->who->uid, .login = r->who->login,
+		.source = r->caller != NULL ? "token" : "local", .origin = r->who->origin, .target = target, .why = r->err.text});
 }
 
 static enum sql_status
@@ -448,7 +448,7 @@ run_approved(struct request *r, const struct waiting *w)
 
 	if (db == NULL || set_state(r, db, w, state, NULL, text) != SQL_OK) {
 		log_warning(NULL, "approval-outcome-late", "approval=%" PRId64 " state=%s why=%s", w->id, state, r->err.text);
-		approval_clock_outcome(w->id, state, text);
+		approval_clock_outcome(w->id, state, NULL, text);
 	}
 	memset(&r->err, 0, sizeof r->err);
 	r->status = 0;
@@ -461,16 +461,37 @@ run_approved(struct request *r, const struct waiting *w)
 	return rc;
 }
 
+/* When it was decided, in the transaction that says so; the caller frees it. NULL with err. */
+static char *
+decided_at(struct request *r, struct sql *db, const struct waiting *w)
+{
+	char id[24], *out = NULL;
+	PGresult *rows;
+
+	snprintf(id, sizeof id, "%" PRId64, w->id);
+	if (sql_query(db, &r->err, &rows, "SELECT now()::text FROM compliance.approval WHERE id = $1::bigint", 1, id) != SQL_OK)
+		return NULL;
+	if (PQntuples(rows) > 0)
+		out = mem_strdup(sql_text(rows, 0, 0));
+	PQclear(rows);
+	return out;
+}
+
 /* From the decision on it is not who approves who acts: their going ends nothing any more. */
 static int
 decide_and_run(struct request *r, struct sql *db, const struct waiting *w)
 {
 	const atomic_bool *stop = access_db_set_stop(r->dbs, NULL);
-	int rc = decide(r, db, w, "running", "approval.approve", NULL);
+	char *at = decided_at(r, db, w);
+	int rc = at != NULL ? decide(r, db, w, "running", "approval.approve", NULL) : -1;
 
 	sql_rollback(db);
 	if (rc == 0)
 		rc = run_approved(r, w);
+	else if (at != NULL)
+		/* Whether the commit came through nobody may know: then it is not running. */
+		approval_clock_outcome(w->id, "interrupted", at, r->err.text);
+	free(at);
 	(void)access_db_set_stop(r->dbs, stop);
 	return rc;
 }
@@ -492,7 +513,7 @@ approve(struct request *r)
 			rc = decide_and_run(r, db, &w);
 		} else {
 			sql_rollback(db);
-			note_refusal(r, db, &w);
+			note_refusal(r, &w);
 		}
 	}
 	sql_rollback(db);

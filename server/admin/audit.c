@@ -81,7 +81,7 @@ static struct audit_event
 event_of(const struct audit_who *who, const char *action, const char *target, const char *detail)
 {
 	return (struct audit_event){.person = who->name, .role = who->role, .uid = who->uid, .login = who->login, .origin = who->origin,
-				    .action = action, .target = target, .detail = detail};
+				    .action = action, .target = target, .detail = detail, .within_ms = who->within_ms};
 }
 
 /* What is longer than limits.audit_detail_bytes: how it begins, how long it is, and its hash. */

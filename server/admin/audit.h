@@ -23,6 +23,7 @@ struct audit_who {
 	const char *name;   /* its account's name; of a client, its bare JID; of a person with a token, the person's */
 	const char *origin; /* "control pid=…", "client FULL-JID" */
 	const char *role;   /* in which a person with a token acts; NULL: an administrator */
+	unsigned within_ms; /* it waits for the archive no longer than that; 0: archive.patience */
 };
 
 /* The server itself; `origin` is borrowed. */

@@ -234,7 +234,7 @@ request_perform(struct request *r, const struct request_verb *v, json_t *args)
 	return rc;
 }
 
-/* In bounded numbers. Approvals that were refused are in the audit trail already, one by one. */
+/* In bounded numbers. Approvals that were refused are told by approval.c. */
 static void
 note_denial(const struct request *r, const char *noun, const char *verb)
 {

@@ -288,8 +288,10 @@ token_revoke(struct request *r)
 		      2, id, own(r, person)) != SQL_OK)
 		goto out;
 	if (PQntuples(rows) == 0) {
+		/* A number that is nobody's is a mistake. */
+		if (sql_query_bool(db, &r->err, &r->denied, "SELECT EXISTS (SELECT FROM compliance.token WHERE id = $1::bigint)", 1, id) != SQL_OK)
+			goto out;
 		r->status = 404;
-		r->denied = true;
 		err_set(&r->err, 0, "there is no token %s of yours", id);
 		goto out;
 	}

@@ -85,7 +85,7 @@ judge_newest(struct keeper *k, const struct log_checkpoint *last, struct err *e)
 		keyring_judge(&keys, last->note, strlen(last->note), last->size, &p);
 	if (wrong.total)
 		keeper_broken(k, "%s", wrong.f[0].text);
-	else if (!last->size && keys.n)
+	else if (!last->size && keys.n > 1) /* one alone: the server ended before it first signed; what was signed since is known outside the database */
 		keeper_broken(k, "the log has a key, and all that it has signed is gone (chancery archive verify)");
 	else if (p.forged)
 		keeper_broken(k, "the newest checkpoint, of %" PRIu64 " records, is not signed by the log's key, or not what was signed "

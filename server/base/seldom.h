@@ -23,5 +23,7 @@ struct seldom {
 /* May it be done, now (clock_mono_ms) and `most` times within `span_ms` of the first? True counts it. `key`: a keyed hash, all 64 bits of it: only
  * the same thing is refused. When more than there is room for are under way the one that ends first is forgotten: it may be done too often. */
 bool seldom_may(struct seldom *s, uint64_t key, unsigned most, int64_t span_ms, int64_t now_ms);
+/* The same without counting it. */
+bool seldom_might(struct seldom *s, uint64_t key, unsigned most, int64_t now_ms);
 
 #endif

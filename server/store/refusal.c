@@ -1,6 +1,6 @@
 /*
  * refusal: a table of sources under a mutex, and the thread that records what is due. The thread alone removes sources, so it may look at one while it
- * records what it has taken out of it.
+ * records what it has taken out of it, and go on behind it.
  */
 #include "store/refusal.h"
 
@@ -22,7 +22,7 @@
 
 #define WINDOW_MS 60000
 #define TICK_MS 250
-#define STOP_MS 2000    /* a server that stops waits no longer */
+#define WITHIN_MS 2000  /* a server that stops waits no longer, and it is tried again */
 #define NAMES_MAX 8     /* told of one record */
 #define NAME_BYTES 512
 
@@ -188,24 +188,21 @@ is_due(const struct source *s, int64_t now)
 	return s->n > 0 && (!s->told || refusals.stopping || now - s->window_ms >= WINDOW_MS);
 }
 
-/* With the lock held: forgets who has been quiet. False: nothing is due. */
 static bool
-take_due(struct report *out)
+is_quiet(const struct source *s, int64_t now)
 {
-	int64_t now = clock_mono_ms();
-	struct source *s, *next;
+	return s->n == 0 && now - s->window_ms >= WINDOW_MS;
+}
 
-	HASH_ITER(hh, refusals.sources, s, next) {
-		if (s->n == 0 && now - s->window_ms >= WINDOW_MS) {
-			source_free(s);
-		} else if (is_due(s, now)) {
-			*out = (struct report){s, s->n, s->first_us, s->last_us, s->targets, s->reasons};
-			s->n = 0;
-			s->targets = s->reasons = (struct names){0};
-			return true;
-		}
-	}
-	return false;
+/* With the lock held. */
+static struct report
+take(struct source *s)
+{
+	struct report r = {s, s->n, s->first_us, s->last_us, s->targets, s->reasons};
+
+	s->n = 0;
+	s->targets = s->reasons = (struct names){0};
+	return r;
 }
 
 /* With the lock held: it could not be recorded. */
@@ -227,7 +224,7 @@ record(const struct report *r)
 {
 	const struct source *s = r->source;
 	struct audit_event v = {.person = s->person, .role = s->role, .uid = s->uid, .login = s->login, .origin = s->origin, .action = s->action,
-		.target = r->targets.n == 1 && !r->targets.more ? r->targets.item[0] : NULL, .within_ms = refusals.stopping ? STOP_MS : 0};
+		.target = r->targets.n == 1 && !r->targets.more ? r->targets.item[0] : NULL, .within_ms = WITHIN_MS};
 	struct buf detail = {0};
 	char first[32], last[32];
 	const char *why;
@@ -244,26 +241,44 @@ record(const struct report *r)
 	return rc;
 }
 
-/* With the lock held, which is let go meanwhile. What cannot be recorded is tried again. */
+/* With the lock held, which is let go meanwhile. -1: it could not be recorded, and is tried again. */
+static int
+record_source(struct source *s)
+{
+	struct report r = take(s);
+	int rc;
+
+	pthread_mutex_unlock(&refusals.lock);
+	rc = record(&r);
+	pthread_mutex_lock(&refusals.lock);
+	if (rc != 0) {
+		give_back(&r);
+		return -1;
+	}
+	names_fini(&r.targets);
+	names_fini(&r.reasons);
+	s->told = true;
+	s->window_ms = clock_mono_ms();
+	return 0;
+}
+
+/* With the lock held. Each source once, in the order in which they came; who has been quiet is forgotten. What comes meanwhile waits for the next time:
+ * nobody but this thread takes one out, so the next one stays where it is. */
 static void
 record_due(void)
 {
-	struct report r;
-	int rc;
+	struct source *s, *next;
 
-	/* An archive that is away would only hold up the stop. */
-	while ((!refusals.stopping || record_is_up()) && take_due(&r)) {
-		pthread_mutex_unlock(&refusals.lock);
-		rc = record(&r);
-		pthread_mutex_lock(&refusals.lock);
-		if (rc != 0) {
-			give_back(&r);
+	HASH_ITER(hh, refusals.sources, s, next) {
+		int64_t now = clock_mono_ms();
+
+		/* An archive that is away would only hold up the stop. */
+		if (!record_is_up())
 			return;
-		}
-		names_fini(&r.targets);
-		names_fini(&r.reasons);
-		r.source->told = true;
-		r.source->window_ms = clock_mono_ms();
+		if (is_quiet(s, now))
+			source_free(s);
+		else if (is_due(s, now) && record_source(s) != 0)
+			return;
 	}
 }
 

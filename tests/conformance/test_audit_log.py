@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 import xml.etree.ElementTree as ET
 
 from chancerytest.client import unique
@@ -226,6 +227,44 @@ def test_logins(t):
     assert len(mine) == 2 and sum(a['detail']['count'] for a in mine) == 30 and mine[-1]['detail']['why'] == ['not-authorized'], mine
     assert {x for a in mine for x in a['detail']['targets']} == {'%s@%s' % (o, t.server.domain) for o in others}, mine
     assert [a for a in got if a['origin'].startswith('more sources')], got
+
+
+@alone()
+def test_many_logins(t):
+    """A client that comes and goes fills no archive: some logins one by one, further ones within the minute counted in few records, none of them lost"""
+    m, user = mark(t), t.user()
+    for _ in range(30):
+        t.client(user).authenticated().close()
+    other = t.user()
+    t.client(other).authenticated().close()
+
+    def logins(name):
+        return [a[2] for a in trail(t, 'id > %d' % m) if a[0] == 'login' and a[2]['who'] == '%s@%s' % (name, t.server.domain)]
+    assert len(logins(other[0])) == 1 and len(logins(user[0])) < 15, logins(user[0])
+    # What is counted at the stop is recorded then.
+    t.server.restart()
+    got = logins(user[0])
+    assert sum(a['detail'].get('count', 1) for a in got) == 30 and len(got) < 16, got
+    assert all(a['detail']['why'][0].startswith('SCRAM-') for a in got if 'count' in a['detail']), got
+
+
+@alone(archive__patience='25s', auth__plain='true')
+def test_stop_without_archive(t):
+    """A stop waits for no refusal that cannot be recorded, nor for an approval that has expired"""
+    user = t.user()
+    lock = Lock(t.server, 'archive.record')
+    try:
+        t.server.psql("insert into compliance.approval (noun, verb, args, hash, role, asked_by, asked_from, expires_at) values"
+                      " ('person', 'add', '{}', sha256('x'), 1, 'x', 'x', now() - interval '1 minute')")
+        wrong_login(t, user[0])
+        t.server.wait(lambda: 'approval.expire' in t.server.log(), 'an approval that cannot be settled')
+        before = time.monotonic()
+        t.server.terminate()
+        t.server.wait_gone()
+        assert time.monotonic() - before < 20
+    finally:
+        lock.release()
+    t.server.start()
 
 
 @alone(archive__patience='1s', auth__plain='true')

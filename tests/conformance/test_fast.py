@@ -5,6 +5,7 @@ import uuid
 
 from chancerytest.client import b64
 from chancerytest.scenario import alone
+from test_audit_log import Lock, mark, trail
 
 ENDP, NONE, EXPR = 'HT-SHA-256-ENDP', 'HT-SHA-256-NONE', 'HT-SHA-256-EXPR'
 BIND = "<bind xmlns='urn:xmpp:bind:0'><tag>AwesomeXMPP</tag></bind>"
@@ -182,6 +183,26 @@ def test_count(t):
     assert tokens(t, c)[-1][2] == '8'
 
 
+@alone()
+def test_failed_after_its_record(t):
+    """A login that is recorded and then comes to nothing, as its token has been used meanwhile, is said to have failed"""
+    c = first(t, mechanism=NONE)
+    assert again(t, c, mechanism=NONE, attrs=" count='1'").failure is None
+    m, n = mark(t), t.server.metric('chancery_fast_ok_total')
+    d = [t.client(c).secure() for _ in range(2)]
+    # Both have been looked at before either is recorded, and so before either is used.
+    lock = Lock(t.server, 'archive.record')
+    for x in d:
+        x.fast_send(c.secret, NONE, (c.agent, 'AwesomeXMPP', 'phone'), attrs=" count='3'")
+    t.server.wait(lambda: t.server.metric('chancery_fast_ok_total') == n + 2, 'both to be looked at')
+    lock.release()
+    assert {x.fast_end() for x in d} == {None, 'not-authorized'}
+    logins = {a[3] for a in trail(t, 'id > %d' % m) if a[0] == 'login' and a[1] == c.bare}
+    failed, = t.server.wait(lambda: [a for a in trail(t, 'id > %d' % m) if a[0] == 'login.failed'], 'the one that failed')
+    assert failed[1] == c.bare == failed[2]['who'] and failed[4] in logins, (failed, logins)
+    assert failed[2]['detail'] == {'why': 'not-authorized', 'record': failed[4]} and tokens(t, c)[-1][2] == '3', failed
+
+
 def test_rotation(t):
     """XEP-0484 §3.5: an old token is replaced; it works until the new one has been used, and then no longer"""
     c = first(t)
@@ -279,6 +300,23 @@ def test_resumption(t):
     d = again(t, c, inner="<resume xmlns='urn:xmpp:sm:3' h='%d' previd='%s'/>" % (c.sm_in, c.sm_id) + BIND)
     assert d.failure is None and d.success.find('sm:resumed') is not None and d.jid == c.jid
     d.expect_message('are you there?')
+
+
+@alone(archive__patience='1s')
+def test_not_recorded(t):
+    """A login that cannot be recorded changes nothing: no token is ended, counted or replaced"""
+    c = first(t, mechanism=NONE)
+    age(t, c)
+    before = tokens(t, c)
+    lock = Lock(t.server, 'archive.record')
+    try:
+        for attrs in (" count='5'", " invalidate='true'", ''):
+            assert again(t, c, mechanism=NONE, attrs=attrs).failure == 'temporary-auth-failure', attrs
+        assert tokens(t, c) == before
+    finally:
+        lock.release()
+    t.server.wait(lambda: again(t, c, mechanism=NONE, attrs=" count='5'").failure is None, 'a login')
+    assert tokens(t, c) != before
 
 
 @alone(auth__token_key=os.path.abspath(__file__))

@@ -31,7 +31,7 @@ NEWEST = '(select max(size) from archive.checkpoint)'
 FORGERIES = [
     ('not signed', "update archive.checkpoint set note = regexp_replace(note, 'time 1', 'time 2') where size = %s" % NEWEST),
     ('not signed', "update archive.checkpoint set root = sha256('x') where size = %s" % NEWEST),
-    ('all that it has signed is gone', 'delete from archive.checkpoint'),
+    ('the note beside the key', 'delete from archive.checkpoint'),
     ('the note beside the key', 'delete from archive.checkpoint; delete from archive.log_key'),
     ('the note beside the key', 'delete from archive.checkpoint where size = %s' % NEWEST),
 ]
@@ -55,6 +55,21 @@ def test_refuses(t):
         t.server.wait(lambda: trouble(t) == 'ok', 'the end of the alarm')
         size, root, _ = checkpoint(t)
         assert root == tlog.root(records(t)[1][:size])
+
+
+@alone(**SETTINGS)
+def test_key_alone(t):
+    """A key that has never signed anything, as a server leaves it that ended too early, is signed with"""
+    talk(t, 2)
+    checkpoint(t)
+    t.server.kill()
+    t.server.psql('delete from archive.checkpoint_stamp; delete from archive.checkpoint')
+    os.remove(t.server.path('keys', 'log.key.last'))
+    assert t.server.value('select count(*) from archive.log_key') == '1'
+    t.server.start()
+    talk(t, 1)
+    size, root, _ = checkpoint(t)
+    assert trouble(t) == 'ok' and root == tlog.root(records(t)[1][:size])
 
 
 @alone(**SETTINGS)

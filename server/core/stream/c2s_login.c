@@ -184,6 +184,7 @@ c2s_login_fini(struct c2s *c)
 	if (c->job)
 		c->job->owner = NULL;
 	c->job = NULL;
+	c2s_login_failed(c, "the stream has ended");
 	c2s_noted_fini(c);
 	c2s_need_fini(c);
 	c2s_stranger_fini(c);

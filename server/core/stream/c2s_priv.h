@@ -33,6 +33,9 @@ enum c2s_state {
 };
 
 /* What to do behind the element just parsed, when the parser has returned. HOME: SASL2 goes on at the user's home. */
+/* Of a login: is it in the record, or counted for one, and has not come to pass yet? */
+enum c2s_noted { NOTED_NOT, NOTED_RECORDED, NOTED_COUNTED };
+
 enum c2s_turn { TURN_NONE, TURN_STARTTLS, TURN_RESTART, TURN_HOME };
 
 struct c2s {
@@ -49,6 +52,8 @@ struct c2s {
 	struct sasl2 *sasl2;     /* an exchange of SASL2, until <success/> or <failure/> */
 	struct job *job;         /* out; its owner pointer is cleared when we go */
 	struct c2s_note *noting; /* the login's record, on its way; likewise */
+	enum c2s_noted noted;
+	uint64_t login_record;   /* NOTED_RECORDED */
 	struct user_need *need;  /* a request that waits for the user; likewise */
 	struct timer timer;      /* login deadline, then idle check, then linger */
 	enum c2s_state state;
@@ -117,10 +122,12 @@ void c2s_login_name(const struct c2s *c, char out[2304]);
 
 /* c2s_noted */
 
-/* Records that c->jid logs in, then goes on outside a data callback; or refuses the login. */
+/* Records that c->jid logs in, then goes on outside a data callback; or refuses the login. One of many within a minute is counted for the next record. */
 typedef void (*c2s_noted_fn)(struct c2s *c);
 void c2s_note_login(struct c2s *c, c2s_noted_fn then);
 void c2s_noted_fini(struct c2s *c);
+/* What was recorded does not come to pass after all, if it was: that is recorded as well. */
+void c2s_login_failed(struct c2s *c, const char *why);
 /* Somebody who says to be `bare` has not become it. */
 void c2s_note_refusal(const struct c2s *c, const char *bare, const char *why);
 

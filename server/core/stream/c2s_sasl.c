@@ -73,6 +73,7 @@ c2s_sasl_refuse(struct c2s *c, enum sasl_failure why)
 
 	c2s_login_name(c, bare);
 	log_info(conn_log(c->conn), "auth-failed", "user=%s why=%s", bare, sasl_failure_name(why));
+	c2s_login_failed(c, sasl_failure_name(why));
 	if (why == SASL_NOT_AUTHORIZED)
 		auth_failed(bare, conn_source(c->conn));
 	c2s_note_refusal(c, bare, sasl_failure_name(why));
@@ -92,6 +93,7 @@ c2s_authenticated(struct c2s *c)
 	auth_succeeded(jid_bare(c->jid), conn_source(c->conn));
 	source_authenticated(conn_source(c->conn));
 	c->authenticated = true;
+	c->noted = NOTED_NOT;
 	log_info(conn_log(c->conn), "authenticated", "jid=%s mechanism=%s", jid_bare(c->jid), c2s_mechanism(c));
 }
 
@@ -293,7 +295,7 @@ token_done(struct job *j)
 		return;
 	}
 	if (d->match)
-		sasl2_take_login(c->sasl2, &d->login);
+		sasl2_take_claim(c->sasl2, d);
 	metric_add(d->match ? METRIC_FAST_OK : METRIC_FAST_REFUSED, 1);
 	next = sasl_token(c->sasl, d->match ? d->token : NULL, strlen(d->token), d->why, &out);
 	step(c, next, out);

@@ -169,23 +169,49 @@ use(struct sql *db, const struct device_state *s, const struct device_token *t, 
 	return st;
 }
 
+/* Mostly there is nothing to write. */
+static bool
+has_news(const struct device_state *s, const struct device_token *t, const struct fast_claim *c)
+{
+	return c->counted || c->invalidate || t->slot != DEVICE_CURRENT || !s->unchanged || token_due(t, c) >= 0;
+}
+
+/* *t: the token that matches, NULL: none that may be used. */
+static enum sql_status
+look(struct sql *db, struct fast_claim *c, struct device_state *s, const struct device_token **t, struct err *e)
+{
+	enum sql_status st = device_find(db, c->login.bare, &c->login.agent, s, e);
+
+	c->match = c->news = false;
+	if (st != SQL_OK)
+		return st;
+	*t = find_match(s, c);
+	c->match = may_use(s, *t, c);
+	if (!c->match)
+		return SQL_OK;
+	c->login.device = s->id;
+	c->news = has_news(s, *t, c);
+	return SQL_OK;
+}
+
 enum sql_status
 fast_check(struct sql *db, struct fast_claim *c, struct err *e)
 {
 	struct device_state s;
 	const struct device_token *t;
-	enum sql_status st = device_find(db, c->login.bare, &c->login.agent, &s, e);
 
-	if (st != SQL_OK)
+	return look(db, c, &s, &t, e);
+}
+
+enum sql_status
+fast_use(struct sql *db, struct fast_claim *c, struct err *e)
+{
+	struct device_state s;
+	const struct device_token *t;
+	enum sql_status st = look(db, c, &s, &t, e);
+
+	if (st != SQL_OK || !c->news)
 		return st;
-	t = find_match(&s, c);
-	c->match = may_use(&s, t, c);
-	if (!c->match)
-		return SQL_OK;
-	c->login.device = s.id;
-	/* Mostly there is nothing to write. */
-	if (!c->counted && !c->invalidate && t->slot == DEVICE_CURRENT && s.unchanged && token_due(t, c) < 0)
-		return SQL_OK;
 	st = sql_begin(db, e);
 	if (st == SQL_OK)
 		st = end(db, use(db, &s, t, c, e), &c->login, e);

@@ -46,11 +46,13 @@ struct fast_claim {
 	bool counted, invalidate; /* attributes of <fast/> */
 	uint64_t count;
 	/* Out */
-	bool match;
+	bool match, news;            /* news: there is something to be written when it is used */
 	enum sasl_failure why;       /* not a match */
 	char token[FAST_TOKEN_SIZE]; /* the one that matched */
 };
-/* Uses the token up where the protocol says so, and makes a new one when it is due or asked for. */
+/* Has it? Reads only: the login is recorded before anything follows from it. */
 enum sql_status fast_check(struct sql *db, struct fast_claim *c, struct err *e);
+/* The login is recorded: looks again, uses the token up where the protocol says so, and makes a new one when it is due or asked for. */
+enum sql_status fast_use(struct sql *db, struct fast_claim *c, struct err *e);
 
 #endif

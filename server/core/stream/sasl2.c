@@ -1,9 +1,9 @@
 /*
  * sasl2: reads <authenticate/>, and finishes at the user's home:
  *
- *     authenticate → (c2s_sasl: the mechanism) → accepted → home → recorded → device noted → user loaded → resume, else bind → success
+ *     authenticate → (c2s_sasl: the mechanism) → accepted → home → recorded → token used, device noted → user loaded → resume, else bind → success
  *
- * Until the last step nothing has been said and nothing done, so every failure on the way is still a <failure/>.
+ * Until the last step nothing has been said, and before the record nothing done, so every failure on the way is still a <failure/>.
  */
 #include "core/stream/sasl2.h"
 
@@ -31,8 +31,9 @@ struct sasl2 {
 	const struct elem *bind, *resume;
 	struct device_agent agent;
 	bool token;        /* logs in with one */
-	bool counted, invalidate;
+	bool counted, invalidate, news; /* news: of the token, for when the login is recorded */
 	uint64_t count;
+	struct sasl_proof proof;
 	int wanted;        /* mechanism of the token it asks for, or -1 */
 	char *data;        /* for <success/> */
 	struct device_state found;
@@ -198,11 +199,13 @@ fill_login(struct c2s *c, struct arena *a, const char *bare, struct fast_login *
 void
 sasl2_claim(struct c2s *c, struct arena *a, const char *bare, struct fast_claim *out)
 {
-	const struct sasl2 *s = c->sasl2;
+	struct sasl2 *s = c->sasl2;
 
 	fill_login(c, a, bare, &out->login);
-	out->mechanism = sasl_chosen(c->sasl);
-	out->proof = *sasl_proof(c->sasl);
+	if (c->sasl)
+		s->proof = *sasl_proof(c->sasl);
+	out->mechanism = c->sasl ? sasl_chosen(c->sasl) : c->mechanism;
+	out->proof = s->proof;
 	out->counted = s->counted;
 	out->count = s->count;
 	out->invalidate = s->invalidate;
@@ -215,12 +218,19 @@ sasl2_know_device(struct sasl2 *s, const struct device_state *d)
 	s->found = *d;
 }
 
-void
-sasl2_take_login(struct sasl2 *s, const struct fast_login *l)
+static void
+take_login(struct sasl2 *s, const struct fast_login *l)
 {
 	s->device = l->device;
 	memcpy(s->new_token, l->token, sizeof(s->new_token));
 	s->expires_us = l->expires_us;
+}
+
+void
+sasl2_take_claim(struct sasl2 *s, const struct fast_claim *c)
+{
+	take_login(s, &c->login);
+	s->news = c->news;
 }
 
 /* Home */
@@ -400,7 +410,7 @@ note_done(struct job *j)
 	if (c)
 		c->job = NULL;
 	if (c && j->status == JOB_OK && l->device) {
-		sasl2_take_login(c->sasl2, l);
+		take_login(c->sasl2, l);
 		c2s_need_user(c, c->sasl2->st, c->sasl2->resume, finish);
 	} else if (c) {
 		log_warning(conn_log(c->conn), "device-not-noted", "why=%s", j->err.text);
@@ -423,6 +433,49 @@ note_device(struct c2s *c)
 	pool_submit(j, crypt_hash(jid_bare(c->jid), jid_bare_len(c->jid)));
 }
 
+/* The token */
+
+static enum sql_status
+use_work(struct job *j, struct sql *db)
+{
+	return fast_use(db, j->data, &j->err);
+}
+
+static void
+use_done(struct job *j)
+{
+	struct fast_claim *d = j->data;
+	struct c2s *c = j->owner;
+
+	if (c)
+		c->job = NULL;
+	if (c && j->status == JOB_OK && d->match) {
+		take_login(c->sasl2, &d->login);
+		c2s_need_user(c, c->sasl2->st, c->sasl2->resume, finish);
+	} else if (c) {
+		if (j->status != JOB_OK)
+			log_warning(conn_log(c->conn), "token-not-used", "why=%s", j->err.text);
+		refuse(c, j->status == JOB_OK ? d->why : SASL_TEMPORARY_AUTH_FAILURE);
+		c2s_answered(c);
+	}
+	crypt_wipe(d->token, sizeof(d->token));
+	crypt_wipe(d->login.token, sizeof(d->login.token));
+}
+
+/* Somebody else may have used it meanwhile, or ended it. */
+static void
+use_token(struct c2s *c)
+{
+	struct job *j = job_new(sizeof(struct fast_claim));
+
+	sasl2_claim(c, j->arena, jid_bare(c->jid), j->data);
+	j->work = use_work;
+	j->done = use_done;
+	j->owner = c;
+	c->job = j;
+	pool_submit(j, crypt_hash(jid_bare(c->jid), jid_bare_len(c->jid)));
+}
+
 /* With a password: only what the database does not know yet is written, so that a login is mostly one that reads. */
 static bool
 has_news(const struct sasl2 *s)
@@ -436,6 +489,10 @@ login_noted(struct c2s *c)
 {
 	struct sasl2 *s = c->sasl2;
 
+	if (s->token && s->news) {
+		use_token(c);
+		return;
+	}
 	if (has_news(s)) {
 		note_device(c);
 		return;

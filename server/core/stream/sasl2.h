@@ -25,7 +25,7 @@ void sasl2_agent(const struct sasl2 *s, struct arena *a, struct device_agent *ou
 void sasl2_claim(struct c2s *c, struct arena *a, const char *bare, struct fast_claim *out);
 /* What was found out. */
 void sasl2_know_device(struct sasl2 *s, const struct device_state *d);
-void sasl2_take_login(struct sasl2 *s, const struct fast_login *l);
+void sasl2_take_claim(struct sasl2 *s, const struct fast_claim *c);
 /* It is who it says. `data`: what the mechanism says with success, base64. */
 void sasl2_accepted(struct c2s *c, const char *data);
 /* The end of the turn in which it was accepted. */

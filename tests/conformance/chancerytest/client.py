@@ -367,15 +367,22 @@ class Client:
         """What a mechanism of the HT family binds to on this connection."""
         return self.end_point()[1] if mechanism.endswith('-ENDP') else b''
 
-    def fast(self, token, mechanism='HT-SHA-256-ENDP', agent=None, inner='', user=None, attrs='', channel=None):
-        """One step with a token (draft-schmaus-kitten-sasl-ht). None, or the failure's condition."""
+    def fast_send(self, token, mechanism='HT-SHA-256-ENDP', agent=None, inner='', user=None, attrs='', channel=None):
+        """A login with a token (draft-schmaus-kitten-sasl-ht), whose end fast_end waits for."""
         key, channel = token.encode(), self.channel(mechanism) if channel is None else channel
         initial = (user or self.user).encode() + b'\0' + hmac.digest(key, b'Initiator' + channel, 'sha256')
+        self.responder = hmac.digest(key, b'Responder' + channel, 'sha256')
         self.authenticate_send(mechanism, initial, agent, "<fast xmlns='%s'%s/>%s" % (NAMES['fast'], attrs, inner))
 
+    def fast_end(self):
         def proof(data):
-            assert data == hmac.digest(key, b'Responder' + channel, 'sha256'), 'wrong proof of the server'
+            assert data == self.responder, 'wrong proof of the server'
         return self._sasl2_end(self.sasl2_next(), proof)
+
+    def fast(self, *args, **kw):
+        """One step with a token. None, or the failure's condition."""
+        self.fast_send(*args, **kw)
+        return self.fast_end()
 
     # -- stanzas -------------------------------------------------------------------------------------------
 

@@ -23,6 +23,9 @@ test_counts_within_its_time(void **state)
 		assert_true(seldom_may(&s, 1, 3, 1000, 100 + i));
 	assert_false(seldom_may(&s, 1, 3, 1000, 103));
 	assert_false(seldom_may(&s, 1, 3, 1000, 1099));
+	assert_false(seldom_might(&s, 1, 3, 1099));
+	assert_true(seldom_might(&s, 1, 4, 1099) && seldom_might(&s, 2, 1, 1099));
+	assert_true(seldom_might(&s, 1, 3, 1100));
 	assert_true(seldom_may(&s, 1, 3, 1000, 1100));
 }
 
