@@ -353,7 +353,7 @@ static int
 start_siem(const struct config *c, struct err *e)
 {
 	struct siem_settings s = { .conninfo = c->database.conninfo, .address = c->siem.address, .host_name = c->hosts[0].domain,
-		.ca_file = c->siem.ca_file, .certificate = c->siem.certificate, .key = c->siem.key, .events_max = c->limits.siem_events };
+		.ca_file = c->siem.ca_file, .certificate = c->siem.certificate, .key = c->siem.key, .spool = c->siem.spool, .events_max = c->limits.siem_events };
 
 	return siem_start(&s, e);
 }

@@ -13,6 +13,7 @@
 
 #include "archive/audit_read.h"
 #include "archive/siem_link.h"
+#include "archive/siem_spool.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -26,7 +27,7 @@
 #define CONNECT_MS 3000
 #define AGAIN_MS 500
 #define AGAIN_MAX_MS 30000
-#define NOTES_MAX 1000 /* events in memory, until the thread has put them away */
+#define NOTES_BYTES (16 * 1024 * 1024) /* of events in memory, until the thread has put them away */
 #define EVENT_MAX 16384
 #define FACILITY 13    /* RFC 5424 §6.2.1: log audit */
 
@@ -43,6 +44,8 @@ static struct {
 	atomic_bool on, stopping;
 	struct sql *db;
 	struct siem_link *link;
+	struct siem_spool *spool;
+	bool unspooled;      /* it could not be written, which has been said */
 	char *host_name;
 	uint64_t events_max, position, read_upto; /* taken; no audit record is between there and here */
 	bool known;          /* position has been read */
@@ -50,11 +53,18 @@ static struct {
 
 	pthread_mutex_t lock;
 	struct note *first, **last;
-	unsigned n, lost;
+	unsigned lost;
+	size_t bytes;
 	struct siem_state state;
 } siem = {.lock = PTHREAD_MUTEX_INITIALIZER, .last = &siem.first};
 
 /* Events, from anywhere */
+
+static size_t
+note_bytes(const struct note *n)
+{
+	return sizeof *n + strlen(n->name) + strlen(n->json);
+}
 
 void
 siem_event(int severity, const char *name, const char *json)
@@ -67,11 +77,11 @@ siem_event(int severity, const char *name, const char *json)
 	n = NEW(struct note);
 	*n = (struct note){.at_us = clock_wall_us(), .severity = severity, .name = mem_strdup(name), .json = mem_strdup(json)};
 	pthread_mutex_lock(&siem.lock);
-	kept = siem.n < NOTES_MAX;
+	kept = siem.bytes + note_bytes(n) <= NOTES_BYTES;
 	if (kept) {
+		siem.bytes += note_bytes(n);
 		*siem.last = n;
 		siem.last = &n->next;
-		siem.n++;
 	} else {
 		siem.lost++;
 	}
@@ -113,17 +123,21 @@ siem_send_checkpoint(void *arg, uint64_t size, const char *note)
 /* Into the table */
 
 static struct note *
-take_notes(unsigned *lost)
+take_notes(void)
 {
 	struct note *list;
+	unsigned lost;
 
 	pthread_mutex_lock(&siem.lock);
 	list = siem.first;
-	*lost = siem.lost;
+	lost = siem.lost;
 	siem.first = NULL;
 	siem.last = &siem.first;
-	siem.n = siem.lost = 0;
+	siem.lost = 0;
+	siem.bytes = 0;
 	pthread_mutex_unlock(&siem.lock);
+	if (lost > 0)
+		log_warning(NULL, "siem-events-lost", "n=%u", lost);
 	return list;
 }
 
@@ -157,32 +171,103 @@ note_free(struct note *n)
 }
 
 /* What cannot be put away goes back to the head. */
+static void
+give_back(struct note *list)
+{
+	struct note **end;
+	size_t bytes = 0;
+
+	if (list == NULL)
+		return;
+	pthread_mutex_lock(&siem.lock);
+	for (end = &list; *end != NULL; end = &(*end)->next)
+		bytes += note_bytes(*end);
+	*end = siem.first;
+	if (siem.first == NULL)
+		siem.last = end;
+	siem.first = list;
+	siem.bytes += bytes;
+	pthread_mutex_unlock(&siem.lock);
+}
+
 static int
 store_notes(struct err *e)
 {
-	unsigned lost, n = 0;
-	struct note *list = take_notes(&lost), *next, **end;
+	struct note *list = take_notes(), *next;
 
-	if (lost > 0)
-		log_warning(NULL, "siem-events-lost", "n=%u", lost);
 	for (; list != NULL; list = next) {
 		next = list->next;
 		if (store_note(list, siem.events_max, e) == SQL_UNAVAILABLE)
 			break;
 		note_free(list);
 	}
+	give_back(list);
+	return list == NULL ? 0 : -1;
+}
+
+/* The database is away. What finds no room is lost; where nothing can be written it stays in memory. */
+static void
+spool_notes(void)
+{
+	struct note *list = take_notes(), *next;
+	struct err e = {0};
+	int rc = 1;
+
 	if (list == NULL)
+		return;
+	for (; list != NULL; list = next) {
+		struct siem_spooled one = {list->at_us, list->severity, list->name, list->json};
+
+		next = list->next;
+		rc = siem_spool_put(siem.spool, &one, &e);
+		if (rc < 0)
+			break;
+		metric_add(rc > 0 ? METRIC_SIEM_SPOOLED : METRIC_SIEM_LOST, 1);
+		note_free(list);
+	}
+	if (rc >= 0 && siem_spool_sync(siem.spool, &e) != 0)
+		rc = -1;
+	if (rc < 0 && !siem.unspooled)
+		log_warning(NULL, "siem-not-spooled", "why=%s effect=%s", e.text, "events stay in memory");
+	siem.unspooled = rc < 0;
+	give_back(list);
+}
+
+/* arg: is it all or nothing? Else what PostgreSQL refuses is left out, as it is of those that come from memory. */
+static int
+store_spooled(void *arg, const struct siem_spooled *s, struct err *e)
+{
+	const struct note n = {.at_us = s->at_us, .severity = s->severity, .name = (char *)(uintptr_t)s->name, .json = (char *)(uintptr_t)s->json};
+	enum sql_status st = store_note(&n, siem.events_max, e);
+
+	return st == SQL_UNAVAILABLE || (st != SQL_OK && *(const bool *)arg) ? -1 : 0;
+}
+
+/* In one transaction: when that is cut off, it is all still there. */
+static int
+store_at_once(struct err *e)
+{
+	bool all = true;
+
+	if (sql_begin(siem.db, e) == SQL_OK && siem_spool_each(siem.spool, store_spooled, &all, e) == 0 && sql_commit(siem.db, e) == SQL_OK)
 		return 0;
-	pthread_mutex_lock(&siem.lock);
-	for (end = &list; *end != NULL; end = &(*end)->next)
-		n++;
-	*end = siem.first;
-	if (siem.first == NULL)
-		siem.last = end;
-	siem.first = list;
-	siem.n += n;
-	pthread_mutex_unlock(&siem.lock);
+	sql_rollback(siem.db);
 	return -1;
+}
+
+/* Before what came later. */
+static int
+store_spool(struct err *e)
+{
+	uint64_t n = siem_spool_waiting(siem.spool);
+	bool all = false;
+
+	if (n == 0)
+		return 0;
+	if (store_at_once(e) != 0 && (!sql_is_connected(siem.db) || siem_spool_each(siem.spool, store_spooled, &all, e) != 0))
+		return -1;
+	log_info(NULL, "siem-spool-stored", "events=%" PRIu64, n);
+	return siem_spool_clear(siem.spool, e);
 }
 
 /* Messages */
@@ -375,8 +460,10 @@ turn(struct err *e)
 {
 	int records, events;
 
-	if (sql_connect(siem.db, CONNECT_MS, e) != SQL_OK || read_position(e) != 0 || store_notes(e) != 0)
+	if (sql_connect(siem.db, CONNECT_MS, e) != SQL_OK || read_position(e) != 0 || store_spool(e) != 0 || store_notes(e) != 0) {
+		spool_notes();
 		return -1;
+	}
 	siem_link_look(siem.link);
 	if (!siem_link_is_open(siem.link)) {
 		if (clock_mono_ms() < siem.again_ms)
@@ -443,9 +530,12 @@ siem_start(const struct siem_settings *s, struct err *e)
 
 	if (s->address[0] == '\0')
 		return 0;
+	siem.spool = siem_spool_new(s->spool, s->events_max);
 	siem.link = siem_link_new(s->address, s->ca_file, s->certificate, s->key, &siem.stopping, e);
-	if (siem.link == NULL)
+	if (siem.link == NULL) {
+		siem_spool_free(siem.spool);
 		return -1;
+	}
 	siem.db = sql_new(s->conninfo, "chanceryd siem");
 	siem.host_name = mem_strdup(s->host_name);
 	siem.events_max = s->events_max;
@@ -465,7 +555,6 @@ siem_start(const struct siem_settings *s, struct err *e)
 void
 siem_stop(void)
 {
-	unsigned lost;
 	struct note *n, *next;
 	struct err e = {0};
 
@@ -476,13 +565,15 @@ siem_stop(void)
 	atomic_store(&siem.stopping, true);
 	pthread_join(siem.thread, NULL);
 	/* For the next start. */
-	if (sql_is_connected(siem.db) && store_notes(&e) != 0)
-		log_warning(NULL, "siem-events-lost", "why=%s", e.text);
-	for (n = take_notes(&lost); n != NULL; n = next) {
+	if (!sql_is_connected(siem.db) || store_notes(&e) != 0)
+		spool_notes();
+	for (n = take_notes(); n != NULL; n = next) {
 		next = n->next;
+		log_warning(NULL, "siem-event-lost", "event=%s", n->name);
 		note_free(n);
 	}
 	siem_link_free(siem.link);
+	siem_spool_free(siem.spool);
 	sql_free(siem.db);
 	free(siem.host_name);
 	siem.running = false;

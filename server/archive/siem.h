@@ -4,7 +4,8 @@
  *
  * One thread, with a connection of its own to the database. Audit records are read from the record itself, in the order of the log, behind a position
  * that is kept in chancery.siem: there is no second copy that could be lost. What is not in the record (alarms, failed logins, refused
- * partners, infected files, checkpoints) is put into chancery.siem_event first and goes from there; at most limits.siem_events of them.
+ * partners, infected files, checkpoints) is put into chancery.siem_event first and goes from there; at most limits.siem_events of them. While the database is
+ * away it is put into a file (siem_spool.h), as many at most, and from there into the table before what came later.
  *
  * Syslog has no acknowledgement. A page counts as taken when the other end's kernel has acknowledged it and the connection has held for a moment
  * behind that; only then the position moves. So nothing is lost when either end dies; what was under way then is sent again, the same byte for byte, and
@@ -25,6 +26,7 @@ struct siem_settings {
 	const char *ca_file;     /* "": the system's authorities */
 	const char *certificate; /* and its key, in PEM; "": none of our own */
 	const char *key;
+	const char *spool;       /* a file for events while the database is away; "": they stay in memory */
 	uint64_t events_max;
 };
 
@@ -32,7 +34,7 @@ struct siem_settings {
 int siem_start(const struct siem_settings *s, struct err *e) MUST_CHECK;
 /* Before record_stop. What has not been sent is sent after the next start. */
 void siem_stop(void);
-/* An event that is not in the record. `json` is an object. From any thread, a reactor's too: it never waits. */
+/* An event that is not in the record. `json` is an object on one line. From any thread, a reactor's too: it never waits. */
 void siem_event(int severity, const char *name, const char *json);
 /* A signed checkpoint (log_listen): what is outside the database then. */
 void siem_send_checkpoint(void *arg, uint64_t size, const char *note);

@@ -130,6 +130,7 @@ struct buf;
 	X(SIEM_SENT, COUNTER, "chancery_siem_sent_total", "Messages that it has taken") \
 	X(SIEM_WAITING, GAUGE, "chancery_siem_waiting", "Audit records that wait for it, as far as was looked") \
 	X(SIEM_LOST, COUNTER, "chancery_siem_lost_total", "Events beside the record that found no room (limits.siem_events)") \
+	X(SIEM_SPOOLED, COUNTER, "chancery_siem_spooled_total", "Events that were put into siem.spool while the database was away") \
 	X(SIEM_FAILURES, COUNTER, "chancery_siem_failures_total", "Attempts to send that failed; they are repeated") \
 	X(ERASED_RECORDS, COUNTER, "chancery_erased_records_total", "Records whose content was erased") \
 	X(RETENTION_ERASED, COUNTER, "chancery_retention_erased_total", "Records that expired and were erased") \

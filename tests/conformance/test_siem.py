@@ -5,7 +5,9 @@ import subprocess
 from chancerytest.client import unique
 from chancerytest.desk import api, refused
 from chancerytest.scenario import alone
+from chancerytest.server import stopped
 from chancerytest.siem import Siem
+from chancerytest.web import Http
 
 
 def ok(t, *args, stdin=''):
@@ -129,5 +131,35 @@ def test_wrong_certificate(t):
     siem.kill()
     siem.certificate = right
     siem.start()
+    arrived(t, siem)
+    siem.kill()
+
+
+@alone()
+def test_database_away(t):
+    """Events while the database is away are on the disk: they arrive after a crash of the server, all of them, in order, before what came later"""
+    siem = Siem(certificate(t, 'siem'))
+    point(t, siem, siem.certificate[0])
+    t.server.restart()
+    do(t, 1)
+    arrived(t, siem)
+
+    def refused_from(name, n):
+        for i in range(n):
+            h = Http(t.server, t.source)
+            assert h.ask('POST', '/http-bind', {'Origin': 'https://%s%d.example' % (name, i)}, '<body/>').status == 403
+            h.close()
+
+    def seen():
+        return [m.json['origin'] for m in siem.all(lambda m: m.msgid == 'origin-refused')]
+    with stopped(t.server):
+        refused_from('away', 20)
+        t.server.wait(lambda: t.server.metric('chancery_siem_spooled_total') >= 20, 'the events on the disk')
+        t.server.kill()
+    t.server.start()
+    refused_from('later', 1)
+    t.server.wait(lambda: len(seen()) >= 21, 'the events')
+    assert seen() == ['https://away%d.example' % i for i in range(20)] + ['https://later0.example'], seen()
+    assert t.server.metric('chancery_siem_lost_total') == 0
     arrived(t, siem)
     siem.kill()

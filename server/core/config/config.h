@@ -149,6 +149,7 @@ struct config {
 	struct {
 		const char *address;         /* siem.address: HOST:PORT; empty: none */
 		const char *ca_file;         /* siem.ca_file; empty: the system's */
+		const char *spool;           /* siem.spool; empty: none */
 		const char *certificate;     /* siem.certificate and siem.key: our own; empty: none */
 		const char *key;
 	} siem;

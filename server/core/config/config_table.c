@@ -390,6 +390,9 @@ const struct config_row config_rows[] = {
 	{ "siem.certificate", CONFIG_FILE, AT(siem.certificate), "", .fixed = true,
 	  .help = "Our own certificate, where it wants one, in PEM with its chain. Empty: none" },
 	{ "siem.key", CONFIG_FILE, AT(siem.key), "", .fixed = true, .help = "The key of that" },
+	{ "siem.spool", CONFIG_FILE, AT(siem.spool), "/var/lib/chancery/siem.spool", .fixed = true,
+	  .help = "The file for events that are not in the record while the database is away: at most limits.siem_events, sent in order when it is back. "
+	          "Empty: they stay in memory, some megabytes of them" },
 	{ "log.level", CONFIG_CHOICE, AT(log.level), "info", .choices = log_levels,
 	  .help = "The least important events that are written" },
 	{ "log.format", CONFIG_CHOICE, AT(log.format), "text", .choices = log_formats,
