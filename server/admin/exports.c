@@ -40,8 +40,8 @@
 #include "proof/bundle.h"
 
 #define RUNS_MAX 16
-#define ATTEMPTS_MAX 3
-#define AGAIN_MAX 20        /* of a program that has lost its connection and can go on */
+#define CRASHES_MAX 3
+#define AGAIN_MAX 20        /* attempts besides crashes: of a program that has lost its connection and can go on, or that could not be begun for that */
 #define LINE_MAX_BYTES 65536
 #define CONNECT_MS 3000
 #define COVER_MS 15000      /* for a checkpoint that has all there is */
@@ -57,7 +57,7 @@ struct run {
 	struct buf in;
 	char stage[32], asked_by[256], error[320];
 	uint64_t done, records, bytes;
-	int attempts;
+	int attempts, crashes;
 	bool changed, finished, again; /* progress; it said done; it said that another attempt may help */
 	int64_t told_ms;
 	const char *query;      /* JSON, owned */
@@ -224,7 +224,7 @@ note_failed(struct run *r, bool again)
 		remove_folder(r->id);
 	}
 	text_mend(r->error);
-	if (exports_store_failed(exports.db, r->id, again, r->error, &e) != SQL_OK) {
+	if (exports_store_failed(exports.db, r->id, r->crashes, again, r->error, &e) != SQL_OK) {
 		log_error(NULL, "export-not-noted", "export=%" PRId64 " why=%s", r->id, e.text);
 		exports.recovered = false;
 	}
@@ -242,10 +242,11 @@ end_run(struct run *r, bool at_once)
 	else if (r->error[0] != '\0') {
 		if (r->again)
 			exports.rest_ms = clock_mono_ms() + REST_MS;
-		note_failed(r, r->again && r->attempts < AGAIN_MAX);
+		note_failed(r, r->again && r->attempts - r->crashes < AGAIN_MAX);
 	} else {
 		snprintf(r->error, sizeof r->error, "%s", how);
-		note_failed(r, r->attempts < ATTEMPTS_MAX);
+		r->crashes++;
+		note_failed(r, r->crashes < CRASHES_MAX);
 	}
 	free_run(r);
 }
@@ -593,7 +594,7 @@ begin_one(struct run *r, struct arena *a)
 		return false;
 	if (j.id == 0)
 		return true;
-	*r = (struct run){.attempts = j.attempts, .query = mem_strdup(j.query)};
+	*r = (struct run){.attempts = j.attempts, .crashes = j.crashes, .query = mem_strdup(j.query)};
 	snprintf(r->asked_by, sizeof r->asked_by, "%s", j.asked_by);
 	if (start_run(r, &j, a, &e) == 0) {
 		log_info(NULL, "export-started", "export=%" PRId64 " attempt=%d pid=%d size=%" PRIu64, j.id, j.attempts, (int)r->process.pid, j.size);
@@ -606,7 +607,7 @@ begin_one(struct run *r, struct arena *a)
 		return true;
 	}
 	r->id = j.id;
-	note_failed(r, !sql_is_connected(exports.db) && j.attempts < ATTEMPTS_MAX);
+	note_failed(r, !sql_is_connected(exports.db) && j.attempts - j.crashes < AGAIN_MAX);
 	free_run(r);
 	return true;
 }

@@ -35,7 +35,7 @@ exports_store_next(struct sql *db, struct arena *a, struct exports_job *j, struc
 	PGresult *r;
 	enum sql_status st = sql_query(db, e, &r,
 		"SELECT id, " MICROSECONDS("asked_at") ", " MICROSECONDS("started_at") ", asked_by, approved_by, reason, query::text, query_text,"
-		" to_json(formats)::text, checkpoint, size, attempts, csv_bom FROM compliance.export WHERE state = 1 ORDER BY attempts, id LIMIT 1", 0);
+		" to_json(formats)::text, checkpoint, size, attempts, csv_bom, crashes FROM compliance.export WHERE state = 1 ORDER BY attempts, id LIMIT 1", 0);
 
 	*j = (struct exports_job){0};
 	if (st != SQL_OK)
@@ -44,7 +44,7 @@ exports_store_next(struct sql *db, struct arena *a, struct exports_job *j, struc
 		*j = (struct exports_job){.id = sql_i64(r, 0, 0), .asked_us = sql_i64(r, 0, 1), .started_us = sql_i64(r, 0, 2),
 			.asked_by = text(a, r, 3), .approved_by = text(a, r, 4), .reason = text(a, r, 5), .query = text(a, r, 6),
 			.query_text = text(a, r, 7), .formats = text(a, r, 8), .checkpoint = text(a, r, 9), .size = (uint64_t)sql_i64(r, 0, 10),
-			.attempts = (int)sql_i64(r, 0, 11), .csv_bom = sql_bool(r, 0, 12)};
+			.attempts = (int)sql_i64(r, 0, 11), .csv_bom = sql_bool(r, 0, 12), .crashes = (int)sql_i64(r, 0, 13)};
 	PQclear(r);
 	return SQL_OK;
 }
@@ -134,14 +134,14 @@ exports_store_done(struct sql *db, int64_t id, uint64_t bytes, uint64_t records,
 }
 
 enum sql_status
-exports_store_failed(struct sql *db, int64_t id, bool again, const char *why, struct err *e)
+exports_store_failed(struct sql *db, int64_t id, int crashes, bool again, const char *why, struct err *e)
 {
-	char a[NUMBER];
+	char a[NUMBER], b[NUMBER];
 
 	return sql_do(db, e,
-		"UPDATE compliance.export SET state = CASE WHEN $2::boolean THEN 1 ELSE 4 END, error = $3,"
-		" finished_at = CASE WHEN $2::boolean THEN NULL ELSE now() END WHERE id = $1::bigint AND state IN (1, 2)", 3, number(id, a),
-		again ? "t" : "f", why);
+		"UPDATE compliance.export SET state = CASE WHEN $2::boolean THEN 1 ELSE 4 END, error = $3, crashes = $4::smallint,"
+		" finished_at = CASE WHEN $2::boolean THEN NULL ELSE now() END WHERE id = $1::bigint AND state IN (1, 2)", 4, number(id, a),
+		again ? "t" : "f", why, number(crashes, b));
 }
 
 enum sql_status

@@ -16,7 +16,7 @@ struct exports_job {
 	const char *asked_by, *approved_by, *reason, *query, *query_text, *formats; /* query, formats: JSON */
 	const char *checkpoint;           /* NULL: not yet */
 	uint64_t size;
-	int attempts;
+	int attempts, crashes;            /* crashes: of the attempts, those that ended without a word */
 	bool csv_bom;
 };
 
@@ -34,7 +34,7 @@ enum sql_status exports_store_missing(struct sql *db, int64_t id, uint64_t missi
 enum sql_status exports_store_manifest(struct sql *db, int64_t id, const char *hex, struct err *e);
 enum sql_status exports_store_done(struct sql *db, int64_t id, uint64_t bytes, uint64_t records, uint64_t keep_ms, struct err *e);
 /* It fails, or with `again` waits for another attempt. */
-enum sql_status exports_store_failed(struct sql *db, int64_t id, bool again, const char *why, struct err *e);
+enum sql_status exports_store_failed(struct sql *db, int64_t id, int crashes, bool again, const char *why, struct err *e);
 /* Is it (still) to run? */
 enum sql_status exports_store_is_wanted(struct sql *db, int64_t id, bool *wanted, struct err *e);
 /* One whose bundle is to go, which is noted; 0: none. */

@@ -292,8 +292,14 @@ def test_killed_program(t):
         b.expect_message(id=id2)
         os.kill(pid, signal.SIGKILL)
         t.server.wait(lambda: [p for p in exporters(t.server) if p != pid], 'another program')
+        # Connections that were lost before are no crashes.
+        pid, = t.server.wait(lambda: exporters(t.server), 'the program')
+        t.server.psql('update compliance.export set attempts = 10 where id = %d' % id)
+        os.kill(pid, signal.SIGKILL)
+        t.server.wait(lambda: [p for p in exporters(t.server) if p != pid], 'another program')
     row = over(t, who, id)
-    assert row['state'] == 'done' and row['attempts'] == 2, row
+    assert row['state'] == 'done' and row['attempts'] == 11, row
+    assert t.server.value('select crashes from compliance.export where id = %d' % id) == '2'
     path = fetched(t, who, id)
     _, got = read(path)
     assert [m['body'] for m in lines(got) if m['kind'] == 'message'] == ['word %d <&> \u00e4' % i for i in range(20)]
