@@ -146,6 +146,8 @@ contact_presence_came(struct gateway *g, const struct stanza *st, const char *ty
 		show_contact(u, c, probe ? jid_full(from) : jid_bare(from));
 	} else if (!strcmp(type, "unsubscribe")) {
 		c = find(u, foreign);
+		/* Where a contact's presence is only ours to show, nobody else says that it ends. */
+		write_type(g, local, jid_bare(from), "unavailable");
 		write_type(g, local, jid_bare(from), "unsubscribed");
 		if (c && c->wanted) {
 			c->wanted = false;

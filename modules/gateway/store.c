@@ -27,6 +27,8 @@ struct ask {
 struct put {
 	struct list link;
 	char *value; /* NULL: removed */
+	gateway_kept_fn *kept; /* NULL: nobody wants to know */
+	void *arg;
 	char key[];
 };
 
@@ -309,6 +311,8 @@ static void
 put_done(struct gateway *g, void *arg, const struct stanza *st)
 {
 	struct put *p = LIST_ENTRY(store.puts.next, struct put, link);
+	gateway_kept_fn *kept;
+	void *kept_arg;
 
 	(void)arg;
 	store.putting = false;
@@ -318,7 +322,11 @@ put_done(struct gateway *g, void *arg, const struct stanza *st)
 	}
 	if (!is_result(st))
 		log_warning(NULL, "value-not-kept", "key=%s why=%s", p->key, xerror_name(xerror_of(st->root)));
+	kept = p->kept;
+	kept_arg = p->arg;
 	put_free(p);
+	if (kept)
+		kept(kept_arg, is_result(st));
 	put_next(g);
 }
 
@@ -342,34 +350,51 @@ put_next(struct gateway *g)
 	buf_fini(&b);
 }
 
-void
-gateway_data_set(struct gateway *g, const char *key, const char *value)
+/* At the end of the queue. -1: it cannot be kept. */
+static int
+put_add(struct gateway *g, const char *key, const char *value, gateway_kept_fn *kept, void *arg)
 {
+	bool fits = !g->stopping && *key && strlen(key) <= 255 && (!value || strlen(value) <= 65536);
 	struct put *p;
 
-	if (g->stopping || !*key || strlen(key) > 255 || (value && strlen(value) > 65536)) {
-		log_warning(NULL, "value-not-kept", "key=%s why=size", key);
-		return;
-	}
-	/* A newer value of what waits takes its place; the first is on its way. */
-	LIST_EACH(pos, &store.puts) {
-		p = LIST_ENTRY(pos, struct put, link);
-		if (strcmp(p->key, key) || (pos == store.puts.next && store.putting))
-			continue;
-		free(p->value);
-		p->value = value ? mem_strdup(value) : NULL;
-		return;
-	}
-	if (store.nputs >= g->limits->data_waiting) {
-		log_warning(NULL, "value-not-kept", "key=%s why=data_waiting", key);
-		return;
+	if (!fits || store.nputs >= g->limits->data_waiting) {
+		log_warning(NULL, "value-not-kept", "key=%s why=%s", key, fits ? "data_waiting" : "size");
+		return -1;
 	}
 	p = mem_zalloc(sizeof(*p) + strlen(key) + 1);
 	strcpy(p->key, key);
 	p->value = value ? mem_strdup(value) : NULL;
+	p->kept = kept;
+	p->arg = arg;
 	list_append(&store.puts, &p->link);
 	store.nputs++;
 	put_next(g);
+	return 0;
+}
+
+void
+gateway_data_set(struct gateway *g, const char *key, const char *value)
+{
+	struct put *p = NULL;
+
+	/* A newer value of what waits takes its place; but the first is on its way, and of some somebody waits to hear. */
+	LIST_EACH(pos, &store.puts) {
+		if (!strcmp(LIST_ENTRY(pos, struct put, link)->key, key))
+			p = pos == store.puts.next && store.putting ? NULL : LIST_ENTRY(pos, struct put, link);
+	}
+	if (!p || p->kept || (value && strlen(value) > 65536)) {
+		(void)!put_add(g, key, value, NULL, NULL);
+		return;
+	}
+	free(p->value);
+	p->value = value ? mem_strdup(value) : NULL;
+}
+
+void
+gateway_data_keep(struct gateway *g, const char *key, const char *value, gateway_kept_fn *fn, void *arg)
+{
+	if (put_add(g, key, value, fn, arg))
+		fn(arg, false);
 }
 
 static void get_ask(struct gateway *g, struct ask *a);
