@@ -405,14 +405,15 @@ start(struct config *c, struct err *e)
 		return -1;
 	if (sealed_start(c->gateways.key_file, e) || gateway_rules_read(c->database.conninfo, e))
 		return -1;
-	if (component_rules_read_stored(c->database.conninfo, e) || component_doors_open(c, e))
-		return -1;
 	if (start_vault(c, e) || fetch_check(c, e))
 		return -1;
 	c2s_start();
 	roster_start();
 	if (modules_start())
 		return err_set(e, 0, "a module did not start");
+	/* Behind the services, whose domains are no component's. */
+	if (component_rules_read_stored(c->database.conninfo, e) || component_doors_open(c, e))
+		return -1;
 	disco_start();
 	if (reactor_start_all(reactors_wanted(c)))
 		return err_set(e, 0, "threads could not be started");
@@ -466,7 +467,14 @@ goodbye_here(void *arg)
 static void
 confirm_here(void *arg)
 {
-	*(unsigned *)arg += c2s_home_confirm();
+	*(unsigned *)arg += c2s_home_confirm() + component_home_confirm();
+}
+
+static void
+end_components_here(void *arg)
+{
+	(void)arg;
+	(void)component_home_shutdown();
 }
 
 static void
@@ -552,6 +560,8 @@ stop(const struct config *c)
 	drain();
 	take_confirmations();
 	home_call_each(places_here, NULL);
+	/* Before those of people, who are told what a component has not taken. */
+	home_call_each(end_components_here, NULL);
 	say_goodbye();
 	gateways_stop();
 	drain();

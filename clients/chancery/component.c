@@ -161,7 +161,7 @@ component_grant(const struct options *o, int argc, char **argv)
 	if (options_only(o, "") != 0)
 		return EXIT_USAGE;
 	if (argc != (iq ? 4 : 3)) {
-		fputs("chancery: expected NAME roster get|set|both, NAME message outgoing, or NAME iq NAMESPACE get|set|both\n", stderr);
+		fputs("chancery: expected NAME roster get|set|both, NAME message outgoing, NAME presence managed_entity, or NAME iq NAMESPACE get|set|both\n", stderr);
 		return EXIT_USAGE;
 	}
 	return print(o, command_ask(o, "component", "grant", json_pack("{s:s, s:s, s:s, s:s*}", "name", argv[0], "privilege", argv[1], "access",
@@ -226,6 +226,7 @@ const struct command command_component[] = {
 	{"component", "grant", "NAME PRIVILEGE ACCESS", 3, 4, component_grant, "Lets a component act in the name of users (XEP-0356)",
 	 "\nNAME roster get|set|both: sees and changes rosters, and says what the subscriptions of its own addresses are.\n"
 	 "NAME message outgoing: sends messages in the name of users.\n"
+	 "NAME presence managed_entity: sees when people come and go.\n"
 	 "NAME iq NAMESPACE get|set|both: sends requests of that namespace in the name of users.\n"
 	 "Each holds for all accounts of all hosts. What is granted is told to the component at once.\n"},
 	{"component", "revoke", "NAME PRIVILEGE [NAMESPACE]", 2, 3, component_revoke, "Takes such a privilege back, at once", NULL},

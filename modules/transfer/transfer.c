@@ -254,6 +254,26 @@ pass(struct hook *h, enum side from)
 	return v;
 }
 
+static enum hook_verdict
+refuse_file(struct hook *h, const struct elem *e, const char *text)
+{
+	if (e->ns == NS_JINGLE && !jingle_is_about_files(e))
+		return HOOK_NEXT;
+	if (e->ns == NS_BYTESTREAMS && !is_type(h->stanza, "set"))
+		return HOOK_NEXT;
+	metric_add(METRIC_TRANSFERS_REFUSED, 1);
+	return hook_reject(h, XERROR_NOT_ALLOWED, text);
+}
+
+/* What a component says in the name of an account (XEP-0356) is from no session that could take part in a transfer. */
+static enum hook_verdict
+in_my_name(struct hook *h)
+{
+	const struct elem *e = payload_of(h->stanza);
+
+	return e && !is_answer(h->stanza) ? refuse_file(h, e, "files are sent by clients, not in somebody's name") : HOOK_NEXT;
+}
+
 /* From somebody who has no home here: what is for an account is looked at there, unrecorded; for others nobody would. */
 static enum hook_verdict
 from_elsewhere(struct hook *h)
@@ -268,12 +288,7 @@ from_elsewhere(struct hook *h)
 		module_send(stanza_ref((struct stanza *)h->stanza), h->from, h->to);
 		return HOOK_HANDLED;
 	}
-	if (e->ns == NS_JINGLE && !jingle_is_about_files(e))
-		return HOOK_NEXT;
-	if (e->ns == NS_BYTESTREAMS && !is_type(h->stanza, "set"))
-		return HOOK_NEXT;
-	metric_add(METRIC_TRANSFERS_REFUSED, 1);
-	return hook_reject(h, XERROR_NOT_ALLOWED, "files do not pass through this server from one foreign address to another");
+	return refuse_file(h, e, "files do not pass through this server from one foreign address to another");
 }
 
 static enum hook_verdict
@@ -285,7 +300,7 @@ on_send(struct hook *h)
 			hook_reject(h, XERROR_ITEM_NOT_FOUND, NULL) : HOOK_NEXT;
 	if (!h->account)
 		return from_elsewhere(h);
-	return jid_resource(h->from) ? pass(h, OWN) : HOOK_NEXT;
+	return jid_resource(h->from) ? pass(h, OWN) : in_my_name(h);
 }
 
 static enum hook_verdict

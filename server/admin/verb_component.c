@@ -405,16 +405,17 @@ static int
 read_grant(struct request *r, struct component_grant *g, bool granting)
 {
 	static const char *const ways[] = {"get", "set", "both", NULL};
-	bool iq = strcmp(g->privilege, "iq") == 0, message = strcmp(g->privilege, "message") == 0;
+	bool iq = strcmp(g->privilege, "iq") == 0;
+	const char *only = strcmp(g->privilege, "message") == 0 ? "outgoing" : strcmp(g->privilege, "presence") == 0 ? "managed_entity" : NULL;
 
-	if (!iq && !message && strcmp(g->privilege, "roster") != 0)
-		return err_set(&r->err, 0, "privileges are roster, message and iq");
+	if (!iq && only == NULL && strcmp(g->privilege, "roster") != 0)
+		return err_set(&r->err, 0, "privileges are roster, message, presence and iq");
 	if (iq != (*g->ns != '\0') || strlen(g->ns) > 1000 || strpbrk(g->ns, " \r\n\t") != NULL)
 		return err_set(&r->err, 0, "a namespace belongs to iq, and to nothing else");
 	if (iq && strcmp(g->ns, "urn:xmpp:privilege:2") == 0)
 		return err_set(&r->err, 0, "this namespace cannot be granted");
-	if (granting && (message ? strcmp(g->access, "outgoing") != 0 : !is_one_of(g->access, ways)))
-		return err_set(&r->err, 0, message ? "message: outgoing" : "%s: get, set or both", g->privilege);
+	if (granting && (only != NULL ? strcmp(g->access, only) != 0 : !is_one_of(g->access, ways)))
+		return err_set(&r->err, 0, "%s: %s", g->privilege, only != NULL ? only : "get, set or both");
 	return 0;
 }
 

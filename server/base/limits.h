@@ -74,6 +74,7 @@
 	X(presence_bytes, 16384, 1024, 262144, "A presence stanza") \
 	X(components, 256, 1, 10000, "Domains of components that `chancery component` adds") \
 	X(component_privileges, 64, 1, 1000, "Privileges of one component (XEP-0356), each namespace of IQs counts") \
+	X(component_requests, 1000, 1, 100000, "Requests in the name of users that a component waits for; more are refused") \
 	X(component_stanzas_per_second, 5000, 10, 1000000, "Stanzas without a body that a component may send; above it is read more slowly") \
 	X(component_stanzas_burst, 20000, 10, 10000000, "The same at once, after a pause") \
 	X(component_kept_stanzas, 10000, 10, 1000000, "Stanzas that wait for a domain of a component that is down, where they are kept; more are refused") \

@@ -1,6 +1,7 @@
 """Components that an administrator adds: who may connect as which domain, with which secret, and what each may (issue 8, "Component host")."""
 import os
 import socket
+import time
 
 from chancerytest.client import Closed, unique
 from chancerytest.scenario import alone
@@ -145,6 +146,45 @@ def test_rate(t):
     for i in range(120):
         assert romeo.expect('message').text('body') == 'n%d' % i
     assert t.server.metric('chancery_throttled_total') > before
+
+
+def test_low_rate(t):
+    """P7: also of a few a second"""
+    name, (d,), secret = add(t, '--rate', '2')
+    c, romeo = t.component(d, secret).joined(), t.online()
+    begin = time.monotonic()
+    c.send(''.join("<message from='x@%s' to='%s' type='chat'><body>n%d</body></message>" % (d, romeo.jid, i) for i in range(6)))
+    for i in range(6):
+        assert romeo.expect('message').text('body') == 'n%d' % i
+    assert time.monotonic() - begin > 1.2
+
+
+@alone()
+def test_ours_now(t):
+    """P3: a domain that has become a host's or a service's of this server since it was added lets nobody in, and its component keeps its others"""
+    name, (d, e), secret = add(t, n=2)
+    own, rooms = t.server.domain, 'conference.' + t.server.domain
+    t.server.psql("update chancery.component_domain set domain = '%s' where domain = '%s'" % (rooms, e))
+    t.server.psql("insert into chancery.component_domain values ('%s', '%s')" % (own, name))
+    t.server.restart()
+    for domain in own, rooms:
+        assert stream_error(t.component(domain, secret).connect().open()) == 'host-unknown', domain
+        assert 'component-domain-ours component=%s domain=%s' % (name, domain) in t.server.log(), domain
+    t.component(d, secret).joined()
+    romeo = t.online()
+    assert romeo.iq('get', "<query xmlns='http://jabber.org/protocol/disco#info'/>", to=rooms).get('type') == 'result'
+    # Nor at a change, without a start.
+    ok(t, 'component', 'set', name, '--rate', '1000')
+    assert stream_error(t.component(rooms, secret).connect().open()) == 'host-unknown'
+
+
+def test_prepared(t):
+    """RFC 7622: what it sends to is written prepared, as what clients send"""
+    name, (d,), secret = add(t)
+    c, romeo = t.component(d, secret).joined(), t.online()
+    c.send("<message from='X@%s' to='%s' type='chat'><body>hello</body></message>" % (d.upper(), romeo.bare.upper()))
+    m = romeo.expect_message('hello')
+    assert (m.get('from'), m.get('to')) == ('x@' + d, romeo.bare), m
 
 
 @alone()

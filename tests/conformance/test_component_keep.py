@@ -1,5 +1,9 @@
 """Messages for a component that is down, and stream management on its stream (issue 8: "answered or kept by policy, never dropped in silence; reconnect
 without loss")."""
+import threading
+import time
+
+from chancerytest.muc import here
 from chancerytest.scenario import alone
 from chancerytest.server import stopped
 from test_admin import ok
@@ -158,8 +162,7 @@ def test_acknowledged(t):
     t.server.wait(lambda: not show(t, name)['connected'], 'the end of the stream')
     c = sm(t.component(d, secret).joined())
     takes(c, bodies('m', 5)[2:], late=True)
-    # They had been written before counting began: the first answer, whatever it says, is behind them.
-    c.send("<a xmlns='%s' h='0'/>" % SM)
+    c.send("<a xmlns='%s' h='3'/>" % SM)
     nothing_open(t)
     t.server.wait(lambda: t.server.value("select cardinality(open) = 0 and mark >= (select max(id) from archive.record where direction = 2)"
                                          " from chancery.outbox") == 't', 'the state in the database')
@@ -168,6 +171,24 @@ def test_acknowledged(t):
     c, romeo = t.component(d, secret).joined(), t.online()
     send(romeo, d, ['next'])
     takes(c, ['next'])
+
+
+@alone()
+def test_written_before(t):
+    """XEP-0198 §4: what was written before counting began is confirmed by the first answer, whatever it says; what waited waits for <enable/>, for a moment"""
+    name, (d,), secret = add(t, '--down', 'keep')
+    c, romeo = t.component(d, secret).joined(), t.online()
+    send(romeo, d, bodies('e', 3))
+    takes(c, bodies('e', 3), late=False)
+    sm(c)
+    c.send("<a xmlns='%s' h='0'/>" % SM)
+    nothing_open(t)
+    c.cut()
+    t.server.wait(lambda: not show(t, name)['connected'], 'the end of the stream')
+    send(romeo, d, bodies('w', 3))
+    recorded(t, romeo, 6)
+    # It says nothing: then it gets what waits, too.
+    takes(t.component(d, secret).joined(), bodies('w', 3), late=True)
 
 
 def test_returned_unacknowledged(t):
@@ -267,3 +288,131 @@ def test_crash_in_my_name(t):
     j = t.online((juliet, password))
     for b in bodies('x', 10):
         assert j.expect('message').text('body') == b
+
+
+def test_not_recorded_as_on_its_way(t):
+    """P2: only what the record says is on its way waits for a component; what a room says to somebody there goes back to the room at once"""
+    name, (d,), secret = add(t, '--down', 'keep')
+    room, a = here(t, 1)
+    c = t.component(d, secret).joined()
+    who = 'hag@%s/pda' % d
+    c.send("<presence from='%s' to='%s'><x xmlns='http://jabber.org/protocol/muc'/></presence>" % (who, room.at('hag')))
+    a.expect_presence(None, room.at('hag'))
+    c.cut()
+    t.server.wait(lambda: not show(t, name)['connected'], 'the end of the stream')
+    room.say(a, 'hello')
+    a.expect_presence('unavailable', room.at('hag'))
+    romeo = t.online()
+    send(romeo, d, ['kept'])
+    recorded(t, romeo, 1)
+    c = t.component(d, secret).joined()
+    assert c.expect('message').text('body') == 'kept'
+
+
+@alone()
+def test_stop(t):
+    """P2: at an orderly stop a component may still say what it has; what it has not, its senders are told while they are still there"""
+    name, (d,), secret = add(t)
+    c, romeo = sm(t.component(d, secret).joined()), t.online()
+    send(romeo, d, bodies('m', 4))
+    takes(c, bodies('m', 4))
+    asked = []
+    c.ack = lambda: asked or asked.append(c.send("<a xmlns='%s' h='2'/>" % SM))
+    c.answer_r = True
+    stop = threading.Thread(target=t.server.stop)
+    stop.start()
+    assert ended(c) == 'system-shutdown'
+    assert asked, 'it was not asked once more'
+    back = []
+    while 'm3' not in back:
+        e = romeo.expect('message')
+        assert (e.condition(), e.find('error').get('type')) == ('service-unavailable', 'wait'), e
+        back.append(e.get('id'))
+    # All of them where this machine took longer than a second for the answer.
+    assert back in (['m2', 'm3'], bodies('m', 4)), back
+    stop.join()
+    t.server.start()
+
+
+@alone(stream__ping_timeout='1s', limits__lane_stanzas='4')
+def test_not_read(t):
+    """XEP-0198: who is not read, as the archive does not take what it sends, is not blamed for the answers that wait behind it"""
+    name, (d,), secret = add(t)
+    c, romeo = sm(t.component(d, secret).joined()), t.online()
+    with stopped(t.server):
+        c.send(''.join("<message from='x@%s' to='%s' type='chat'><body>n%d</body></message>" % (d, romeo.jid, i) for i in range(8)))
+        t.server.wait(lambda: t.server.metric('chancery_lane_full_total') > 0, 'a full lane')
+        romeo.iq_send('get', PING, to='x@' + d)
+        c.expect(is_iq('get'))
+        c.send("<a xmlns='%s' h='1'/>" % SM)
+        time.sleep(2.5)
+    for i in range(8):
+        assert romeo.expect('message').text('body') == 'n%d' % i
+    assert ask(c) == 8
+
+
+def test_no_progress(t):
+    """XEP-0198 §4: an answer that takes nothing is one: the component is asked again, not at once and not in vain"""
+    name, (d,), secret = add(t)
+    c, romeo = sm(t.component(d, secret).joined()), t.online()
+    asked = []
+
+    def nothing_yet():
+        asked.append(time.monotonic())
+        c.send("<a xmlns='%s' h='0'/>" % SM)
+    c.ack, c.answer_r = nothing_yet, True
+    send(romeo, d, ['slow'])
+    takes(c, ['slow'])
+    c._wait(lambda: len(asked) >= 3 or None, 'a third question')
+    # One for the message; then two by the clock.
+    assert asked[-1] - asked[0] > 1, asked
+    c.ack = lambda: c.send("<a xmlns='%s' h='1'/>" % SM)
+    c.send("<iq type='get' id='1' from='%s' to='%s'>%s</iq>" % (d, t.server.domain, PING))
+    c.expect(is_iq('result'))
+    c.cut()
+    id = romeo.iq_send('get', PING, to='x@' + d)
+    assert romeo.expect(lambda e: e.get('id') == id).condition() == 'service-unavailable'
+
+
+@alone(limits__component_stanzas_per_second='10', limits__component_stanzas_burst='10')
+def test_questions_have_a_rate(t):
+    """P7: what is asked between stanzas counts as stanzas do"""
+    name, (d,), secret = add(t)
+    c = sm(t.component(d, secret).joined())
+    before = t.server.metric('chancery_throttled_total')
+    c.send("<r xmlns='%s'/>" % SM * 30)
+    c._wait(lambda: c.sm_answers >= 30 or None, '30 answers')
+    assert t.server.metric('chancery_throttled_total') > before
+
+
+@alone()
+def test_count_before_enable(t):
+    """XEP-0198 §4: what was on its way to the archive when counting began is not counted, nor taken off"""
+    name, (d,), secret = add(t)
+    c, romeo = t.component(d, secret).joined(), t.online()
+    with stopped(t.server):
+        c.send(''.join("<message from='x@%s' to='%s' type='chat'><body>e%d</body></message>" % (d, romeo.jid, i) for i in range(3)))
+        sm(c)
+        assert ask(c) == 0
+        c.send('</stream:stream>')
+        c.expect_end()
+        assert c.sm_answers == 2 and c.sm_acked == 0, (c.sm_answers, c.sm_acked)
+    for i in range(3):
+        assert romeo.expect('message').text('body') == 'e%d' % i
+
+
+@alone(limits__component_kept_stanzas='10')
+def test_privileges_first(t):
+    """XEP-0356 §4.2: what it may is said when its stream starts, however much waits for it"""
+    name, (d,), secret = add(t, '--down', 'keep')
+    ok(t, 'component', 'grant', name, 'message', 'outgoing')
+    romeo = t.online()
+    send(romeo, d, bodies('k', 10))
+    recorded(t, romeo, 10)
+    c = sm(t.component(d, secret).joined())
+    m = c.expect('message')
+    assert m.all('privilege'), m
+    takes(c, bodies('k', 10))
+    # Nor is a change lost while what was sent is not acknowledged.
+    ok(t, 'component', 'grant', name, 'roster', 'get')
+    assert perms(c)['roster'] == 'get'

@@ -1,5 +1,8 @@
 """What components do in the name of users: XEP-0356, privileges granted one by one."""
+import base64
+
 from chancerytest.client import unique
+from chancerytest.scenario import alone
 from test_admin import fails, ok, rows
 from test_component import PING, is_iq
 from test_component_admin import add, audit, show
@@ -57,7 +60,7 @@ def test_roster(t):
     assert ask(c, romeo.bare, 'get', ROSTER % '').condition() == 'forbidden'
     assert ask(c, romeo.bare, 'set', ROSTER % item).condition() == 'forbidden'
     ok(t, 'component', 'grant', name, 'roster', 'get')
-    assert perms(c) == {'roster': 'get', 'message': 'none'}
+    assert perms(c) == {'roster': 'get', 'message': 'none', 'presence': 'none'}
     r = ask(c, romeo.bare, 'get', ROSTER % '')
     assert r.get('type') == 'result' and r.get('from') == romeo.bare, r
     assert [(i.get('jid'), i.get('name')) for i in r.all('query')[0].all('item')] == [('nurse@example.net', 'Nurse')], r
@@ -87,7 +90,7 @@ def test_message(t):
     name, (d,), secret = add(t)
     ok(t, 'component', 'grant', name, 'message', 'outgoing')
     c, romeo, juliet = t.component(d, secret).joined(), t.online(), t.online()
-    assert perms(c) == {'roster': 'none', 'message': 'outgoing'}
+    assert perms(c) == {'roster': 'none', 'message': 'outgoing', 'presence': 'none'}
     romeo.iq('set', "<enable xmlns='urn:xmpp:carbons:2'/>")
     n = 20
     for i in range(n):
@@ -153,7 +156,7 @@ def test_iq(t):
     ok(t, 'component', 'grant', name, 'iq', 'urn:xmpp:ping', 'get')
     ok(t, 'component', 'grant', name, 'iq', 'jabber:iq:private', 'both')
     perms(c)
-    assert perms(c) == {'roster': 'none', 'message': 'none', 'urn:xmpp:ping': 'get', 'jabber:iq:private': 'both'}
+    assert perms(c) == {'roster': 'none', 'message': 'none', 'presence': 'none', 'urn:xmpp:ping': 'get', 'jabber:iq:private': 'both'}
 
     def inner(answer):
         f = answer.all('privilege')[0].all('forwarded')[0]
@@ -182,6 +185,125 @@ def test_iq(t):
     ok(t, 'component', 'revoke', name, 'iq', 'urn:xmpp:ping')
     assert 'urn:xmpp:ping' not in perms(c)
     assert ask(c, romeo.bare, 'get', wrapped('get', PING)).condition() == 'forbidden'
+
+
+def inner_of(answer):
+    return answer.all('privilege')[0].all('forwarded')[0].all('iq')[0]
+
+
+def test_no_longer_seen(t):
+    """RFC 6121 §3.2: a component's address that may not see a user any more sees it go"""
+    name, (d,), secret = add(t)
+    ok(t, 'component', 'grant', name, 'roster', 'both')
+    c, romeo = t.component(d, secret).joined(), t.online()
+    perms(c)
+    item = "<item jid='cat@%s' subscription='%%s'/>" % d
+    assert ask(c, romeo.bare, 'set', ROSTER % item % 'both').get('type') == 'result'
+    seen = lambda type: c.expect(lambda e: e.name == 'presence' and e.get('from') == romeo.jid and e.get('type') == type)
+    assert seen(None).get('to') == 'cat@' + d
+    assert ask(c, romeo.bare, 'set', ROSTER % item % 'none').get('type') == 'result'
+    assert seen('unavailable').get('to') == 'cat@' + d
+
+
+@alone(encryption__default='forbid')
+def test_iq_policy(t):
+    """P5: what is asked in the name of a user passes the policy that the user's own requests pass: blocking, encryption, files; no file is sent so"""
+    name, (d,), secret = add(t)
+    c, romeo, juliet = t.component(d, secret).joined(), t.online(), t.online()
+    pubsub, ibb, si = 'http://jabber.org/protocol/pubsub', 'http://jabber.org/protocol/ibb', 'http://jabber.org/protocol/si'
+    for ns in (pubsub, ibb, si, 'urn:xmpp:ping'):
+        ok(t, 'component', 'grant', name, 'iq', ns, 'both')
+        perms(c)
+    ok(t, 'component', 'grant', name, 'message', 'outgoing')
+    perms(c)
+    node = "<pubsub xmlns='%s'><publish node='%%s'><item id='current'><x xmlns='urn:example'/></item></publish></pubsub>" % pubsub
+    assert inner_of(ask(c, romeo.bare, 'set', wrapped('set', node % 'urn:example'))).get('type') == 'result'
+    refused_one = inner_of(ask(c, romeo.bare, 'set', wrapped('set', node % 'eu.siacs.conversations.axolotl.devicelist')))
+    assert refused_one.condition() == 'policy-violation' and refused_one.get('id') == 'inner', refused_one
+    to = "id='inner' to='%s'" % juliet.jid
+    for payload in ("<open xmlns='%s' block-size='4096' sid='s'/>" % ibb, "<data xmlns='%s' seq='0' sid='s'>QUJD</data>" % ibb,
+                    "<si xmlns='%s' id='a' profile='%s/profile/file-transfer'/>" % (si, si)):
+        assert inner_of(ask(c, romeo.bare, 'set', wrapped('set', payload, to))).condition() == 'not-allowed', payload
+    data = base64.b64encode(b'a file in a message').decode()
+    say(c, romeo.bare, juliet.jid, '', id='data', more="<data xmlns='%s' seq='0' sid='s'>%s</data>" % (ibb, data))
+    assert refused(c, 'in-data') == 'not-allowed'
+    assert not t.server.records("stanza like '%%%s%%'" % data, 'id')
+    juliet.ping()
+    assert not juliet.heard_any(lambda e: e.name in ('iq', 'message') and (e.all(ns=ibb) or e.all(ns=si)))
+    romeo.iq('set', "<block xmlns='urn:xmpp:blocking'><item jid='%s'/></block>" % juliet.bare)
+    assert inner_of(ask(c, romeo.bare, 'get', wrapped('get', PING, to))).condition() == 'not-acceptable'
+
+
+@alone(limits__component_requests='2')
+def test_iq_bound(t):
+    """P7: so many requests in the name of users are open at a time; more are refused, and when one is answered there is room again"""
+    name, (d,), secret = add(t)
+    ok(t, 'component', 'grant', name, 'iq', 'urn:xmpp:ping', 'get')
+    c, romeo, juliet = t.component(d, secret).joined(), t.online(), t.online()
+    perms(c)
+    to = "id='inner' to='%s'" % juliet.jid
+
+    def open_one(id):
+        c.send("<iq type='get' id='%s' from='%s' to='%s'>%s</iq>" % (id, d, romeo.bare, wrapped('get', PING, to)))
+        return juliet.expect(is_iq('get'))
+    first = open_one('o1')
+    open_one('o2')
+    e = ask(c, romeo.bare, 'get', wrapped('get', PING, to))
+    assert (e.condition(), e.find('error').get('type')) == ('resource-constraint', 'wait'), e
+    juliet.stanza("<iq type='result' id='%s' to='%s'/>" % (first.get('id'), first.get('from')))
+    c.expect(lambda e: e.get('id') == 'o1')
+    open_one('o3')
+
+
+@alone()
+def test_presence(t):
+    """XEP-0356 §7: a component that it was granted to sees sessions come and go, all there are when it comes, without a roster; nobody who has blocked it"""
+    name, (d,), secret = add(t)
+    romeo, juliet = t.online(), t.online()
+    c = t.component(d, secret).joined()
+
+    def seen(who, type=None):
+        p = c.expect(lambda e: e.name == 'presence' and e.get('from') == who.jid)
+        assert (p.get('to'), p.get('type')) == (d, type), p
+    juliet.iq('set', "<block xmlns='urn:xmpp:blocking'><item jid='%s'/></block>" % d)
+    ok(t, 'component', 'grant', name, 'presence', 'managed_entity')
+    assert perms(c)['presence'] == 'managed_entity'
+    seen(romeo)
+    # Only the first and the last.
+    romeo.presence(inner='<show>away</show>')
+    second = t.online(romeo)
+    seen(second)
+    second.close()
+    seen(second, 'unavailable')
+    juliet.presence('unavailable')
+    romeo.presence('unavailable')
+    seen(romeo, 'unavailable')
+    assert not c.heard_any(lambda e: e.name == 'presence'), c.heard
+    romeo.presence()
+    seen(romeo)
+    c.close()
+    t.server.wait(lambda: not show(t, name)['connected'], 'the end of the stream')
+    c = t.component(d, secret).joined()
+    seen(romeo)
+    ok(t, 'component', 'revoke', name, 'presence')
+    assert perms(c)['presence'] == 'managed_entity' and perms(c)['presence'] == 'none'
+    romeo.presence('unavailable')
+    romeo.ping()
+    c.send("<iq type='get' id='1' from='%s' to='%s'>%s</iq>" % (d, t.server.domain, PING))
+    c.expect(is_iq('result'))
+    assert not c.heard_any(lambda e: e.name == 'presence'), c.heard
+
+
+def test_error_to_asker(t):
+    """RFC 6120 §8.3.1: the error goes to the address that asked, not to the component as a whole"""
+    name, (d,), secret = add(t)
+    ok(t, 'component', 'grant', name, 'iq', 'urn:xmpp:ping', 'get')
+    c = t.component(d, secret).joined()
+    perms(c)
+    who = 'x@%s/r' % d
+    c.send("<iq type='get' id='e' from='%s' to='nobody-at-all@%s'>%s</iq>" % (who, t.server.domain, wrapped('get', PING)))
+    e = c.expect(lambda e: e.get('id') == 'e')
+    assert e.condition() == 'forbidden' and e.get('to') == who, e
 
 
 def test_grants_refused(t):

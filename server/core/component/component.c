@@ -3,6 +3,7 @@
  */
 #include "core/component/component.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "base/crypt.h"
@@ -14,6 +15,8 @@
 #include "core/home.h"
 #include "core/route/packet.h"
 #include "net/reactor.h"
+
+static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER; /* one at a time: none may put older rules over newer ones */
 
 /* Who they are */
 
@@ -48,13 +51,16 @@ int
 component_changed(struct err *e)
 {
 	struct config *c = config_get();
-	int rc = component_rules_read_stored(c->database.conninfo, e);
+	int rc;
 
+	pthread_mutex_lock(&changing);
+	rc = component_rules_read_stored(c->database.conninfo, e);
 	if (!rc) {
 		home_call_each(follow_here, NULL);
 		rc = component_doors_open(c, e);
 		component_doors_run();
 	}
+	pthread_mutex_unlock(&changing);
 	config_unref(c);
 	return rc;
 }

@@ -41,6 +41,9 @@ void component_home_start(void);
 /* Ends the streams of those who may not be there any more, or not with that secret. */
 void component_home_reload(void);
 void component_home_quiet(void);
+/* The server stops, and lanes are empty: components that acknowledge are asked what they have, and may say it. How many owe an answer. */
+unsigned component_home_confirm(void);
+/* Ends the streams; what has not arrived goes back, or stays in the record as on its way. How many there still are. */
 unsigned component_home_shutdown(void);
 void component_home_stop(void);
 

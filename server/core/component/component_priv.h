@@ -1,4 +1,4 @@
-/* component_priv: what the files of component streams (component_stream, component_sm, component_way) share and nobody else needs. */
+/* component_priv: what the files of component streams (component_stream, component_take, component_sm, component_way) share and nobody else needs. */
 #ifndef CORE_COMPONENT_PRIV_H
 #define CORE_COMPONENT_PRIV_H
 
@@ -16,6 +16,7 @@ struct conn;
 struct elem;
 struct lane;
 struct parser;
+struct stanza;
 struct way;
 
 enum component_state {
@@ -36,6 +37,7 @@ struct component {
 	struct way *way;   /* from its joining on until it ends */
 	enum component_state state;
 	bool gateway;      /* it is one of our own (core/gateway): settled when it joins */
+	bool watches;      /* the presence of all accounts */
 	bool opened, paused, source_counted, authenticated;
 	char id[33];
 	struct timer timer;    /* handshake, then linger */
@@ -46,10 +48,11 @@ struct component {
 		bool asked;         /* we wait for <a/> */
 		bool owes;          /* they do: when so many have been handled */
 		uint32_t owes_at;
-		uint32_t in;        /* handled of what came (modulo 2^32) */
+		uint32_t early;     /* in the lane since before counting began */
+		uint32_t in;        /* handled of what came behind these (modulo 2^32) */
 		uint32_t out, acked; /* sent; confirmed of it */
 		uint32_t ahead;     /* sent before counting began, and not confirmed: the first <a/> comes behind them */
-		struct timer timer; /* an answer is due */
+		struct timer timer; /* an answer is due, or the next question is */
 	} sm;
 };
 
@@ -59,9 +62,18 @@ struct reactor *component_home(const char *domain);
 uint64_t component_stream_write(struct component *c, struct packet *p);
 void component_stream_end(struct component *c, enum xstream_error e, const char *text);
 
+/* component_take.c. At STATE_OPEN: a stanza (taken), something else; reading goes on at once. */
+bool component_is_stanza(const struct elem *e);
+void component_take_stanza(struct component *c, struct stanza *st);
+void component_take_other(struct component *c, const struct elem *e);
+void component_throttle_end(struct component *c);
+
 /* component_sm.c. An element between stanzas; false: it is none of stream management. */
 bool component_sm_take(struct component *c, const struct elem *e);
-/* A stanza was written; one has left the lane; the stream ends: the last that was handled is acknowledged. */
+/* The answer to what was asked? */
+bool component_sm_is_due(const struct component *c, const struct elem *e);
+/* Asks, once more where it has been asked; a stanza was written; one has left the lane; the stream ends: the last that was handled is acknowledged. */
+void component_sm_ask(struct component *c);
 void component_sm_sent(struct component *c);
 void component_sm_handled(struct component *c);
 void component_sm_goodbye(struct component *c);

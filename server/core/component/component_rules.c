@@ -13,11 +13,13 @@
 #include <unistd.h>
 
 #include "base/crypt.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "core/config/config.h"
 #include "core/config/config_table.h"
 #include "core/host.h"
+#include "core/service/service.h"
 #include "store/component_store.h"
 #include "xmpp/jid.h"
 
@@ -61,6 +63,17 @@ make(const char *name)
 	r->enabled = true;
 	r->kinds = COMPONENT_ALL;
 	return r;
+}
+
+/* A host or a service of this server? */
+static bool
+is_ours(const char *domain)
+{
+	struct jid *j = jid_new(NULL, domain, NULL);
+	bool ours = !j || host_is_local(j) || service_of(j);
+
+	jid_unref(j);
+	return ours;
 }
 
 static void
@@ -160,6 +173,8 @@ read_grant(struct component_rules *r, char *line)
 		r->roster = read_access(access);
 	else if (!strcmp(privilege, "message"))
 		r->message = true;
+	else if (!strcmp(privilege, "presence"))
+		r->presence = true;
 	else if (!strcmp(privilege, "iq") && line)
 		r->iq[r->niq++] = (struct component_iq){ .ns = line, .access = read_access(access) };
 }
@@ -208,17 +223,12 @@ read_item(struct row **table, const struct config *c, const char *item, struct e
 	const char *eq = strchr(item, '=');
 	struct component_rules *rules;
 	char domain[1024];
-	struct jid *j;
 	int rc;
 
 	if (!eq || jid_prepare_domain(item, (size_t)(eq - item), domain))
 		return err_set(e, 0, "components.domains: %s: expected DOMAIN=FILE", item);
-	j = jid_new(NULL, domain, NULL);
-	if (!j || host_is_local(j)) {
-		jid_unref(j);
-		return err_set(e, 0, "components.domains: %s is one of hosts", domain);
-	}
-	jid_unref(j);
+	if (is_ours(domain))
+		return err_set(e, 0, "components.domains: %s is this server's own", domain);
 	rules = make("");
 	read_grants(rules, "");
 	rc = read_secret(config_resolve_file((struct config *)c, eq + 1), rules->secret, e);
@@ -267,9 +277,12 @@ read_row(struct row **table, const PGresult *rows, int i)
 	r->per_second = (uint64_t)sql_i64(rows, i, COMPONENT_PER_SECOND);
 	read_grants(r, sql_text(rows, i, COMPONENT_GRANTS));
 	snprintf(r->secret, sizeof(r->secret), "%s", sql_text(rows, i, COMPONENT_SECRET));
-	while ((d = strsep(&rest, "\n")))
-		if (*d)
+	while ((d = strsep(&rest, "\n"))) {
+		if (*d && is_ours(d))
+			log_error(NULL, "component-domain-ours", "component=%s domain=%s", r->name, d);
+		else if (*d)
 			add(table, d, r);
+	}
 	free(domains);
 	component_rules_unref(r);
 }

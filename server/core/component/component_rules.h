@@ -34,6 +34,7 @@ struct component_rules {
 	/* Privileges (XEP-0356) */
 	unsigned roster;        /* enum component_access, together */
 	bool message;           /* in the name of users */
+	bool presence;          /* of all accounts, and of nobody else */
 	struct component_iq {
 		const char *ns;
 		unsigned access;

@@ -15,6 +15,10 @@
 #include "net/conn.h"
 #include "xmpp/ns.h"
 
+#define ASK_AGAIN_MS 1000 /* an answer that took nothing: its network may be slow */
+
+static void ask(struct component *c);
+
 static void
 say_failed(struct component *c, const char *condition)
 {
@@ -29,7 +33,18 @@ overdue(struct timer *t)
 {
 	struct component *c = LIST_ENTRY(t, struct component, sm.timer);
 
+	/* It may have answered: it is we who do not read. */
+	if (c->paused || timer_is_set(&c->throttle)) {
+		timer_set(t, (int64_t)home_config()->stream.ping_timeout_ms, overdue);
+		return;
+	}
 	component_stream_end(c, XSTREAM_CONNECTION_TIMEOUT, "you do not acknowledge what you are sent");
+}
+
+static void
+ask_again(struct timer *t)
+{
+	ask(LIST_ENTRY(t, struct component, sm.timer));
 }
 
 /* One question at a time: what is sent until its answer comes is asked for then. */
@@ -62,6 +77,10 @@ component_sm_sent(struct component *c)
 void
 component_sm_handled(struct component *c)
 {
+	if (c->sm.early) {
+		c->sm.early--;
+		return;
+	}
 	c->sm.in++;
 	if (c->sm.owes && c->sm.in == c->sm.owes_at) {
 		c->sm.owes = false;
@@ -78,19 +97,21 @@ enable(struct component *c)
 		return;
 	}
 	c->sm.on = true;
-	c->sm.in = 0 - lane_depth(c->lane);
+	c->sm.early = lane_depth(c->lane);
+	c->sm.in = 0;
 	c->sm.ahead = component_way_written(c);
 	buf_addf(conn_out(c->conn), "<enabled xmlns='%s'/>", NS_SM);
 	conn_wrote(c->conn);
 	if (c->sm.ahead)
 		ask(c);
+	component_way_counts(c);
 }
 
 /* It comes behind what came before the question. Of several meanwhile the last is answered. */
 static void
 take_question(struct component *c)
 {
-	c->sm.owes_at = c->sm.in + lane_depth(c->lane);
+	c->sm.owes_at = c->sm.in + lane_depth(c->lane) - c->sm.early;
 	c->sm.owes = c->sm.owes_at != c->sm.in;
 	if (!c->sm.owes)
 		answer(c);
@@ -114,8 +135,18 @@ take_answer(struct component *c, const struct elem *e)
 	c->sm.asked = false;
 	timer_clear(&c->sm.timer);
 	component_way_confirmed(c, ahead + n);
-	if (c->sm.out != c->sm.acked && !c->sm.asked)
+	if (c->sm.out == c->sm.acked || c->sm.asked)
+		return;
+	if (ahead + n)
 		ask(c);
+	else
+		timer_set(&c->sm.timer, ASK_AGAIN_MS, ask_again);
+}
+
+bool
+component_sm_is_due(const struct component *c, const struct elem *e)
+{
+	return c->sm.asked && elem_is(e, NS_SM, "a");
 }
 
 bool
@@ -136,6 +167,12 @@ component_sm_take(struct component *c, const struct elem *e)
 	else
 		return false;
 	return true;
+}
+
+void
+component_sm_ask(struct component *c)
+{
+	ask(c);
 }
 
 void

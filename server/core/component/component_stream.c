@@ -17,13 +17,13 @@
 #include "core/component/component_rules.h"
 #include "core/component/component_way.h"
 #include "core/component/privilege.h"
+#include "core/component/watch.h"
 #include "core/gateway/gateway.h"
 #include "core/home.h"
 #include "core/host.h"
-#include "core/route/intake.h"
 #include "core/route/lane.h"
 #include "core/route/packet.h"
-#include "core/route/router.h"
+#include "core/service/service.h"
 #include "core/stream/stream.h"
 #include "net/conn.h"
 #include "net/listener.h"
@@ -36,7 +36,8 @@
 #define HASH_BYTES 20 /* SHA-1 */
 
 static _Thread_local struct list streams;
-static _Thread_local bool quiet;
+static _Thread_local bool quiet; /* the server is stopping: nothing more is read, */
+static _Thread_local bool deaf;  /* but what they confirm */
 
 static void on_secured(struct conn *conn, void *owner);
 static void on_data(struct conn *conn, void *owner, const char *p, size_t n);
@@ -83,10 +84,21 @@ on_secured(struct conn *conn, void *owner)
 	(void)owner; /* its header follows */
 }
 
+static void
+watch(struct component *c, bool on)
+{
+	if (on && !c->watches)
+		watch_begin(c->jid);
+	else if (!on && c->watches)
+		watch_end(c->jid);
+	c->watches = on;
+}
+
 /* From here on nobody sends to it, and nothing of it is waited for. */
 static void
 withdraw(struct component *c)
 {
+	watch(c, false);
 	if (c->way) {
 		component_way_leave(c);
 		metric_add(METRIC_COMPONENTS, -1);
@@ -152,10 +164,8 @@ component_stream_end(struct component *c, enum xstream_error e, const char *text
 	withdraw(c);
 	if (c->paused)
 		conn_resume(c->conn);
-	if (timer_is_set(&c->throttle))
-		conn_resume(c->conn);
 	c->paused = false;
-	timer_clear(&c->throttle);
+	component_throttle_end(c);
 	conn_shutdown(c->conn, LINGER_MS, true);
 	timer_set(&c->timer, LINGER_MS + 1000, on_timer);
 }
@@ -189,6 +199,13 @@ on_ended(struct conn *conn, void *owner, enum conn_end how, const char *why)
 
 /* Header and handshake */
 
+/* Who has become a host or a service of ours since it was made a component's is nobody's any more. */
+static struct component_rules *
+rules_of(const struct jid *domain)
+{
+	return host_is_local(domain) || service_of(domain) ? NULL : component_rules_get(jid_domain(domain));
+}
+
 static void
 on_opened(void *owner, const struct parser_header *h)
 {
@@ -197,7 +214,7 @@ on_opened(void *owner, const struct parser_header *h)
 	enum xstream_error e = XSTREAM_NONE;
 
 	if (to && jid_is_domain(to))
-		c->rules = component_rules_get(jid_domain(to));
+		c->rules = rules_of(to);
 	if (!h->ns || strcmp(h->ns, NS_COMPONENT))
 		e = XSTREAM_INVALID_NAMESPACE;
 	else if (!c->rules || !c->rules->enabled)
@@ -270,21 +287,35 @@ lane_changed(void *owner)
 	c->paused = full || quiet;
 }
 
-/* What it may in the name of users: when it comes, where there is anything, and when that changes (XEP-0356 §4.2). */
+/* What it may in the name of users (XEP-0356 §4.2): when that changes, in its turn; */
 static void
 say_privileges(struct component *c)
 {
 	const struct host *h;
 
 	for (unsigned i = 0; (h = host_at(i)); i++)
-		component_way_send(privilege_message(c->rules, h->jid, c->jid));
+		component_way_tell(c, privilege_message(c->rules, h->jid, c->jid));
+}
+
+/* and where there is anything, when it comes, before all that waits for it. Nothing is counted yet (component_sm). */
+static void
+begin_with_privileges(struct component *c)
+{
+	const struct host *h;
+
+	for (unsigned i = 0; *c->rules->grants && (h = host_at(i)); i++) {
+		struct packet *p = privilege_message(c->rules, h->jid, c->jid);
+
+		(void)component_stream_write(c, p);
+		packet_unref(p);
+	}
 }
 
 /* Takes the rules that are in force. False: they do not let it stay. */
 static bool
 follow_rules(struct component *c)
 {
-	struct component_rules *now = component_rules_get(jid_domain(c->jid));
+	struct component_rules *now = rules_of(c->jid);
 	bool tell = false, known = now && now->enabled, same = known && !strcmp(now->secret, c->rules->secret);
 
 	if (known) {
@@ -295,10 +326,12 @@ follow_rules(struct component *c)
 	} else {
 		component_rules_unref(now);
 	}
-	if (!same)
+	if (!same) {
 		component_stream_end(c, known ? XSTREAM_NOT_AUTHORIZED : XSTREAM_HOST_GONE, known ? "the secret has been changed" : NULL);
-	else if (tell)
+	} else if (tell) {
 		say_privileges(c);
+		watch(c, c->rules->presence);
+	}
 	return same;
 }
 
@@ -310,6 +343,10 @@ arrived(struct conn *conn, void *owner)
 
 	list_append(&streams, &c->link);
 	conn_resume(conn);
+	if (quiet) {
+		component_stream_end(c, XSTREAM_SYSTEM_SHUTDOWN, NULL);
+		return;
+	}
 	if (!follow_rules(c))
 		return;
 	if (!component_way_join(c)) {
@@ -325,9 +362,9 @@ arrived(struct conn *conn, void *owner)
 	metric_add(METRIC_COMPONENTS, 1);
 	log_info(conn_log(conn), "component-connected", "domain=%s address=%s", jid_domain(c->jid), conn_address(conn));
 	conn_write(conn, "<handshake/>", 12);
+	begin_with_privileges(c);
 	component_way_ready(c);
-	if (*c->rules->grants)
-		say_privileges(c);
+	watch(c, c->rules->presence);
 }
 
 static void
@@ -341,114 +378,17 @@ go_home(struct component *c)
 /* Stanzas */
 
 static void
-throttle_over(struct timer *t)
-{
-	conn_resume(LIST_ENTRY(t, struct component, throttle)->conn);
-}
-
-/* What no lane holds back has a rate (P7). Whose rate an administrator has set, has it for everything. */
-static void
-charge(struct component *c, const struct elem *root)
-{
-	const struct limits *l = &home_config()->limits;
-	uint64_t own = c->rules->per_second;
-	bool fits;
-
-	if (own)
-		fits = stream_rate_charge(&c->rate, own, own);
-	else
-		fits = elem_child(root, NS_CLIENT, "body") ||
-			stream_rate_charge(&c->rate, l->component_stanzas_per_second, l->component_stanzas_burst);
-	if (fits || timer_is_set(&c->throttle))
-		return;
-	metric_add(METRIC_THROTTLED, 1);
-	conn_pause(c->conn);
-	timer_set(&c->throttle, STREAM_THROTTLE_MS, throttle_over);
-}
-
-/* From here on it is a stanza like others: their elements are of jabber:client. */
-static void
-adopt(struct stanza *st)
-{
-	for (struct elem *e = st->root; e; e = elem_walk(st->root, e))
-		if (e->ns == NS_COMPONENT)
-			e->ns = NS_CLIENT;
-}
-
-static bool
-is_stanza(const struct elem *e)
-{
-	return e->ns == NS_COMPONENT &&
-		(!strcmp(e->name, "message") || !strcmp(e->name, "presence") || !strcmp(e->name, "iq"));
-}
-
-/* An answer to what it was asked is always due. */
-static bool
-may_send(const struct component *c, const struct packet *p)
-{
-	switch (p->kind) {
-	case PACKET_MESSAGE:
-		return c->rules->kinds & COMPONENT_MESSAGES;
-	case PACKET_PRESENCE:
-		return c->rules->kinds & COMPONENT_PRESENCE;
-	case PACKET_IQ:
-		return (c->rules->kinds & COMPONENT_IQ) || p->type == TYPE_RESULT || p->type == TYPE_ERROR;
-	}
-	return false;
-}
-
-static void
-take_stanza(struct component *c, struct stanza *st)
-{
-	struct elem *root = st->root;
-	const char *f = elem_get(root, "from"), *t = elem_get(root, "to");
-	struct jid *from = f ? jid_parse_z(f) : NULL, *to = t ? jid_parse_z(t) : NULL;
-	struct packet *p;
-	enum xerror e;
-
-	metric_add(METRIC_STANZAS_IN, 1);
-	/* §3: both addresses, and its own domain in the first. */
-	if (!from || strcmp(jid_domain(from), jid_domain(c->jid)) || !t) {
-		component_stream_end(c, !t && from ? XSTREAM_IMPROPER_ADDRESSING : XSTREAM_INVALID_FROM, NULL);
-		stanza_unref(st);
-	} else {
-		struct elem *foreign;
-
-		adopt(st);
-		elem_set(st, root, "from", jid_full(from));
-		foreign = gateway_take_foreign(st, jid_domain(c->jid));
-		intake_strip_forged(root);
-		if (foreign)
-			gateway_put_foreign(st, foreign, jid_domain(c->jid));
-		charge(c, root);
-		p = packet_new(st, from, to);
-		if (!to)
-			lane_push_refused(c->lane, p, XERROR_JID_MALFORMED, NULL);
-		else if (!intake_is_right(p))
-			lane_push_refused(c->lane, p, XERROR_BAD_REQUEST, NULL);
-		else if (!may_send(c, p))
-			lane_push_refused(c->lane, p, XERROR_NOT_ALLOWED, "this component may not send stanzas of this kind");
-		else if ((e = privilege_take(c->rules, c->jid, &p)) != XERROR_NONE)
-			lane_push_refused(c->lane, p, e, "this privilege has not been granted (XEP-0356)");
-		else
-			lane_push(c->lane, p);
-	}
-	jid_unref(from);
-	jid_unref(to);
-}
-
-static void
 on_stanza(void *owner, struct stanza *st)
 {
 	struct component *c = owner;
 
-	if (c->state == STATE_OPEN && is_stanza(st->root)) {
-		take_stanza(c, st);
+	if (c->state == STATE_OPEN && component_is_stanza(st->root) && !deaf) {
+		component_take_stanza(c, st);
 	} else {
 		if (c->state == STATE_HANDSHAKE)
 			on_handshake(c, st->root);
-		else if (c->state == STATE_OPEN && !component_sm_take(c, st->root))
-			component_stream_end(c, XSTREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+		else if (c->state == STATE_OPEN && !component_is_stanza(st->root))
+			component_take_other(c, st->root);
 		stanza_unref(st);
 	}
 	if (c->state == STATE_MOVING || c->state == STATE_CLOSING || c->paused || timer_is_set(&c->throttle))
@@ -541,6 +481,30 @@ component_home_quiet(void)
 		conn_pause(c->conn);
 		c->paused = true;
 	}
+}
+
+unsigned
+component_home_confirm(void)
+{
+	bool first = !deaf;
+	unsigned n = 0;
+
+	deaf = true;
+	LIST_EACH(l, &streams) {
+		struct component *c = LIST_ENTRY(l, struct component, link);
+
+		if (c->state != STATE_OPEN || !c->sm.on || !component_way_written(c))
+			continue;
+		n++;
+		if (!first)
+			continue;
+		component_sm_ask(c);
+		if (c->paused)
+			conn_resume(c->conn);
+		c->paused = false;
+		component_throttle_end(c);
+	}
+	return n;
 }
 
 unsigned

@@ -22,6 +22,7 @@
 
 #define WINDOW_BYTES 262144 /* of output that the kernel has not taken: the rest waits here */
 #define TICK_MS 200  /* how often is looked whether the component's kernel has what was sent */
+#define SETTLE_MS 500 /* how long what has waited waits for <enable/> */
 #define LIVED_MS 100 /* and the stream has to have lived so long since */
 
 struct way {
@@ -32,6 +33,7 @@ struct way {
 	unsigned written;    /* the first so many of q have been written to it */
 	struct timer patience; /* for the oldest, while there is no stream */
 	struct timer tick;   /* for the probe */
+	struct timer settling; /* the stream is new, and much waits: it may say first how it counts */
 	struct {
 		bool set;
 		int64_t since_ms;
@@ -82,6 +84,7 @@ settle(struct way *w)
 		return;
 	timer_clear(&w->patience);
 	timer_clear(&w->tick);
+	timer_clear(&w->settling);
 	route_queue_fini(&w->q);
 	list_remove(&w->here);
 	free(w);
@@ -135,11 +138,11 @@ return_all(struct way *w, enum xerror e, const char *text)
 	timer_clear(&w->patience);
 }
 
-/* Typing and the like is in no record, and of no use later. */
+/* What is recorded as on its way waits, as a crash does not lose it. Who sent anything else is told at once. */
 static bool
 is_keepable(const struct packet *p)
 {
-	return p->kind == PACKET_MESSAGE && p->type != TYPE_ERROR && p->record_id;
+	return p->kind == PACKET_MESSAGE && p->type != TYPE_ERROR && outbox_has(p);
 }
 
 /* What was left when a stream ended, or came while there was none: messages wait where they may, the rest goes back. In order. */
@@ -200,6 +203,8 @@ pump(struct way *w)
 {
 	struct conn *conn = w->c->conn;
 
+	if (timer_is_set(&w->settling))
+		return;
 	while (w->written < w->q.n && conn_mark(conn) - conn_flushed(conn) < WINDOW_BYTES) {
 		struct going *g = route_queue_at(&w->q, w->written);
 
@@ -319,6 +324,14 @@ component_way_send(struct packet *p)
 		watch(w);
 }
 
+void
+component_way_tell(struct component *c, struct packet *p)
+{
+	route_queue_push(&c->way->q, p, reactor_now_ms(reactor_current()));
+	metric_add(METRIC_COMPONENT_KEPT, 1);
+	pump(c->way);
+}
+
 bool
 component_way_join(struct component *c)
 {
@@ -339,9 +352,26 @@ component_way_join(struct component *c)
 	return true;
 }
 
+static void
+settled(struct timer *t)
+{
+	pump(LIST_ENTRY(t, struct way, settling));
+}
+
+/* What is written before counting begins is confirmed as a whole by the first answer, however much it is: so it had better be little. */
 void
 component_way_ready(struct component *c)
 {
+	if (c->way->q.n && keeps(c->way))
+		timer_set(&c->way->settling, SETTLE_MS, settled);
+	else
+		pump(c->way);
+}
+
+void
+component_way_counts(struct component *c)
+{
+	timer_clear(&c->way->settling);
 	pump(c->way);
 }
 
@@ -354,6 +384,7 @@ component_way_leave(struct component *c)
 	w->c = NULL;
 	w->written = 0;
 	timer_clear(&w->tick);
+	timer_clear(&w->settling);
 	pthread_mutex_lock(&lock);
 	list_remove(&w->all);
 	pthread_mutex_unlock(&lock);
@@ -414,14 +445,8 @@ component_way_home_stop(void)
 	LIST_EACH(l, &ways) {
 		struct way *w = LIST_ENTRY(l, struct way, here);
 
-		while (!w->c && w->q.n) {
-			struct packet *p = take(w);
-
-			if (outbox_has(p))
-				packet_unref(p);
-			else
-				give_back(p, XERROR_SERVICE_UNAVAILABLE, "this server is stopping");
-		}
+		while (!w->c && w->q.n)
+			packet_unref(take(w)); /* in the record it stays on its way */
 		settle(w);
 	}
 }

@@ -20,9 +20,12 @@ struct component;
 
 /* At home, all of these. Takes the reference. */
 void component_way_send(struct packet *p);
+/* What the server itself tells the component on its stream, which is not refused for lack of room: administrators cause it, not peers. */
+void component_way_tell(struct component *c, struct packet *p);
 /* The stream speaks for its domain from here on; False: another one does. Then, when it may be written to: it gets what waits. */
 bool component_way_join(struct component *c) MUST_CHECK;
 void component_way_ready(struct component *c);
+void component_way_counts(struct component *c); /* by XEP-0198, from here on */
 void component_way_leave(struct component *c);
 /* Of what was written to the stream: the kernel has it up to here; the component has acknowledged the first n. */
 void component_way_flushed(struct component *c, uint64_t upto);

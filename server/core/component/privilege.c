@@ -3,13 +3,16 @@
  */
 #include "core/component/privilege.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/crypt.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "core/home.h"
 #include "core/host.h"
 #include "core/route/intake.h"
 #include "core/route/lane.h"
@@ -18,6 +21,54 @@
 #include "core/roster/roster.h"
 #include "core/user.h"
 #include "xmpp/ns.h"
+
+/* How many IQs of a component that ask for a privilege are under way: from its stream on, until their packets are freed wherever that is. */
+struct open {
+	UT_hash_handle hh;
+	unsigned n;
+	char name[];
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct open *table; /* under lock, by the component's name */
+
+static void
+closed(void *arg)
+{
+	struct open *o = arg;
+
+	pthread_mutex_lock(&lock);
+	if (!--o->n) {
+		HASH_DEL(table, o);
+		free(o);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+/* False: too many are. */
+static bool
+open_one(const char *name, struct packet *p)
+{
+	size_t n = strlen(name);
+	struct open *o = NULL;
+	bool room;
+
+	pthread_mutex_lock(&lock);
+	HASH_FIND(hh, table, name, n, o);
+	room = !o || o->n < home_config()->limits.component_requests;
+	if (!o) {
+		o = mem_zalloc(sizeof(*o) + n + 1);
+		memcpy(o->name, name, n);
+		HASH_ADD_KEYPTR(hh, table, o->name, n, o);
+	}
+	if (room) {
+		o->n++;
+		p->ended = closed;
+		p->ended_arg = o;
+	}
+	pthread_mutex_unlock(&lock);
+	return room;
+}
 
 /* Asking for it, at the component's stream */
 
@@ -61,6 +112,8 @@ take_iq(const struct component_rules *r, struct jid *self, struct packet *p)
 		return XERROR_NONE;
 	if (wrapped ? !may_ask(r, p, payload) : !(r->roster & access_of(p->type)))
 		return XERROR_FORBIDDEN;
+	if (!open_one(r->name, p))
+		return XERROR_RESOURCE_CONSTRAINT;
 	p->via = jid_ref(self);
 	return XERROR_NONE;
 }
@@ -159,6 +212,7 @@ privilege_message(const struct component_rules *r, struct jid *host, struct jid 
 	elem_set(st, st->root, "id", id);
 	add_perm(st, x, "roster", access[r->roster & 3]);
 	add_perm(st, x, "message", r->message ? "outgoing" : "none");
+	add_perm(st, x, "presence", r->presence ? "managed_entity" : "none");
 	for (size_t i = 0; i < r->niq; i++) {
 		if (!iq) {
 			iq = elem_add(st, x, NS_PRIVILEGE, "perm");
@@ -268,20 +322,22 @@ static void
 answered(void *arg, const struct stanza *answer)
 {
 	struct asked *a = arg;
+	struct packet *reply;
 	struct stanza *st;
 	struct elem *e;
 
 	if (!answer) {
-		router_refuse(a->p, XERROR_REMOTE_SERVER_TIMEOUT, NULL, "there was no answer");
+		reply = packet_error(a->p, XERROR_REMOTE_SERVER_TIMEOUT, NULL, "there was no answer");
 	} else {
 		st = packet_result(a->p);
 		e = elem_add(st, st->root, NS_PRIVILEGE, "privilege");
 		e = elem_add(st, e, NS_FORWARD, "forwarded");
 		e = elem_add_copy(st, e, answer->root);
 		elem_set(st, e, "id", a->id);
-		router_reply(packet_new(st, a->p->to, a->p->from));
+		reply = packet_new(st, a->p->to, a->p->from);
 	}
-	free_asked(a);
+	free_asked(a); /* who has the answer may ask again */
+	router_reply(reply);
 }
 
 static void
@@ -302,7 +358,7 @@ ask(struct user *u, struct packet *p, const struct elem *iq)
 	a = NEW(struct asked);
 	a->p = packet_ref(p);
 	a->id = id ? mem_strdup(id) : NULL;
-	question_ask(u, to, st, 0, answered, free_asked, a);
+	question_ask_as(u, to, st, answered, free_asked, a);
 	jid_unref(to);
 }
 

@@ -160,15 +160,18 @@ void
 chain_refuse(const struct packet *p, const struct hook *h)
 {
 	struct stanza *st = xerror_reply(p->st, h->error, h->error_type, h->error_text);
+	struct jid *to = packet_answers_to(p);
 	struct packet *reply;
 	struct elem *e;
 
 	if (!st)
 		return;
+	if (to != p->from)
+		elem_set(st, st->root, "to", jid_full(to));
 	e = elem_child(st->root, NULL, "error");
 	if (h->error_name && e)
 		elem_set(st, elem_add(st, e, h->error_ns, h->error_name), "feature", h->error_feature);
-	reply = packet_new(st, p->to, p->from);
+	reply = packet_new(st, p->to, to);
 	reply->refusal = true;
 	router_reply(reply);
 }

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "core/component/watch.h"
 #include "core/everyone.h"
 #include "core/home.h"
 #include "core/host.h"
@@ -89,9 +90,8 @@ set_presence(struct session *s, struct packet *p, int priority)
 	packet_unref(old);
 }
 
-/* Away from here, unless a module minds (HOOK_PRESENCE_TO): a blocked contact sees nothing more of the user. */
-static void
-send_to(struct user *u, const struct packet *p, struct jid *to)
+void
+presence_send_to(struct user *u, const struct packet *p, struct jid *to)
 {
 	struct hook h = { .stage = HOOK_PRESENCE_TO, .stanza = p->st, .from = p->from, .to = to, .account = u->jid };
 
@@ -125,7 +125,7 @@ to_subscriber(const struct roster_item *i, void *arg)
 	const struct broadcast *b = arg;
 
 	if (i->subscription & SUB_FROM)
-		send_to(b->user, b->p, i->jid);
+		presence_send_to(b->user, b->p, i->jid);
 }
 
 static void
@@ -143,7 +143,7 @@ to_subscription(const struct roster_item *i, void *arg)
 	const struct broadcast *b = arg;
 
 	if (i->subscription & SUB_TO)
-		send_to(b->user, b->p, i->jid);
+		presence_send_to(b->user, b->p, i->jid);
 }
 
 /* §4.3.1: from the full JID, so that the answers come to this session only. */
@@ -211,6 +211,7 @@ become_available(struct session *s, struct packet *p, int priority)
 		return; /* ended by its own presence: contacts have been told the contrary */
 	to_contacts(u, p);
 	if (first) {
+		watch_tell(u, p);
 		probe_contacts(s);
 		show_own(s);
 		roster_send_requests(u, s);
@@ -317,7 +318,7 @@ to_directed(struct session *s, const struct packet *p, bool broadcast)
 		l = s->directed.next;
 		d = LIST_ENTRY(l, struct directed, link);
 		if (!broadcast || !is_covered(s->user, d->to))
-			send_to(s->user, p, d->to);
+			presence_send_to(s->user, p, d->to);
 		directed_forget(s, d);
 	}
 }
@@ -333,8 +334,10 @@ become_unavailable(struct session *s, struct packet *p)
 		to_own(u, p);
 	if (was && !session_is_available(s))
 		return; /* ended by its own presence: all has been done */
-	if (was)
+	if (was) {
 		to_contacts(u, p);
+		watch_tell(u, p);
+	}
 	to_directed(s, p, was);
 	if (!was)
 		return;
@@ -484,7 +487,7 @@ send_current(struct user *u, const char *resource, struct jid *to)
 		struct session *s = LIST_ENTRY(l, struct session, of_user);
 
 		if (session_is_available(s) && (!resource || !strcmp(resource, jid_resource(s->jid))))
-			send_to(u, s->presence, to);
+			presence_send_to(u, s->presence, to);
 	}
 }
 
@@ -561,7 +564,7 @@ leave_for(struct session *s, struct jid *to)
 {
 	struct packet *p = make(s->jid, to, "unavailable");
 
-	send_to(s->user, p, to);
+	presence_send_to(s->user, p, to);
 	packet_unref(p);
 }
 
@@ -619,7 +622,7 @@ show_to(const struct roster_item *i, void *arg)
 	if (!to || !(i->subscription & SUB_TO) || user_priority(a->user) == NOT_AVAILABLE)
 		return;
 	p = make(a->user->jid, NULL, "probe");
-	send_to(a->user, p, to);
+	presence_send_to(a->user, p, to);
 	packet_unref(p);
 }
 

@@ -358,6 +358,8 @@ finish(struct change *c, const struct roster_item *item)
 		roster_push(c->user, item, NULL);
 		if (item->subscription & ~c->before.state & SUB_FROM)
 			presence_send_current(c->user, c->contact);
+		else if (c->before.state & ~item->subscription & SUB_FROM)
+			presence_send_unavailable(c->user, c->contact);
 		break;
 	case CHANGE_REMOVE:
 		finish_remove(c);

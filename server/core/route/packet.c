@@ -277,18 +277,25 @@ packet_write_gateway(struct buf *out, struct packet *p)
 	buf_add(out, end_tag, sizeof(end_tag) - 1);
 }
 
+struct jid *
+packet_answers_to(const struct packet *p)
+{
+	return p->via && p->kind == PACKET_MESSAGE ? p->via : p->from;
+}
+
 struct packet *
 packet_error(const struct packet *p, enum xerror e, const char *type, const char *text)
 {
 	struct stanza *st = xerror_reply(p->st, e, type, text);
+	struct jid *to = packet_answers_to(p);
 	struct packet *error;
 
 	if (!st)
 		return NULL;
 	/* What had no `to` was meant for the sender's own account: the answer comes from there. */
-	if (p->via)
-		elem_set(st, st->root, "to", jid_full(p->via));
-	error = packet_new(st, p->to, p->via ? p->via : p->from);
+	if (to != p->from)
+		elem_set(st, st->root, "to", jid_full(to));
+	error = packet_new(st, p->to, to);
 	error->refusal = true;
 	return error;
 }

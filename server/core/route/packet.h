@@ -34,7 +34,8 @@ struct packet {
 	enum packet_kind kind;
 	enum packet_type type;
 	struct stanza *st;
-	struct jid *via;        /* a component that has sent it in the name of `from` (XEP-0356): errors of ours go there; NULL */
+	struct jid *via;        /* a component: a message that it has sent in the name of `from` (XEP-0356), whose errors of ours go there; or an IQ
+	                         * of its own that asks for a privilege, and has it; NULL */
 	struct jid *from, *to;  /* owned; `to` may differ from the stanza's attribute (broadcasts): it is written as `to` */
 	char *xml;              /* as recorded: the stanza in a jabber:client stream; NULL until made */
 	size_t xml_len;
@@ -72,7 +73,9 @@ void packet_write_away(struct buf *out, struct packet *p);
 /* The same for a gateway of ours, with the id of the record (XEP-0359) in the name of the sender's domain: what comes twice it knows by that. */
 void packet_write_gateway(struct buf *out, struct packet *p);
 const char *packet_id(const struct packet *p); /* the id attribute or NULL */
-/* An error reply as a packet, addressed to p->from; NULL when p must not be answered. */
+/* Who hears our errors: who sent it, in whosever name. Borrowed; NULL: nobody. */
+struct jid *packet_answers_to(const struct packet *p);
+/* An error reply as a packet, addressed to them; NULL when p must not be answered. */
 struct packet *packet_error(const struct packet *p, enum xerror e, const char *type, const char *text);
 /* An empty result for a get or set. Unsealed stanza to add to; then packet_new(st, p->to, p->from). */
 struct stanza *packet_result(const struct packet *p);

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "core/home.h"
 #include "core/host.h"
+#include "core/route/lane.h"
 #include "core/route/router.h"
 #include "core/user.h"
 #include "net/reactor.h"
@@ -71,9 +72,10 @@ name_of(const struct user *u)
 	return jid_ref(u ? u->jid : host_at(0)->jid);
 }
 
-struct question *
-question_ask(struct user *u, struct jid *to, struct stanza *iq, unsigned timeout_ms,
-	void (*answered)(void *arg, const struct stanza *answer), void (*abandoned)(void *arg), void *arg)
+/* NULL in *p: too many wait already, nothing is to be sent. */
+static struct question *
+make(struct user *u, struct jid *to, struct stanza *iq, unsigned timeout_ms, void (*answered)(void *arg, const struct stanza *answer),
+	void (*abandoned)(void *arg), void *arg, struct packet **p)
 {
 	struct question *q = NEW(struct question);
 	bool refused = here->n >= home_config()->limits.questions;
@@ -89,6 +91,7 @@ question_ask(struct user *u, struct jid *to, struct stanza *iq, unsigned timeout
 	HASH_ADD_STR(here->table, id, q);
 	here->n++;
 	timer_set(&q->timer, refused ? 0 : timeout_ms ? timeout_ms : PATIENCE_MS, timed_out);
+	*p = NULL;
 	if (refused) {
 		metric_add(METRIC_QUESTIONS_REFUSED, 1);
 		stanza_unref(iq);
@@ -97,8 +100,36 @@ question_ask(struct user *u, struct jid *to, struct stanza *iq, unsigned timeout
 	elem_set(iq, iq->root, "id", q->id);
 	elem_set(iq, iq->root, "from", jid_full(q->from));
 	elem_set(iq, iq->root, "to", jid_full(to));
-	router_send(packet_new(iq, q->from, to));
+	*p = packet_new(iq, q->from, to);
 	return q;
+}
+
+struct question *
+question_ask(struct user *u, struct jid *to, struct stanza *iq, unsigned timeout_ms,
+	void (*answered)(void *arg, const struct stanza *answer), void (*abandoned)(void *arg), void *arg)
+{
+	struct packet *p;
+	struct question *q = make(u, to, iq, timeout_ms, answered, abandoned, arg, &p);
+
+	if (p)
+		router_send(p);
+	return q;
+}
+
+void
+question_ask_as(struct user *u, struct jid *to, struct stanza *iq, void (*answered)(void *arg, const struct stanza *answer),
+	void (*abandoned)(void *arg), void *arg)
+{
+	static const struct lane_owner nobody;
+	struct packet *p;
+	struct lane *l;
+
+	(void)make(u, to, iq, 0, answered, abandoned, arg, &p);
+	if (!p)
+		return;
+	l = lane_new_of(u, &nobody, NULL);
+	lane_push(l, p);
+	lane_orphan(l);
 }
 
 /* RFC 6120 §8.1.2.1, §10.3.3: what comes without `to` is for the sender's account, what comes from there may lack `from`. */

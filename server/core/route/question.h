@@ -20,6 +20,10 @@ struct user;
  * many questions wait; or, when the server stops, `abandoned`. */
 struct question *question_ask(struct user *u, struct jid *to, struct stanza *iq, unsigned timeout_ms,
 	void (*answered)(void *arg, const struct stanza *answer), void (*abandoned)(void *arg), void *arg);
+/* The same for 30 s, of what somebody else asks in the name of an account: as what its client sends, it passes policy first (SEND_CHECK), whose
+ * refusal is the answer. */
+void question_ask_as(struct user *u, struct jid *to, struct stanza *iq, void (*answered)(void *arg, const struct stanza *answer),
+	void (*abandoned)(void *arg), void *arg);
 /* A result or error for an address without a session: for the server (takes the reference), or for an account on its
  * home (borrows). */
 void question_answer(struct packet *p);

@@ -112,7 +112,7 @@ router_leave_delegated(struct user *u, struct packet *p)
 	struct hook h = { .stage = HOOK_SEND_COPY, .stanza = p->st, .from = p->from, .to = p->to, .account = u->jid, .record_id = p->record_id,
 		.record_us = p->at_us };
 
-	if (modules_want(HOOK_SEND_COPY))
+	if (p->kind == PACKET_MESSAGE && modules_want(HOOK_SEND_COPY))
 		(void)modules_run(&h, u);
 	router_send(p);
 }
