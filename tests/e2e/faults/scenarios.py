@@ -9,6 +9,7 @@ import time
 import urllib.parse
 
 from chancerytest.scenario import Scenario
+from bridge import Bridge
 from tokens import Tokens
 from world import (HERE, SLOW, Lines, Skip, freeze, own_folder, recovers, restart_postgres, postgres, server_account,
                    signal_all, thaw)
@@ -388,5 +389,50 @@ def devices_freeze(w):
     cast.verify(sessions_kept=True)
 
 
+# -- a gateway, and a network ------------------------------------------------------------------------------------------
+
+def bridge(w):
+    """kill -9 of chanceryd, of PostgreSQL, of a gateway; broken streams, stops and freezes, in any order, under people who talk to those of a network"""
+    server = w.server()
+    bridge = Bridge(server)
+    w.undo.append(bridge.end)
+
+    def kill_database():
+        signal_all(postgres(server), signal.SIGKILL)
+        time.sleep(random.uniform(0, 1))
+        restart_postgres(server)
+
+    def kill_server():
+        server.kill()
+        # Sometimes the gateway dies with it.
+        if random.random() < 0.3:
+            bridge.program.kill()
+        server.start()
+
+    def stop():
+        server.terminate()
+        server.wait_gone()
+        server.start()
+
+    def frozen():
+        pids = freeze(server)
+        try:
+            time.sleep(random.uniform(0.5, 3))
+            if random.random() < 0.5:
+                bridge.program.cut()
+        finally:
+            thaw(pids)
+    faults = [kill_server, kill_database, bridge.program.kill, bridge.program.cut, stop, frozen]
+    for i in range(w.args.rounds or 12):
+        bridge.progress()
+        time.sleep(random.uniform(0, 0.8))
+        if i % len(faults) == 0:
+            random.shuffle(faults)
+        faults[i % len(faults)]()
+    bridge.progress()
+    bridge.verify()
+
+
 ALL = [kill_server, kill_database, freeze_short, freeze_long, disk_full, wal_full, cut_commit, late_commit, unsafe_database,
-       stop_server, devices_kill_server, devices_kill_database, devices_freeze]
+       stop_server, devices_kill_server, devices_kill_database, devices_freeze,
+       bridge]
