@@ -99,6 +99,17 @@ forget(struct gateway_message *m)
 	sip_out_forget(&the_sip, m);
 }
 
+/* Who sent it has had 200 for it. Where it was wrapped there is a way to say that it did not arrive; ids of our own making have spaces in them. */
+static void
+returned(struct gateway_user *u, const char *foreign, const char *foreign_id, enum xerror e, const char *text)
+{
+	(void)text;
+	log_info(NULL, "sip-returned", "from=%s to=%s error=%s", foreign, jid_bare(u->jid), xerror_name(e));
+	gateway_count(u->gateway, "sip_returned", 1);
+	if (u->up && strchr(foreign_id, ' ') == NULL)
+		sip_out_report(&the_sip, u, foreign, foreign_id, false);
+}
+
 static void
 subscribe(struct gateway_user *u, const char *foreign, bool on)
 {
@@ -118,5 +129,6 @@ const struct network sip_network = {
 	.user_close = user_close,
 	.send = send_message,
 	.forget = forget,
+	.returned = returned,
 	.subscribe = subscribe,
 };

@@ -281,11 +281,12 @@ sip_body_write_typing(struct buf *out, bool typing)
 }
 
 void
-sip_body_write_report(struct buf *out, const char *from, const char *to, const char *own_id, const char *id, const char *at)
+sip_body_write_report(struct buf *out, const char *from, const char *to, const char *own_id, const char *id, const char *at, bool delivered)
 {
 	write_head(out, from, to, own_id, at);
 	buf_adds(out, "\r\nContent-Type: " SIP_BODY_TYPE_REPORT "\r\nContent-Disposition: notification\r\n\r\n"
 		"<?xml version='1.0' encoding='UTF-8'?>\n<imdn xmlns='" NS_REPORT "'><message-id>");
 	sip_xml_escape(out, id);
-	buf_addf(out, "</message-id><datetime>%s</datetime><delivery-notification><status><delivered/></status></delivery-notification></imdn>\n", at);
+	buf_addf(out, "</message-id><datetime>%s</datetime><delivery-notification><status><%s/></status></delivery-notification></imdn>\n", at,
+		delivered ? "delivered" : "failed");
 }

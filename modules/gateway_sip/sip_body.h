@@ -46,7 +46,7 @@ void sip_body_fini(struct sip_body *b);
 /* Text in a wrapper that asks for a report of its delivery. from and to are URIs; at: RFC 3339. */
 void sip_body_write_cpim(struct buf *out, const char *from, const char *to, const char *id, const char *at, const char *text);
 void sip_body_write_typing(struct buf *out, bool typing);
-/* Of a message of theirs: it has been delivered. In its wrapper, as RFC 5438 §7.2.1.1 has it. */
-void sip_body_write_report(struct buf *out, const char *from, const char *to, const char *own_id, const char *id, const char *at);
+/* Of a message of theirs: it has been delivered, or will not be. In its wrapper, as RFC 5438 §7.2.1.1 has it. */
+void sip_body_write_report(struct buf *out, const char *from, const char *to, const char *own_id, const char *id, const char *at, bool delivered);
 
 #endif

@@ -253,27 +253,28 @@ say(struct sip *s, struct sip_conversation *c, struct gateway_message *m)
 	}
 }
 
-/* What nobody waits for: typing, or that a message has arrived. */
+/* What nobody waits for. */
 static void
-notify(struct sip *s, struct sip_conversation *c, const struct gateway_message *m)
+tell_typing(struct sip *s, struct sip_conversation *c, bool typing)
 {
-	struct saying *y;
-	struct buf from = { 0 }, to = { 0 };
+	if (s->set.typing && !c->deaf)
+		sip_body_write_typing(&add(c, NULL, SIP_BODY_TYPE_TYPING)->body, typing);
+}
+
+void
+sip_out_report(struct sip *s, struct gateway_user *u, const char *to, const char *id, bool delivered)
+{
+	struct sip_conversation *c = conversation_of(s, u, to);
+	struct saying *y = add(c, NULL, SIP_BODY_TYPE_CPIM);
+	struct buf from = { 0 }, uri = { 0 };
 	char at[32];
 
-	if (m->kind != MESSAGE_RECEIPT) {
-		if (!s->set.typing || c->deaf)
-			return;
-		y = add(c, NULL, SIP_BODY_TYPE_TYPING);
-		sip_body_write_typing(&y->body, m->kind == MESSAGE_TYPING);
-		return;
-	}
-	y = add(c, NULL, SIP_BODY_TYPE_CPIM);
-	sip_own_uri(s, &from, m->user->jid);
-	sip_name_uri(&to, m->to);
-	sip_body_write_report(&y->body, buf_str(&from), buf_str(&to), y->id, m->replaces, clock_format(m->at_us, at));
+	sip_own_uri(s, &from, u->jid);
+	sip_name_uri(&uri, to);
+	sip_body_write_report(&y->body, buf_str(&from), buf_str(&uri), y->id, id, clock_format(clock_wall_us(), at), delivered);
 	buf_fini(&from);
-	buf_fini(&to);
+	buf_fini(&uri);
+	start(c);
 }
 
 void
@@ -287,9 +288,12 @@ sip_out_send(struct sip *s, struct gateway_message *m)
 		say(s, c, m);
 		break;
 	case MESSAGE_RECEIPT:
+		sip_out_report(s, m->user, m->to, m->replaces, true);
+		gateway_sent(m, NULL);
+		return;
 	case MESSAGE_TYPING:
 	case MESSAGE_PAUSED:
-		notify(s, c, m);
+		tell_typing(s, c, m->kind == MESSAGE_TYPING);
 		gateway_sent(m, NULL);
 		break;
 	case MESSAGE_TOPIC:

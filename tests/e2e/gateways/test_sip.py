@@ -321,6 +321,17 @@ def test_malformed(t):
     assert not t.server.records("to_bare = '%s' and body = 'x'" % romeo.bare)
 
 
+def test_nobody_of_ours(t):
+    """sip: who writes to an account that does not exist is told so: by the answer, or, when chanceryd had taken the message already, by a report (RFC 5438)"""
+    w = World(t)
+    bob, nobody = w.phone(), 'nobody-of-ours@' + t.server.domain
+    answer = bob.message(nobody, cpim(bob.uri, nobody, 'lost1', 'hello?'), 'message/cpim')
+    assert answer.status in (200, 404, 480), answer
+    if answer.status == 200:
+        r = bob.expect('MESSAGE', lambda m: '<failed/>' in m.text())
+        assert '<message-id>lost1</message-id>' in r.text() and 'sip:' + nobody in r.get('from'), r
+
+
 def test_repeated(t):
     """sip: what is sent anew, as its answer was lost, is delivered once"""
     w = World(t)

@@ -105,12 +105,15 @@ reports_are_understood(void **state)
 	struct sip_body b;
 
 	(void)state;
-	sip_body_write_report(&out, "sip:romeo@example.org", "sip:bob@partner.example", "own1", "34jk<&324j", "2026-01-31T12:00:00Z");
-	sip_body_read(&b, SIP_BODY_TYPE_CPIM, buf_data(&out), buf_len(&out));
-	assert_int_equal(b.kind, SIP_BODY_REPORT);
-	assert_int_equal(b.report, SIP_REPORT_DELIVERED);
-	assert_string_equal(b.id, "34jk<&324j");
-	sip_body_fini(&b);
+	for (int delivered = 0; delivered < 2; delivered++) {
+		buf_clear(&out);
+		sip_body_write_report(&out, "sip:romeo@example.org", "sip:bob@partner.example", "own1", "34jk<&324j", "2026-01-31T12:00:00Z", delivered);
+		sip_body_read(&b, SIP_BODY_TYPE_CPIM, buf_data(&out), buf_len(&out));
+		assert_int_equal(b.kind, SIP_BODY_REPORT);
+		assert_int_equal(b.report, delivered ? SIP_REPORT_DELIVERED : SIP_REPORT_FAILED);
+		assert_string_equal(b.id, "34jk<&324j");
+		sip_body_fini(&b);
+	}
 	buf_fini(&out);
 	b = read_as(SIP_BODY_TYPE_REPORT, "<imdn xmlns='urn:ietf:params:xml:ns:imdn'><message-id>x</message-id><delivery-notification><status>"
 		"<failed/></status></delivery-notification></imdn>");
