@@ -58,9 +58,8 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_t thread;
 	struct list all;      /* under lock where it is changed; the thread alone does that */
-	int wake;
-	bool running;
-	atomic_bool quiet, stopping;
+	int wake;             /* made before `running` is true, as verbs run already */
+	atomic_bool running, quiet, stopping;
 } programs = {.lock = PTHREAD_MUTEX_INITIALIZER, .all = {&programs.all, &programs.all}, .wake = -1};
 
 static struct program *
