@@ -8,6 +8,8 @@ import behaviours
 from behaviours import BUILD, local
 from chancerytest.ca import authority
 from chancerytest.client import unique
+from chancerytest.scenario import alone
+from chancerytest.server import stopped
 from sip_phone import KAMAILIO, Kamailio, Phone
 from test_admin import ok, rows
 
@@ -330,6 +332,21 @@ def test_nobody_of_ours(t):
     if answer.status == 200:
         r = bob.expect('MESSAGE', lambda m: '<failed/>' in m.text())
         assert '<message-id>lost1</message-id>' in r.text() and 'sip:' + nobody in r.get('from'), r
+
+
+@alone(archive__patience='2s')
+def test_database_away(t):
+    """sip: while PostgreSQL does not answer nothing that comes is taken, nobody reads it, and its sender is told to come again; then all is well"""
+    w = World(t)
+    romeo, bob = w.romeo, w.phone()
+    assert bob.message(romeo.bare, 'before').status == 200
+    said(romeo, w, bob, 'before')
+    with stopped(t.server):
+        answers = [bob.message(romeo.bare, 'meanwhile %d' % i).status for i in range(3)]
+    t.server.wait(lambda: bob.message(romeo.bare, 'after').status == 200, 'the database')
+    said(romeo, w, bob, 'after')
+    # On a machine that is slow one of the words against it may have come too late.
+    assert 480 in answers, answers
 
 
 def test_repeated(t):
