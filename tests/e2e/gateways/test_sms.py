@@ -4,6 +4,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -12,6 +13,8 @@ import behaviours
 import peers
 from behaviours import World, failed, local, said
 from chancerytest.client import PATIENCE, unique
+from chancerytest.scenario import alone
+from test_admin import ok, rows
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.join(behaviours.BUILD, 'tests', 'smsc')
@@ -166,6 +169,32 @@ def test_long_in(t):
     said(romeo, LONG, w.jid(bob.address))
     bob.say(local(romeo), LONG_UCS2, parts=5)
     said(romeo, LONG_UCS2, w.jid(bob.address))
+
+
+@alone(gateways__programs='programs')
+def test_parts_kept(t):
+    """SMS: the program is killed between two parts of a message: what the provider was told is kept, and the message is whole"""
+    driver, name = Driver(t), unique('gw').lower()
+    driver.start_server()
+    domain = '%s.%s' % (name, t.server.domain)
+    folder = os.path.join(os.path.dirname(t.server.env['CHANCERY_CONFIG']), 'programs')
+    os.makedirs(folder, exist_ok=True)
+    os.chmod(folder, 0o755)
+    shutil.copy(os.path.realpath(driver.program), os.path.join(folder, 'chancery-gateway-sms'))
+    ok(t, 'gateway', 'add', name, 'sms', domain, '--settings', '-', stdin=json.dumps({'network': driver.network()}))
+    ok(t, 'gateway', 'allow', name, 'everyone')
+    show = lambda: rows(t, 'gateway', 'show', name)[0]
+    t.server.wait(lambda: show()['connected'], 'the gateway to connect')
+    romeo, bob = t.online(), driver.person('bob')
+    romeo.message('%s@%s' % (bob.address, domain), 'how ends it?')
+    bob.heard('how ends it?')
+    driver.say(bob.number, LONG, parts=3, order=[2, 0], reference=7)
+    pid = show()['program']['pid']
+    os.kill(pid, signal.SIGKILL)
+    t.server.wait(lambda: show()['connected'] and show()['program']['pid'] not in (0, pid), 'the gateway to come back')
+    driver.say(bob.number, LONG, parts=3, order=[1], reference=7)
+    said(romeo, LONG, '%s@%s' % (bob.address, domain))
+    t.server.wait(lambda: not t.server.psql("select key from chancery.gateway_data where key like 'part/%'"), 'the parts to go')
 
 
 def test_payload(t):

@@ -1,6 +1,7 @@
 // smsc.js PORT [CERTIFICATE KEY]: an SMSC on npm's smpp, which a test tells what to do: a JSON object on each line of standard input, events on standard output.
 //
-//     {"say": {"id": "1", "from": "33612345678", "to": "38123", "text": "…", "parts": 3, "order": [2, 0, 1], "pdu": {…}}}     → {"said": "1", "status": 0}
+//     {"say": {"id": "1", "from": "33612345678", "to": "38123", "text": "…", "parts": 3, "order": [2, 0, 1], "reference": 7, "pdu": {…}}}
+//                                              → {"answered": "1", "status": 0} for each part, {"said": "1", "status": 0} behind the last
 //     {"receipt": {"id": "message id", "stat": "DELIVRD"}}                                                         → {"said": …}
 //     {"refuse": {"times": 2, "status": 88}}       the next submit_sm are answered so
 //     {"hang": true}                               submit_sm are not answered
@@ -25,7 +26,7 @@ function pieces (say) {
   const base = Object.assign({ source_addr: say.from, source_addr_ton: /^\d+$/.test(say.from) ? 1 : 5, source_addr_npi: 1, destination_addr: say.to,
     data_coding: plain ? 0 : 8 }, say.pdu)
   if (!say.parts) return [Object.assign({ short_message: octets }, base)]
-  const reference = messages++ & 255
+  const reference = say.reference || messages++ & 255
   const size = Math.ceil(octets.length / say.parts)
   const all = Array.from({ length: say.parts }, (_, i) => {
     const header = Buffer.from([5, 0, 3, reference, say.parts, i + 1])
