@@ -11,7 +11,7 @@ from test_component import PING, is_iq, stream_error
 
 def names(t, n=1):
     name = unique('gw').lower()
-    return name, ['%s%d.%s' % (name, i, t.server.domain) for i in range(n)]
+    return name, ['%s-%d.%s' % (name, i, t.server.domain) for i in range(n)]
 
 
 def add(t, *options, n=1):
