@@ -76,7 +76,6 @@ enum irc_event_kind {
 	IRC_SENT,      /* ref; id and at, if the server says them */
 	IRC_FAILED,    /* ref: code (0: the connection was lost, it may have arrived), text */
 	IRC_INVITED,   /* to text (a channel's name), by nick */
-	IRC_DENIED,    /* something that was to be done in channel: code, text */
 };
 
 struct irc_event {
@@ -130,11 +129,11 @@ void irc_client_listen(struct irc_client *c, struct irc_channel *ch);
 /* IRC_SENT or IRC_FAILED follows with `ref`, before IRC_CLOSED at the latest. `text` may have many lines. */
 int irc_client_say(struct irc_client *c, uint64_t ref, const char *target, enum irc_say say, const char *text, struct err *e);
 int irc_client_set_nick(struct irc_client *c, const char *nick, struct err *e);
-int irc_client_topic(struct irc_client *c, struct irc_channel *ch, const char *topic, struct err *e);
-int irc_client_kick(struct irc_client *c, struct irc_channel *ch, const char *nick, const char *why, struct err *e);
-int irc_client_invite(struct irc_client *c, struct irc_channel *ch, const char *nick, struct err *e);
+/* Of these, too, IRC_SENT or IRC_FAILED is told. */
+int irc_client_topic(struct irc_client *c, uint64_t ref, struct irc_channel *ch, const char *topic, struct err *e);
+int irc_client_kick(struct irc_client *c, uint64_t ref, struct irc_channel *ch, const char *nick, const char *why, struct err *e);
 /* "+b", "*!*@host"; "+o", "nick". */
-int irc_client_mode(struct irc_client *c, struct irc_channel *ch, const char *change, const char *what, struct err *e);
+int irc_client_mode(struct irc_client *c, uint64_t ref, struct irc_channel *ch, const char *change, const char *what, struct err *e);
 /* NULL: there again. */
 int irc_client_away(struct irc_client *c, const char *text, struct err *e);
 /* Says goodbye: the server closes. */

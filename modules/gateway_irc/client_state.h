@@ -39,6 +39,7 @@ struct irc_pending {
 	int64_t written; /* 0: it waits in the queue */
 	unsigned lines, answers; /* of them came back, or were refused */
 	bool failed;
+	bool order;      /* something to be done in the channel `target`: nothing comes back of it */
 	char *id;        /* of its first line */
 	int64_t at;
 	char target[];
@@ -126,11 +127,13 @@ int irc_later_line(struct irc_client *c, struct irc_pending *ends, int written) 
 void irc_flush(struct irc_client *c);
 int64_t irc_flush_due(const struct irc_client *c);
 void irc_ping(struct irc_client *c);
+struct irc_pending *irc_pending_new(struct irc_client *c, uint64_t ref, const char *target, unsigned lines);
+void irc_pending_free(struct irc_pending *p);
 void irc_outgoing_pong(struct irc_client *c, const struct irc_line *l);
 /* What we said came back. */
 void irc_outgoing_echo(struct irc_client *c, const char *target, const char *id, int64_t at);
-/* An error about a target; whether it was one of ours. */
-bool irc_outgoing_error(struct irc_client *c, const char *target, unsigned code, const char *text);
+/* An error about a message to `target`, or about an order there. */
+void irc_outgoing_error(struct irc_client *c, const char *target, bool order, unsigned code, const char *text);
 /* Nothing that waits will go any more: says so, or just forgets it. */
 void irc_outgoing_end(struct irc_client *c);
 void irc_outgoing_drop(struct irc_client *c);

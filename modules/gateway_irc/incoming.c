@@ -501,15 +501,17 @@ take_error(struct irc_client *c, struct irc_line *l)
 {
 	const char *target = irc_line_param(l, 1), *text = irc_line_param(l, l->nparams - 1);
 	struct irc_channel *ch = irc_channel_find(c, target);
-	struct irc_event e = { .kind = IRC_DENIED, .channel = ch, .code = l->numeric, .text = text };
 
 	if (l->nparams < 2)
 		return;
 	irc_text_plain(l->params[l->nparams - 1]);
 	if (ch && ch->state == IRC_CHANNEL_JOINING)
 		irc_join_refused(c, ch, l->numeric, text);
-	else if (!(is_about_message(l->numeric) && irc_outgoing_error(c, target, l->numeric, text)) && ch)
-		irc_emit(c, &e);
+	else if (is_about_message(l->numeric))
+		irc_outgoing_error(c, target, false, l->numeric, text);
+	/* Who is not there (441: nick, channel) and what a mode is not (472) come with other names in front. */
+	else
+		irc_outgoing_error(c, irc_is_channel(&c->is, target) ? target : irc_line_param(l, 2), true, l->numeric, text);
 }
 
 static bool

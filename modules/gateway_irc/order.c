@@ -124,40 +124,50 @@ irc_client_set_nick(struct irc_client *c, const char *nick, struct err *e)
 	return 0;
 }
 
+/* What was written with irc_later_begin goes, and what becomes of it is told. */
+static int
+order(struct irc_client *c, uint64_t ref, struct irc_channel *ch, int written, struct err *e)
+{
+	struct irc_pending *p;
+
+	if (up(c, ch, e))
+		return -1;
+	p = irc_pending_new(c, ref, ch->name, 1);
+	p->order = true;
+	if (!irc_later_line(c, p, written))
+		return 0;
+	irc_pending_free(p);
+	return later(-1, e);
+}
+
 int
-irc_client_topic(struct irc_client *c, struct irc_channel *ch, const char *topic, struct err *e)
+irc_client_topic(struct irc_client *c, uint64_t ref, struct irc_channel *ch, const char *topic, struct err *e)
 {
 	char *line = mem_strdup(topic), *p;
 	size_t skip;
-	int rc;
+	int written;
 
 	/* A topic is one line. */
 	for (p = line; (p = strpbrk(p, "\r\n")); )
 		*p = ' ';
 	line[irc_text_cut(line, strlen(line), c->is.topiclen, &skip)] = '\0';
-	rc = up(c, ch, e) || later(irc_later(c, "TOPIC", ch->name, line), e) ? -1 : 0;
+	written = irc_line_write(irc_later_begin(c), "TOPIC", ch->name, line, NULL);
 	free(line);
-	return rc;
+	return order(c, ref, ch, written, e);
 }
 
 int
-irc_client_kick(struct irc_client *c, struct irc_channel *ch, const char *nick, const char *why, struct err *e)
+irc_client_kick(struct irc_client *c, uint64_t ref, struct irc_channel *ch, const char *nick, const char *why, struct err *e)
 {
-	return up(c, ch, e) || later(irc_later(c, "KICK", ch->name, nick, why && *why ? why : nick), e) ? -1 : 0;
+	return order(c, ref, ch, irc_line_write(irc_later_begin(c), "KICK", ch->name, nick, why && *why ? why : nick, NULL), e);
 }
 
 int
-irc_client_invite(struct irc_client *c, struct irc_channel *ch, const char *nick, struct err *e)
-{
-	return up(c, ch, e) || later(irc_later(c, "INVITE", nick, ch->name), e) ? -1 : 0;
-}
-
-int
-irc_client_mode(struct irc_client *c, struct irc_channel *ch, const char *change, const char *what, struct err *e)
+irc_client_mode(struct irc_client *c, uint64_t ref, struct irc_channel *ch, const char *change, const char *what, struct err *e)
 {
 	if (!irc_name_is_sane(what))
 		return err_set(e, 401, "no such name");
-	return up(c, ch, e) || later(irc_later(c, "MODE", ch->name, change, what), e) ? -1 : 0;
+	return order(c, ref, ch, irc_line_write(irc_later_begin(c), "MODE", ch->name, change, what, NULL), e);
 }
 
 int

@@ -111,17 +111,13 @@ irc_flush(struct irc_client *c)
 		c->queued--;
 		if (q->ends) {
 			q->ends->written = c->now;
-			said = true;
+			said = said || q->ends->order || !(c->caps & IRC_CAP_ECHO);
 		}
 		free(q);
 	}
-	if (c->caps & IRC_CAP_ECHO) {
-		p = unmarked(c);
-		if (p && c->now >= p->written + ECHO_MS)
-			mark(c);
-	} else if (said) {
+	p = unmarked(c);
+	if (said || (p && c->now >= p->written + ECHO_MS))
 		mark(c);
-	}
 }
 
 int64_t
@@ -134,13 +130,25 @@ irc_flush_due(const struct irc_client *c)
 		return due;
 	if (!list_is_empty(&c->queue))
 		due = c->credit_at + (c->credit >= c->set->flood_ms ? 0 : c->set->flood_ms - c->credit);
-	if (c->caps & IRC_CAP_ECHO && (p = unmarked(c)) && p->written + ECHO_MS < due)
+	if ((p = unmarked(c)) && p->written + ECHO_MS < due)
 		due = p->written + ECHO_MS;
 	return due;
 }
 
-static void
-pending_free(struct irc_pending *p)
+struct irc_pending *
+irc_pending_new(struct irc_client *c, uint64_t ref, const char *target, unsigned lines)
+{
+	struct irc_pending *p = mem_zalloc(sizeof(*p) + strlen(target) + 1);
+
+	p->ref = ref;
+	p->lines = lines;
+	memcpy(p->target, target, strlen(target) + 1);
+	list_append(&c->pending, &p->link);
+	return p;
+}
+
+void
+irc_pending_free(struct irc_pending *p)
 {
 	list_remove(&p->link);
 	free(p->id);
@@ -155,7 +163,7 @@ pending_sent(struct irc_client *c, struct irc_pending *p)
 	list_remove(&p->link);
 	if (!p->failed)
 		irc_emit(c, &e);
-	pending_free(p);
+	irc_pending_free(p);
 }
 
 static void
@@ -187,22 +195,22 @@ irc_outgoing_pong(struct irc_client *c, const struct irc_line *l)
 		if (!p->ping || p->ping > n)
 			break;
 		/* Where all comes back, what did not was not taken. */
-		if (c->caps & IRC_CAP_ECHO && p->answers < p->lines)
+		if (c->caps & IRC_CAP_ECHO && !p->order && p->answers < p->lines)
 			pending_failed(c, p, 404, "the server did not pass it on");
 		pending_sent(c, p);
 	}
 }
 
-/* The oldest of the messages to `target` that were said, of which a line has no answer yet. */
+/* The oldest of the messages to `target`, or orders there, that were said, of which a line has no answer yet. */
 static struct irc_pending *
-unanswered(struct irc_client *c, const char *target)
+unanswered(struct irc_client *c, const char *target, bool order)
 {
 	LIST_EACH(l, &c->pending) {
 		struct irc_pending *p = LIST_ENTRY(l, struct irc_pending, link);
 
 		if (!p->written)
 			break;
-		if (p->answers < p->lines && irc_same(c->is.casemapping, p->target, target))
+		if (p->order == order && p->answers < p->lines && irc_same(c->is.casemapping, p->target, target))
 			return p;
 	}
 	return NULL;
@@ -211,7 +219,7 @@ unanswered(struct irc_client *c, const char *target)
 void
 irc_outgoing_echo(struct irc_client *c, const char *target, const char *id, int64_t at)
 {
-	struct irc_pending *p = c->caps & IRC_CAP_ECHO ? unanswered(c, target) : NULL;
+	struct irc_pending *p = c->caps & IRC_CAP_ECHO ? unanswered(c, target, false) : NULL;
 
 	if (!p)
 		return;
@@ -223,18 +231,17 @@ irc_outgoing_echo(struct irc_client *c, const char *target, const char *id, int6
 		pending_sent(c, p);
 }
 
-bool
-irc_outgoing_error(struct irc_client *c, const char *target, unsigned code, const char *text)
+void
+irc_outgoing_error(struct irc_client *c, const char *target, bool order, unsigned code, const char *text)
 {
-	struct irc_pending *p = unanswered(c, target);
+	struct irc_pending *p = unanswered(c, target, order);
 
 	if (!p)
-		return false;
+		return;
 	p->answers++;
 	pending_failed(c, p, code, text);
 	if (c->caps & IRC_CAP_ECHO && p->answers == p->lines)
 		pending_sent(c, p);
-	return true;
 }
 
 static void
@@ -259,7 +266,7 @@ irc_outgoing_end(struct irc_client *c)
 		struct irc_pending *p = LIST_ENTRY(lost.next, struct irc_pending, link);
 
 		pending_failed(c, p, 0, p->written ? "the connection was lost; it may have arrived" : "the connection was lost");
-		pending_free(p);
+		irc_pending_free(p);
 	}
 }
 
@@ -268,7 +275,7 @@ irc_outgoing_drop(struct irc_client *c)
 {
 	queue_drop(c);
 	while (!list_is_empty(&c->pending))
-		pending_free(LIST_ENTRY(c->pending.next, struct irc_pending, link));
+		irc_pending_free(LIST_ENTRY(c->pending.next, struct irc_pending, link));
 }
 
 /* How many bytes of text a line to `target` has room for, when the server has put our name in front. */
@@ -335,11 +342,7 @@ irc_client_say(struct irc_client *c, uint64_t ref, const char *target, enum irc_
 		return err_set(e, 416, "the text has %u lines, more than %u", lines, c->set->message_lines);
 	if (c->queued + lines > c->set->queue_lines)
 		return err_set(e, 416, "too much waits to be said there");
-	p = mem_zalloc(sizeof(*p) + strlen(target) + 1);
-	p->ref = ref;
-	p->lines = lines;
-	memcpy(p->target, target, strlen(target) + 1);
-	list_append(&c->pending, &p->link);
+	p = irc_pending_new(c, ref, target, lines);
 	cut(c, p, command, target, say, text, lines, say_piece);
 	return 0;
 }

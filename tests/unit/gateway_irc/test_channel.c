@@ -224,18 +224,19 @@ test_orders(void **state)
 	(void)state;
 	log_in("", "TOPICLEN=10");
 	ch = be_in("#a", "@romeo juliet");
-	assert_int_equal(irc_client_topic(client, ch, "a\nlong topic", &e), 0);
-	assert_int_equal(irc_client_kick(client, ch, "juliet", "", &e), 0);
-	assert_int_equal(irc_client_kick(client, ch, "juliet capulet", "x", &e), -1);
-	assert_int_equal(irc_client_invite(client, ch, "nurse", &e), 0);
-	assert_int_equal(irc_client_mode(client, ch, "+b", "*!*@h", &e), 0);
-	assert_int_equal(irc_client_mode(client, ch, "+b", "x y", &e), -1);
+	assert_int_equal(irc_client_topic(client, 1, ch, "a\nlong topic", &e), 0);
+	assert_int_equal(irc_client_kick(client, 2, ch, "juliet", "", &e), 0);
+	assert_int_equal(irc_client_kick(client, 3, ch, "juliet capulet", "x", &e), -1);
+	assert_int_equal(irc_client_mode(client, 4, ch, "+b", "*!*@h", &e), 0);
+	assert_int_equal(irc_client_mode(client, 4, ch, "+b", "x y", &e), -1);
 	assert_int_equal(irc_client_away(client, "asleep now", &e), 0);
 	assert_int_equal(irc_client_away(client, NULL, &e), 0);
 	later(0);
-	out("TOPIC #a :a long\nKICK #a juliet juliet\nINVITE nurse #a\nMODE #a +b *!*@h\nAWAY :asleep now\nAWAY\n");
+	out("TOPIC #a :a long\nKICK #a juliet juliet\nMODE #a +b *!*@h\nAWAY :asleep now\nAWAY\nPING chancery-1\n");
 	in(":s 482 romeo #a :You're not channel operator\r\n:juliet!j@h INVITE romeo #balcony\r\n");
-	told("DENIED channel=#a code=482: You're not channel operator\nINVITED nick=juliet!j@h: #balcony\n");
+	told("FAILED ref=1 code=482: You're not channel operator\nINVITED nick=juliet!j@h: #balcony\n");
+	in(":s 441 romeo juliet #a :They aren't on that channel\r\n:s PONG s :chancery-1\r\n");
+	told("FAILED ref=2 code=441: They aren't on that channel\nSENT ref=4\n");
 }
 
 static void

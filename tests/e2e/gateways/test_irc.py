@@ -1,0 +1,233 @@
+"""IRC, against ngircd (Debian's package): the driver, and what only IRC has."""
+import os
+import shutil
+import socket
+import subprocess
+import time
+
+import behaviours
+from behaviours import World, joined, local, occupant, said
+from chancerytest.client import PATIENCE, unique
+
+NGIRCD = shutil.which('ngircd', path='/usr/sbin:/usr/bin')
+
+
+def missing():
+    return None if NGIRCD else 'ngircd'
+
+
+class Person:
+    def __init__(self, driver, name):
+        self.driver, self.rest, self.nick = driver, b'', unique(name).lower()
+        self.address = self.nick + '%verona'
+        self.sock = socket.create_connection(('127.0.0.1', driver.port), PATIENCE)
+        self.sock.settimeout(PATIENCE)
+        driver.t.clients.append(self)
+        self.raw('NICK ' + self.nick)
+        self.raw('USER %s 0 * :%s' % (self.nick, name))
+        self.expect(lambda w: w[1] in ('376', '422'))
+
+    def close(self):
+        self.sock.close()
+
+    def raw(self, line):
+        self.sock.sendall(line.encode() + b'\r\n')
+
+    def line(self):
+        """The next line as [source, command, parameters…]."""
+        while b'\n' not in self.rest:
+            more = self.sock.recv(65536)
+            assert more, 'the server has gone'
+            self.rest += more
+        line, self.rest = self.rest.split(b'\n', 1)
+        head, _, tail = line.decode().rstrip('\r').partition(' :')
+        words = head.split(' ') + ([tail] if _ else [])
+        if not words[0].startswith(':'):
+            words.insert(0, '')
+        if words[1] == 'PING':
+            self.raw('PONG :' + words[-1])
+        return words
+
+    def expect(self, wanted):
+        while True:
+            words = self.line()
+            if wanted(words):
+                return words
+
+    def say(self, user, text):
+        """Until the person is there."""
+        self.wait_for(user)
+        self.raw('PRIVMSG %s :%s' % (user, text))
+
+    def wait_for(self, user):
+        end = time.monotonic() + PATIENCE
+        while True:
+            self.raw('ISON ' + user)
+            if user in self.expect(lambda w: w[1] == '303')[-1].split():
+                return
+            assert time.monotonic() < end, '%s is not on IRC' % user
+            time.sleep(0.05)
+
+    def heard(self, text):
+        return self.expect(lambda w: w[1] == 'PRIVMSG' and w[2] == self.nick and w[-1] == text)
+
+    def join(self, room):
+        self.raw('JOIN ' + room.split('%')[0])
+        self.expect(lambda w: w[1] == '366')
+
+    def part(self, room):
+        self.raw('PART ' + room.split('%')[0])
+
+    def say_in(self, room, text):
+        self.raw('PRIVMSG %s :%s' % (room.split('%')[0], text))
+
+    def heard_in(self, room, text):
+        return self.expect(lambda w: w[1] == 'PRIVMSG' and w[2] == room.split('%')[0] and w[-1] == text)
+
+    def topic(self, room, text):
+        self.raw('TOPIC %s :%s' % (room.split('%')[0], text))
+
+    def rename(self, room, nick):
+        self.raw('NICK ' + nick)
+        self.expect(lambda w: w[1] == 'NICK' and w[-1] == nick)
+        self.nick = nick
+
+    def kick(self, room, nick):
+        self.raw('KICK %s %s :out' % (room.split('%')[0], nick))
+
+
+class Driver(behaviours.Driver):
+    kind, features = 'irc', {'rooms'}
+    program = os.path.join(behaviours.BUILD, 'bin', 'chancery-gateway-irc')
+    process, settings = None, {}
+
+    def start_server(self):
+        if not hasattr(self, 'port'):
+            with socket.create_server(('127.0.0.1', 0)) as s:
+                self.port = s.getsockname()[1]
+        path = os.path.join(self.folder, 'ngircd.conf')
+        with open(path, 'w') as f:
+            f.write('[Global]\nName = irc.example.net\nInfo = test\nListen = 127.0.0.1\nPorts = %d\nMotdPhrase = hello\n'
+                    '[Limits]\nMaxConnections = 0\nMaxConnectionsIP = 0\nMaxNickLength = 30\nMaxJoins = 0\nMaxPenaltyTime = 0\n'
+                    '[Options]\nDNS = no\nIdent = no\nPAM = no\n[Channel]\nName = #closed\nModes = i\n' % self.port)
+        self.process = subprocess.Popen([NGIRCD, '-n', '-f', path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.t.server.wait(self.answers, 'ngircd')
+
+    def answers(self):
+        try:
+            socket.create_connection(('127.0.0.1', self.port), 1).close()
+            return True
+        except OSError:
+            assert self.process.poll() is None, 'ngircd has ended'
+            return False
+
+    def kill_server(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def network(self):
+        return {'networks': {'verona': dict({'host': '127.0.0.1', 'port': self.port, 'tls': False, 'nicks': 'free', 'flood_ms': 10, 'connect_ms': 10}, **self.settings)}}
+
+    def person(self, name):
+        return Person(self, name)
+
+    def room(self, name):
+        return '#%s%%verona' % name
+
+    def nobody(self):
+        return 'nobodyatall%verona'
+
+    def closed_room(self):
+        return '#closed%verona'
+
+
+class Shared(Driver):
+    settings = {'users': 'shared', 'nick': 'orgbot'}
+
+
+globals().update(behaviours.of(Driver))
+
+
+def test_action(t):
+    """/me is CTCP ACTION, both ways"""
+    w = World(t, Driver)
+    bob = w.driver.person('bob')
+    w.clients[0].message(w.jid(bob.address), '/me bows')
+    bob.heard('\x01ACTION bows\x01')
+    bob.say(local(w.clients[0]), '\x01ACTION bows, too\x01')
+    said(w.clients[0], '/me bows, too')
+
+
+def test_long_message(t):
+    """a long text comes in several lines, of which none is cut within a character, and all of it"""
+    w = World(t, Driver)
+    bob, text = w.driver.person('bob'), '€' * 400
+    w.clients[0].message(w.jid(bob.address), text)
+    got = ''
+    while len(got) < len(text):
+        got += bob.expect(lambda e: e[1] == 'PRIVMSG')[-1]
+    assert got == text
+
+
+def test_ear_leaves(t):
+    """whoever entered first leaves: the others go on hearing, and see who is there"""
+    w = World(t, Driver, people=2)
+    bob, room, (romeo, nurse) = w.driver.person('bob'), '#verona%verona', w.clients
+    bob.join(room)
+    joined(romeo, w.jid(room), local(romeo))
+    joined(nurse, w.jid(room), local(nurse))
+    romeo.presence('unavailable', to='%s/%s' % (w.jid(room), local(romeo)))
+    bob.expect(lambda e: e[1] == 'PART')
+    bob.say_in(room, 'still there?')
+    said(nurse, 'still there?', '%s/%s' % (w.jid(room), bob.nick))
+    bob.part(room)
+    occupant(nurse, w.jid(room), bob.nick, 'unavailable')
+
+
+def test_rejoin(t):
+    """the server dies and is back: rooms are entered again, and heard"""
+    w = World(t, Driver)
+    romeo, room = w.clients[0], '#verona%verona'
+    joined(romeo, w.jid(room), local(romeo))
+    w.driver.kill_server()
+    w.driver.start_server()
+    bob = w.driver.person('bob')
+    bob.join(room)
+    end = time.monotonic() + PATIENCE
+    while True:
+        bob.raw('NAMES #verona')
+        if local(romeo) in bob.expect(lambda e: e[1] == '353')[-1].replace('@', '').split():
+            break
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    bob.say_in(room, 'welcome back')
+    said(romeo, 'welcome back', '%s/%s' % (w.jid(room), bob.nick))
+
+
+def test_shared(t):
+    """one connection for all: it says who says what"""
+    w = World(t, Shared, people=2)
+    bob, room, (romeo, nurse) = w.driver.person('bob'), '#verona%verona', w.clients
+    bob.join(room)
+    joined(romeo, w.jid(room), 'romeo')
+    joined(nurse, w.jid(room), 'nurse')
+    occupant(romeo, w.jid(room), 'nurse')
+    romeo.message(w.jid(room), 'good nurse', type='groupchat')
+    bob.heard_in(room, '<romeo> good nurse')
+    said(nurse, 'good nurse', w.jid(room) + '/romeo')
+    bob.say_in(room, 'once')
+    for c in romeo, nurse:
+        said(c, 'once', '%s/%s' % (w.jid(room), bob.nick))
+
+
+def test_nick_is_anothers(t):
+    """somebody has the nick: another one is taken, and told (110 with another nick)"""
+    w = World(t, Driver, people=0)
+    romeo = t.online()
+    thief = w.driver.person('thief')
+    thief.raw('NICK ' + local(romeo))
+    thief.expect(lambda e: e[1] == 'NICK')
+    me = joined(romeo, w.jid('#verona%verona'), local(romeo))
+    assert me.get('from').split('/')[1] == local(romeo) + '_', me
