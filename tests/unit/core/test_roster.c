@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "core/component/watch.h"
 #include "core/route/delivery.h"
 #include "core/home.h"
 #include "core/route/iq.h"
@@ -154,6 +155,14 @@ void
 router_refuse(const struct packet *p, enum xerror e, const char *type, const char *text)
 {
 	router_reply(packet_error(p, e, type, text));
+}
+
+/* No component watches anybody here. */
+void
+watch_tell(struct user *u, const struct packet *p)
+{
+	(void)u;
+	(void)p;
 }
 
 void
