@@ -125,7 +125,7 @@ def test_holds_beat_it(t):
     whole(t)
 
 
-@alone(limits__retention_per_second='20')
+@alone(limits__retention_per_second='20', compliance__retention_every='0')
 def test_killed_and_held_meanwhile(t):
     """Issue 7: killed in the middle it goes on where it was, and nothing was wiped without its record; a hold that is set during a run is heeded"""
     p, o, a, b, c = Person(t, 'dpo'), Person(t, 'officer'), *[t.online() for _ in range(3)]
@@ -149,7 +149,7 @@ def test_killed_and_held_meanwhile(t):
     whole(t)
 
 
-@alone(limits__retention_per_second='20')
+@alone(limits__retention_per_second='20', compliance__retention_every='0')
 def test_class_changed_meanwhile(t):
     """A class that is removed during a run has nothing more go: what it would have taken is kept"""
     p, a, b = Person(t, 'dpo'), t.online(), t.online()
