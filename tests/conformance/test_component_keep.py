@@ -386,6 +386,17 @@ def test_questions_have_a_rate(t):
 
 
 @alone()
+def test_error_before_answer(t):
+    """XEP-0198 §4, P2: what stands against a stanza is said before it is acknowledged, so that nobody takes it for recorded"""
+    _, (d,), secret = add(t, '--kind', 'iq')
+    c, romeo = sm(t.component(d, secret).joined()), t.online()
+    for i in range(20):
+        before, id = c.sm_answers, 'm%d' % i
+        c.send("<message id='%s' from='x@%s' to='%s' type='chat'><body>no</body></message><r xmlns='%s'/>" % (id, d, romeo.jid, SM))
+        c._wait(lambda: c.sm_answers > before or None, '<a/>')
+        assert c.sm_acked == i + 1 and c.heard_any(lambda e: e.get('id') == id and e.condition() == 'not-allowed'), i
+
+
 def test_count_before_enable(t):
     """XEP-0198 §4: what was on its way to the archive when counting began is not counted, nor taken off"""
     name, (d,), secret = add(t)

@@ -53,6 +53,7 @@ struct component {
 		uint32_t out, acked; /* sent; confirmed of it */
 		uint32_t ahead;     /* sent before counting began, and not confirmed: the first <a/> comes behind them */
 		struct timer timer; /* an answer is due, or the next question is */
+		struct list answers; /* on their way */
 	} sm;
 };
 
@@ -77,5 +78,6 @@ void component_sm_ask(struct component *c);
 void component_sm_sent(struct component *c);
 void component_sm_handled(struct component *c);
 void component_sm_goodbye(struct component *c);
+void component_sm_fini(struct component *c);
 
 #endif

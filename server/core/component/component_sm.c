@@ -3,9 +3,11 @@
  * acknowledge; there is no resumption: a stream that comes again gets what was not acknowledged from the queue of its domain (component_way).
  * What comes is counted when it leaves the lane, so it has been committed and handed on (P2).
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/metric.h"
 #include "base/text.h"
 #include "core/component/component_priv.h"
@@ -18,6 +20,17 @@
 #define ASK_AGAIN_MS 1000 /* an answer that took nothing: its network may be slow */
 
 static void ask(struct component *c);
+
+/*
+ * An answer that is due. What stands against a stanza (it could not be recorded, policy) is on its way to this stream when the stanza leaves the lane: the answer is
+ * posted behind it, so that who acknowledges on its side what we have acknowledged has heard the error.
+ */
+struct component_answer {
+	struct mail mail;
+	struct list link;
+	struct component *c; /* NULL: its stream has gone */
+	uint32_t h;
+};
 
 static void
 say_failed(struct component *c, const char *condition)
@@ -58,10 +71,43 @@ ask(struct component *c)
 }
 
 static void
+say_handled(struct component *c, uint32_t h)
+{
+	buf_addf(conn_out(c->conn), "<a xmlns='%s' h='%u'/>", NS_SM, h);
+	conn_wrote(c->conn);
+}
+
+static void
+answer_now(struct mail *m)
+{
+	struct component_answer *a = LIST_ENTRY(m, struct component_answer, mail);
+
+	if (a->c) {
+		list_remove(&a->link);
+		say_handled(a->c, a->h);
+	}
+	free(a);
+}
+
+static void
 answer(struct component *c)
 {
-	buf_addf(conn_out(c->conn), "<a xmlns='%s' h='%u'/>", NS_SM, c->sm.in);
-	conn_wrote(c->conn);
+	struct component_answer *a = NEW(struct component_answer);
+
+	a->mail.run = answer_now;
+	a->c = c;
+	a->h = c->sm.in;
+	list_append(&c->sm.answers, &a->link);
+	reactor_post(reactor_current(), &a->mail);
+}
+
+static void
+forget_answers(struct component *c)
+{
+	LIST_EACH(l, &c->sm.answers) {
+		list_remove(l);
+		LIST_ENTRY(l, struct component_answer, link)->c = NULL;
+	}
 }
 
 void
@@ -179,7 +225,15 @@ void
 component_sm_goodbye(struct component *c)
 {
 	timer_clear(&c->sm.timer);
+	forget_answers(c);
 	if (c->sm.on)
-		answer(c);
+		say_handled(c, c->sm.in);
 	c->sm.on = false;
+}
+
+void
+component_sm_fini(struct component *c)
+{
+	timer_clear(&c->sm.timer);
+	forget_answers(c);
 }

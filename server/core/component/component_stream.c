@@ -65,6 +65,7 @@ component_accept(int fd, const struct sockaddr *peer, void *arg)
 	c->conn = conn_new(fd, peer, &conn_ops, c, 2 * (m->component_queue_bytes + m->stanza_bytes));
 	c->parser = parser_new(&parser_ops, c, &l);
 	list_append(&streams, &c->link);
+	list_init(&c->sm.answers);
 	timer_set(&c->timer, (int64_t)m->login_seconds * 1000, on_timer);
 	c->source_counted = source_joined(conn_source(c->conn));
 	if (!c->source_counted || quiet) {
@@ -115,7 +116,7 @@ component_free(struct component *c)
 	withdraw(c);
 	timer_clear(&c->timer);
 	timer_clear(&c->throttle);
-	timer_clear(&c->sm.timer);
+	component_sm_fini(c);
 	if (c->source_counted)
 		source_left(conn_source(c->conn), c->authenticated);
 	conn_close(c->conn);
