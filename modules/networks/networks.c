@@ -63,13 +63,18 @@ is_message(const struct hook *h)
 	return elem_is(h->stanza->root, NS_CLIENT, "message");
 }
 
-/* What an end is owed to, or an answer, passes whatever policy says by now. */
+/* What an end is owed to, or an answer, passes whatever policy says by now. Of messages that is an error only: with a type that is not known they are
+ * normal ones (RFC 6121 §5.2.2). */
 static bool
 is_ending(const struct hook *h)
 {
-	static const char *const types[] = { "error", "result", "unavailable", "unsubscribe", "unsubscribed", "probe" };
+	static const char *const types[] = { "unavailable", "unsubscribe", "unsubscribed", "probe" };
 
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+	if (is_type(h, "error"))
+		return true;
+	if (elem_is(h->stanza->root, NS_CLIENT, "iq"))
+		return is_type(h, "result");
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]) && !is_message(h); i++)
 		if (is_type(h, types[i]))
 			return true;
 	return false;

@@ -145,6 +145,9 @@ def test_policy_out(t):
     assert condition(romeo, romeo.message(who, 'no rule')) == 'forbidden'
     g.allow('staff')
     assert condition(romeo, romeo.message(who, 'not of the group')) == 'forbidden'
+    for type in 'probe', 'result', 'unavailable', 'unsubscribe':
+        # As a type of messages it is unknown, and means a normal one (RFC 6121 §5.2.2).
+        assert condition(romeo, romeo.message(who, 'as ' + type, type=type)) == 'forbidden', type
     assert condition(romeo, romeo.iq_send('get', "<query xmlns='http://jabber.org/protocol/disco#info'/>", to=g.domain)) == 'forbidden'
     assert t.server.metric('chancery_networks_refused_total') >= before + 3
     group(t, romeo, 'staff')
@@ -246,6 +249,7 @@ def test_policy_in(t):
         id = g.send(juliet.bare, 'not for her')
         romeo.expect_message('in %d' % i)
         assert condition(g.c, id) == 'not-allowed'
+    assert condition(g.c, g.send(juliet.bare, 'not for her', type='probe')) == 'not-allowed'
     assert condition(g.c, g.send('nobody.at.all@' + t.server.domain, 'x')) == 'item-not-found'
     for to in 'x@elsewhere.example', 'room@conference.' + t.server.domain, 'a@' + t.component().joined().domain:
         assert condition(g.c, g.send(to, 'elsewhere')) == 'not-allowed', to
