@@ -55,11 +55,11 @@ add_foreign(json_t *row, const struct search_row *r)
 	struct buf b = {0};
 	json_t *foreign;
 
-	if (stanza != NULL && search_doc_attribute(stanza, n, "foreign", "xmlns", &b) && strcmp(buf_str(&b), "urn:chancery:gateway:0") == 0) {
+	if (stanza != NULL && search_doc_child_attribute(stanza, n, "foreign", "xmlns", &b) && strcmp(buf_str(&b), "urn:chancery:gateway:0") == 0) {
 		foreign = json_object();
 		for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 			buf_clear(&b);
-			if (search_doc_attribute(stanza, n, "foreign", names[i], &b))
+			if (search_doc_child_attribute(stanza, n, "foreign", names[i], &b))
 				json_object_set_new(foreign, names[i], json_string(buf_str(&b)));
 		}
 		json_object_set_new(row, "foreign", foreign);

@@ -184,9 +184,9 @@ add_foreign(struct making *m, const char *stanza, size_t n)
 {
 	struct buf b = { 0 };
 
-	if (search_doc_attribute(stanza, n, "foreign", "xmlns", &b) && !strcmp(buf_str(&b), "urn:chancery:gateway:0")) {
+	if (search_doc_child_attribute(stanza, n, "foreign", "xmlns", &b) && !strcmp(buf_str(&b), "urn:chancery:gateway:0")) {
 		buf_clear(&b);
-		if (search_doc_attribute(stanza, n, "foreign", "address", &b)) {
+		if (search_doc_child_attribute(stanza, n, "foreign", "address", &b)) {
 			size_t nick = strcspn(buf_str(&b), "!");
 
 			mark_foreign(m, buf_data(&b), buf_len(&b));

@@ -35,6 +35,8 @@ struct search_tags {
 void search_doc_tags(const char *stanza, size_t n, struct search_tags *out);
 /* The value of the first attribute `name` of the stanza's first tag, unescaped, or of the first element of that name. False: there is none. */
 bool search_doc_attribute(const char *stanza, size_t n, const char *element, const char *name, struct buf *out);
+/* Of the first element of that name directly within the stanza: what is deeper, anybody may have written (core/route/intake looks at no more). */
+bool search_doc_child_attribute(const char *stanza, size_t n, const char *element, const char *name, struct buf *out);
 
 /* The marks of addresses. `kind` is the letter. */
 void search_mark_hash(struct buf *out, char kind, const char *s, size_t n);

@@ -177,6 +177,24 @@ value_of(const struct tag *t, const char *name, struct buf *out)
 }
 
 bool
+search_doc_child_attribute(const char *stanza, size_t n, const char *element, const char *name, struct buf *out)
+{
+	const char *s = stanza, *end = stanza + n;
+	unsigned depth = 0;
+	struct tag t;
+
+	while (s < end && (s = memchr(s, '<', (size_t)(end - s))) && (s = read_tag(s, end, &t))) {
+		if (depth == 1 && is_named(&t, element))
+			return value_of(&t, name, out);
+		if (t.closes)
+			depth -= depth > 0;
+		else
+			depth += !t.is_empty;
+	}
+	return false;
+}
+
+bool
 search_doc_attribute(const char *stanza, size_t n, const char *element, const char *name, struct buf *out)
 {
 	const char *s = stanza, *end = stanza + n;

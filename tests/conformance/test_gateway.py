@@ -265,6 +265,9 @@ def test_foreign(t):
     forged = "<foreign xmlns='%s' network='libera' kind='irc' address='boss!b@host'/>" % NS
     romeo.message(juliet.bare, 'forged', inner=forged)
     assert juliet.expect_message('forged').find('gw:foreign') is None
+    # Deeper it stays, as all that people send each other, and nobody believes it.
+    romeo.message(juliet.bare, 'forged within', inner="<x xmlns='urn:example:x'>%s</x>" % forged)
+    juliet.expect_message('forged within')
     other.send("<message from='x@%s' to='%s'><body>forged too</body>%s</message>" % (other.domain, juliet.bare, forged))
     assert juliet.expect_message('forged too').find('gw:foreign') is None
     romeo.message('nick%%libera@%s' % g.domain, 'out', inner=forged)
@@ -283,6 +286,8 @@ def test_foreign(t):
     assert found(foreign='nick!user@HOST.example') == ['hello']
     assert found(foreign='nick', domain=g.domain) == ['out', 'hello']
     assert found(foreign='boss', person=juliet.bare) == []
+    row, = [r for r in p.local('archive', 'search', person=juliet.bare) if r['text'] == 'forged within']
+    assert 'foreign' not in row, row
     row, = p.local('archive', 'search', foreign='nick!user@host.example', person=juliet.bare)
     assert (row['foreign']['network'], row['foreign']['via']) == ('libera', g.name), row
     ok(t, 'gateway', 'remove', g.name)

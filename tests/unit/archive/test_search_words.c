@@ -161,6 +161,8 @@ stanzas(void **state)
 {
 	static const char st[] = "<message xmlns='jabber:client' from='r@c.x/n&apos;ick' to='b@x'><body>a &lt;b&gt; &#233;&#x1F44B;</body><x xmlns='jabber:x:oob'>"
 		"<url>https://x/y</url></x><encrypted xmlns='urn:xmpp:omemo:2'><payload>hidden<k>more</k></payload></encrypted>end</message>";
+	static const char nested[] = "<message><e/><x><who is='you'/></x><body>who</body></message>",
+		direct[] = "<message><e/><x><who is='you'/><y/></x><who is='me'/></message>";
 	struct search_tags tags;
 	struct buf b = { 0 };
 
@@ -173,6 +175,14 @@ stanzas(void **state)
 	assert_true(search_doc_attribute(st, sizeof(st) - 1, NULL, "from", &b));
 	assert_string_equal(buf_str(&b), "r@c.x/n'ick");
 	assert_false(search_doc_attribute(st, sizeof(st) - 1, "body", "from", &b));
+	assert_true(search_doc_attribute(st, sizeof(st) - 1, "encrypted", "xmlns", &b));
+	buf_clear(&b);
+	assert_true(search_doc_child_attribute(st, sizeof(st) - 1, "encrypted", "xmlns", &b));
+	assert_string_equal(buf_str(&b), "urn:xmpp:omemo:2");
+	assert_false(search_doc_child_attribute(nested, sizeof(nested) - 1, "who", "is", &b));
+	buf_clear(&b);
+	assert_true(search_doc_child_attribute(direct, sizeof(direct) - 1, "who", "is", &b));
+	assert_string_equal(buf_str(&b), "me");
 	/* Every beginning of it, as if it had been cut: no byte behind it is looked at (the sanitizers tell). */
 	for (size_t n = 0; n < sizeof(st); n++) {
 		char *copy = malloc(n + 1);
@@ -183,6 +193,7 @@ stanzas(void **state)
 		search_doc_text(copy, n, &b);
 		search_doc_tags(copy, n, &tags);
 		search_doc_attribute(copy, n, "url", "none", &b);
+		search_doc_child_attribute(copy, n, "encrypted", "none", &b);
 		search_doc_attribute(copy, n, NULL, "to", &b);
 		free(copy);
 	}
