@@ -4,6 +4,7 @@
  *
  * A gateway is a component of the same name (verb_component): it is on when that is enabled.
  */
+#include <pthread.h>
 #include <string.h>
 
 #include "admin/gateway_words.h"
@@ -534,9 +535,9 @@ reseal_all(struct request *r, unsigned id, struct resealed *out)
 }
 
 /* The new key is on disk before anything is sealed under it, and the old one is forgotten when nothing is any more: so a crash in between loses nothing,
- * and the command can be repeated. */
+ * and the command can be repeated. One at a time: one must not forget the key that another one's work is under. */
 static int
-gateway_rotate_key(struct request *r)
+rotate_key(struct request *r)
 {
 	struct resealed done = {0};
 	unsigned id = 0;
@@ -558,6 +559,19 @@ gateway_rotate_key(struct request *r)
 	if (done.lost == 0 && sealed_drop_old(&r->err) != 0)
 		return -1;
 	return request_row(r, json_pack("{s:I, s:I, s:I}", "key", (json_int_t)id, "resealed", done.n, "lost", done.lost));
+}
+
+static int
+gateway_rotate_key(struct request *r)
+{
+	static pthread_mutex_t rotating = PTHREAD_MUTEX_INITIALIZER;
+	int rc;
+
+	if (pthread_mutex_trylock(&rotating) != 0)
+		return err_set(&r->err, 0, "the key is being exchanged already");
+	rc = rotate_key(r);
+	pthread_mutex_unlock(&rotating);
+	return rc;
 }
 
 const struct request_verb request_gateway_verbs[] = {

@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import stat
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 from chancerytest.client import Closed, unique
 from chancerytest.desk import Person
@@ -376,6 +378,20 @@ def test_credentials(t):
     assert g.set('credential', 'x' * 4097, jid=romeo.bare).condition() == 'not-acceptable'
     assert g.set('credential', jid=romeo.bare, action='remove').get('type') == 'result'
     assert g.get('credential', jid=romeo.bare).condition() == 'item-not-found'
+    # One at a time: none forgets a key that another's work is under. The first waits for who holds the lock.
+    assert g.set('credential', secret, jid=romeo.bare).get('type') == 'result'
+    holder = subprocess.Popen(['psql', '-qAtX', t.server.env['CHANCERY_PG']], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with holder, ThreadPoolExecutor(1) as pool:
+        holder.stdin.write('select 1 from pg_advisory_lock(4841263, 48);\n')
+        holder.stdin.flush()
+        assert holder.stdout.readline() == '1\n'
+        first = pool.submit(t.server.cli, 'gateway', 'rotate-key')
+        t.server.wait(lambda: t.server.value("select count(*) from pg_locks where locktype = 'advisory' and classid = 4841263 and not granted") != '0', 'the first')
+        again = fails(t, 1, 'gateway', 'rotate-key')
+        holder.stdin.close()
+        assert first.result()[0] == 0 and 'already' in again, (first.result(), again)
+    assert g.get('credential', jid=romeo.bare).find('gw:credential').text() == secret
+    assert g.set('credential', jid=romeo.bare, action='remove').get('type') == 'result'
     assert 'hunter2' not in t.server.log()
     assert not t.server.records("stanza like '%hunter2%'", 'id')
 
