@@ -196,10 +196,13 @@ on_users(struct hook *h)
 	return hook_job(h, r, networks_store_users, got_users);
 }
 
-/* May the account have a registration of its own? It is asked for each, as policy may have changed since the person began. */
+/* May the account have a registration of its own, or a credential? It is asked for each, as policy may have changed since the person began, and the
+ * account may have gone: what is kept would be the next one's of that name. */
 struct admission {
 	struct hook_who who;
 	struct request *r;
+	bool own;            /* it is for an account of their own at the network */
+	module_work_fn put;
 };
 
 static enum hook_verdict
@@ -211,9 +214,9 @@ user_known(struct hook *h, void *data, bool ok)
 	if (!ok)
 		return hook_unavailable(h);
 	rights = a->who.exists ? gateway_rights(a->r->gateway, a->who.groups, NULL) : 0;
-	if (!rights || (!strcmp(a->r->job.mode, "account") && !(rights & GATEWAY_OWN_ACCOUNT)))
+	if (!rights || (a->own && !(rights & GATEWAY_OWN_ACCOUNT)))
 		return hook_reject(h, XERROR_NOT_ALLOWED, "policy does not let this person use the network so");
-	return hook_job(h, a->r, networks_store_put_user, stored);
+	return hook_job(h, a->r, a->put, stored);
 }
 
 static void
@@ -234,10 +237,20 @@ who_of(struct hook *h, struct hook_who *w, const char *bare)
 }
 
 static enum hook_verdict
+admit(struct hook *h, struct request *r, bool own, module_work_fn put)
+{
+	struct admission *a = arena_zalloc(hook_memory(h), sizeof(*a));
+
+	a->r = r;
+	a->own = own;
+	a->put = put;
+	return hook_who(h, who_of(h, &a->who, r->job.jid), a, user_known);
+}
+
+static enum hook_verdict
 on_user(struct hook *h)
 {
 	struct request *r = request_of(h);
-	struct admission *a;
 
 	if (!r)
 		return forbidden(h);
@@ -251,9 +264,7 @@ on_user(struct hook *h)
 	r->job.value = value_of(h, USER_BYTES);
 	if (!r->job.value)
 		return too_long(h);
-	a = arena_zalloc(hook_memory(h), sizeof(*a));
-	a->r = r;
-	return hook_who(h, who_of(h, &a->who, r->job.jid), a, user_known);
+	return admit(h, r, !strcmp(r->job.mode, "account"), networks_store_put_user);
 }
 
 /* Credentials */
@@ -309,7 +320,7 @@ on_credential_set(struct hook *h)
 	/* The stanza's own text stays as it is until that is freed. */
 	r->job.value = arena_strdup(hook_memory(h), r->job.value);
 	r->secret = true;
-	return hook_job(h, r, networks_store_put_credential, stored);
+	return admit(h, r, true, networks_store_put_credential);
 }
 
 /* Values */
