@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "command.h"
 
-#define SCOPE "person room between domain partner federated kind since until record"
+#define SCOPE "person room between domain foreign partner federated kind since until record"
 
 static int
 wrong(const char *text)
@@ -30,7 +30,7 @@ number_of(const char *s, json_int_t *out)
 static json_t *
 make_query(const struct options *o)
 {
-	static const char *const lists[] = {"person", "room", "between", "domain", "kind"}, *const values[] = {"partner", "since", "until"};
+	static const char *const lists[] = {"person", "room", "between", "domain", "foreign", "kind"}, *const values[] = {"partner", "since", "until"};
 	json_t *query = json_object();
 
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
@@ -197,8 +197,8 @@ certificate(const struct options *o, int argc, char **argv)
 }
 
 #define WHAT \
-	"--person JID, --room JID, --between JID --between JID, --domain D, --partner D, --federated, --kind K, --since TIME, --until TIME: all that is\n" \
-	"given has to hold; or --record N, for single ones, as often as wanted.\n"
+	"--person JID, --room JID, --between JID --between JID, --domain D, --foreign ADDRESS (at another network, through a gateway: with --domain),\n" \
+	"--partner D, --federated, --kind K, --since TIME, --until TIME: all that is given has to hold; or --record N, for single ones, as often as wanted.\n"
 
 const struct command command_erasure[] = {
 	{"erasure", "request", "", 0, 0, request, "Enters a request to erase what is recorded",

@@ -16,7 +16,7 @@
 static int
 check_query(const json_t *query, struct err *e)
 {
-	static const char *const may[] = {"person", "room", "between", "domain", "partner", "federated", "kind", "since", "until"};
+	static const char *const may[] = {"person", "room", "between", "domain", "foreign", "partner", "federated", "kind", "since", "until"};
 	const char *key;
 	json_t *v;
 
@@ -28,7 +28,7 @@ check_query(const json_t *query, struct err *e)
 		for (size_t i = 0; i < sizeof may / sizeof *may && !known; i++)
 			known = strcmp(may[i], key) == 0;
 		if (!known)
-			return err_set(e, 0, "records are erased by person, room, conversation, domain, kind and time, not by %.40s", key);
+			return err_set(e, 0, "records are erased by person, room, conversation, domain, foreign address, kind and time, not by %.40s", key);
 	}
 	return 0;
 }

@@ -294,6 +294,9 @@ def test_foreign(t):
     assert (row['foreign']['network'], row['foreign']['via']) == ('libera', g.name), row
     ok(t, 'gateway', 'remove', g.name)
     assert found(network=g.name) == ['out', 'hello'], 'the gateway has gone, its record has not'
+    row, = Person(t, 'dpo').local('erasure', 'request', reason='asked by letter', query={'foreign': 'nick!user@host.example', 'domain': g.domain})
+    row, = Person(t, 'dpo').local('erasure', 'preview', erasure=row['erasure'])
+    assert (row['records'], row['would_go']) == (1, 1), row
 
 
 def test_desk(t):
