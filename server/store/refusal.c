@@ -40,6 +40,7 @@ struct source {
 	bool told;               /* there was a record */
 	uint64_t n;              /* not recorded yet */
 	int64_t first_us, last_us;
+	struct names origins;    /* of somebody who is known, who may come from several places */
 	struct names targets, reasons;
 	char key[];
 };
@@ -127,6 +128,7 @@ static void
 source_free(struct source *s)
 {
 	HASH_DEL(refusals.sources, s);
+	names_fini(&s->origins);
 	names_fini(&s->targets);
 	names_fini(&s->reasons);
 	free(s->action);
@@ -143,7 +145,9 @@ source_of(const struct refusal *r)
 	struct buf key = {0};
 	struct source *s;
 
-	buf_addf(&key, "%s\n%s\n%s", r->action, r->source, r->person != NULL ? r->person : "");
+	/* Who has become somebody else (sudo) is told by who has logged in. */
+	buf_addf(&key, "%s\n%s\n%s\n%s\n%ld\n%ld", r->action, r->source, r->person != NULL ? r->person : "", r->role != NULL ? r->role : "",
+		r->uid, r->login);
 	HASH_FIND(hh, refusals.sources, buf_str(&key), buf_len(&key), s);
 	/* Who is proved is one of few, and must not be hidden by strangers who are many. */
 	if (s == NULL && (HASH_COUNT(refusals.sources) < refusals.sources_max || r->person != NULL || r->source[0] == '\0'))
@@ -166,6 +170,8 @@ refusal_note(const struct refusal *r)
 		s->last_us = clock_wall_us();
 		if (s->n++ == 0)
 			s->first_us = s->last_us;
+		if (r->person != NULL)
+			names_add(&s->origins, r->origin);
 		names_add(&s->targets, r->target);
 		names_add(&s->reasons, r->why);
 	}
@@ -179,7 +185,7 @@ struct report {
 	struct source *source;
 	uint64_t n;
 	int64_t first_us, last_us;
-	struct names targets, reasons;
+	struct names origins, targets, reasons;
 };
 
 static bool
@@ -198,10 +204,10 @@ is_quiet(const struct source *s, int64_t now)
 static struct report
 take(struct source *s)
 {
-	struct report r = {s, s->n, s->first_us, s->last_us, s->targets, s->reasons};
+	struct report r = {s, s->n, s->first_us, s->last_us, s->origins, s->targets, s->reasons};
 
 	s->n = 0;
-	s->targets = s->reasons = (struct names){0};
+	s->origins = s->targets = s->reasons = (struct names){0};
 	return r;
 }
 
@@ -215,6 +221,7 @@ give_back(struct report *r)
 		s->last_us = r->last_us;
 	s->n += r->n;
 	s->first_us = r->first_us;
+	names_add_all(&s->origins, &r->origins);
 	names_add_all(&s->targets, &r->targets);
 	names_add_all(&s->reasons, &r->reasons);
 }
@@ -223,7 +230,8 @@ static int
 record(const struct report *r)
 {
 	const struct source *s = r->source;
-	struct audit_event v = {.person = s->person, .role = s->role, .uid = s->uid, .login = s->login, .origin = s->origin, .action = s->action,
+	struct audit_event v = {.person = s->person, .role = s->role, .uid = s->uid, .login = s->login,
+		.origin = r->origins.n > 0 ? r->origins.item[0] : s->origin, .action = s->action,
 		.target = r->targets.n == 1 && !r->targets.more ? r->targets.item[0] : NULL, .within_ms = WITHIN_MS};
 	struct buf detail = {0};
 	char first[32], last[32];
@@ -232,6 +240,8 @@ record(const struct report *r)
 	int rc;
 
 	buf_addf(&detail, "{\"count\":%" PRIu64 ",\"first\":\"%s\",\"last\":\"%s\"", r->n, clock_format(r->first_us, first), clock_format(r->last_us, last));
+	if (r->origins.n > 1)
+		write_names(&detail, "origins", &r->origins);
 	write_names(&detail, "targets", &r->targets);
 	write_names(&detail, "why", &r->reasons);
 	buf_addc(&detail, '}');
@@ -255,6 +265,7 @@ record_source(struct source *s)
 		give_back(&r);
 		return -1;
 	}
+	names_fini(&r.origins);
 	names_fini(&r.targets);
 	names_fini(&r.reasons);
 	s->told = true;
@@ -304,8 +315,11 @@ run(void *arg)
 			(void)pthread_cond_wait(&refusals.more, &refusals.lock);
 		else
 			wait_a_little();
-		record_due();
+		if (!refusals.stopping)
+			record_due();
 	}
+	/* All of it is due now, also what was not when the stop began. */
+	record_due();
 	pthread_mutex_unlock(&refusals.lock);
 	return NULL;
 }

@@ -4,8 +4,9 @@
  * A refusal is no action: it happens whether it can be recorded or not, on any thread, and waits for nothing. It is counted here, by what was refused,
  * who asked and from where, and a thread of this file records it (store/audit.h): the first one at once, and what follows within the minute as one more
  * record, with how many they were and whom or what they were about. So a flood is a record a minute from each source; sources beyond
- * limits.refusal_sources are counted as one. While the archive is away counting goes on, and the records are written when it is back. What succeeds too
- * often to be recorded one by one is counted here as well (core/stream/c2s_noted).
+ * limits.refusal_sources are counted as one. A record is about one person, and says from where they came if that was from several places. While the
+ * archive is away counting goes on, and the records are written when it is back. What succeeds too often to be recorded one by one is counted here as
+ * well (core/stream/c2s_noted).
  */
 #ifndef STORE_REFUSAL_H
 #define STORE_REFUSAL_H

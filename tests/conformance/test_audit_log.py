@@ -235,8 +235,11 @@ def test_many_logins(t):
     m, user = mark(t), t.user()
     for _ in range(30):
         t.client(user).authenticated().close()
-    other = t.user()
+    other, here, there = t.user(), t.source, '127.9.9.7'
     t.client(other).authenticated().close()
+    t.source = there
+    t.client(user).authenticated().close()
+    t.source = here
 
     def logins(name):
         return [a[2] for a in trail(t, 'id > %d' % m) if a[0] == 'login' and a[2]['who'] == '%s@%s' % (name, t.server.domain)]
@@ -244,7 +247,9 @@ def test_many_logins(t):
     # What is counted at the stop is recorded then.
     t.server.restart()
     got = logins(user[0])
-    assert sum(a['detail'].get('count', 1) for a in got) == 30 and len(got) < 16, got
+    assert sum(a['detail'].get('count', 1) for a in got) == 31 and len(got) < 16, got
+    # Wherever each came from.
+    assert [a for a in got if 'client ' + there in [a['origin']] + a['detail'].get('origins', [])], got
     assert all(a['detail']['why'][0].startswith('SCRAM-') for a in got if 'count' in a['detail']), got
 
 
