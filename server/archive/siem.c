@@ -3,6 +3,7 @@
  */
 #include "archive/siem.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
@@ -238,8 +239,12 @@ static int
 store_spooled(void *arg, const struct siem_spooled *s, struct err *e)
 {
 	const struct note n = {.at_us = s->at_us, .severity = s->severity, .name = (char *)(uintptr_t)s->name, .json = (char *)(uintptr_t)s->json};
-	enum sql_status st = store_note(&n, siem.events_max, e);
+	enum sql_status st;
 
+	/* They may be many; what is not stored is there at the next start. */
+	if (*(const bool *)arg && atomic_load(&siem.stopping))
+		return err_set(e, ECANCELED, "the server stops");
+	st = store_note(&n, siem.events_max, e);
 	return st == SQL_UNAVAILABLE || (st != SQL_OK && *(const bool *)arg) ? -1 : 0;
 }
 
@@ -264,7 +269,7 @@ store_spool(struct err *e)
 
 	if (n == 0)
 		return 0;
-	if (store_at_once(e) != 0 && (!sql_is_connected(siem.db) || siem_spool_each(siem.spool, store_spooled, &all, e) != 0))
+	if (store_at_once(e) != 0 && (!sql_is_connected(siem.db) || atomic_load(&siem.stopping) || siem_spool_each(siem.spool, store_spooled, &all, e) != 0))
 		return -1;
 	log_info(NULL, "siem-spool-stored", "events=%" PRIu64, n);
 	return siem_spool_clear(siem.spool, e);

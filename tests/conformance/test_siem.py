@@ -163,3 +163,28 @@ def test_database_away(t):
     assert t.server.metric('chancery_siem_lost_total') == 0
     arrived(t, siem)
     siem.kill()
+
+
+@alone(limits__siem_events='1000000')
+def test_stop_with_much_on_disk(t):
+    """A stop does not wait until all that was on the disk is in the database: it stays where it is, whole, for the next start"""
+    siem = Siem(certificate(t, 'siem'))
+    point(t, siem, siem.certificate[0])
+    t.server.terminate()
+    t.server.wait_gone()
+    siem.kill()
+    spool, line, n = t.server.path('siem', 'spool'), '1700000000000000 4 origin-refused {"origin":"https://%d.example"}\n', 300000
+    with open(spool, 'w') as f:
+        f.writelines(line % i for i in range(n))
+    owner = os.stat(t.server.path('siem'))
+    os.chown(spool, owner.st_uid, owner.st_gid)
+    t.server.start()
+    t.server.wait(lambda: t.server.value("select count(*) from pg_stat_activity where application_name = 'chanceryd siem'"
+                                         " and query like 'INSERT INTO chancery.siem_event%'") != '0', 'the first of them')
+    t.server.terminate()
+    t.server.wait_gone()
+    with open(spool) as f:
+        assert sum(1 for _ in f) >= n
+    assert t.server.value("select count(*) from chancery.siem_event where name = 'origin-refused'") == '0'
+    os.truncate(spool, 0)
+    t.server.start()
