@@ -20,7 +20,8 @@
 struct siem_spool {
 	char *file;
 	uint64_t max, n;
-	int fd; /* -1: nothing has been put yet */
+	int fd;     /* -1: nothing has been put yet */
+	bool whole; /* it is known to end where a line does */
 };
 
 /* Lines that an earlier run has left, whole or not. */
@@ -95,20 +96,21 @@ open_it(struct siem_spool *s, struct err *err)
 	if (*s->file == '\0')
 		return err_set(err, 0, "there is no siem.spool");
 	s->fd = open(s->file, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (s->fd < 0)
+	return s->fd < 0 ? failed(s, err) : 0;
+}
+
+static int
+end_line(struct siem_spool *s, struct err *err)
+{
+	if (!s->whole && ends_within_a_line(s->fd) && write(s->fd, "\n", 1) != 1)
 		return failed(s, err);
-	if (ends_within_a_line(s->fd) && write(s->fd, "\n", 1) != 1) {
-		failed(s, err);
-		close(s->fd);
-		s->fd = -1;
-		return -1;
-	}
+	s->whole = true;
 	return 0;
 }
 
 /* All of it or none. */
 static int
-append(const struct siem_spool *s, const char *p, size_t n, struct err *err)
+append(struct siem_spool *s, const char *p, size_t n, struct err *err)
 {
 	off_t end = lseek(s->fd, 0, SEEK_END);
 	ssize_t done = end < 0 ? -1 : write(s->fd, p, n);
@@ -118,8 +120,7 @@ append(const struct siem_spool *s, const char *p, size_t n, struct err *err)
 	if (done >= 0)
 		errno = ENOSPC;
 	failed(s, err);
-	if (done > 0 && ftruncate(s->fd, end) != 0)
-		failed(s, err);
+	s->whole = done <= 0 || ftruncate(s->fd, end) == 0;
 	return -1;
 }
 
@@ -131,7 +132,7 @@ siem_spool_put(struct siem_spool *s, const struct siem_spooled *e, struct err *e
 
 	if (s->n >= s->max)
 		return 0;
-	if (open_it(s, err) != 0)
+	if (open_it(s, err) != 0 || end_line(s, err) != 0)
 		return -1;
 	buf_addf(&line, "%" PRId64 " %d %s %s\n", e->at_us, e->severity, e->name, e->json);
 	rc = append(s, buf_data(&line), buf_len(&line), err);

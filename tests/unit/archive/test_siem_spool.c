@@ -2,11 +2,14 @@
 #include "archive/siem_spool.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -126,12 +129,41 @@ test_no_place(void **state)
 	siem_spool_free(s);
 }
 
+/* What has been stored is not kept for want of room, whatever a crash has left at its end. */
+static void
+test_clear_on_a_full_disk(void **state)
+{
+	struct rlimit before, full;
+	struct siem_spool *s;
+	struct stat st;
+	struct err e;
+	int rc;
+
+	(void)state;
+	write_raw("1 3 alarm {}\n2 3 al");
+	s = siem_spool_new(file, 100);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	full = before;
+	full.rlim_cur = 1;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+	rc = siem_spool_clear(s, &e);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(rc, 0);
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_size, 0);
+	assert_int_equal(put(s, 3, "{}"), 1);
+	assert_has(s, "3/3/alarm/{};");
+	siem_spool_free(s);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_in_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_a_crash_leaves, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_clear_on_a_full_disk, set_up, tear_down),
 		cmocka_unit_test(test_no_place),
 	};
 
