@@ -12,6 +12,8 @@
 #include "xmpp/ns.h"
 #include "xmpp/serialize.h"
 
+#define RESOURCE_BYTES 600 /* of 1,023, with room for what is put in the place of characters */
+
 static struct buf scratch;
 
 void
@@ -44,6 +46,38 @@ write_text(struct buf *b, const char *name, const char *ns, const char *text)
 	buf_addf(b, "</%s>", name);
 }
 
+/* Each character that an address can carry by itself (RFC 8265 §4.2), or that is ASCII; U+FFFD for the others. */
+static void
+mend_resource(const char *s, bool ascii, struct buf *out)
+{
+	char prepared[1024];
+
+	buf_clear(out);
+	for (size_t n; *s; s += n) {
+		for (n = 1; ((unsigned char)s[n] & 0xc0) == 0x80; n++)
+			;
+		if (n == 1 || (!ascii && !jid_prepare_resource(s, n, prepared)))
+			buf_add(out, s, n);
+		else
+			buf_adds(out, "\xef\xbf\xbd");
+	}
+}
+
+/* The names that strangers give themselves need not be such as can be in an address: chanceryd would end the stream, again and again. */
+static void
+add_resource(struct buf *b, const char *resource)
+{
+	char *clean = gateway_text_clean(resource, RESOURCE_BYTES, true), prepared[1024];
+	struct buf mended = { 0 };
+
+	buf_adds(&mended, clean);
+	for (int ascii = 0; ascii < 2 && jid_prepare_resource(buf_str(&mended), buf_len(&mended), prepared); ascii++)
+		mend_resource(clean, ascii, &mended);
+	gateway_text_add(b, buf_str(&mended), buf_len(&mended), SIZE_MAX);
+	buf_fini(&mended);
+	free(clean);
+}
+
 struct buf *
 write_start(struct gateway *g, const char *name, const char *local, const char *resource, const char *to, const char *type, const char *id)
 {
@@ -56,9 +90,9 @@ write_start(struct gateway *g, const char *name, const char *local, const char *
 		buf_addc(b, '@');
 	}
 	buf_adds(b, g->start.domain);
-	if (resource) {
+	if (resource && *resource) {
 		buf_addc(b, '/');
-		gateway_text_add(b, resource, strlen(resource), SIZE_MAX);
+		add_resource(b, resource);
 	}
 	buf_addc(b, '\'');
 	write_attr(b, "to", to);
