@@ -37,6 +37,7 @@ struct irc_seat {
 /* gateway_message.net, or an order that waits (gateway_ask). */
 struct irc_message {
 	struct list link; /* in its session's */
+	struct irc_session *session;
 	struct gateway_message *m; /* NULL: given up */
 	struct gateway_ask *ask;
 	struct gateway_seat *seat; /* whose ask it is, with which it goes */
@@ -48,6 +49,7 @@ struct irc {
 	struct gateway *gateway;
 	struct list servers;
 	uv_timer_t *timer;
+	bool held; /* no session reads: chanceryd has enough for now */
 };
 extern struct irc *irc;
 
@@ -62,6 +64,8 @@ void irc_room_nick(struct gateway_seat *s, const char *nick);
 void irc_room_change(struct gateway_seat *s, enum room_change what, const char *who, const char *reason, struct gateway_ask *ask);
 void irc_room_own_nick(struct irc_session *s, const struct irc_event *e);
 void irc_room_event(struct irc_session *s, const struct irc_event *e);
+/* Somebody of this nick is in the channel, on IRC, as far as the session listens. */
+bool irc_room_has(struct irc_session *s, const struct irc_channel *ch, const char *nick);
 /* A user ends: nobody is told. */
 void irc_seats_end(struct irc_user *u);
 /* A session has a connection no more; `why`: and will have none. */

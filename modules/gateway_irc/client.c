@@ -35,6 +35,7 @@ irc_client_free(struct irc_client *c)
 	while (c->channels)
 		irc_channel_drop(c, c->channels);
 	irc_reader_fini(&c->in);
+	buf_fini(&c->rest);
 	buf_fini(&c->out);
 	buf_fini(&c->line);
 	free(c->nick);
@@ -77,6 +78,7 @@ forget_connection(struct irc_client *c)
 	free(c->address);
 	c->address = NULL;
 	irc_reader_fini(&c->in);
+	buf_fini(&c->rest);
 }
 
 static void
@@ -134,16 +136,40 @@ take_line(struct irc_client *c, char *text, struct buf *scratch)
 void
 irc_client_input(struct irc_client *c, char *p, size_t n, int64_t now)
 {
-	struct buf scratch = { 0 };
+	struct buf scratch = { 0 }, kept = c->rest;
 	char *line;
 
 	c->now = c->heard = now;
-	while (c->state != IRC_OFF && c->state != IRC_OVER && (line = irc_reader_next(&c->in, &p, &n)))
+	c->rest = (struct buf){ 0 };
+	if (buf_len(&kept)) {
+		if (n)
+			buf_add(&kept, p, n);
+		p = (char *)buf_data(&kept);
+		n = buf_len(&kept);
+	}
+	while (!c->held && c->state != IRC_OFF && c->state != IRC_OVER && (line = irc_reader_next(&c->in, &p, &n)))
 		take_line(c, line, &scratch);
+	if (n && c->state != IRC_OFF && c->state != IRC_OVER)
+		buf_add(&c->rest, p, n);
+	buf_fini(&kept);
 	c->bad += (unsigned)c->in.too_long;
 	c->in.too_long = 0;
 	buf_fini(&scratch);
 	irc_flush(c);
+}
+
+void
+irc_client_hold(struct irc_client *c, bool hold, int64_t now)
+{
+	if (c->held == hold)
+		return;
+	c->held = hold;
+	/* What was not heard meanwhile is not the server's fault. */
+	c->now = c->heard = c->since = now;
+	if (c->ping_since)
+		c->ping_since = now;
+	for (struct irc_channel *ch = c->channels; ch; ch = ch->next)
+		ch->since = now;
 }
 
 /* A server that does not tell who is there, or whether we are. */
@@ -172,6 +198,15 @@ irc_client_tick(struct irc_client *c, int64_t now)
 	c->now = now;
 	if (c->state == IRC_OFF || c->state == IRC_OVER)
 		return;
+	if (c->held) {
+		irc_flush(c);
+		return;
+	}
+	if (buf_len(&c->rest)) {
+		irc_client_input(c, NULL, 0, now);
+		if (c->state == IRC_OFF || c->state == IRC_OVER || c->held)
+			return;
+	}
 	irc_login_tick(c);
 	if (c->ping_since && now >= c->ping_since + c->set->answer_ms) {
 		irc_over(c, false, "the server does not answer");
@@ -199,11 +234,15 @@ irc_client_due(const struct irc_client *c)
 
 	if (c->state == IRC_OFF || c->state == IRC_OVER)
 		return due;
-	sooner(&due, irc_login_due(c));
 	sooner(&due, irc_flush_due(c));
+	if (c->held)
+		return due;
+	if (buf_len(&c->rest))
+		return c->now;
+	sooner(&due, irc_login_due(c));
 	if (c->ping_since)
 		sooner(&due, c->ping_since + c->set->answer_ms);
-	else
+	else if (c->state == IRC_ON)
 		sooner(&due, c->heard + c->set->ping_ms);
 	for (const struct irc_channel *ch = c->channels; ch; ch = ch->next)
 		if (ch->state == IRC_CHANNEL_JOINING || ch->state == IRC_CHANNEL_NAMES || ch->naming)

@@ -104,6 +104,8 @@ void irc_client_connected(struct irc_client *c, bool tls, int64_t now);
 void irc_client_input(struct irc_client *c, char *p, size_t n, int64_t now);
 void irc_client_tick(struct irc_client *c, int64_t now);
 void irc_client_lost(struct irc_client *c, const char *why, int64_t now);
+/* Takes no more lines from the server for now: what comes is kept, and no answer is missed. Or again: with the next tick. */
+void irc_client_hold(struct irc_client *c, bool hold, int64_t now);
 /* INT64_MAX: never. */
 int64_t irc_client_due(const struct irc_client *c);
 struct buf *irc_client_output(struct irc_client *c);
@@ -128,6 +130,10 @@ void irc_client_part(struct irc_client *c, struct irc_channel *ch, const char *w
 void irc_client_listen(struct irc_client *c, struct irc_channel *ch);
 /* IRC_SENT or IRC_FAILED follows with `ref`, before IRC_CLOSED at the latest. `text` may have many lines. */
 int irc_client_say(struct irc_client *c, uint64_t ref, const char *target, enum irc_say say, const char *text, struct err *e);
+/* What of it waits in the queue is not said any more. True: it had not been said as a whole, and no event follows. */
+bool irc_client_take_back(struct irc_client *c, uint64_t ref);
+/* So many bytes of text fit into a line to `target`. */
+size_t irc_client_room(const struct irc_client *c, const char *target);
 int irc_client_set_nick(struct irc_client *c, const char *nick, struct err *e);
 /* Of these, too, IRC_SENT or IRC_FAILED is told. */
 int irc_client_topic(struct irc_client *c, uint64_t ref, struct irc_channel *ch, const char *topic, struct err *e);

@@ -47,7 +47,8 @@ struct irc_pending {
 
 struct irc_queued {
 	struct list link;
-	struct irc_pending *ends; /* it is the last line of this one */
+	struct irc_pending *of; /* it is a line of this one, */
+	bool last;              /* the last one */
 	size_t n;
 	char line[];
 };
@@ -63,6 +64,8 @@ struct irc_client {
 	bool tls, forever;
 	int64_t now, since, heard;
 	struct irc_reader in;
+	bool held;
+	struct buf rest; /* what came and was not looked at, being held */
 	struct buf out;
 	struct irc_isupport is;
 	unsigned bad;
@@ -121,9 +124,9 @@ void irc_join_refused(struct irc_client *c, struct irc_channel *ch, unsigned cod
 /* At once, before whatever waits: for what a server waits for itself. */
 #define irc_now(c, ...) ((void)!irc_line_write(&(c)->out, __VA_ARGS__, NULL))
 /* In its turn. -1: it has what no line can have, or too many wait. */
-#define irc_later(c, ...) irc_later_line(c, NULL, irc_line_write(irc_later_begin(c), __VA_ARGS__, NULL))
+#define irc_later(c, ...) irc_later_line(c, NULL, false, irc_line_write(irc_later_begin(c), __VA_ARGS__, NULL))
 struct buf *irc_later_begin(struct irc_client *c);
-int irc_later_line(struct irc_client *c, struct irc_pending *ends, int written) MUST_CHECK;
+int irc_later_line(struct irc_client *c, struct irc_pending *of, bool last, int written) MUST_CHECK;
 void irc_flush(struct irc_client *c);
 int64_t irc_flush_due(const struct irc_client *c);
 void irc_ping(struct irc_client *c);

@@ -214,12 +214,12 @@ static void on_poll(uv_poll_t *p, int status, int events);
 static void
 watch(struct irc_conn *c)
 {
-	int events = c->paused ? 0 : UV_READABLE;
+	int events = c->paused && c->state == OPEN ? 0 : UV_READABLE | UV_DISCONNECT;
 
 	if (c->wants_write || c->state == CONNECTING)
 		events |= UV_WRITABLE;
 	if (events)
-		uv_poll_start(&c->sock->poll, events | UV_DISCONNECT, on_poll);
+		uv_poll_start(&c->sock->poll, events, on_poll);
 	else
 		uv_poll_stop(&c->sock->poll);
 }

@@ -9,6 +9,7 @@
 
 #define CTCP_MS 2000 /* between two answers to CTCP requests */
 #define CTCP_BYTES 100
+#define ID_BYTES 255 /* ids are kept for a while: longer ones are none */
 
 /* "user@host" of a line's source, or NULL. */
 static const char *
@@ -323,9 +324,11 @@ message(struct irc_client *c, struct irc_line *l, enum irc_say say)
 	char address[256], *text = l->nparams > 1 ? l->params[1] : NULL, *ctcp;
 	int64_t at = 0;
 
-	/* Servers speak before they know us, and about themselves: that is for their logs. */
-	if (!text || !l->from.nick || (!l->from.host && strchr(l->from.nick, '.')) || c->state != IRC_ON)
+	/* Servers speak before they know us, and about themselves: that is for their logs. Channels do not speak. */
+	if (!text || !l->from.nick || (!l->from.host && strchr(l->from.nick, '.')) || strchr("#&+!", *l->from.nick) || c->state < IRC_WELCOMED)
 		return;
+	if (l->msgid && strlen(l->msgid) > ID_BYTES)
+		l->msgid = NULL;
 	if (l->time && clock_parse(l->time, &at))
 		at = 0;
 	if (irc_is_us(c, l->from.nick)) {

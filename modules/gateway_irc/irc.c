@@ -46,16 +46,19 @@ nick_of(const struct irc_server *server, const struct gateway_user *u, const cha
 struct irc_session *
 irc_session_for(struct irc_server *server, struct gateway_user *u, const char *wish)
 {
-	struct gateway_user *owner = server->each || u->own_account ? u : NULL;
-	struct irc_session *s = session_find(server, owner);
 	struct irc_user *iu = u->net;
-	bool own = owner && iu->network && !strcmp(iu->network, server->name);
+	bool own = u->own_account && iu->network && !strcmp(iu->network, server->name);
+	struct gateway_user *owner = server->each || own ? u : NULL;
+	struct irc_session *s = session_find(server, owner);
 	char nick[31];
 
 	if (s)
 		return s;
 	nick_of(server, owner, wish, nick, sizeof(nick));
-	return irc_session_new(irc->gateway, server, owner, own && iu->nick ? iu->nick : nick, own ? iu->account : NULL, own ? iu->password : NULL, irc_session_event);
+	s = irc_session_new(irc->gateway, server, owner, own && iu->nick ? iu->nick : nick, own ? iu->account : NULL, own ? iu->password : NULL, irc_session_event);
+	if (irc->held)
+		irc_session_hold(s, true);
+	return s;
 }
 
 /* Each of a user's own. */
@@ -105,6 +108,16 @@ closed(struct irc_session *s, const struct irc_event *e)
 		tell_user(s, "the connection is lost: ", e->text);
 }
 
+/* Nobody is listened to until there is room for what they say. */
+static void
+hold_all(bool hold)
+{
+	irc->held = hold;
+	LIST_EACH(l, &irc->servers)
+		LIST_EACH(k, &LIST_ENTRY(l, struct irc_server, link)->sessions)
+			irc_session_hold(LIST_ENTRY(k, struct irc_session, link), hold);
+}
+
 void
 irc_session_event(struct irc_session *s, const struct irc_event *e)
 {
@@ -142,13 +155,14 @@ irc_session_event(struct irc_session *s, const struct irc_event *e)
 			irc_message_event(s, e);
 		else if (e->channel->arg)
 			irc_room_event(s, e);
-		if (!gateway_takes(irc->gateway))
-			irc_session_hold(s, true);
 		break;
 	default:
 		if (e->channel && e->channel->arg)
 			irc_room_event(s, e);
 	}
+	/* Who comes and goes is as much to be told as what is said. */
+	if (!irc->held && !gateway_takes(irc->gateway))
+		hold_all(true);
 }
 
 /* ---- The table ---- */
@@ -368,9 +382,7 @@ static void
 drain(struct gateway *g)
 {
 	(void)g;
-	LIST_EACH(l, &irc->servers)
-		LIST_EACH(k, &LIST_ENTRY(l, struct irc_server, link)->sessions)
-			irc_session_hold(LIST_ENTRY(k, struct irc_session, link), false);
+	hold_all(false);
 }
 
 static const struct network_field fields[] = {

@@ -6,6 +6,9 @@
 #include "base/mem.h"
 #include "bridge.h"
 
+#define NAME_BYTES 60 /* of who says it, where one connection is for all */
+#define PIECE_MIN 16
+
 enum xerror
 irc_error(unsigned code)
 {
@@ -27,6 +30,7 @@ message_new(struct irc_session *s)
 {
 	struct irc_message *im = NEW(struct irc_message);
 
+	im->session = s;
 	list_append(&s->messages, &im->link);
 	return im;
 }
@@ -49,22 +53,26 @@ irc_message_ask(struct irc_session *s, struct gateway_seat *seat, struct gateway
 	return im;
 }
 
-/* `<nick> text`, line by line, where one connection speaks for all. */
+/* `<nick> text`, where one connection speaks for all: each line of it, of `max` bytes at most, so that nobody's words stand in another's name. */
 static char *
-signed_text(const char *nick, const char *text, bool action)
+signed_text(const char *nick, const char *text, bool action, size_t max)
 {
 	struct buf out = { 0 };
 	char *made;
+	size_t skip, name = irc_text_cut(nick, strlen(nick), NAME_BYTES, &skip);
+
+	max = max > name + 3 + PIECE_MIN ? max - name - 3 : PIECE_MIN;
 
 	while (*text) {
-		size_t n = strcspn(text, "\r\n");
+		size_t n = irc_text_cut(text, strcspn(text, "\r\n"), max, &skip);
 
 		if (n) {
-			buf_addf(&out, action ? "* %s " : "<%s> ", nick);
+			buf_addf(&out, action ? "* %.*s " : "<%.*s> ", (int)name, nick);
 			buf_add(&out, text, n);
 			buf_addc(&out, '\n');
 		}
-		text += n + (text[n] != '\0');
+		text += n + skip;
+		text += strspn(text, "\r\n");
 	}
 	made = mem_strdup(buf_str(&out));
 	buf_fini(&out);
@@ -101,6 +109,13 @@ channel_of(struct irc_session *s, const struct gateway_message *m)
 	return irc_client_channel(s->client, name);
 }
 
+/* Whom an occupant's nick names at IRC: somebody, and no channel or mask; where one connection is for all, not one of ours, whom others there would hear for. */
+static bool
+can_be_told(struct irc_session *s, const struct irc_channel *ch, const char *nick)
+{
+	return ch && !strchr("#&+!@%~$:*.", *nick) && !strpbrk(nick, "!@*?,") && (s->user || irc_room_has(s, ch, nick));
+}
+
 /* False: it cannot be said yet. */
 static bool
 say(struct irc_session *s, struct irc_message *im)
@@ -108,7 +123,7 @@ say(struct irc_session *s, struct irc_message *im)
 	struct gateway_message *m = im->m;
 	struct irc_channel *ch = m->seat ? channel_of(s, m) : NULL;
 	bool action = m->kind == MESSAGE_TEXT && !strncmp(m->body, "/me ", 4);
-	const char *text = m->body + (action ? 4 : 0);
+	const char *text = m->body + (action ? 4 : 0), *to;
 	struct err e = { 0 };
 	char target[NETWORK_ADDRESS_MAX], *made = NULL;
 	size_t n;
@@ -117,14 +132,17 @@ say(struct irc_session *s, struct irc_message *im)
 	if (!irc_client_is_up(s->client) || (m->seat && (!ch || ch->state < IRC_CHANNEL_NAMES)))
 		return false;
 	im->ref = ++s->refs;
-	if (m->kind == MESSAGE_TOPIC) {
+	if (m->nick && !can_be_told(s, ch, m->nick)) {
+		rc = err_set(&e, 401, "nobody of this name is there on IRC");
+	} else if (m->kind == MESSAGE_TOPIC) {
 		rc = ch ? irc_client_topic(s->client, im->ref, ch, m->body, &e) : err_set(&e, 442, "not in that channel");
 	} else {
 		irc_server_of(&irc->servers, m->to, &n);
 		snprintf(target, sizeof(target), "%.*s", (int)n, m->to);
+		to = m->nick ? m->nick : ch ? ch->name : target;
 		if (!s->user)
-			text = made = signed_text(m->seat && m->seat->nick ? m->seat->nick : jid_local(m->user->jid), text, action);
-		rc = irc_client_say(s->client, im->ref, m->nick ? m->nick : ch ? ch->name : target, action && s->user ? IRC_ACTION : IRC_PRIVMSG, text, &e);
+			text = made = signed_text(m->seat && s->server->free_nicks ? m->seat->nick : jid_local(m->user->jid), text, action, irc_client_room(s->client, to));
+		rc = irc_client_say(s->client, im->ref, to, action && s->user ? IRC_ACTION : IRC_PRIVMSG, text, &e);
 		free(made);
 	}
 	if (rc)
@@ -178,8 +196,8 @@ irc_message_forget(struct gateway_message *m)
 	if (!im)
 		return;
 	im->m = NULL;
-	/* What was said has an answer yet to come; it is told to nobody. */
-	if (!im->ref)
+	/* What has been said has an answer yet to come, which is told to nobody; what waits is not said: whoever wrote it knows that it was not. */
+	if (!im->ref || irc_client_take_back(im->session->client, im->ref))
 		message_free(im);
 }
 
@@ -225,7 +243,8 @@ irc_message_event(struct irc_session *s, const struct irc_event *e)
 		receive(s, e);
 		return;
 	}
-	im = find(s, e->ref);
+	/* 0: nobody asked for an answer. */
+	im = e->ref ? find(s, e->ref) : NULL;
 	if (!im)
 		return;
 	if (e->kind == IRC_SENT) {

@@ -134,7 +134,7 @@ order(struct irc_client *c, uint64_t ref, struct irc_channel *ch, int written, s
 		return -1;
 	p = irc_pending_new(c, ref, ch->name, 1);
 	p->order = true;
-	if (!irc_later_line(c, p, written))
+	if (!irc_later_line(c, p, true, written))
 		return 0;
 	irc_pending_free(p);
 	return later(-1, e);

@@ -22,7 +22,7 @@ irc_later_begin(struct irc_client *c)
 }
 
 int
-irc_later_line(struct irc_client *c, struct irc_pending *ends, int written)
+irc_later_line(struct irc_client *c, struct irc_pending *of, bool last, int written)
 {
 	const struct buf *line = &c->line;
 	struct buf coded = { 0 };
@@ -35,7 +35,8 @@ irc_later_line(struct irc_client *c, struct irc_pending *ends, int written)
 		line = &coded;
 	}
 	q = mem_alloc(sizeof(*q) + buf_len(line));
-	q->ends = ends;
+	q->of = of;
+	q->last = last;
 	q->n = buf_len(line);
 	memcpy(q->line, buf_data(line), q->n);
 	list_append(&c->queue, &q->link);
@@ -98,7 +99,7 @@ void
 irc_flush(struct irc_client *c)
 {
 	const struct irc_pending *p;
-	bool said = false;
+	bool said = false, any = false;
 
 	if (c->state != IRC_ON)
 		return;
@@ -109,12 +110,16 @@ irc_flush(struct irc_client *c)
 		buf_add(&c->out, q->line, q->n);
 		c->credit -= c->set->flood_ms;
 		c->queued--;
-		if (q->ends) {
-			q->ends->written = c->now;
-			said = said || q->ends->order || !(c->caps & IRC_CAP_ECHO);
+		any = true;
+		if (q->of && q->last) {
+			q->of->written = c->now;
+			said = said || q->of->order || !(c->caps & IRC_CAP_ECHO);
 		}
 		free(q);
 	}
+	/* What is waited for there may have been asked just now only. */
+	for (struct irc_channel *ch = any ? c->channels : NULL; ch; ch = ch->next)
+		ch->since = c->now;
 	p = unmarked(c);
 	if (said || (p && c->now >= p->written + ECHO_MS))
 		mark(c);
@@ -288,6 +293,32 @@ room(const struct irc_client *c, const char *command, const char *target)
 	return c->is.linelen > other + PIECE_MIN ? c->is.linelen - other : PIECE_MIN;
 }
 
+size_t
+irc_client_room(const struct irc_client *c, const char *target)
+{
+	return room(c, "PRIVMSG", target);
+}
+
+bool
+irc_client_take_back(struct irc_client *c, uint64_t ref)
+{
+	struct irc_pending *p = NULL;
+
+	LIST_EACH(l, &c->queue) {
+		struct irc_queued *q = LIST_ENTRY(l, struct irc_queued, link);
+
+		if (!q->of || q->of->ref != ref)
+			continue;
+		p = q->of;
+		list_remove(&q->link);
+		free(q);
+		c->queued--;
+	}
+	if (p)
+		irc_pending_free(p);
+	return p != NULL;
+}
+
 /* The pieces of a text, each of which is a line. Calls `piece` for each, if there is one; returns how many. */
 typedef int piece_fn(struct irc_client *c, struct irc_pending *p, bool last, const char *command, enum irc_say say, const char *s, size_t n);
 
@@ -321,7 +352,7 @@ say_piece(struct irc_client *c, struct irc_pending *p, bool last, const char *co
 	buf_addf(line, "%s %s :%s", command, p->target, say == IRC_ACTION ? "\1ACTION " : "");
 	buf_add(line, s, n);
 	buf_adds(line, say == IRC_ACTION ? "\1\r\n" : "\r\n");
-	return irc_later_line(c, last ? p : NULL, 0);
+	return irc_later_line(c, p, last, 0);
 }
 
 int

@@ -35,7 +35,8 @@ elect(struct irc_room *room)
 		struct irc_seat *seat = LIST_ENTRY(l, struct irc_seat, in_room);
 		struct irc_channel *ch = irc_client_channel(seat->session->client, room->channel);
 
-		if (!ch || ch->state < IRC_CHANNEL_NAMES)
+		/* One that is being told who is there has not listened from the beginning. */
+		if (!ch || ch->state != IRC_CHANNEL_JOINED)
 			continue;
 		room->ear = seat->session;
 		irc_client_listen(seat->session->client, ch);
@@ -93,20 +94,55 @@ refuse(struct irc_seat *seat, enum xerror e, const char *text)
 	gateway_room_refused(s, e, text);
 }
 
-/* Where one connection is for all, a nick is free when neither IRC nor the framework has it. */
+bool
+irc_room_has(struct irc_session *s, const struct irc_channel *ch, const char *nick)
+{
+	struct irc_person *p = irc_person_find(s->server->people, irc_client_isupport(s->client)->casemapping, nick);
+
+	return ch && p && irc_channel_ranks(ch, p);
+}
+
+/* One of ours who goes by this nick in the room. */
+static struct irc_seat *
+seat_named(struct irc_room *room, const char *nick)
+{
+	LIST_EACH(l, &room->seats) {
+		struct irc_seat *seat = LIST_ENTRY(l, struct irc_seat, in_room);
+
+		if (seat->s->in && !strcmp(seat->s->nick, nick))
+			return seat;
+	}
+	return NULL;
+}
+
+/* Where one connection is for all, a nick is free when neither IRC nor one of ours has it. */
 static bool
 is_taken(struct irc_room *room, struct irc_session *s, const char *nick)
 {
-	struct irc_channel *ch = irc_client_channel(s->client, room->channel);
-	struct irc_person *p = irc_person_find(room->server->people, irc_client_isupport(s->client)->casemapping, nick);
+	return irc_room_has(s, irc_client_channel(s->client, room->channel), nick) || seat_named(room, nick);
+}
 
-	return ch && p && irc_channel_ranks(ch, p);
+/* On IRC a nick is whose it is there: one of ours who had it here gets another. */
+static void
+make_way(struct irc_session *s, struct irc_room *room, const char *nick)
+{
+	char other[NETWORK_ADDRESS_MAX];
+	size_t n;
+
+	if (s->user || !seat_named(room, nick))
+		return;
+	n = (size_t)snprintf(other, sizeof(other) - 1, "%s", nick);
+	do {
+		other[n++] = '_';
+		other[n] = '\0';
+	} while (n < sizeof(other) - 1 && is_taken(room, s, other));
+	gateway_room_renamed(room->r, NULL, nick, other);
 }
 
 static void
 seat_in(struct irc_seat *seat)
 {
-	const char *nick = seat->session->user ? irc_client_nick(seat->session->client) : seat->s->nick;
+	const char *nick = seat->session->user ? irc_client_nick(seat->session->client) : seat->room->server->free_nicks ? seat->s->nick : jid_local(seat->s->user->jid);
 
 	if (!seat->s->in && !seat->session->user && is_taken(seat->room, seat->session, nick))
 		refuse(seat, XERROR_CONFLICT, "somebody on IRC has this nick");
@@ -160,12 +196,12 @@ irc_room_nick(struct gateway_seat *s, const char *nick)
 	struct irc_seat *seat = s->net;
 	struct err e = { 0 };
 
-	if (!seat->session->user) {
+	if (!seat->session->user && seat->room->server->free_nicks) {
 		if (is_taken(seat->room, seat->session, nick))
 			gateway_room_nick_refused(s, XERROR_CONFLICT, "somebody on IRC has this nick");
 		else
 			gateway_room_renamed(seat->room->r, NULL, s->nick, nick);
-	} else if (!seat->room->server->free_nicks && !s->user->own_account) {
+	} else if (!seat->room->server->free_nicks && (!seat->session->user || !s->user->own_account)) {
 		gateway_room_nick_refused(s, XERROR_NOT_ALLOWED, "your nick there is that of your account");
 	} else if (irc_client_set_nick(seat->session->client, nick, &e)) {
 		gateway_room_nick_refused(s, XERROR_NOT_ACCEPTABLE, e.text);
@@ -223,6 +259,7 @@ occupant(struct irc_session *s, struct irc_room *room, const struct irc_channel 
 
 	if (!ranks)
 		return;
+	make_way(s, room, p->nick);
 	snprintf(foreign, sizeof(foreign), "%s!%s", p->nick, p->address ? p->address : "@");
 	o.foreign = p->address ? foreign : NULL;
 	o.owner = *ranks & irc_rank_of_mode(is, 'q');
@@ -287,8 +324,12 @@ seat_gone(struct irc_seat *seat, const struct irc_event *e)
 static void
 joined(struct irc_session *s, struct irc_room *room, const struct irc_event *e)
 {
-	if (e->channel->listen)
+	if (e->channel->listen) {
 		names(s, room, e->channel);
+	} else if (!room->ear) {
+		room->ear = s;
+		irc_client_listen(s->client, e->channel);
+	}
 	LIST_EACH(l, &room->seats) {
 		struct irc_seat *seat = LIST_ENTRY(l, struct irc_seat, in_room);
 		bool last = l_next == &room->seats;
@@ -337,6 +378,7 @@ changed(struct irc_session *s, struct irc_room *room, const struct irc_event *e)
 			gateway_room_gone(room->r, NULL, e->nick, e->text);
 		break;
 	case IRC_RENAMED:
+		make_way(s, room, e->other);
 		gateway_room_renamed(room->r, NULL, e->nick, e->other);
 		break;
 	case IRC_TOPIC:

@@ -11,6 +11,7 @@
 #define OUTPUT_BYTES 262144 /* a server that does not read what it asks for */
 #define NOT_AGAIN_MS 300000 /* at least, when the server has refused us for good */
 
+static void stir(struct irc_session *s);
 static void stir_later(struct irc_session *s);
 static void on_timer(uv_timer_t *t);
 
@@ -95,7 +96,7 @@ conn_open(void *arg)
 
 	s->state = IRC_SESSION_OPEN;
 	irc_client_connected(s->client, s->server->tls.ctx != NULL, clock_mono_ms());
-	irc_session_stir(s);
+	stir(s);
 }
 
 static void
@@ -110,7 +111,7 @@ conn_data(void *arg, char *p, size_t n)
 	bad = irc_client_bad_lines(s->client);
 	if (bad)
 		gateway_count(s->gateway, "bad_lines", bad);
-	irc_session_stir(s);
+	stir(s);
 }
 
 static const struct irc_conn_events conn_events = { conn_open, conn_data, conn_lost };
@@ -158,7 +159,7 @@ on_timer(uv_timer_t *t)
 			stir_later(s);
 		break;
 	case IRC_SESSION_OPEN:
-		irc_session_stir(s);
+		stir(s);
 		break;
 	default:
 		break;
@@ -176,8 +177,8 @@ stir_later(struct irc_session *s)
 		uv_timer_stop(s->timer);
 }
 
-void
-irc_session_stir(struct irc_session *s)
+static void
+stir(struct irc_session *s)
 {
 	struct buf *out = irc_client_output(s->client);
 
@@ -200,6 +201,14 @@ over:
 }
 
 void
+irc_session_stir(struct irc_session *s)
+{
+	/* In the next turn: what a server has to say may end things that the caller is still looking at. */
+	if (s->state == IRC_SESSION_OPEN && !s->in_client)
+		uv_timer_start(s->timer, on_timer, 0, 0);
+}
+
+void
 irc_session_want(struct irc_session *s)
 {
 	if (s->state != IRC_SESSION_IDLE)
@@ -213,8 +222,11 @@ void
 irc_session_hold(struct irc_session *s, bool hold)
 {
 	s->held = hold;
+	irc_client_hold(s->client, hold, clock_mono_ms());
 	if (s->conn)
 		irc_conn_pause(s->conn, hold);
+	if (!hold)
+		irc_session_stir(s);
 }
 
 struct irc_session *

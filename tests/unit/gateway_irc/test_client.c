@@ -411,6 +411,92 @@ test_nonsense(void **state)
 	out("");
 }
 
+/* What is given up before it is said is not said; what has been said has its answer. */
+static void
+test_take_back(void **state)
+{
+	struct err e;
+
+	(void)state;
+	settings.flood_burst = 2;
+	log_in("", "X=1");
+	assert_int_equal(irc_client_say(client, 1, "bob", IRC_PRIVMSG, "one", &e), 0);
+	assert_int_equal(irc_client_say(client, 2, "bob", IRC_PRIVMSG, "two\nthree\nfour", &e), 0);
+	assert_int_equal(irc_client_say(client, 3, "bob", IRC_PRIVMSG, "five", &e), 0);
+	irc_client_tick(client, now);
+	out("PRIVMSG bob :one\nPRIVMSG bob :two\nPING chancery-1\n");
+	assert_false(irc_client_take_back(client, 1));
+	assert_true(irc_client_take_back(client, 2));
+	assert_false(irc_client_take_back(client, 2));
+	later(1000);
+	out("PRIVMSG bob :five\nPING chancery-2\n");
+	in(":s PONG s chancery-2\r\n");
+	told("SENT ref=1\nSENT ref=3\n");
+	assert_int_equal(irc_client_due(client), now + settings.ping_ms);
+}
+
+static void
+hold_at_first(void *arg, const struct irc_event *e)
+{
+	note(arg, e);
+	if (e->kind == IRC_MESSAGE)
+		irc_client_hold(client, true, now);
+}
+
+/* Being held it keeps what comes, says what there is to say, and blames nobody for the silence. */
+static void
+test_held(void **state)
+{
+	struct err e;
+
+	(void)state;
+	irc_client_free(client);
+	client = irc_client_new(&settings, &identity, people, hold_at_first, NULL);
+	log_in("", "X=1");
+	in(":bob PRIVMSG romeo :one\r\n:bob PRIVMSG romeo :two\r\n:bob PRIVMSG rom");
+	told("MESSAGE nick=bob: one\n");
+	in("eo :three\r\nPING :x\r\n");
+	assert_int_equal(irc_client_say(client, 1, "bob", IRC_PRIVMSG, "hold on", &e), 0);
+	later(1000);
+	out("PRIVMSG bob :hold on\nPING chancery-1\n");
+	assert_int_equal(irc_client_due(client), INT64_MAX);
+	later(10 * settings.ping_ms);
+	told("");
+	irc_client_hold(client, false, now);
+	assert_true(irc_client_due(client) <= now);
+	irc_client_tick(client, now);
+	told("MESSAGE nick=bob: two\n");
+	irc_client_hold(client, false, now);
+	irc_client_tick(client, now);
+	told("MESSAGE nick=bob: three\n");
+	out("");
+	irc_client_hold(client, false, now);
+	irc_client_tick(client, now);
+	out("PONG x\n");
+	in(":s PONG s chancery-1\r\n");
+	told("SENT ref=1\n");
+}
+
+/* A silent login is not looked at before it is over; what people say behind 001 is heard; an id that is too long is none. */
+static void
+test_between(void **state)
+{
+	char line[600];
+
+	(void)state;
+	settings.ping_ms = 100;
+	irc_client_connected(client, true, now);
+	now += 5000;
+	assert_int_equal(irc_client_due(client), now - 5000 + settings.login_ms);
+	in(":s 001 romeo :Welcome\r\n:bob!b@h PRIVMSG romeo :early\r\n:#room!b@h PRIVMSG romeo :no\r\n");
+	told("MESSAGE nick=bob!b@h: early\n");
+	memset(line, 'i', sizeof(line));
+	memcpy(line, "@msgid=", 7);
+	strcpy(line + 400, " :bob PRIVMSG romeo :x\r\n");
+	in(line);
+	told("MESSAGE nick=bob: x\n");
+}
+
 int
 main(void)
 {
@@ -420,6 +506,7 @@ main(void)
 		TEST(test_sasl_chunks), TEST(test_sasl_external), TEST(test_sasl_fails_closed), TEST(test_nick_in_use), TEST(test_no_nick_at_all),
 		TEST(test_nick_order), TEST(test_silent_servers), TEST(test_ping_answered), TEST(test_say), TEST(test_say_refused),
 		TEST(test_long_message), TEST(test_flood_protection), TEST(test_echo), TEST(test_messages), TEST(test_ctcp), TEST(test_nonsense),
+		TEST(test_take_back), TEST(test_held), TEST(test_between),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
