@@ -123,7 +123,7 @@ iq_came(struct gateway *g, const struct stanza *st, struct jid *from, struct jid
 	bool get = type && !strcmp(type, "get"), set = type && !strcmp(type, "set");
 
 	if (!get && !set) {
-		question_came(g, st);
+		(void)question_came(g, st, from);
 		return;
 	}
 	if (!e) {

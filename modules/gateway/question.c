@@ -67,12 +67,15 @@ answer(struct gateway *g, struct question *q, const struct stanza *st)
 }
 
 bool
-question_came(struct gateway *g, const struct stanza *st)
+question_came(struct gateway *g, const struct stanza *st, const struct jid *from)
 {
 	const char *id = elem_get(st->root, "id");
 	struct question *q;
 	uint64_t n;
 
+	/* All questions go to the host: what anybody else says is no answer. */
+	if (!jid_is_domain(from) || strcmp(jid_domain(from), g->start.host))
+		return false;
 	if (!id || *id != 'q' || !text_u64(id + 1, strlen(id + 1), 1, UINT64_MAX, &n))
 		return false;
 	HASH_FIND(hh, g->questions.table, &n, sizeof(n), q);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "xmpp/jid.h"
 #include "xmpp/stanza.h"
 
 struct gateway;
@@ -26,8 +27,10 @@ void questions_init(struct questions *q);
 /* `payload`: complete XML. `to` NULL: the host. fn(…, NULL) at once when there are too many. release(arg) behind fn, or alone when the program ends before;
  * NULL: nothing to release. */
 void question_ask(struct gateway *g, const char *type, const char *to, const char *payload, question_fn *fn, void *arg, void (*release)(void *arg));
-/* The answer belongs to a question: it has been called. */
-bool question_came(struct gateway *g, const struct stanza *st);
+/* The answer is the host's, and belongs to a question: it has been called. */
+bool question_came(struct gateway *g, const struct stanza *st, const struct jid *from);
+/* The stream is a new one. */
+void questions_again(struct gateway *g);
 void questions_tick(struct gateway *g);
 /* Forgets all, without telling fn. */
 void questions_free(struct gateway *g);

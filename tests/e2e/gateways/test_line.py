@@ -1,12 +1,15 @@
 """The worked example's network (line/): its driver."""
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 
 import behaviours
+from behaviours import MUC, World, failed, joined, local, said
 from chancerytest.client import PATIENCE, unique
+from test_admin import ok, rows
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
