@@ -12,7 +12,7 @@
 #include "gateway/text.h"
 #include "xmpp/ns.h"
 
-#define SEEN_MOST 8192
+#define SEEN_MOST 32768 /* more than chanceryd keeps without an acknowledgement (limits.component_kept_stanzas) */
 
 /* A message that was given to the network, or was to be, lately. */
 struct seen {
@@ -24,32 +24,53 @@ struct seen {
 
 /* What comes again */
 
+/* The id of the record, which the host has put there (XEP-0359 §6: by whom it is, says whether it may be believed). */
+static const char *
+record_id(struct gateway *g, const struct stanza *st)
+{
+	for (const struct elem *e = elem_child(st->root, NS_SID, "stanza-id"); e; e = elem_next(e, NS_SID, "stanza-id")) {
+		const char *by = elem_get(e, "by");
+
+		if (by && !strcmp(by, g->start.host))
+			return elem_get(e, "id");
+	}
+	return NULL;
+}
+
+/* Makes room for one more. Those that are under way stay. */
+static void
+seen_forget(struct gateway *g)
+{
+	while (HASH_COUNT(g->seen) >= SEEN_MOST + g->nmessages) {
+		struct seen *old = LIST_ENTRY(g->seen_order.next, struct seen, link);
+
+		list_remove(&old->link);
+		if (old->m) {
+			list_append(&g->seen_order, &old->link);
+			continue;
+		}
+		HASH_DEL(g->seen, old);
+		free(old);
+	}
+}
+
 struct seen *
 seen_get(struct gateway *g, const struct stanza *st, bool *fresh)
 {
-	const struct elem *sid = elem_child(st->root, NS_SID, "stanza-id");
-	const char *id = sid ? elem_get(sid, "id") : elem_get(st->root, "id"), *from = elem_get(st->root, "from");
+	const char *recorded = record_id(g, st), *id = recorded ? recorded : elem_get(st->root, "id"), *from = elem_get(st->root, "from");
 	struct seen *s;
 	struct buf k = { 0 };
 
 	*fresh = true;
 	if (!id || !from)
 		return NULL;
-	buf_adds(&k, sid ? "" : from);
-	buf_addc(&k, ' ');
+	buf_adds(&k, from);
+	buf_adds(&k, recorded ? " recorded " : " ");
 	buf_adds(&k, id);
 	HASH_FIND(hh, g->seen, buf_str(&k), buf_len(&k), s);
 	*fresh = !s;
 	if (!s) {
-		while (HASH_COUNT(g->seen) >= SEEN_MOST) {
-			struct seen *old = LIST_ENTRY(g->seen_order.next, struct seen, link);
-
-			if (old->m)
-				old->m->seen = NULL;
-			HASH_DEL(g->seen, old);
-			list_remove(&old->link);
-			free(old);
-		}
+		seen_forget(g);
 		s = mem_zalloc(sizeof(*s) + buf_len(&k) + 1);
 		strcpy(s->key, buf_str(&k));
 		HASH_ADD_KEYPTR(hh, g->seen, s->key, strlen(s->key), s);
