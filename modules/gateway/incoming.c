@@ -20,6 +20,7 @@ struct incoming {
 	char id[40];
 	void (*stored)(void *arg, enum xerror e, const char *text);
 	void *arg;
+	bool refused;
 };
 
 static struct list under_way = { &under_way, &under_way };
@@ -34,14 +35,14 @@ incoming_free(struct incoming *i)
 	free(i);
 }
 
-/* chanceryd has it, or has said no before (then it is not told twice). */
+/* chanceryd has it, or has said no before: then it is not told twice, and is not known as had. */
 static void
 on_stored(void *arg)
 {
 	struct incoming *i = arg;
 	struct id_pair *p = i->there ? ids_there(&i->g->ids, i->user, i->from, i->there, ID_IN) : NULL;
 
-	if (p)
+	if (p && !i->refused)
 		p->stored = true;
 	if (i->stored)
 		i->stored(i->arg, XERROR_NONE, NULL);
@@ -58,9 +59,14 @@ incoming_refused(struct gateway *g, struct jid *from, struct jid *to, const char
 	LIST_EACH(pos, &under_way) {
 		struct incoming *i = LIST_ENTRY(pos, struct incoming, link);
 
-		if (strcmp(i->id, id) || strcmp(i->user, jid_bare(from)))
+		if (i->refused || strcmp(i->id, id) || strcmp(i->user, jid_bare(from)))
 			continue;
 		stats_count(&g->stats, "refused", 1);
+		/* The network may say it once more: then it is new. */
+		i->refused = true;
+		p = i->there ? ids_there(&g->ids, i->user, i->from, i->there, ID_IN) : NULL;
+		if (p)
+			ids_forget(&g->ids, p);
 		if (i->stored)
 			i->stored(i->arg, e, text);
 		i->stored = NULL;
@@ -71,6 +77,8 @@ incoming_refused(struct gateway *g, struct jid *from, struct jid *to, const char
 	stats_count(&g->stats, "refused", 1);
 	if (u && g->net->returned)
 		g->net->returned(u, plain, p->there, e, text);
+	if ((p = ids_here(&g->ids, jid_bare(from), plain, id)))
+		ids_forget(&g->ids, p);
 	return true;
 }
 

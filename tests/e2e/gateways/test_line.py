@@ -145,3 +145,18 @@ class Driver(behaviours.Driver):
 
 
 globals().update(behaviours.of(Driver))
+
+
+def test_refused_again(t):
+    """line: what was refused and is said once more, with the same id, is new"""
+    w = World(t, Driver, rights=('send',))
+    romeo, bob, id = w.clients[0], w.driver.person('bob'), unique('m')
+    while True:
+        bob._say('MSG', id, local(romeo) + '@line', 'do you love me?')
+        if bob._expect_first('OK ', 'NO ').startswith('OK '):
+            break
+        time.sleep(0.05)
+    t.server.wait(lambda: rows(t, 'gateway', 'show', w.name)[0]['stats'].get('refused', 0) >= 1, 'the refusal')
+    ok(t, 'gateway', 'allow', w.name, 'everyone', '--right', 'send', '--right', 'receive')
+    bob._say('MSG', id, local(romeo) + '@line', 'do you love me?')
+    said(romeo, 'do you love me?')
