@@ -142,6 +142,7 @@ struct buf *write_start(struct gateway *g, const char *name, const char *local, 
 void write_chars(struct buf *b, const char *text);
 void write_text(struct buf *b, const char *name, const char *ns, const char *text);
 void write_attr(struct buf *b, const char *name, const char *value);
+void write_attr_cut(struct buf *b, const char *name, const char *value, size_t max);
 /* Ends it, "</NAME>", and sends it. */
 void write_send(struct gateway *g, const char *name, link_stored_fn *fn, void *arg);
 /* The tree, sent and freed. NULL is fine. */

@@ -5,9 +5,12 @@
 
 #include "gateway/priv.h"
 #include "gateway/room.h"
+#include "gateway/text.h"
 
 #define AGAIN_MS 3000
 #define PAGE 100
+#define VALUE_BYTES 65536
+#define WRITTEN_BYTES 250000 /* of a value, escaped: chanceryd takes stanzas of limits.stanza_bytes */
 
 /* What is asked for somebody. */
 struct ask {
@@ -350,11 +353,22 @@ put_next(struct gateway *g)
 	buf_fini(&b);
 }
 
+/* It may be kept, and asked for in a stanza that chanceryd takes. */
+static bool
+value_fits(const char *value)
+{
+	struct buf b = { 0 };
+	bool fits = strlen(value) <= VALUE_BYTES && !gateway_text_add(&b, value, strlen(value), WRITTEN_BYTES);
+
+	buf_fini(&b);
+	return fits;
+}
+
 /* At the end of the queue. -1: it cannot be kept. */
 static int
 put_add(struct gateway *g, const char *key, const char *value, gateway_kept_fn *kept, void *arg)
 {
-	bool fits = !g->stopping && *key && strlen(key) <= 255 && (!value || strlen(value) <= 65536);
+	bool fits = !g->stopping && *key && strlen(key) <= 255 && (!value || value_fits(value));
 	struct put *p;
 
 	if (!fits || store.nputs >= g->limits->data_waiting) {
@@ -382,7 +396,7 @@ gateway_data_set(struct gateway *g, const char *key, const char *value)
 		if (!strcmp(LIST_ENTRY(pos, struct put, link)->key, key))
 			p = pos == store.puts.next && store.putting ? NULL : LIST_ENTRY(pos, struct put, link);
 	}
-	if (!p || p->kept || (value && strlen(value) > 65536)) {
+	if (!p || p->kept || (value && !value_fits(value))) {
 		(void)!put_add(g, key, value, NULL, NULL);
 		return;
 	}

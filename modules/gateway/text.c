@@ -37,52 +37,51 @@ character(const unsigned char *s, size_t n)
 	return len;
 }
 
-static void
-add_escaped(struct buf *out, char c)
+static const char *
+escaped(char c)
 {
 	switch (c) {
-	case '&': buf_add(out, "&amp;", 5); break;
-	case '<': buf_add(out, "&lt;", 4); break;
-	case '>': buf_add(out, "&gt;", 4); break;
-	case '\'': buf_add(out, "&apos;", 6); break;
-	case '"': buf_add(out, "&quot;", 6); break;
-	default: buf_addc(out, c);
+	case '&': return "&amp;";
+	case '<': return "&lt;";
+	case '>': return "&gt;";
+	case '\'': return "&apos;";
+	case '"': return "&quot;";
+	default: return NULL;
 	}
 }
 
 static bool
 add(struct buf *out, const char *s, size_t n, size_t max, bool escape, bool line)
 {
-	size_t i = 0, plain;
+	size_t i = 0, plain, room = max;
 
 	while (i < n) {
 		const unsigned char *at = (const unsigned char *)s + i;
-		size_t len = character(at, n - i), took = len;
+		size_t len = character(at, n - i), took = len ? len : 1, says;
+		const char *instead = NULL;
 
 		/* Runs of what needs nothing are copied at once. */
-		for (plain = i; plain < n && plain < max && (unsigned char)s[plain] >= 0x20 && (unsigned char)s[plain] < 0x7f && !strchr("&<>'\"", s[plain]); plain++)
+		for (plain = i; plain < n && plain - i < room && (unsigned char)s[plain] >= 0x20 && (unsigned char)s[plain] < 0x7f && !strchr("&<>'\"", s[plain]); plain++)
 			;
 		if (plain > i) {
 			buf_add(out, s + i, plain - i);
+			room -= plain - i;
 			i = plain;
 			continue;
 		}
-		if (i + (len ? len : 1) > max)
+		if (*at == '\r')
+			instead = i + 1 < n && s[i + 1] == '\n' ? "" : line ? " " : "\n";
+		else if (line && *at < 0x20)
+			instead = " ";
+		else if (len == 0)
+			instead = REPLACEMENT;
+		else if (len == 1 && escape)
+			instead = escaped(s[i]);
+		says = instead ? strlen(instead) : len;
+		if (says > room)
 			return true;
-		if (*at == '\r') {
-			if (i + 1 == n || s[i + 1] != '\n')
-				buf_addc(out, line ? ' ' : '\n');
-			took = 1;
-		} else if (len == 0) {
-			buf_adds(out, line && *at < 0x20 ? " " : REPLACEMENT);
-			took = 1;
-		} else if (line && *at < 0x20) {
-			buf_addc(out, ' ');
-		} else if (len == 1 && escape) {
-			add_escaped(out, s[i]);
-		} else {
-			buf_add(out, s + i, len);
-		}
+		buf_add(out, instead ? instead : s + i, says);
+		room -= says;
 		i += took;
 	}
 	return false;

@@ -13,18 +13,25 @@
 #include "xmpp/serialize.h"
 
 #define RESOURCE_BYTES 600 /* of 1,023, with room for what is put in the place of characters */
+#define NOTE_BYTES 2048 /* of what a stranger says beside the text */
 
 static struct buf scratch;
 
 void
 write_attr(struct buf *b, const char *name, const char *value)
 {
+	write_attr_cut(b, name, value, SIZE_MAX);
+}
+
+void
+write_attr_cut(struct buf *b, const char *name, const char *value, size_t max)
+{
 	if (!value)
 		return;
 	buf_addc(b, ' ');
 	buf_adds(b, name);
 	buf_adds(b, "='");
-	gateway_text_add(b, value, strlen(value), SIZE_MAX);
+	gateway_text_add(b, value, strlen(value), max);
 	buf_addc(b, '\'');
 }
 
@@ -164,12 +171,12 @@ write_foreign(struct gateway *g, struct buf *b, const struct gateway_incoming *i
 	char at[32];
 
 	buf_addf(b, "<foreign xmlns='%s'", NS_GATEWAY_TEXT);
-	write_attr(b, "network", in->network ? in->network : g->start.name);
+	write_attr_cut(b, "network", in->network ? in->network : g->start.name, NOTE_BYTES);
 	write_attr(b, "kind", g->net->kind);
-	write_attr(b, "address", in->foreign ? in->foreign : in->from ? in->from : "");
-	write_attr(b, "id", id);
+	write_attr_cut(b, "address", in->foreign ? in->foreign : in->from ? in->from : "", NOTE_BYTES);
+	write_attr_cut(b, "id", id, NOTE_BYTES);
 	if (in->at_us)
 		write_attr(b, "at", clock_format(in->at_us, at));
-	write_attr(b, "note", in->note);
+	write_attr_cut(b, "note", in->note, NOTE_BYTES);
 	buf_adds(b, "/>");
 }

@@ -160,3 +160,14 @@ def test_refused_again(t):
     ok(t, 'gateway', 'allow', w.name, 'everyone', '--right', 'send', '--right', 'receive')
     bob._say('MSG', id, local(romeo) + '@line', 'do you love me?')
     said(romeo, 'do you love me?')
+
+
+def test_quotes(t):
+    """line: a text that is much longer when it is escaped is cut, and ends no stream"""
+    w = World(t, Driver)
+    romeo, bob = w.clients[0], w.driver.person('bob')
+    bob.say(local(romeo), '"' * 60000)
+    romeo.expect(lambda e: e.name == 'message' and (e.text('body') or '').startswith('""""') and e.text('body').endswith('[…]'), 'what is left of it')
+    bob.say(local(romeo), 'and then')
+    said(romeo, 'and then')
+    assert 'stream-lost' not in w.log()

@@ -77,6 +77,21 @@ cut(void **state)
 	}
 }
 
+/* What is escaped is not longer than it may be: a stanza of it would end the stream. */
+static void
+cut_escaped(void **state)
+{
+	struct buf b = { 0 };
+
+	(void)state;
+	assert_true(gateway_text_add(&b, "a\"\"\"", 4, 13));
+	assert_string_equal(buf_str(&b), "a&quot;&quot;");
+	buf_clear(&b);
+	assert_true(gateway_text_add(&b, "\xff\xff", 2, 5));
+	assert_string_equal(buf_str(&b), R);
+	buf_fini(&b);
+}
+
 int
 main(void)
 {
@@ -84,6 +99,7 @@ main(void)
 		cmocka_unit_test(cleaned),
 		cmocka_unit_test(zero),
 		cmocka_unit_test(cut),
+		cmocka_unit_test(cut_escaped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
