@@ -31,7 +31,9 @@ file_url(const struct stanza *st)
 {
 	const struct elem *x = elem_child(st->root, NS_OOB, "x"), *url = x ? elem_child(x, NS_OOB, "url") : NULL;
 
-	return url ? elem_text(url, st->arena) : NULL;
+	const char *text = url ? elem_text(url, st->arena) : "";
+
+	return *text ? text : NULL;
 }
 
 static const char *
@@ -90,7 +92,7 @@ attach(struct gateway *g, struct gateway_message *m, const struct stanza *st)
 	const char *url = file_url(st);
 	struct arena *a = m->kept->arena;
 
-	if (!url || !*url)
+	if (!url)
 		return;
 	if (g->net->features & NETWORK_FILES) {
 		m->kind = MESSAGE_FILE;

@@ -171,3 +171,12 @@ def test_quotes(t):
     bob.say(local(romeo), 'and then')
     said(romeo, 'and then')
     assert 'stream-lost' not in w.log()
+
+
+def test_empty_link(t):
+    """line: a link to nowhere says nothing, and hurts nobody"""
+    w = World(t, Driver)
+    romeo, bob = w.clients[0], w.driver.person('bob')
+    romeo.message(w.jid(bob.address), None, inner="<x xmlns='jabber:x:oob'><url/></x>")
+    romeo.message(w.jid(bob.address), 'after')
+    assert bob._expect('MSG', '').endswith(' after')
