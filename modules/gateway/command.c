@@ -128,7 +128,7 @@ log_out(struct gateway *g, const struct stanza *st, struct jid *from)
 	struct gateway_user *u = user_find(g, jid_bare(from));
 
 	if (u)
-		user_end(u);
+		user_log_out(u);
 	send_stanza(g, command_done(st, "disconnected"));
 }
 

@@ -140,10 +140,10 @@ iq_came(struct gateway *g, const struct stanza *st, struct jid *from, struct jid
 		send_stanza(g, iq_result(st));
 		return;
 	}
-	if (g->running && !strcmp(jid_domain(from), g->start.host) &&
+	if (g->settled && !strcmp(jid_domain(from), g->start.host) &&
 	    (registration_came(g, st, e, from, to) || command_came(g, st, e, from, to) || room_iq_came(g, st, e, from, to)))
 		return;
-	send_stanza(g, xerror_reply(st, g->running ? XERROR_SERVICE_UNAVAILABLE : XERROR_RECIPIENT_UNAVAILABLE, NULL, NULL));
+	send_stanza(g, xerror_reply(st, g->settled ? XERROR_SERVICE_UNAVAILABLE : XERROR_RECIPIENT_UNAVAILABLE, NULL, NULL));
 }
 
 static void
@@ -169,7 +169,7 @@ handle(struct gateway *g, struct stanza *st, struct ticket *t)
 	stanza_unref(st);
 }
 
-/* What came before the network was started: that is what waited while the gateway was down. */
+/* What came before it was known who is registered and who is in which room: that is what waited while the gateway was down. */
 struct early {
 	struct list link;
 	struct stanza *st;
@@ -186,7 +186,7 @@ dispatch(struct gateway *g, struct stanza *st, struct ticket *t)
 		stanza_unref(st);
 		return;
 	}
-	if (g->running || !strcmp(st->root->name, "iq") || g->nearly >= g->limits->messages) {
+	if (g->settled || !strcmp(st->root->name, "iq") || g->nearly >= g->limits->messages) {
 		handle(g, st, t);
 		return;
 	}

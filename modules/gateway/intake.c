@@ -170,7 +170,7 @@ message_came(struct gateway *g, struct stanza *st, struct ticket *t, struct jid 
 		ledger_done(&g->ledger, t);
 		return;
 	}
-	if (!g->running) {
+	if (!g->settled) {
 		refuse(g, st, t, XERROR_RESOURCE_CONSTRAINT, "the gateway is starting");
 		return;
 	}

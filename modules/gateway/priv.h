@@ -34,6 +34,7 @@ struct gateway {
 	struct gateway_limits *limits; /* those of settings */
 	int status;                    /* of main */
 	bool running;                  /* the network has been started */
+	bool settled;                  /* and it is known who is registered, and who is in which room */
 	bool stopping;
 	uint64_t now_ms;               /* uv_now: monotonic, once a turn */
 
@@ -51,7 +52,7 @@ struct gateway {
 	struct list idle;           /* users by when they last did something */
 	double may_open;            /* tokens */
 
-	struct list early;          /* what came before the network was started */
+	struct list early;          /* what came before that was settled */
 	unsigned nearly;
 	struct list deadlines;      /* messages by when they are given back */
 	unsigned nmessages;
@@ -125,7 +126,7 @@ struct gateway_message_kept {
 
 /* A stanza of chanceryd's. */
 void dispatch(struct gateway *g, struct stanza *st, struct ticket *t);
-/* What came before the network was started; or forgets it, when it never was. */
+/* What came before it was settled who is who; or forgets it, when it never was. */
 void dispatch_early(struct gateway *g);
 /* The error for `st` to its sender, if it may be answered, and the ticket is done. */
 void refuse(struct gateway *g, const struct stanza *st, struct ticket *t, enum xerror e, const char *text);
@@ -161,10 +162,16 @@ struct gateway_user *user_get(struct gateway *g, struct jid *bare);
 /* It is wanted: opened when it is not. */
 void user_want(struct gateway_user *u);
 void user_touch(struct gateway_user *u);
+/* Its session ends, and the next begins when something is said or somebody comes. Who is registered stays so. */
+void user_log_out(struct gateway_user *u);
+/* Other settings: modes that are not allowed any more end. */
+void users_review(struct gateway *g);
 /* Its session ends, and begins anew. */
 void user_again(struct gateway_user *u);
 /* Ends it and frees it. */
 void user_end(struct gateway_user *u);
+/* Those who wait for it, as fast as is good for the network. */
+void users_open(struct gateway *g);
 void users_turn(struct gateway *g);
 void users_tick(struct gateway *g);
 void users_end(struct gateway *g);
@@ -218,6 +225,8 @@ void program_end(struct gateway *g, int status);
 /* Behind program_end: chanceryd has acknowledged everything, or is gone. */
 void program_all_arrived(struct gateway *g);
 void program_stream_up(struct gateway *g);
+/* It is known who is registered, and who is in which room. */
+void program_settled(struct gateway *g);
 /* Others: -1 with the reason, the old ones stay. */
 int program_settings(struct gateway *g, const char *json, struct err *err);
 

@@ -116,8 +116,20 @@ begin(struct gateway *g)
 	}
 	g->running = true;
 	log_info(NULL, "gateway-started", "name=%s kind=%s domain=%s", g->start.name, g->net->kind, g->start.domain);
-	dispatch_early(g);
+	/* Who runs it by hand has nobody registered, if there are no accounts to register. */
+	if (g->start.settings && !g->settings.account)
+		program_settled(g);
 	store_read_users(g);
+}
+
+void
+program_settled(struct gateway *g)
+{
+	if (g->settled || g->stopping)
+		return;
+	g->settled = true;
+	dispatch_early(g);
+	users_open(g);
 }
 
 /* -1: not taken, `err` says why. */
@@ -134,6 +146,7 @@ take_settings(struct gateway *g, const json_t *o, struct err *err)
 	}
 	gateway_settings_free(&g->settings);
 	g->settings = now;
+	users_review(g);
 	return 0;
 }
 

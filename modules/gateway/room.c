@@ -721,7 +721,9 @@ restore_one(void *arg, const char *key, const char *value)
 {
 	struct gateway *g = arg;
 
-	if (key && !g->stopping)
+	if (!key)
+		program_settled(g);
+	else if (!g->stopping)
 		restore(g, key, value);
 }
 
@@ -730,4 +732,6 @@ rooms_restore(struct gateway *g)
 {
 	if (g->net->features & NETWORK_ROOMS)
 		gateway_data_each(g, "seat/", restore_one, g);
+	else
+		program_settled(g);
 }

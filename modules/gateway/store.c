@@ -125,8 +125,10 @@ page_came(struct gateway *g, void *arg, const struct stanza *st)
 	if (!e) {
 		store.again_ms = g->now_ms + AGAIN_MS;
 		/* Who does not know the question (a component by hand, elsewhere) keeps nobody. */
-		if (st && !question_may_again(st))
+		if (st && !question_may_again(st)) {
 			store.users_read = true;
+			program_settled(g);
+		}
 		return;
 	}
 	for (const struct elem *c = elem_child(e, NULL, "user"); c; c = elem_next(c, NULL, "user")) {

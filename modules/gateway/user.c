@@ -108,6 +108,13 @@ login_came(struct gateway *g, const char *jid, const json_t *login, bool again)
 	}
 }
 
+/* Do the settings let the person use the network so? */
+static bool
+may_open(const struct gateway_user *u)
+{
+	return u->own_account ? u->gateway->settings.account : u->gateway->settings.relay;
+}
+
 static void
 open_now(struct gateway_user *u)
 {
@@ -115,22 +122,24 @@ open_now(struct gateway_user *u)
 	struct gateway *g = u->gateway;
 
 	k->tries++;
-	if (u->own_account) {
+	if (!may_open(u)) {
+		/* Out of the way of others: its end is at the end of the turn. */
+		list_remove(&k->link);
+		gateway_user_down(u, GATEWAY_REFUSED, u->own_account ? "accounts of one's own are not used here any more" : "register with the gateway first");
+	} else if (u->own_account) {
 		set_state(k, USER_ASKING);
 		store_credential_get(g, jid_bare(u->jid), login_came);
-	} else if (g->settings.relay) {
+	} else {
 		set_state(k, USER_OPEN);
 		g->net->user_open(u, NULL);
-	} else {
-		gateway_user_down(u, GATEWAY_REFUSED, "register with the gateway first");
 	}
 }
 
 /* As many as there are tokens for. */
-static void
-open_some(struct gateway *g)
+void
+users_open(struct gateway *g)
 {
-	while (g->running && g->may_open >= 1 && !list_is_empty(&g->opening)) {
+	while (g->settled && g->may_open >= 1 && !list_is_empty(&g->opening)) {
 		g->may_open--;
 		open_now(&LIST_ENTRY(g->opening.next, struct gateway_user_kept, link)->u);
 	}
@@ -143,7 +152,7 @@ user_want(struct gateway_user *u)
 
 	if (k->state == USER_IDLE)
 		set_state(k, USER_QUEUED);
-	open_some(u->gateway);
+	users_open(u->gateway);
 }
 
 void
@@ -238,6 +247,32 @@ user_again(struct gateway_user *u)
 }
 
 void
+user_log_out(struct gateway_user *u)
+{
+	if (!USER_KEPT(u)->registered) {
+		user_end(u);
+		return;
+	}
+	close_session(u);
+	messages_fail(u, XERROR_SERVICE_UNAVAILABLE, NULL);
+	seats_end(u);
+}
+
+static void
+review(struct gateway_user *u, void *arg)
+{
+	(void)arg;
+	if (!may_open(u))
+		gateway_user_down(u, GATEWAY_REFUSED, u->own_account ? "accounts of one's own are not used here any more" : "register with the gateway first");
+}
+
+void
+users_review(struct gateway *g)
+{
+	gateway_user_each(g, review, NULL);
+}
+
+void
 users_turn(struct gateway *g)
 {
 	struct list *pos;
@@ -304,7 +339,7 @@ users_tick(struct gateway *g)
 		if (k->retry_ms <= g->now_ms)
 			set_state(k, USER_QUEUED);
 	}
-	open_some(g);
+	users_open(g);
 	while (!list_is_empty(&g->idle)) {
 		struct gateway_user_kept *k = LIST_ENTRY(g->idle.next, struct gateway_user_kept, active);
 

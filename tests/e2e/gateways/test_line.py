@@ -180,3 +180,41 @@ def test_empty_link(t):
     romeo.message(w.jid(bob.address), None, inner="<x xmlns='jabber:x:oob'><url/></x>")
     romeo.message(w.jid(bob.address), 'after')
     assert bob._expect('MSG', '').endswith(' after')
+
+
+def test_own_account(t):
+    """line: who brings an account of their own speaks by it: after the gateway was killed and after a log out too, until they take it back"""
+    w = World(t, Driver, modes=['relay', 'account'])
+    romeo, bob, name = w.clients[0], w.driver.person('bob'), unique('montague').lower()
+
+    def speaks(text, as_):
+        romeo.message(w.jid(bob.address), text)
+        line = bob._expect('MSG', text)
+        assert line.split(' ')[2].split('@')[0] == as_, line
+
+    speaks('in the name of all', local(romeo))
+    assert romeo.iq('set', "<query xmlns='jabber:iq:register'><name>%s</name></query>" % name, w.domain).get('type') == 'result'
+    speaks('by my own', name)
+    w.stop(signal.SIGKILL)
+    romeo.message(w.jid(bob.address), 'while it was down')
+    w.start()
+    line = bob._expect('MSG', 'while it was down')
+    assert line.split(' ')[2].split('@')[0] == name, line
+    assert romeo.iq('set', "<command xmlns='http://jabber.org/protocol/commands' node='logout'/>", w.domain).get('type') == 'result'
+    speaks('after a log out', name)
+    assert romeo.iq('set', "<query xmlns='jabber:iq:register'><remove/></query>", w.domain).get('type') == 'result'
+    speaks('in the name of all again', local(romeo))
+
+
+def test_room_while_down(t):
+    """line: what is said in a room while the gateway is down is heard there when it is back"""
+    w = World(t, Driver)
+    romeo, bob, hall = w.clients[0], w.driver.person('bob'), '#' + unique('hall').lower()
+    bob.join(hall)
+    joined(romeo, w.jid(hall), 'romeo')
+    romeo.message(w.jid(hall), 'before', type='groupchat')
+    bob.heard_in(hall, 'before')
+    w.stop(signal.SIGKILL)
+    romeo.message(w.jid(hall), 'while it was down', type='groupchat')
+    w.start()
+    bob.heard_in(hall, 'while it was down')

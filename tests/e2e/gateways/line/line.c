@@ -33,6 +33,7 @@ struct line {
 	uv_tcp_t tcp;
 	uv_connect_t connect;
 	struct gateway_user *user;    /* NULL: given up */
+	char *name;                   /* who logs in */
 	struct buf in;
 	struct gateway_message *sent; /* without an answer; m->net is the next */
 };
@@ -229,7 +230,7 @@ connected(uv_connect_t *req, int status)
 		return;
 	}
 	uv_read_start((uv_stream_t *)&l->tcp, allocate, on_read);
-	say(l, "LOGIN %s", jid_local(l->user->jid));
+	say(l, "LOGIN %s", l->name);
 }
 
 /* The table */
@@ -264,9 +265,10 @@ address(struct gateway *g, const char *foreign, char *canonical)
 static void
 user_open(struct gateway_user *u, const json_t *login)
 {
+	const char *name = json_string_value(json_object_get(login, "name"));
 	struct line *l = NEW(struct line);
 
-	(void)login;
+	l->name = mem_strdup(name ? name : jid_local(u->jid));
 	uv_tcp_init(gateway_loop(u->gateway), &l->tcp);
 	l->tcp.data = l->connect.data = u->net = l;
 	l->user = u;
@@ -280,6 +282,7 @@ closed(uv_handle_t *h)
 	struct line *l = h->data;
 
 	buf_fini(&l->in);
+	free(l->name);
 	free(l);
 }
 
@@ -357,9 +360,12 @@ room_names(struct gateway_seat *s)
 	say(s->user->net, "NAMES %s", s->room->address);
 }
 
+static const struct network_field fields[] = { { "name", "Name", false, true }, { NULL } };
+
 static const struct network line_network = {
 	.kind = "line", .about = "Line", .identity = "line",
-	.features = NETWORK_ROOMS | NETWORK_RECEIPTS | NETWORK_CORRECTIONS | NETWORK_TYPING | NETWORK_PRESENCE,
+	.features = NETWORK_ROOMS | NETWORK_RECEIPTS | NETWORK_CORRECTIONS | NETWORK_TYPING | NETWORK_PRESENCE | NETWORK_ACCOUNTS,
+	.fields = fields,
 	.start = start, .stop = stop, .address = address, .user_open = user_open, .user_close = user_close, .send = send_out, .forget = forget,
 	.subscribe = subscribe, .room_join = room_join, .room_leave = room_leave, .room_nick = room_nick, .room_names = room_names,
 };
