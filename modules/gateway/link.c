@@ -100,6 +100,7 @@ link_send(struct gateway *g, const char *xml, size_t n, link_stored_fn *fn, void
 	*s = (struct sent){ .fn = fn, .arg = arg, .len = n };
 	memcpy(s->xml, xml, n);
 	list_append(&l->sent, &s->link);
+	l->given++;
 	l->waiting++;
 	l->waiting_bytes += n;
 	if (l->state == LINK_OPEN && l->written - l->acked == l->waiting - 1 && buf_len(&l->out) < WRITE_HIGH &&
@@ -254,6 +255,7 @@ take_answer(struct gateway *g, const struct elem *e)
 		struct sent *s = LIST_ENTRY(list_pop(&l->sent), struct sent, link);
 
 		l->acked++;
+		l->confirmed++;
 		l->waiting--;
 		l->waiting_bytes -= s->len;
 		if (s->fn)
@@ -278,6 +280,7 @@ enabled(struct gateway *g)
 	l->tries = 0;
 	log_info(NULL, "stream-open", "domain=%s repeated=%zu", g->start.domain, l->waiting);
 	catch_up(l);
+	questions_again(g);
 	program_stream_up(g);
 }
 

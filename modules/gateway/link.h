@@ -30,6 +30,7 @@ struct link {
 	unsigned tries;
 	struct list sent;           /* not acknowledged */
 	size_t waiting, waiting_bytes;
+	uint64_t given, confirmed;  /* of all that were ever sent: how many, and how many of them are acknowledged */
 	uint32_t acked;             /* of this stream */
 	uint32_t written;           /* of this stream */
 	uint32_t asked_at;          /* written, when the last question was asked */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crypt.h"
 #include "base/text.h"
 #include "gateway/priv.h"
 
@@ -14,6 +15,9 @@ struct question {
 	question_fn *fn;
 	void *arg;
 	void (*release)(void *arg);
+	uint64_t nth; /* among all that the link was given */
+	char *xml;
+	size_t len;
 };
 
 static void
@@ -21,6 +25,8 @@ question_free(struct question *q)
 {
 	if (q->release)
 		q->release(q->arg);
+	crypt_wipe(q->xml, q->len);
+	free(q->xml);
 	free(q);
 }
 
@@ -54,6 +60,24 @@ question_ask(struct gateway *g, const char *type, const char *to, const char *pa
 	b = write_start(g, "iq", NULL, NULL, to ? to : g->start.host, type, id);
 	buf_adds(b, payload);
 	write_send(g, "iq", NULL, NULL);
+	q->nth = g->link.given;
+	q->len = buf_len(b);
+	q->xml = mem_alloc(q->len);
+	memcpy(q->xml, buf_data(b), q->len);
+}
+
+/* Answers are not kept for a stream that is gone: what has been acknowledged and not answered is asked again. The rest is sent again by the link. */
+void
+questions_again(struct gateway *g)
+{
+	LIST_EACH(pos, &g->questions.order) {
+		struct question *q = LIST_ENTRY(pos, struct question, link);
+
+		if (q->nth > g->link.confirmed)
+			continue;
+		link_send(g, q->xml, q->len, NULL, NULL);
+		q->nth = g->link.given;
+	}
 }
 
 static void
