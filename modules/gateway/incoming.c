@@ -29,6 +29,7 @@ static void
 incoming_free(struct incoming *i)
 {
 	list_remove(&i->link);
+	i->g->ncoming--;
 	free(i->user);
 	free(i->from);
 	free(i->there);
@@ -93,7 +94,7 @@ incoming_end(struct gateway *g)
 bool
 gateway_takes(struct gateway *g)
 {
-	bool full = g->link.waiting >= g->limits->in_stanzas || g->link.waiting_bytes >= g->limits->in_bytes;
+	bool full = g->ncoming >= g->limits->in_stanzas || g->link.waiting_bytes >= g->limits->in_bytes;
 
 	g->held_back = full;
 	return !full;
@@ -102,7 +103,7 @@ gateway_takes(struct gateway *g)
 bool
 incoming_is_over(struct gateway *g)
 {
-	return g->link.waiting >= 2 * g->limits->in_stanzas || g->link.waiting_bytes >= 2 * g->limits->in_bytes;
+	return g->ncoming >= 2 * g->limits->in_stanzas || g->link.waiting_bytes >= 2 * g->limits->in_bytes;
 }
 
 /* 1: it is known, and `stored` has been told. */
@@ -190,6 +191,7 @@ incoming_new(struct gateway *g, struct gateway_user *u, const char *from, const 
 	else
 		crypt_random_hex(i->id, 16);
 	list_append(&under_way, &i->link);
+	g->ncoming++;
 	return i;
 }
 

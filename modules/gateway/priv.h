@@ -63,6 +63,7 @@ struct gateway {
 	unsigned nrooms;
 
 	bool held_back;             /* gateway_takes said no */
+	unsigned ncoming;           /* messages of the network's that chanceryd has not acknowledged */
 };
 
 /* A resource of a user that is present, or in a room. */

@@ -397,6 +397,9 @@ room_presence_came(struct gateway *g, const struct stanza *st, const char *type,
 		room_client_gone(g, from);
 	} else if (type) {
 		return;
+	} else if (x && incoming_is_over(g)) {
+		/* Who enters is shown everybody: not while chanceryd has not taken what others were shown. */
+		send_stanza(g, xerror_reply(st, XERROR_RESOURCE_CONSTRAINT, NULL, "the gateway has too much to say at the moment"));
 	} else if (!jid_resource(to)) {
 		send_stanza(g, xerror_reply(st, XERROR_JID_MALFORMED, NULL, "a nickname is needed"));
 	} else if (c && s->in && strcmp(jid_resource(to), s->nick) && !x) {

@@ -154,6 +154,7 @@ room_refuse(struct gateway_seat *s, enum xerror e, const char *text)
 /* What waits for all copies. */
 struct fan {
 	struct list link;
+	struct gateway *g;
 	unsigned waiting;
 	void (*stored)(void *arg, enum xerror e, const char *text);
 	void *arg;
@@ -178,6 +179,7 @@ copy_stored(void *arg)
 	if (f->stored)
 		f->stored(f->arg, XERROR_NONE, NULL);
 	list_remove(&f->link);
+	f->g->ncoming--;
 	free(f);
 }
 
@@ -232,8 +234,9 @@ gateway_room_receive(struct gateway_room *r, struct gateway_seat *by, const char
 	incoming_write_text(g, &inner, &full, NULL);
 	write_foreign(g, &inner, &full, in->id);
 	f = NEW(struct fan);
-	*f = (struct fan){ .waiting = 1, .stored = in->stored, .arg = in->arg };
+	*f = (struct fan){ .g = g, .waiting = 1, .stored = in->stored, .arg = in->arg };
 	list_append(&fans, &f->link);
+	g->ncoming++;
 	write_all(r, clean, id, &inner, f);
 	copy_stored(f);
 	buf_fini(&inner);
