@@ -148,11 +148,15 @@ error_came(struct gateway *g, const struct stanza *st, struct jid *from, struct 
 	enum xerror e = xerror_of(st->root);
 	const struct elem *error = elem_child(st->root, NS_COMPONENT, "error"), *text = error ? elem_child(error, NS_STANZA_ERRORS, "text") : NULL;
 	const char *id = elem_get(st->root, "id");
+	struct target target;
 
 	if (id && incoming_refused(g, from, to, id, e, text ? elem_text(text, st->arena) : NULL))
 		return;
-	if (jid_resource(from))
-		room_client_gone(g, from);
+	if (g->running && jid_resource(from) && room_means_gone(e)) {
+		find_target(g, to, &target);
+		if (target.what == NETWORK_ROOM)
+			room_client_gone(g, from);
+	}
 }
 
 void

@@ -394,7 +394,8 @@ room_presence_came(struct gateway *g, const struct stanza *st, const char *type,
 		if (c)
 			client_leaves(s, c, status ? elem_text(status, st->arena) : NULL);
 	} else if (type && !strcmp(type, "error")) {
-		room_client_gone(g, from);
+		if (room_means_gone(xerror_of(st->root)))
+			room_client_gone(g, from);
 	} else if (type) {
 		return;
 	} else if (x && incoming_is_over(g)) {
@@ -418,6 +419,13 @@ room_presence_came(struct gateway *g, const struct stanza *st, const char *type,
 		else
 			store_may(g, jid_bare(from), "join", jid_bare(to), may_join, st);
 	}
+}
+
+bool
+room_means_gone(enum xerror e)
+{
+	return e == XERROR_GONE || e == XERROR_ITEM_NOT_FOUND || e == XERROR_RECIPIENT_UNAVAILABLE || e == XERROR_REDIRECT || e == XERROR_REMOTE_SERVER_NOT_FOUND ||
+		e == XERROR_REMOTE_SERVER_TIMEOUT || e == XERROR_SERVICE_UNAVAILABLE;
 }
 
 void

@@ -54,6 +54,8 @@ bool room_iq_came(struct gateway *g, const struct stanza *st, const struct elem 
 struct gateway_seat *room_seat_of(struct gateway_user *u, const char *foreign, struct jid *client);
 /* It does not take what is sent to it. */
 void room_client_gone(struct gateway *g, struct jid *client);
+/* Of an error to what a room sent: does it say that the client is not there any more (XEP-0045 §7.14)? */
+bool room_means_gone(enum xerror e);
 void room_items(struct gateway *g, struct stanza *r, struct elem *query, const char *foreign);
 
 /* What was said from here is shown to all. */

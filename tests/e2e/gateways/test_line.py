@@ -218,3 +218,21 @@ def test_room_while_down(t):
     romeo.message(w.jid(hall), 'while it was down', type='groupchat')
     w.start()
     bob.heard_in(hall, 'while it was down')
+
+
+def test_room_error(t):
+    """line: a client that cannot take a message at the moment stays in its rooms; one that says it is not there does not (XEP-0045)"""
+    w = World(t, Driver)
+    romeo, bob, hall = w.clients[0], w.driver.person('bob'), '#' + unique('hall').lower()
+    bob.join(hall)
+    joined(romeo, w.jid(hall), 'romeo')
+
+    def error(type, condition):
+        romeo.message(w.jid(hall), None, 'error', inner="<error type='%s'><%s xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>" % (type, condition))
+
+    error('wait', 'resource-constraint')
+    romeo.message(w.jid(hall), 'still here', type='groupchat')
+    bob.heard_in(hall, 'still here')
+    error('wait', 'recipient-unavailable')
+    romeo.message(w.jid(hall), 'gone', type='groupchat', id='g1')
+    assert failed(romeo, 'g1').condition() == 'not-acceptable'
