@@ -11,7 +11,7 @@ struct id_entry {
 	struct id_pair pair; /* first */
 	UT_hash_handle by_here, by_there;
 	struct list link;
-	char *here_key, *there_key;
+	char *here_key, *there_key, *client;
 	unsigned here_len, there_len;
 };
 
@@ -44,6 +44,7 @@ forget(struct ids *ids, struct id_entry *e)
 	ids->n--;
 	free(e->here_key);
 	free(e->there_key);
+	free(e->client);
 	free(e);
 }
 
@@ -94,6 +95,8 @@ ids_add(struct ids *ids, const struct id_pair *p, unsigned most)
 	e->there_key = there.data;
 	e->there_len = (unsigned)buf_len(&there);
 	e->pair = *p;
+	e->client = p->client ? mem_strdup(p->client) : NULL;
+	e->pair.client = e->client;
 	/* The keys are made of what the pair says. */
 	e->pair.user = e->here_key;
 	e->pair.foreign = e->here_key + strlen(p->user) + 1;

@@ -15,6 +15,7 @@ struct id_pair {
 	const char *foreign; /* foreign address of the other side */
 	const char *here;    /* id of the message */
 	const char *there;   /* id at the network */
+	const char *client;  /* ID_OUT: the full JID that said it; else NULL */
 	enum id_way way;
 	bool stored;         /* ID_IN: chanceryd has it */
 };

@@ -219,7 +219,8 @@ gateway_sent(struct gateway_message *m, const char *foreign_id)
 	if (has_error(m->kind))
 		stats_count(&g->stats, "sent", 1);
 	if (foreign_id && has_error(m->kind))
-		ids_add(&g->ids, &(struct id_pair){ .user = jid_bare(m->user->jid), .foreign = m->to, .here = m->id, .there = foreign_id, .way = ID_OUT },
+		ids_add(&g->ids, &(struct id_pair){ .user = jid_bare(m->user->jid), .foreign = m->to, .here = m->id, .there = foreign_id,
+			.client = jid_full(k->from), .way = ID_OUT },
 			(unsigned)g->limits->ids);
 	if (m->seat && !m->nick && m->kind != MESSAGE_TOPIC && has_error(m->kind))
 		room_reflect(m->seat, m);
@@ -249,12 +250,24 @@ gateway_bounced(struct gateway_user *u, const char *from, const char *foreign_id
 {
 	struct gateway *g = u->gateway;
 	struct id_pair *p = ids_there(&g->ids, jid_bare(u->jid), from, foreign_id, ID_OUT);
-	char local[ADDRESS_LOCAL_MAX], *words;
+	char local[ADDRESS_LOCAL_MAX], *words, *line;
+	struct jid *client;
+	struct arena *a;
 
 	if (!p || gateway_address_to_local(from, local))
 		return false;
+	a = arena_new(512);
 	words = gateway_text_clean(text, 1000, true);
-	write_error(g, local, NULL, jid_bare(u->jid), p->here, e, words);
+	/* An error is dropped where its client has gone, and where it is for all of them (RFC 6121 §8.5.2.1.1, §8.5.3.2.1). */
+	client = jid_parse_z(p->client);
+	if (client && user_has(u, jid_resource(client))) {
+		write_error(g, local, NULL, p->client, p->here, e, words);
+	} else {
+		line = arena_printf(a, "%s: not delivered%s%s", from, words ? ": " : "", words ? words : "");
+		gateway_tell(u, line);
+	}
+	jid_unref(client);
+	arena_free(a);
 	free(words);
 	stats_count(&g->stats, "bounced", 1);
 	ids_forget(&g->ids, p);

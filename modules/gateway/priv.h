@@ -176,6 +176,8 @@ void users_open(struct gateway *g);
 void users_turn(struct gateway *g);
 void users_tick(struct gateway *g);
 void users_end(struct gateway *g);
+/* Is that client here, as far as is known? */
+bool user_has(struct gateway_user *u, const char *resource);
 /* A client's presence: its show changes what the network sees. NETWORK_GONE forgets the client. */
 void user_resource(struct gateway_user *u, const char *resource, enum network_show show, int priority, const char *status);
 enum network_show user_show(struct gateway_user *u, const char **status);

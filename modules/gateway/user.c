@@ -387,6 +387,16 @@ user_show(struct gateway_user *u, const char **status)
 	return best ? best->show : NETWORK_GONE;
 }
 
+bool
+user_has(struct gateway_user *u, const char *resource)
+{
+	struct resource *r = NULL;
+
+	if (resource)
+		HASH_FIND_STR(USER_KEPT(u)->resources, resource, r);
+	return r != NULL;
+}
+
 void
 user_resource(struct gateway_user *u, const char *name, enum network_show show, int priority, const char *status)
 {
