@@ -45,7 +45,8 @@ on_stored(void *arg)
 
 	if (p && !i->refused)
 		p->stored = true;
-	if (i->stored)
+	/* At the end what waits for it at the network is gone. */
+	if (i->stored && !i->g->stopping)
 		i->stored(i->arg, XERROR_NONE, NULL);
 	incoming_free(i);
 }
