@@ -13,6 +13,9 @@
 #define AGAIN "451 4.3.2 not now; come again"
 #define NOBODY "550 5.1.1 there is nobody of that name"
 
+/* What chanceryd has against a message that it has acknowledged (no such account, policy, the database is away) comes right behind: so long 250 waits for it. */
+#define HOLD_MS 100
+
 /* A mail, read, for as long as one of its recipients needs it. */
 struct letter {
 	struct mail mail;
@@ -21,7 +24,7 @@ struct letter {
 };
 
 struct arrival {
-	struct list in;       /* of all */
+	struct list in;       /* of all that are not taken, or of those that are held */
 	struct list waiting;  /* of the pair, until its thread is there */
 	struct mail_gateway *mg;
 	struct letter *letter;
@@ -29,6 +32,7 @@ struct arrival {
 	size_t recipient;
 	struct jid *user;
 	struct pair *pair;
+	uint64_t due_ms;      /* held */
 };
 
 static void
@@ -109,18 +113,9 @@ body_of(struct arena *a, const struct mail *m, bool checked)
 /* To chanceryd */
 
 static void
-stored(void *arg, enum xerror e, const char *text)
+refused(struct arrival *v, enum xerror e)
 {
-	struct arrival *v = arg;
-	struct mail *m = &v->letter->mail;
-
-	(void)text;
 	switch (e) {
-	case XERROR_NONE:
-		thread_add(&v->pair->thread, m->id);
-		pair_save(v->pair);
-		end(v, "250 2.1.5 it is in the archive");
-		break;
 	case XERROR_REMOTE_SERVER_TIMEOUT:
 	case XERROR_RESOURCE_CONSTRAINT:
 	case XERROR_INTERNAL_SERVER_ERROR:
@@ -134,6 +129,63 @@ stored(void *arg, enum xerror e, const char *text)
 		end(v, "550 5.7.1 this mail is not wanted");
 		break;
 	}
+}
+
+static void
+taken(struct arrival *v)
+{
+	thread_add(&v->pair->thread, v->letter->mail.id);
+	pair_save(v->pair);
+	end(v, "250 2.1.5 it is in the archive");
+}
+
+static void
+on_hold(uv_timer_t *t)
+{
+	struct mail_gateway *mg = t->data;
+
+	while (!list_is_empty(&mg->held)) {
+		struct arrival *v = LIST_ENTRY(mg->held.next, struct arrival, in);
+		uint64_t now = uv_now(t->loop);
+
+		if (v->due_ms > now) {
+			(void)uv_timer_start(t, on_hold, v->due_ms - now, 0);
+			return;
+		}
+		taken(v);
+	}
+}
+
+static void
+stored(void *arg, enum xerror e, const char *text)
+{
+	struct arrival *v = arg;
+	uv_timer_t *t = v->mg->hold;
+
+	(void)text;
+	if (e != XERROR_NONE) {
+		refused(v, e);
+		return;
+	}
+	list_remove(&v->in);
+	list_append(&v->mg->held, &v->in);
+	v->due_ms = uv_now(t->loop) + HOLD_MS;
+	if (!uv_is_active((uv_handle_t *)t))
+		(void)uv_timer_start(t, on_hold, HOLD_MS, 0);
+}
+
+bool
+arriving_returned(struct mail_gateway *mg, const char *user, const char *from, const char *id, enum xerror e)
+{
+	LIST_EACH(pos, &mg->held) {
+		struct arrival *v = LIST_ENTRY(pos, struct arrival, in);
+
+		if (strcmp(v->letter->id, id) || strcmp(v->letter->mail.from, from) || strcmp(jid_bare(v->user), user))
+			continue;
+		refused(v, e);
+		return true;
+	}
+	return false;
 }
 
 static void
@@ -152,9 +204,8 @@ deliver(struct arrival *v)
 	/* One that goes on is not said again. */
 	if (*m->subject && thread_set_subject(&v->pair->thread, m->subject))
 		in.subject = m->subject;
-	if (!u)
-		end(v, NOBODY);
-	else if (gateway_receive(u, &in))
+	/* Too many users, or the program ends: whether there is such an account only chanceryd knows. */
+	if (!u || gateway_receive(u, &in))
 		end(v, AGAIN);
 	arena_free(a);
 }
@@ -203,7 +254,7 @@ take_bounce(struct mail_gateway *mg, struct mail *m, const struct jid *user, con
 		return "550 5.7.1 that report is on no mail of ours";
 	u = gateway_user_get(mg->g, jid_bare(user));
 	if (!u)
-		return NOBODY;
+		return AGAIN;
 	text = arena_printf(m->arena, "%s: %s%s%s", foreign, b->action == BOUNCE_DELAYED ? "not delivered yet" : "not delivered", *b->why || *b->status ? ": " : "",
 			    *b->why ? b->why : b->status);
 	/* A line and no error: an error to a bare address is not delivered (RFC 6121 §8.5.2.1.1), and which client wrote it is not known any more. */
@@ -312,6 +363,8 @@ arriving_mail(struct mail_gateway *mg, struct delivery *d, const struct lmtp_mai
 void
 arriving_free(struct mail_gateway *mg)
 {
+	while (!list_is_empty(&mg->held))
+		taken(LIST_ENTRY(mg->held.next, struct arrival, in));
 	LIST_EACH(pos, &mg->arrivals)
 	{
 		struct arrival *v = LIST_ENTRY(pos, struct arrival, in);

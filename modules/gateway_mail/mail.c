@@ -4,10 +4,12 @@
 #include "mail.h"
 
 #include <curl/curl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/crypt.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "mail_network.h"
 #include "read.h"
@@ -61,6 +63,7 @@ mail_start(struct gateway *g, const json_t *settings, struct err *e)
 {
 	mail = (struct mail_gateway){ .g = g };
 	list_init(&mail.arrivals);
+	list_init(&mail.held);
 	mail.s = mail_settings_new(settings, gateway_host(g), e);
 	if (!mail.s)
 		return -1;
@@ -75,6 +78,9 @@ mail_start(struct gateway *g, const json_t *settings, struct err *e)
 		return -1;
 	}
 	mail.submitter = submitter_new(gateway_loop(g), mail.s);
+	mail.hold = NEW(uv_timer_t);
+	(void)uv_timer_init(gateway_loop(g), mail.hold);
+	mail.hold->data = &mail;
 	gateway_data_get(g, "key", on_key, NULL);
 	return 0;
 }
@@ -105,11 +111,18 @@ mail_change(struct gateway *g, const json_t *settings, struct err *e)
 }
 
 static void
+on_hold_closed(uv_handle_t *h)
+{
+	free(h);
+}
+
+static void
 mail_stop(struct gateway *g)
 {
 	(void)g;
 	submitter_free(mail.submitter);
 	arriving_free(&mail);
+	uv_close((uv_handle_t *)mail.hold, on_hold_closed);
 	pair_free_all(&mail);
 	door_free(mail.door);
 	mail_settings_free(mail.s);
@@ -160,11 +173,13 @@ mail_forget(struct gateway_message *m)
 	outgoing_forget(m);
 }
 
-/* The mail system has been told that it is here. */
+/* The mail system may have been told that it is here. */
 static void
 mail_returned(struct gateway_user *u, const char *foreign, const char *foreign_id, enum xerror e, const char *text)
 {
 	(void)text;
+	if (arriving_returned(&mail, jid_bare(u->jid), foreign, foreign_id, e))
+		return;
 	log_warning(NULL, "mail-returned", "from=%s to=%s id=%s error=%s", foreign, jid_bare(u->jid), foreign_id, xerror_name(e));
 	gateway_count(mail.g, "returned_mails", 1);
 }

@@ -17,6 +17,8 @@ from email.message import EmailMessage
 import behaviours
 from behaviours import World, local, said
 from chancerytest.client import PATIENCE, unique
+from chancerytest.scenario import alone
+from chancerytest.server import stopped
 
 OUTSIDE = 'partner.example'
 DOORS = 500
@@ -464,3 +466,30 @@ def test_gateway_away(t):
     w.start()
     said(romeo, 'patience')
     assert len(w.records("to_bare = '%s' and body = 'patience'" % romeo.bare, 'id')) == 1
+
+
+def test_nobody_of_ours(t):
+    """mail: a mail to an account that does not exist comes back, and one beside it arrives"""
+    w, romeo = start(t)
+    bob = w.driver.person('bob')
+    to = to_address(w.driver, unique('nobody').lower())
+    how, words = w.driver.bring(bob.mail(to, 'hello?'), bob.address, to)
+    assert how == 'bounced' and '5.1.1' in words, (how, words)
+    bob.say(local(romeo), 'still here')
+    said(romeo, 'still here')
+
+
+@alone(archive__patience='2s')
+def test_database_away(t):
+    """mail: while PostgreSQL does not answer the mail system keeps its mails; then they arrive, and are in the record"""
+    w, romeo = start(t)
+    bob = w.driver.person('bob')
+    bob.say(local(romeo), 'before')
+    said(romeo, 'before')
+    m, to = bob.mail(local(romeo), 'meanwhile'), to_address(w.driver, local(romeo))
+    with stopped(t.server):
+        with smtplib.SMTP('127.0.0.1', w.driver.system.ports['smtp'], timeout=START) as s:
+            s.sendmail(bob.address, [to], m.as_bytes(policy=email.policy.SMTP))
+        t.server.wait(lambda: re.search('to=<%s>.*status=deferred' % re.escape(to), w.driver.system_log()), 'postfix to keep it', START)
+    said(romeo, 'meanwhile')
+    assert len(w.records("to_bare = '%s' and body = 'meanwhile'" % romeo.bare, 'id')) == 1
