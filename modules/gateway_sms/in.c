@@ -5,14 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crypt.h"
 #include "base/mem.h"
 #include "gateway_sms/receipt.h"
 #include "gateway_sms/sms.h"
 
+/* What chanceryd has against a message that it has acknowledged (the database is away, policy, no such account) comes right behind: so long the answer waits for it. */
+#define SETTLE_MS 100
+
 /* A message on its way to chanceryd. */
 struct arrival {
-	struct list link;
-	char from[NUMBER_SIZE], raw[NUMBER_SIZE], id[RECEIPT_ID];
+	struct list link; /* of struct sms: arrivals, then settled */
+	char from[NUMBER_SIZE], raw[NUMBER_SIZE];
+	char id[33];      /* made here, for in_returned: SMPP has none */
+	char *user;       /* whom it was given to last */
+	uint64_t due_ms;  /* settled */
 	struct buf text;
 	bool to_inbox;     /* there is nobody else left to try */
 	bool given_up;     /* by in_end: nobody waits for it any more */
@@ -27,6 +34,7 @@ arrival_free(struct arrival *a)
 {
 	list_remove(&a->link);
 	buf_fini(&a->text);
+	free(a->user);
 	free(a);
 }
 
@@ -46,6 +54,8 @@ finish(struct arrival *a, enum pdu_status status)
 void
 in_end(void)
 {
+	while (!list_is_empty(&sms.settled))
+		finish(LIST_ENTRY(sms.settled.next, struct arrival, link), ESME_ROK);
 	LIST_EACH(l, &sms.arrivals)
 		LIST_ENTRY(l, struct arrival, link)->given_up = true;
 }
@@ -69,15 +79,9 @@ is_for_later(enum xerror e)
 }
 
 static void
-stored(void *arg, enum xerror e, const char *text)
+refused(struct arrival *a, enum xerror e, const char *text)
 {
-	struct arrival *a = arg;
-
-	if (a->given_up) {
-		arrival_free(a);
-	} else if (e == XERROR_NONE) {
-		finish(a, ESME_ROK);
-	} else if (is_for_later(e)) {
+	if (is_for_later(e)) {
 		finish(a, ESME_RX_T_APPN);
 	} else if (!a->to_inbox) {
 		/* Who wrote last is not here any more, or may not get this. */
@@ -89,19 +93,77 @@ stored(void *arg, enum xerror e, const char *text)
 }
 
 static void
+settle(uv_timer_t *t)
+{
+	while (!list_is_empty(&sms.settled)) {
+		struct arrival *a = LIST_ENTRY(sms.settled.next, struct arrival, link);
+		uint64_t now = uv_now(t->loop);
+
+		if (a->due_ms > now) {
+			uv_timer_start(t, settle, a->due_ms - now, 0);
+			return;
+		}
+		finish(a, ESME_ROK);
+	}
+}
+
+static void
+stored(void *arg, enum xerror e, const char *text)
+{
+	struct arrival *a = arg;
+
+	if (a->given_up) {
+		arrival_free(a);
+	} else if (e != XERROR_NONE) {
+		refused(a, e, text);
+	} else {
+		list_remove(&a->link);
+		list_append(&sms.settled, &a->link);
+		a->due_ms = uv_now(sms.settle->loop) + SETTLE_MS;
+		if (!uv_is_active((uv_handle_t *)sms.settle))
+			uv_timer_start(sms.settle, settle, SETTLE_MS, 0);
+	}
+}
+
+bool
+in_returned(const char *user, const char *from, const char *id, enum xerror e)
+{
+	LIST_EACH(l, &sms.settled) {
+		struct arrival *a = LIST_ENTRY(l, struct arrival, link);
+
+		if (strcmp(a->id, id) || strcmp(a->from, from) || strcmp(a->user, user))
+			continue;
+		list_remove(&a->link);
+		list_append(&sms.arrivals, &a->link);
+		refused(a, e, "");
+		return true;
+	}
+	return false;
+}
+
+static void
 give(struct arrival *a, const char *jid)
 {
 	struct gateway_user *u = gateway_user_get(sms.g, jid);
 	struct gateway_incoming in = {
-		.from = a->from, .foreign = a->raw, .id = *a->id ? a->id : NULL, .body = buf_str(&a->text), .stored = stored, .arg = a,
+		.from = a->from, .foreign = a->raw, .id = a->id, .body = buf_str(&a->text), .stored = stored, .arg = a,
 	};
+	const char *at = strchr(jid, '@');
 
-	if (!u && !a->to_inbox)
-		to_inbox(a);
-	else if (!u)
-		finish(a, ESME_RX_R_APPN);
-	else if (gateway_receive(u, &in))
+	/* Too many users, or the program ends: later. Not an address of the host: never. */
+	if (!u && at && !strcmp(at + 1, gateway_host(sms.g))) {
 		finish(a, ESME_RX_T_APPN);
+	} else if (!u && !a->to_inbox) {
+		to_inbox(a);
+	} else if (!u) {
+		finish(a, ESME_RX_R_APPN);
+	} else {
+		free(a->user);
+		a->user = mem_strdup(jid_bare(u->jid));
+		crypt_random_hex(a->id, 16);
+		if (gateway_receive(u, &in))
+			finish(a, ESME_RX_T_APPN);
+	}
 }
 
 static void
@@ -118,13 +180,12 @@ last_writer(void *arg, const char *jid)
 }
 
 void
-in_arrived(const char *from, const char *raw, const char *id, struct buf *text, in_done_fn *done, void *arg)
+in_arrived(const char *from, const char *raw, struct buf *text, in_done_fn *done, void *arg)
 {
 	struct arrival *a = NEW(struct arrival);
 
 	snprintf(a->from, sizeof(a->from), "%s", from);
 	snprintf(a->raw, sizeof(a->raw), "%s", raw);
-	snprintf(a->id, sizeof(a->id), "%s", id ? id : "");
 	a->text = *text;
 	memset(text, 0, sizeof(*text));
 	/* Without words there would be nothing to show, or to keep. */
@@ -166,16 +227,12 @@ answer(void *arg, enum pdu_status status)
 static void
 whole(uint64_t life, const struct pdu *p, const char *from, const struct coding_piece *piece)
 {
-	const struct pdu_tlv *id = &p->tlv[TLV_RECEIPTED_MESSAGE_ID];
 	struct answer *a = NEW(struct answer);
 	struct buf text = { 0 };
-	char name[RECEIPT_ID] = "";
 
 	*a = (struct answer){ life, p->sequence };
 	coding_text(piece->coding, buf_data(&piece->units), buf_len(&piece->units), &text);
-	if (id->present && id->length < sizeof(name))
-		memcpy(name, id->value, id->length);
-	in_arrived(from, p->source.digits, name, &text, answer, a);
+	in_arrived(from, p->source.digits, &text, answer, a);
 }
 
 static void

@@ -104,7 +104,7 @@ deliver(struct collect_message *m, uint64_t life, uint32_t sequence, unsigned nu
 		gateway_count(sms.g, "incomplete", 1);
 	collect_text(m, &text);
 	collect_hold(sms.collect, m, true, 0);
-	in_arrived(d->key.from, d->key.from, NULL, &text, delivered, d);
+	in_arrived(d->key.from, d->key.from, &text, delivered, d);
 }
 
 void

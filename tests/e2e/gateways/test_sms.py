@@ -14,6 +14,7 @@ import peers
 from behaviours import World, failed, local, said
 from chancerytest.client import PATIENCE, unique
 from chancerytest.scenario import alone
+from chancerytest.server import stopped
 from test_admin import ok, rows
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -260,6 +261,33 @@ def test_inbox(t):
     said(romeo, 'your parcel', w.jid('acme'))
     romeo.message(w.jid('acme'), 'which parcel?', id='a1')
     assert failed(romeo, 'a1').condition() == 'not-allowed'
+
+
+def test_no_such_account(t):
+    """SMS: what is for an account that does not exist is refused for good, although chanceryd acknowledges it first"""
+    w, romeo, bob = world(t, inbox='%s@%s' % (unique('nobody').lower(), t.server.domain))
+    w.driver.say(bob.number, 'hello?', status=0x66)
+    bob.say(local(romeo), 'still here')
+    said(romeo, 'still here')
+
+
+@alone(archive__patience='2s')
+def test_database_away(t):
+    """SMS: while PostgreSQL does not answer the provider is told to come again, and nobody reads what is not in the record"""
+    w, romeo, bob = world(t)
+    bob.say(local(romeo), 'before')
+    said(romeo, 'before')
+    with stopped(t.server):
+        w.driver.say(bob.number, 'meanwhile', status=0x64)
+    t.server.wait(lambda: answer(w.driver, bob.number, 'after') == 0, 'the database')
+    said(romeo, 'after')
+    assert not w.records("to_bare = '%s' and body = 'meanwhile'" % romeo.bare, 'id')
+
+
+def answer(driver, number, text):
+    id = unique('d')
+    driver.tell(say={'id': id, 'from': number, 'to': SENDER, 'text': text})
+    return driver.event('said', id)['status']
 
 
 def test_what_is_no_text(t):
