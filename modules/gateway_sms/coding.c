@@ -17,6 +17,8 @@
 /* TS 23.040 §9.2.3.24 */
 #define IE_CONCAT8 0x00
 #define IE_CONCAT16 0x08
+#define IE_SINGLE_SHIFT 0x24
+#define IE_LOCKING_SHIFT 0x25
 
 #define PAYLOAD_MAX 65535
 
@@ -283,9 +285,9 @@ set_part(struct coding_piece *out, unsigned kind, unsigned reference, unsigned t
 	out->number = part;
 }
 
-/* The octets of the header with its length, 0 when it is not one. */
+/* The octets of the header with its length, 0 when it is not one. `shifted`: septets are of a national table (TS 23.038 §6.2.1.2), which we do not have. */
 static size_t
-read_header(const uint8_t *p, size_t n, struct coding_piece *out)
+read_header(const uint8_t *p, size_t n, struct coding_piece *out, bool *shifted)
 {
 	size_t end, at = 1;
 
@@ -299,6 +301,7 @@ read_header(const uint8_t *p, size_t n, struct coding_piece *out)
 			set_part(out, 1, p[at + 2], p[at + 3], p[at + 4]);
 		else if (p[at] == IE_CONCAT16 && p[at + 1] == 4)
 			set_part(out, 2, (unsigned)p[at + 2] << 8 | p[at + 3], p[at + 4], p[at + 5]);
+		*shifted |= p[at] == IE_SINGLE_SHIFT || p[at] == IE_LOCKING_SHIFT;
 		at += 2u + p[at + 1];
 	}
 	return end;
@@ -309,14 +312,17 @@ coding_read(const struct pdu *p, enum coding alphabet, struct coding_piece *out)
 {
 	size_t n, header = 0;
 	const uint8_t *octets = pdu_message(p, &n);
+	bool shifted = false;
 
 	memset(out, 0, sizeof(*out));
 	if (!coding_of(p->data_coding, alphabet, &out->coding))
 		return ESME_RX_R_APPN;
 	if (p->esm_class & ESM_UDHI) {
-		header = read_header(octets, n, out);
+		header = read_header(octets, n, out, &shifted);
 		if (!header)
 			return ESME_RINVMSGLEN;
+		if (shifted && is_gsm(out->coding))
+			return ESME_RX_R_APPN;
 	} else if (p->tlv[TLV_SAR_MSG_REF_NUM].present) {
 		set_part(out, 3, pdu_tlv_number(&p->tlv[TLV_SAR_MSG_REF_NUM]), pdu_tlv_number(&p->tlv[TLV_SAR_TOTAL_SEGMENTS]),
 			pdu_tlv_number(&p->tlv[TLV_SAR_SEGMENT_SEQNUM]));

@@ -206,7 +206,11 @@ headers_that_lie_are_refused(void **state)
 	(void)state;
 	assert_string_equal(came(0, ESM_UDHI, CODING_GSM7, "05 00 03 01 02 01 4869"), "Hi");
 	/* Another element before it, and one that is empty. */
-	assert_string_equal(came(0, ESM_UDHI, CODING_GSM7, "0a 24 01 01 70 00 00 03 01 02 01 4869"), "Hi");
+	assert_string_equal(came(0, ESM_UDHI, CODING_GSM7, "0a 70 01 01 70 00 00 03 01 02 01 4869"), "Hi");
+	/* National tables: they would be other letters. */
+	assert_null(came(0, ESM_UDHI, CODING_GSM7, "03 24 01 01 4869"));
+	assert_null(came(0, ESM_UDHI, CODING_GSM7_PACKED, "03 25 01 01 4869"));
+	assert_string_equal(came(8, ESM_UDHI, CODING_GSM7, "03 24 01 01 0041"), "A");
 	/* Part 3 of 2, part 0, of 0: no concatenation that makes sense. */
 	assert_string_equal(came(0, ESM_UDHI, CODING_GSM7, "05 00 03 01 02 03 4869"), "Hi");
 	assert_string_equal(came(0, ESM_UDHI, CODING_GSM7, "05 00 03 01 02 00 4869"), "Hi");
