@@ -91,9 +91,9 @@ read_path(struct lmtp *l, const char *p, const char **end)
 	if (*p++ != '<')
 		return NULL;
 	if (*p == '@') {
-		p = strchr(p, ':');
-		if (!p++)
+		if (!(p = strchr(p, ':')))
 			return NULL;
+		p++;
 	}
 	for (start = p; *p && (quoted || *p != '>'); p++) {
 		if (*p == '"')
