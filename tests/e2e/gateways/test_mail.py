@@ -479,10 +479,14 @@ def test_nobody_of_ours(t):
     said(romeo, 'still here')
 
 
+class Impatient(Driver):
+    more = {'limits': {'idle_seconds': 4}}
+
+
 @alone(archive__patience='2s')
 def test_database_away(t):
     """mail: while PostgreSQL does not answer the mail system keeps its mails; then they arrive, and are in the record"""
-    w, romeo = start(t)
+    w, romeo = start(t, Impatient)
     bob = w.driver.person('bob')
     bob.say(local(romeo), 'before')
     said(romeo, 'before')

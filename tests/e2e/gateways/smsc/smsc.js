@@ -1,7 +1,8 @@
 // smsc.js PORT [CERTIFICATE KEY]: an SMSC on npm's smpp, which a test tells what to do: a JSON object on each line of standard input, events on standard output.
 //
 //     {"say": {"id": "1", "from": "33612345678", "to": "38123", "text": "…", "parts": 3, "order": [2, 0, 1], "reference": 7, "pdu": {…}}}
-//                                              → {"answered": "1", "status": 0} for each part, {"said": "1", "status": 0} behind the last
+//                                              → {"answered": "1", "status": 0} for each part, {"said": "1", "status": 0} behind the last;
+//                                                {"put_off": "1", "status": 100} whenever it shall come again
 //     {"receipt": {"id": "message id", "stat": "DELIVRD"}}                                                         → {"said": …}
 //     {"refuse": {"times": 2, "status": 88}}       the next submit_sm are answered so
 //     {"hang": true}                               submit_sm are not answered
@@ -43,7 +44,10 @@ function deliver () {
     session.deliver_sm(Object.assign({}, item.pdu), answer => {
       if (item.session !== session) return
       item.session = null
-      if (TRY_LATER.has(answer.command_status)) return setTimeout(deliver, 200)
+      if (TRY_LATER.has(answer.command_status)) {
+        tell({ put_off: item.id, status: answer.command_status })
+        return setTimeout(deliver, 200)
+      }
       waiting.splice(waiting.indexOf(item), 1)
       tell({ answered: item.id, status: answer.command_status })
       if (!waiting.some(w => w.id === item.id)) tell({ said: item.id, status: answer.command_status })
