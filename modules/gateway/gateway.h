@@ -162,6 +162,8 @@ typedef void gateway_data_fn(void *arg, const char *value); /* NULL: there is no
 void gateway_data_get(struct gateway *g, const char *key, gateway_data_fn *fn, void *arg);
 /* value NULL removes it. In order with what was set before; kept while chanceryd is away. Key 1 to 255 bytes, value up to 65,536. */
 void gateway_data_set(struct gateway *g, const char *key, const char *value);
+/* The same of what belongs to somebody here (bare): it goes with their account. */
+void gateway_data_set_of(struct gateway *g, const char *jid, const char *key, const char *value);
 /* The same for who must know: told once, also from inside, when it is committed, or that it will not be. Not told when the program ends before. */
 typedef void gateway_kept_fn(void *arg, bool kept);
 void gateway_data_keep(struct gateway *g, const char *key, const char *value, gateway_kept_fn *fn, void *arg);

@@ -200,7 +200,7 @@ keep(struct gateway_seat *s)
 	o = json_pack("{s:s, s:o}", "nick", s->nick, "clients", clients);
 	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	if (text && seat_key(s, key))
-		gateway_data_set(s->user->gateway, key, text);
+		gateway_data_set_of(s->user->gateway, jid_bare(s->user->jid), key, text);
 	free(text);
 	json_decref(o);
 }
@@ -211,7 +211,7 @@ keep_not(struct gateway_seat *s)
 	char key[256];
 
 	if (!s->user->gateway->stopping && seat_key(s, key))
-		gateway_data_set(s->user->gateway, key, NULL);
+		gateway_data_set_of(s->user->gateway, jid_bare(s->user->jid), key, NULL);
 }
 
 /* Seats */

@@ -30,6 +30,7 @@ struct ask {
 struct put {
 	struct list link;
 	char *value; /* NULL: removed */
+	char *jid;   /* whose it is; NULL: the program's own */
 	gateway_kept_fn *kept; /* NULL: nobody wants to know */
 	void *arg;
 	char key[];
@@ -308,6 +309,7 @@ put_free(struct put *p)
 	list_remove(&p->link);
 	store.nputs--;
 	free(p->value);
+	free(p->jid);
 	free(p);
 }
 
@@ -347,6 +349,7 @@ put_next(struct gateway *g)
 	store.putting = true;
 	buf_addf(&b, "<data xmlns='%s'", NS_GATEWAY_TEXT);
 	write_attr(&b, "key", p->key);
+	write_attr(&b, "jid", p->value ? p->jid : NULL);
 	buf_adds(&b, p->value ? ">" : " action='remove'>");
 	if (p->value)
 		write_chars(&b, p->value);
@@ -368,7 +371,7 @@ value_fits(const char *value)
 
 /* At the end of the queue. -1: it cannot be kept. */
 static int
-put_add(struct gateway *g, const char *key, const char *value, gateway_kept_fn *kept, void *arg)
+put_add(struct gateway *g, const char *jid, const char *key, const char *value, gateway_kept_fn *kept, void *arg)
 {
 	bool fits = !g->stopping && *key && strlen(key) <= 255 && (!value || value_fits(value));
 	struct put *p;
@@ -380,6 +383,7 @@ put_add(struct gateway *g, const char *key, const char *value, gateway_kept_fn *
 	p = mem_zalloc(sizeof(*p) + strlen(key) + 1);
 	strcpy(p->key, key);
 	p->value = value ? mem_strdup(value) : NULL;
+	p->jid = jid ? mem_strdup(jid) : NULL;
 	p->kept = kept;
 	p->arg = arg;
 	list_append(&store.puts, &p->link);
@@ -389,7 +393,7 @@ put_add(struct gateway *g, const char *key, const char *value, gateway_kept_fn *
 }
 
 void
-gateway_data_set(struct gateway *g, const char *key, const char *value)
+gateway_data_set_of(struct gateway *g, const char *jid, const char *key, const char *value)
 {
 	struct put *p = NULL;
 
@@ -399,7 +403,7 @@ gateway_data_set(struct gateway *g, const char *key, const char *value)
 			p = pos == store.puts.next && store.putting ? NULL : LIST_ENTRY(pos, struct put, link);
 	}
 	if (!p || p->kept || (value && !value_fits(value))) {
-		(void)!put_add(g, key, value, NULL, NULL);
+		(void)!put_add(g, jid, key, value, NULL, NULL);
 		return;
 	}
 	free(p->value);
@@ -407,9 +411,15 @@ gateway_data_set(struct gateway *g, const char *key, const char *value)
 }
 
 void
+gateway_data_set(struct gateway *g, const char *key, const char *value)
+{
+	gateway_data_set_of(g, NULL, key, value);
+}
+
+void
 gateway_data_keep(struct gateway *g, const char *key, const char *value, gateway_kept_fn *fn, void *arg)
 {
-	if (put_add(g, key, value, fn, arg))
+	if (put_add(g, NULL, key, value, fn, arg))
 		fn(arg, false);
 }
 

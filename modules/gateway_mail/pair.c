@@ -69,7 +69,7 @@ pair_save(struct pair *p)
 	struct buf b = { 0 };
 
 	thread_write(&p->thread, &b);
-	gateway_data_set(p->mg->g, p->key, buf_str(&b));
+	gateway_data_set_of(p->mg->g, p->user, p->key, buf_str(&b));
 	buf_fini(&b);
 }
 

@@ -104,7 +104,7 @@ writers_note(struct writers *w, const char *number, const char *jid)
 	it->kept_s = it->at_s;
 	key_of(key, number);
 	buf_addf(&value, "%" PRId64 " %s", it->at_s, jid);
-	gateway_data_set(sms.g, key, buf_str(&value));
+	gateway_data_set_of(sms.g, jid, key, buf_str(&value));
 	buf_fini(&value);
 }
 

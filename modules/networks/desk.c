@@ -141,6 +141,8 @@ stored(struct hook *h, void *data, bool ok)
 
 	if (!ok)
 		return hook_unavailable(h);
+	if (j->nobody)
+		return hook_reject(h, XERROR_ITEM_NOT_FOUND, "there is no such person");
 	if (j->full)
 		return hook_reject(h, XERROR_RESOURCE_CONSTRAINT, "there are as many as may be");
 	if (j->lost)
@@ -390,6 +392,8 @@ on_data_set(struct hook *h)
 		return hook_reject(h, XERROR_BAD_REQUEST, NULL);
 	if (is_removal(h))
 		return hook_job(h, r, networks_store_remove_value, stored);
+	if (elem_get(h->payload, "jid") && !(r->job.jid = user_named(h)))
+		return hook_reject(h, XERROR_BAD_REQUEST, NULL);
 	r->job.most = module_limits()->gateway_values;
 	r->job.value = value_of(h, VALUE_BYTES);
 	if (!r->job.value)

@@ -14,6 +14,8 @@
 #include "store/sealed.h"
 
 #define NUMBER 24
+#define PAGE_BYTES 262144 /* of a page, escaped */
+#define ROW_BYTES 64      /* of an element around what is in it */
 
 static const char *
 number(char out[NUMBER], uint64_t n)
@@ -54,14 +56,49 @@ finish(struct sql *db, enum sql_status st, struct err *e)
 	return st;
 }
 
+/* In XML. */
+static size_t
+written_bytes(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += *s == '"' || *s == '\'' ? 6 : *s == '&' ? 5 : *s == '<' || *s == '>' ? 4 : 1;
+	return n;
+}
+
+/* How many of them a page has: at least one, and no more bytes than its reader's parser takes as a stanza. */
+static unsigned
+page_of(const struct networks_job *j, const PGresult *r)
+{
+	unsigned most = (unsigned)PQntuples(r) < j->page ? (unsigned)PQntuples(r) : j->page, n = 0;
+	size_t bytes = 0;
+
+	for (; n < most; n++) {
+		bytes += written_bytes(sql_text(r, (int)n, 0)) + written_bytes(sql_text(r, (int)n, 1)) + ROW_BYTES;
+		if (n > 0 && bytes > PAGE_BYTES)
+			break;
+	}
+	return n;
+}
+
+/* What is somebody's goes with their account: there is none any more, or it stays until the end of the transaction. */
+static enum sql_status
+hold_account(struct sql *db, struct networks_job *j, struct err *e)
+{
+	bool is = false;
+	enum sql_status st = sql_query_bool(db, e, &is, "SELECT true FROM chancery.account WHERE bare = $1 FOR KEY SHARE", 1, j->jid);
+
+	j->nobody = !is;
+	return st;
+}
+
 /* A page: key, mode (of users), value. One more than wanted says that there are more. */
 static void
 take_rows(struct networks_job *j, struct arena *a, PGresult *r, bool modes)
 {
-	unsigned n = (unsigned)PQntuples(r);
-
-	j->more = n > j->page;
-	j->n = j->more ? j->page : n;
+	j->n = page_of(j, r);
+	j->more = (unsigned)PQntuples(r) > j->n;
 	j->row = arena_zalloc(a, (j->n + 1) * sizeof(*j->row));
 	for (unsigned i = 0; i < j->n; i++) {
 		j->row[i].key = arena_strdup(a, sql_text(r, (int)i, 0));
@@ -110,9 +147,11 @@ look_for_user(struct sql *db, struct networks_job *j, struct err *e)
 static enum sql_status
 put_user(struct sql *db, struct networks_job *j, struct err *e)
 {
-	enum sql_status st = look_for_user(db, j, e);
+	enum sql_status st = hold_account(db, j, e);
 
-	if (st != SQL_OK || j->full)
+	if (st == SQL_OK && !j->nobody)
+		st = look_for_user(db, j, e);
+	if (st != SQL_OK || j->nobody || j->full)
 		return st;
 	st = sql_do(db, e,
 		"INSERT INTO chancery.gateway_user (gateway, jid, mode, data) VALUES ($1, $2, $3, $4)"
@@ -183,6 +222,30 @@ open_sealed(struct networks_job *j, struct arena *a, PGresult *r)
 		log_error(NULL, "gateway-credential-lost", "network=%s jid=%s why=%s", j->gateway, j->jid, e.text);
 }
 
+static enum sql_status
+read_sealed(struct sql *db, struct networks_job *j, PGresult **r, struct err *e)
+{
+	enum sql_status st = sql_query(db, e, r,
+		"SELECT key_id, encode(nonce, 'hex'), encode(sealed, 'hex') FROM chancery.gateway_credential WHERE gateway = $1 AND jid = $2", 2,
+		j->gateway, j->jid);
+
+	j->found = st == SQL_OK && PQntuples(*r) > 0;
+	return st;
+}
+
+/* The key may have been exchanged since it was read: then it is there under the new one. */
+static enum sql_status
+open_again(struct sql *db, struct networks_job *j, struct arena *a, struct err *e)
+{
+	PGresult *r = NULL;
+	enum sql_status st = read_sealed(db, j, &r, e);
+
+	if (j->found)
+		open_sealed(j, a, r);
+	PQclear(r);
+	return st;
+}
+
 /* The record first: nobody is given a password that the trail does not tell of. */
 enum sql_status
 networks_store_credential(struct sql *db, struct arena *a, void *data, struct err *e)
@@ -192,16 +255,15 @@ networks_store_credential(struct sql *db, struct arena *a, void *data, struct er
 	enum sql_status st = sql_begin(db, e);
 
 	if (st == SQL_OK)
-		st = sql_query(db, e, &r,
-			"SELECT key_id, encode(nonce, 'hex'), encode(sealed, 'hex') FROM chancery.gateway_credential WHERE gateway = $1 AND jid = $2", 2,
-			j->gateway, j->jid);
-	j->found = st == SQL_OK && PQntuples(r) > 0;
+		st = read_sealed(db, j, &r, e);
 	if (j->found)
 		st = audit(db, j, NULL, "gateway.credential.read", e);
 	st = finish(db, st, e);
 	if (st == SQL_OK && j->found) {
 		metric_add(METRIC_CREDENTIALS_READ, 1);
 		open_sealed(j, a, r);
+		if (j->lost && !sealed_has((unsigned)sql_i64(r, 0, 0)))
+			st = open_again(db, j, a, e);
 	}
 	PQclear(r);
 	return st;
@@ -258,8 +320,10 @@ put_credential(struct sql *db, struct networks_job *j, struct arena *a, struct e
 	if (st != SQL_OK)
 		return st;
 	PQclear(r);
-	st = make_key(db, j, e);
-	return st == SQL_OK && !j->lost ? put_sealed(db, j, a, e) : st;
+	st = hold_account(db, j, e);
+	if (st == SQL_OK && !j->nobody)
+		st = make_key(db, j, e);
+	return st == SQL_OK && !j->nobody && !j->lost ? put_sealed(db, j, a, e) : st;
 }
 
 enum sql_status
@@ -325,21 +389,33 @@ networks_store_values(struct sql *db, struct arena *a, void *data, struct err *e
 	return st;
 }
 
+static enum sql_status
+put_value(struct sql *db, struct networks_job *j, struct err *e)
+{
+	char n[NUMBER];
+	enum sql_status st = j->jid ? hold_account(db, j, e) : SQL_OK;
+
+	if (st == SQL_OK && !j->nobody)
+		st = sql_query_bool(db, e, &j->full,
+			"SELECT count(*) >= $3::bigint FROM chancery.gateway_data WHERE gateway = $1 AND NOT EXISTS"
+			" (SELECT FROM chancery.gateway_data WHERE gateway = $1 AND key = $2)", 3, j->gateway, j->key, number(n, j->most));
+	if (st != SQL_OK || j->full || j->nobody)
+		return st;
+	return sql_do(db, e,
+		"INSERT INTO chancery.gateway_data (gateway, key, value, jid) VALUES ($1, $2, $3, $4)"
+		" ON CONFLICT (gateway, key) DO UPDATE SET value = excluded.value, jid = excluded.jid, changed_at = now()", 4, j->gateway, j->key, j->value,
+		j->jid);
+}
+
 enum sql_status
 networks_store_put_value(struct sql *db, struct arena *a, void *data, struct err *e)
 {
-	struct networks_job *j = data;
-	char n[NUMBER];
-	enum sql_status st = sql_query_bool(db, e, &j->full,
-		"SELECT count(*) >= $3::bigint FROM chancery.gateway_data WHERE gateway = $1 AND NOT EXISTS"
-		" (SELECT FROM chancery.gateway_data WHERE gateway = $1 AND key = $2)", 3, j->gateway, j->key, number(n, j->most));
+	enum sql_status st = sql_begin(db, e);
 
 	(void)a;
-	if (st != SQL_OK || j->full)
-		return st;
-	return sql_do(db, e,
-		"INSERT INTO chancery.gateway_data (gateway, key, value) VALUES ($1, $2, $3)"
-		" ON CONFLICT (gateway, key) DO UPDATE SET value = excluded.value, changed_at = now()", 3, j->gateway, j->key, j->value);
+	if (st == SQL_OK)
+		st = put_value(db, data, e);
+	return finish(db, st, e);
 }
 
 enum sql_status

@@ -18,13 +18,14 @@ struct networks_row {
 
 struct networks_job {
 	const char *gateway, *domain;  /* its name; who asks */
-	const char *jid;               /* of a user: bare */
+	const char *jid;               /* of a user: bare; of a value: whose it is, NULL: the program's own */
 	const char *key, *value, *mode;
 	const char *prefix, *after;    /* a page: of keys that begin so, behind this one; "" */
 	unsigned page;                 /* rows of it, at most */
 	uint64_t most;                 /* rows that there may be in all */
 	/* Out */
 	bool found, full, lost;        /* full: there are too many; lost: it is there, and cannot be read (its key has gone) */
+	bool nobody;                   /* there is no account `jid` (any more) */
 	bool more;
 	struct networks_row *row;
 	unsigned n;

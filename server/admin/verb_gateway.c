@@ -523,7 +523,7 @@ reseal_all(struct request *r, unsigned id, struct resealed *out)
 	PGresult *rows;
 	int rc = 0;
 
-	if (gateway_store_lock_credentials(r->db, &r->err) != SQL_OK || gateway_store_stale_credentials(r->db, id, ALL, &rows, &r->err) != SQL_OK)
+	if (gateway_store_stale_credentials(r->db, id, ALL, &rows, &r->err) != SQL_OK)
 		return -1;
 	for (int i = 0; i < PQntuples(rows) && rc == 0; i++) {
 		a = arena_new(0);
@@ -534,19 +534,50 @@ reseal_all(struct request *r, unsigned id, struct resealed *out)
 	return rc;
 }
 
+/* The keys under which something is sealed. What cannot be opened may be of a key that comes back; but each is of one that the file has, or of none. */
+struct in_use {
+	unsigned id[SEALED_KEYS_MAX], n;
+};
+
+static int
+keys_in_use(struct request *r, struct in_use *u)
+{
+	PGresult *rows;
+
+	if (gateway_store_key_ids(r->db, &rows, &r->err) != SQL_OK)
+		return -1;
+	u->n = 0;
+	for (int i = 0; i < PQntuples(rows); i++)
+		if (u->n < SEALED_KEYS_MAX && sealed_has((unsigned)sql_i64(rows, i, 0)))
+			u->id[u->n++] = (unsigned)sql_i64(rows, i, 0);
+	PQclear(rows);
+	return 0;
+}
+
+/* Nobody else seals anything until the transaction's end. What an exchange that failed has left in the file goes first. */
+static int
+make_key(struct request *r, unsigned *id)
+{
+	struct in_use u;
+
+	return sql_begin(r->db, &r->err) == SQL_OK && gateway_store_lock_credentials(r->db, &r->err) == SQL_OK && keys_in_use(r, &u) == 0 &&
+		sealed_keep_only(u.id, u.n, &r->err) == 0 && sealed_new_key(id, &r->err) == 0 ? 0 : -1;
+}
+
 /* The new key is on disk before anything is sealed under it, and the old one is forgotten when nothing is any more: so a crash in between loses nothing,
  * and the command can be repeated. One at a time: one must not forget the key that another one's work is under. */
 static int
 rotate_key(struct request *r)
 {
 	struct resealed done = {0};
+	struct in_use left = {.n = 0};
 	unsigned id = 0;
 	json_t *detail;
 	int rc;
 
-	if (request_args(r, "{}") != 0 || request_db(r) != 0 || sealed_new_key(&id, &r->err) != 0 || sql_begin(r->db, &r->err) != SQL_OK)
+	if (request_args(r, "{}") != 0 || request_db(r) != 0)
 		return -1;
-	rc = reseal_all(r, id, &done);
+	rc = make_key(r, &id) == 0 && reseal_all(r, id, &done) == 0 && keys_in_use(r, &left) == 0 ? 0 : -1;
 	if (rc == 0) {
 		detail = json_pack("{s:I, s:I, s:I}", "key", (json_int_t)id, "resealed", done.n, "lost", done.lost);
 		rc = audit_write(r->db, r->who, "gateway.rotate-key", NULL, detail, &r->err) == SQL_OK && sql_commit(r->db, &r->err) == SQL_OK ? 0 : -1;
@@ -555,8 +586,7 @@ rotate_key(struct request *r)
 	if (end(r, rc) != 0)
 		return -1;
 	audit_log(r->who, "gateway.rotate-key", "");
-	/* What could not be opened may be of a key that comes back. */
-	if (done.lost == 0 && sealed_drop_old(&r->err) != 0)
+	if (sealed_keep_only(left.id, left.n, &r->err) != 0)
 		return -1;
 	return request_row(r, json_pack("{s:I, s:I, s:I}", "key", (json_int_t)id, "resealed", done.n, "lost", done.lost));
 }

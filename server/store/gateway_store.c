@@ -124,6 +124,12 @@ gateway_store_stale_credentials(struct sql *db, unsigned key_id, unsigned most, 
 }
 
 enum sql_status
+gateway_store_key_ids(struct sql *db, PGresult **rows, struct err *e)
+{
+	return sql_query(db, e, rows, "SELECT DISTINCT key_id FROM chancery.gateway_credential ORDER BY key_id DESC", 0);
+}
+
+enum sql_status
 gateway_store_reseal(struct sql *db, const char *gateway, const char *jid, unsigned key_id, const char *nonce, const char *sealed, struct err *e)
 {
 	char id[NUMBER];

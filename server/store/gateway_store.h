@@ -43,6 +43,8 @@ enum sql_status gateway_store_domains(struct sql *db, const char *name, PGresult
  * transaction: until its end nobody else writes one. */
 enum sql_status gateway_store_lock_credentials(struct sql *db, struct err *e);
 enum sql_status gateway_store_stale_credentials(struct sql *db, unsigned key_id, unsigned most, PGresult **rows, struct err *e);
+/* The ids of the keys under which something is sealed. */
+enum sql_status gateway_store_key_ids(struct sql *db, PGresult **rows, struct err *e);
 enum sql_status gateway_store_reseal(struct sql *db, const char *gateway, const char *jid, unsigned key_id, const char *nonce, const char *sealed,
 	struct err *e);
 

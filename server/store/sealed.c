@@ -23,8 +23,7 @@
 #define KEY_SIZE 32
 #define NONCE_SIZE 12
 #define TAG_SIZE 16
-#define KEYS_MAX 16
-#define FILE_MAX (KEYS_MAX * (2 * KEY_SIZE + 16))
+#define FILE_MAX (SEALED_KEYS_MAX * (2 * KEY_SIZE + 16))
 
 struct key {
 	unsigned id;
@@ -34,7 +33,7 @@ struct key {
 static struct {
 	pthread_mutex_t lock;
 	char *file;
-	struct key key[KEYS_MAX];
+	struct key key[SEALED_KEYS_MAX];
 	unsigned n;
 } keys = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -60,7 +59,7 @@ read_lines(const char *text, struct err *e)
 
 	for (size_t len; *text; text += len + (text[len] == '\n')) {
 		len = strcspn(text, "\n");
-		if (n == KEYS_MAX || read_line(text, len, &keys.key[n]))
+		if (n == SEALED_KEYS_MAX || read_line(text, len, &keys.key[n]))
 			return err_set(e, 0, "is no file of keys");
 		n++;
 	}
@@ -199,16 +198,28 @@ sealed_key_id(void)
 	return id;
 }
 
+bool
+sealed_has(unsigned id)
+{
+	bool has = false;
+
+	pthread_mutex_lock(&keys.lock);
+	for (unsigned i = 0; i < keys.n; i++)
+		has |= keys.key[i].id == id;
+	pthread_mutex_unlock(&keys.lock);
+	return has;
+}
+
 /* Under the lock. */
 static int
 add_key(struct err *e)
 {
-	struct key list[KEYS_MAX + 1];
+	struct key list[SEALED_KEYS_MAX + 1];
 	unsigned n = keys.n + 1;
 	int rc;
 
-	if (n > KEYS_MAX)
-		return err_set(e, 0, "gateways.key_file holds %d keys already: an exchange of keys has not come to its end", KEYS_MAX);
+	if (n > SEALED_KEYS_MAX)
+		return err_set(e, 0, "gateways.key_file holds %d keys already: an exchange of keys has not come to its end", SEALED_KEYS_MAX);
 	crypt_random(list[0].bytes, KEY_SIZE);
 	list[0].id = 1;
 	for (unsigned i = 0; i < keys.n; i++) {
@@ -250,20 +261,36 @@ sealed_new_key(unsigned *id, struct err *e)
 	return rc;
 }
 
-int
-sealed_drop_old(struct err *e)
+static bool
+is_among(unsigned id, const unsigned *ids, unsigned n)
 {
+	for (unsigned i = 0; i < n; i++)
+		if (ids[i] == id)
+			return true;
+	return false;
+}
+
+int
+sealed_keep_only(const unsigned *ids, unsigned n, struct err *e)
+{
+	struct key list[SEALED_KEYS_MAX];
+	unsigned left = 0;
 	int rc = 0;
 
 	pthread_mutex_lock(&keys.lock);
-	if (keys.n > 1) {
-		rc = write_file(keys.key, 1, e);
+	for (unsigned i = 0; i < keys.n; i++)
+		if (i == 0 || is_among(keys.key[i].id, ids, n))
+			list[left++] = keys.key[i];
+	if (left < keys.n) {
+		rc = write_file(list, left, e);
 		if (!rc) {
-			crypt_wipe(keys.key + 1, sizeof(keys.key) - sizeof(*keys.key));
-			keys.n = 1;
+			crypt_wipe(keys.key, sizeof(keys.key));
+			memcpy(keys.key, list, left * sizeof(*list));
+			keys.n = left;
 		}
 	}
 	pthread_mutex_unlock(&keys.lock);
+	crypt_wipe(list, sizeof(list));
 	return rc;
 }
 

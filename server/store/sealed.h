@@ -13,6 +13,7 @@
 #include "base/err.h"
 
 #define SEALED_TEXT_MAX 65536 /* bytes */
+#define SEALED_KEYS_MAX 16    /* in the file */
 
 struct sealed {
 	unsigned key_id;
@@ -28,9 +29,11 @@ bool sealed_has_key(void);
 int sealed_make(struct err *e) MUST_CHECK;
 /* A new key in front of the others, on disk when it returns; what is sealed from then on is sealed under it. *id: its. */
 int sealed_new_key(unsigned *id, struct err *e) MUST_CHECK;
-/* Forgets all keys but the one in force: nothing is sealed under them any more. */
-int sealed_drop_old(struct err *e) MUST_CHECK;
+/* Forgets all keys but the one in force and these: under the others nothing is sealed any more. */
+int sealed_keep_only(const unsigned *ids, unsigned n, struct err *e) MUST_CHECK;
 unsigned sealed_key_id(void);
+/* Is the key of this id here? */
+bool sealed_has(unsigned id);
 
 /* `owner`: what it is bound to, n bytes. In `a`. */
 int sealed_seal(struct arena *a, const char *owner, size_t n, const char *text, struct sealed *out, struct err *e) MUST_CHECK;

@@ -394,9 +394,32 @@ def test_credentials(t):
         holder.stdin.close()
         assert first.result()[0] == 0 and 'already' in again, (first.result(), again)
     assert g.get('credential', jid=romeo.bare).find('gw:credential').text() == secret
+    # As often as one likes, also while there is one that cannot be opened any more.
+    t.server.psql("insert into chancery.gateway_credential select gateway, 'x' || jid, key_id, nonce, sealed from chancery.gateway_credential where " + where)
+    for _ in range(18):
+        assert rows(t, 'gateway', 'rotate-key')[0]['lost'] == 1
+    with open(file) as f:
+        assert len(f.readlines()) == 2, 'the key in force, and the one of what cannot be opened'
+    t.server.psql("delete from chancery.gateway_credential where gateway = '%s' and jid like 'x%%'" % g.name)
+    assert g.get('credential', jid=romeo.bare).find('gw:credential').text() == secret
     assert g.set('credential', jid=romeo.bare, action='remove').get('type') == 'result'
     assert 'hunter2' not in t.server.log()
     assert not t.server.records("stanza like '%hunter2%'", 'id')
+
+
+def test_large_pages(t):
+    """Issue 8: a page of what a program keeps has no more bytes than it can read as a stanza, and is gone on with"""
+    g, after, found = Gateway(t), '', []
+    for i in range(8):
+        assert g.set('data', '&lt;' * 40000, key='big/%d' % i).get('type') == 'result'
+    while True:
+        page = g.get('data', prefix='big/', after=after, max='100').find('gw:data')
+        assert page.all() and len(str(page)) < 600000, len(str(page))
+        found += [i.get('key') for i in page.all()]
+        if page.get('more') == 'false':
+            break
+        after = found[-1]
+    assert found == ['big/%d' % i for i in range(8)], found
 
 
 def test_account_removed(t):
@@ -404,9 +427,14 @@ def test_account_removed(t):
     g, romeo = Gateway(t).allow('everyone', 'send', 'own-account'), t.online()
     assert g.set('user', '{}', jid=romeo.bare, mode='account').get('type') == 'result'
     assert g.set('credential', 'secret', jid=romeo.bare).get('type') == 'result'
+    assert g.set('data', '#verona', key='seat', jid=romeo.bare).get('type') == 'result'
+    assert g.set('data', 'of all', key='all').get('type') == 'result'
     ok(t, 'user', 'delete', romeo.bare)
     # Its program may not know yet.
     assert g.set('credential', 'secret', jid=romeo.bare).condition() == 'not-allowed'
+    assert g.set('data', '#verona', key='seat', jid=romeo.bare).condition() == 'item-not-found'
+    assert g.get('data', key='seat').condition() == 'item-not-found'
+    assert g.get('data', key='all').find('gw:data').text() == 'of all'
     assert g.get('credential', jid=romeo.bare).condition() == 'item-not-found'
     assert g.get('users').find('gw:users').all() == []
 

@@ -126,7 +126,9 @@ exchanges_keys(void **state)
 	assert_int_equal(sealed_start(file, &e), 0);
 	assert_int_equal(sealed_key_id(), 2);
 	assert_string_equal(sealed_open(a, OWNER, OWNER_LEN, &old, &e), "s3cret");
-	assert_int_equal(sealed_drop_old(&e), 0);
+	assert_int_equal(sealed_keep_only(&old.key_id, 1, &e), 0);
+	assert_string_equal(sealed_open(a, OWNER, OWNER_LEN, &old, &e), "s3cret");
+	assert_int_equal(sealed_keep_only(NULL, 0, &e), 0);
 	assert_null(sealed_open(a, OWNER, OWNER_LEN, &old, &e));
 	assert_int_equal(sealed_start(file, &e), 0);
 	assert_null(sealed_open(a, OWNER, OWNER_LEN, &old, &e));
