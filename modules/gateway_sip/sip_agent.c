@@ -26,6 +26,8 @@
 #define IDLE_MS 120000
 #define CONNECTION_MS 30000
 #define TICK_MS 5000
+/* With which Max-Forwards begins (RFC 3261 §8.1.1.6). */
+#define HOPS_MAX 70
 
 /* ---- what comes ------------------------------------------------------------------------------------------- */
 
@@ -52,9 +54,10 @@ sip_own_uri(const struct sip *s, struct buf *out, const struct jid *j)
 
 /* Has it been through here before? Our own Via is below the topmost, which is the peer's. */
 static bool
-loops(const struct sip *s, const sip_t *sip)
+loops(const struct sip *s, const sip_t *sip, unsigned *hops)
 {
-	for (const sip_via_t *v = sip->sip_via->v_next; v != NULL; v = v->v_next) {
+	*hops = 1;
+	for (const sip_via_t *v = sip->sip_via->v_next; v != NULL; v = v->v_next, ++*hops) {
 		unsigned port = v->v_port != NULL ? (unsigned)strtoul(v->v_port, NULL, 10) : 5060;
 
 		if (v->v_host != NULL && !strcasecmp(v->v_host, s->set.address) && (port == s->set.port || port == s->set.tls_port))
@@ -66,10 +69,15 @@ loops(const struct sip *s, const sip_t *sip)
 static int
 take(struct sip *s, nta_incoming_t *irq, const sip_t *sip, const char *source)
 {
-	if (loops(s, sip))
+	unsigned hops;
+
+	if (loops(s, sip, &hops))
 		return sip_refused(s, source, sip, 482, "it has been here before");
-	if (sip->sip_max_forwards != NULL && sip->sip_max_forwards->mf_count == 0)
+	if (hops > HOPS_MAX || (sip->sip_max_forwards != NULL && sip->sip_max_forwards->mf_count == 0))
 		return sip_refused(s, source, sip, 483, "no forwards are left");
+	/* The library takes a header without a value for one that is there. */
+	if (sip->sip_call_id->i_id == NULL || sip->sip_call_id->i_id[0] == '\0')
+		return sip_refused(s, source, sip, 400, "its Call-ID is empty");
 	if (nta_check_required(irq, sip, NULL, TAG_END()) != 0)
 		return sip_refused(s, source, sip, 420, "it requires an extension");
 	switch (sip->sip_request->rq_method) {

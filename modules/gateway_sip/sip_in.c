@@ -32,38 +32,37 @@ struct incoming {
 
 /* ---- who -------------------------------------------------------------------------------------------------- */
 
-static const sip_unknown_t *
-find_header(const sip_t *sip, const char *name)
-{
-	const sip_unknown_t *h = sip->sip_unknown;
-
-	while (h != NULL && strcasecmp(h->un_name, name) != 0)
-		h = h->un_next;
-	return h;
-}
-
 static bool
 is_sip(const url_t *url)
 {
 	return url->url_type == url_sip || url->url_type == url_sips || url->url_type == url_im || url->url_type == url_pres;
 }
 
-/* P-Asserted-Identity, by who is believed because the peer says so. */
+/* P-Asserted-Identity, by who is believed because the peer says so: one person, beside whom there may be a number (RFC 3325 §9.1). */
 static bool
 take_asserted(const sip_t *sip, char from[SIP_NAME_SIZE])
 {
-	const sip_unknown_t *h = find_header(sip, "P-Asserted-Identity");
-	su_home_t *home;
-	sip_from_t *a;
-	bool good;
+	su_home_t *home = su_home_new(sizeof(*home));
+	unsigned persons = 0, others = 0;
 
-	if (h == NULL || h->un_value == NULL)
-		return false;
-	home = su_home_new(sizeof(*home));
-	a = sip_from_make(home, h->un_value);
-	good = a != NULL && is_sip(a->a_url) && sip_name_from(a->a_url->url_user, a->a_url->url_host, from);
+	for (const sip_unknown_t *h = sip->sip_unknown; h != NULL; h = h->un_next) {
+		const sip_p_asserted_identity_t *a = NULL;
+
+		if (strcasecmp(h->un_name, "P-Asserted-Identity") != 0)
+			continue;
+		if (h->un_value != NULL)
+			a = (sip_p_asserted_identity_t *)sip_header_make(home, sip_p_asserted_identity_class, h->un_value);
+		if (a == NULL)
+			others++;
+		for (; a != NULL; a = a->paid_next) {
+			if (is_sip(a->paid_url) && sip_name_from(a->paid_url->url_user, a->paid_url->url_host, from))
+				persons++;
+			else if (a->paid_url->url_type != url_tel)
+				others++;
+		}
+	}
 	su_home_unref(home);
-	return good;
+	return persons == 1 && others == 0;
 }
 
 /* Ours by name, or reached by our address (a request that followed our registration). */
