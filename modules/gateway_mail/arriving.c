@@ -32,7 +32,7 @@ struct arrival {
 	size_t recipient;
 	struct jid *user;
 	struct pair *pair;
-	uint64_t due_ms;      /* held */
+	uint64_t due_ms;      /* held, or waiting */
 };
 
 static void
@@ -134,8 +134,15 @@ refused(struct arrival *v, enum xerror e)
 static void
 taken(struct arrival *v)
 {
-	thread_add(&v->pair->thread, v->letter->mail.id);
-	pair_save(v->pair);
+	struct mail *m = &v->letter->mail;
+
+	/* What somebody forged is not what our user answers to the one who did not write it. */
+	if (auth_results_proof(&m->auth) != SENDER_FORGED) {
+		if (*m->subject)
+			(void)thread_set_subject(&v->pair->thread, m->subject);
+		thread_add(&v->pair->thread, m->id);
+		pair_save(v->pair);
+	}
 	end(v, "250 2.1.5 it is in the archive");
 }
 
@@ -202,7 +209,7 @@ deliver(struct arrival *v)
 	in.body = body_of(a, m, v->mg->s->authserv_id != NULL);
 	in.note = note_of(a, m);
 	/* One that goes on is not said again. */
-	if (*m->subject && thread_set_subject(&v->pair->thread, m->subject))
+	if (*m->subject && !thread_has_subject(&v->pair->thread, m->subject))
 		in.subject = m->subject;
 	/* Too many users, or the program ends: whether there is such an account only chanceryd knows. */
 	if (!u || gateway_receive(u, &in))
@@ -217,6 +224,37 @@ arriving_loaded(struct pair *p)
 
 	while ((l = list_pop(&p->in)))
 		deliver(LIST_ENTRY(l, struct arrival, waiting));
+}
+
+/* The database is away, as it seems: then the mail system keeps it. */
+static void
+on_patience(uv_timer_t *t)
+{
+	struct mail_gateway *mg = t->data;
+
+	LIST_EACH(pos, &mg->arrivals) {
+		struct arrival *v = LIST_ENTRY(pos, struct arrival, in);
+
+		if (list_is_empty(&v->waiting))
+			continue;
+		if (v->due_ms > uv_now(t->loop)) {
+			(void)uv_timer_start(t, on_patience, v->due_ms - uv_now(t->loop), 0);
+			return;
+		}
+		end(v, AGAIN);
+	}
+}
+
+static void
+wait_for_thread(struct arrival *v)
+{
+	uv_timer_t *t = v->mg->patience;
+	uint64_t ms = v->mg->s->limits.thread_seconds * 1000;
+
+	list_append(&v->pair->in, &v->waiting);
+	v->due_ms = uv_now(t->loop) + ms;
+	if (!uv_is_active((uv_handle_t *)t))
+		(void)uv_timer_start(t, on_patience, ms, 0);
 }
 
 /* Who may */
@@ -246,7 +284,7 @@ take_bounce(struct mail_gateway *mg, struct mail *m, const struct jid *user, con
 {
 	const struct bounce *b = m->bounce;
 	const char *foreign = address_clean(m->arena, b->recipient), *text;
-	bool ours = b->id && thread_is_ours(m->arena, mg->key, mg->s->domain, b->id);
+	bool ours = b->id && thread_is_of(m->arena, mg->key, mg->s->domain, jid_bare(user), b->id);
 	struct gateway_user *u;
 
 	/* Anybody may write such a report: it has the token, or the id, of what it reports on. */
@@ -302,7 +340,7 @@ take(struct mail_gateway *mg, struct letter *l, struct delivery *d, size_t i, co
 	if (v->pair->loaded)
 		deliver(v);
 	else
-		list_append(&v->pair->in, &v->waiting);
+		wait_for_thread(v);
 	return NULL;
 }
 

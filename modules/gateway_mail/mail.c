@@ -58,6 +58,16 @@ on_mail(void *owner, struct delivery *d, const struct lmtp_mail *m)
 
 static const struct door_calls door_calls = { on_recipient, on_mail };
 
+static uv_timer_t *
+new_timer(struct gateway *g)
+{
+	uv_timer_t *t = NEW(uv_timer_t);
+
+	(void)uv_timer_init(gateway_loop(g), t);
+	t->data = &mail;
+	return t;
+}
+
 static int
 mail_start(struct gateway *g, const json_t *settings, struct err *e)
 {
@@ -78,9 +88,8 @@ mail_start(struct gateway *g, const json_t *settings, struct err *e)
 		return -1;
 	}
 	mail.submitter = submitter_new(gateway_loop(g), mail.s);
-	mail.hold = NEW(uv_timer_t);
-	(void)uv_timer_init(gateway_loop(g), mail.hold);
-	mail.hold->data = &mail;
+	mail.hold = new_timer(g);
+	mail.patience = new_timer(g);
 	gateway_data_get(g, "key", on_key, NULL);
 	return 0;
 }
@@ -111,7 +120,7 @@ mail_change(struct gateway *g, const json_t *settings, struct err *e)
 }
 
 static void
-on_hold_closed(uv_handle_t *h)
+on_timer_closed(uv_handle_t *h)
 {
 	free(h);
 }
@@ -122,7 +131,8 @@ mail_stop(struct gateway *g)
 	(void)g;
 	submitter_free(mail.submitter);
 	arriving_free(&mail);
-	uv_close((uv_handle_t *)mail.hold, on_hold_closed);
+	uv_close((uv_handle_t *)mail.hold, on_timer_closed);
+	uv_close((uv_handle_t *)mail.patience, on_timer_closed);
 	pair_free_all(&mail);
 	door_free(mail.door);
 	mail_settings_free(mail.s);

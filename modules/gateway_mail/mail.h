@@ -29,6 +29,7 @@ struct mail_gateway {
 	struct list arrivals;     /* mails for one recipient each, that chanceryd has not taken yet */
 	struct list held;         /* those that it has, whose answer waits a moment */
 	uv_timer_t *hold;
+	uv_timer_t *patience;     /* with threads that cannot be read */
 };
 
 struct pair {

@@ -297,21 +297,64 @@ trim(struct mail *m)
 	m->text = text;
 }
 
+/* Where the lines behind the head begin. */
+static size_t
+body_at(const char *data, size_t n)
+{
+	for (size_t at = 0, next; at < n; at = next) {
+		const char *lf = memchr(data + at, '\n', n - at);
+
+		next = lf ? (size_t)(lf - data) + 1 : n;
+		if (next - at <= 1 || (next - at == 2 && data[at] == '\r'))
+			return next;
+	}
+	return n;
+}
+
+/*
+ * Of a mail that has none: of what is the same when it is brought again, perhaps by another way, with other trace fields in front (RFC 5321 §4.4). Without a date what the
+ * first mail system wrote tells it from the same words on another day.
+ */
+static const char *
+made_id(const struct head *h, const char *data, size_t n)
+{
+	static const char *const names[] = { "From", "Date", "Subject" };
+	int fields = g_mime_header_list_get_count(h->fields);
+	size_t at = body_at(data, n);
+	uint8_t sum[SHA256_SIZE];
+	char hex[2 * SHA256_SIZE + 1];
+	struct buf b = { 0 };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const char *value = field(h, names[i]);
+
+		buf_add(&b, value ? value : "", (value ? strlen(value) : 0) + 1);
+	}
+	for (int i = fields - 1; i >= 0 && !field(h, "Date"); i--) {
+		GMimeHeader *f = g_mime_header_list_get_header_at(h->fields, i);
+
+		if (strcasecmp(g_mime_header_get_name(f), "Received") != 0)
+			continue;
+		buf_adds(&b, g_mime_header_get_raw_value(f));
+		break;
+	}
+	buf_add(&b, data + at, n - at);
+	crypt_sha256(buf_data(&b), buf_len(&b), sum);
+	buf_fini(&b);
+	text_hex(sum, 16, hex);
+	return arena_printf(h->m->arena, "%s@none.invalid", hex);
+}
+
 static const char *
 read_message(struct mail *m, GMimeMessage *message, const char *from, const char *data, size_t n, const struct read_rules *rules)
 {
 	struct head h = { m, rules, g_mime_object_get_header_list(GMIME_OBJECT(message)) };
-	uint8_t sum[SHA256_SIZE];
-	char hex[2 * SHA256_SIZE + 1];
 	const char *wrong = read_head(&h, message, from);
 
 	if (wrong || m->bounce)
 		return wrong;
-	if (!m->id || strlen(m->id) > THREAD_ID_MAX) {
-		crypt_sha256(data, n, sum);
-		text_hex(sum, 16, hex);
-		m->id = arena_printf(m->arena, "%s@none.invalid", hex);
-	}
+	if (!m->id || strlen(m->id) > THREAD_ID_MAX)
+		m->id = made_id(&h, data, n);
 	m->id = one_line(m->arena, m->id, THREAD_ID_MAX);
 	wrong = parts_read(m, g_mime_message_get_mime_part(message), &rules->limits);
 	if (wrong)

@@ -19,6 +19,7 @@
 	X(idle_seconds, 300, 1, 3600, "Between two commands, or pieces of a mail (RFC 5321 §4.5.3.2)") \
 	X(submissions, 4, 1, 100, "Connections to the mail system, for what leaves") \
 	X(submit_seconds, 30, 1, 3600, "For handing over one mail") \
+	X(thread_seconds, 10, 1, 300, "For reading what a pair has written before; then the mail system is told to come again") \
 	X(retry_seconds, 45, 0, 3600, "A mail system that is away, or says that it is too early, is tried again for so long; then the sender is told")
 
 struct mail_limits {

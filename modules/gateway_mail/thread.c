@@ -22,12 +22,22 @@ thread_clear(struct thread *t)
 	t->subject[0] = '\0';
 }
 
-void
-thread_add(struct thread *t, const char *id)
+/* What may stand in References where SMTPUTF8 is not spoken (RFC 5322 §3.6.4): strict mail systems refuse all else. */
+static bool
+may_be_referred_to(const char *id)
 {
 	size_t len = strlen(id);
 
-	if (!len || len > THREAD_ID_MAX || strpbrk(id, "<> \t\r\n"))
+	for (size_t i = 0; i < len; i++)
+		if (id[i] <= ' ' || id[i] > '~' || id[i] == '<' || id[i] == '>')
+			return false;
+	return len > 0 && len <= THREAD_ID_MAX;
+}
+
+void
+thread_add(struct thread *t, const char *id)
+{
+	if (!may_be_referred_to(id))
 		return;
 	for (size_t i = 0; i < t->n; i++)
 		if (!strcmp(t->ids[i], id))
@@ -36,7 +46,7 @@ thread_add(struct thread *t, const char *id)
 		memmove(t->ids[1], t->ids[2], (THREAD_REFERENCES - 2) * sizeof(t->ids[0]));
 		t->n--;
 	}
-	memcpy(t->ids[t->n++], id, len + 1);
+	memcpy(t->ids[t->n++], id, strlen(id) + 1);
 }
 
 /* "Re: ", "AW[2]: "…: two or three letters, perhaps a number. */
@@ -64,17 +74,36 @@ skip_answer(const char *s)
 	return s;
 }
 
+/* What is kept of a subject: from where, and how much. */
+static const char *
+kept_subject(const char *subject, size_t *n)
+{
+	const char *s = skip_answer(subject);
+
+	*n = strlen(s);
+	/* Not within a character. */
+	if (*n > THREAD_SUBJECT_MAX)
+		for (*n = THREAD_SUBJECT_MAX; *n > 0 && ((unsigned char)s[*n] & 0xc0) == 0x80;)
+			--*n;
+	return s;
+}
+
+bool
+thread_has_subject(const struct thread *t, const char *subject)
+{
+	size_t n;
+	const char *s = kept_subject(subject, &n);
+
+	return strlen(t->subject) == n && !memcmp(t->subject, s, n);
+}
+
 bool
 thread_set_subject(struct thread *t, const char *subject)
 {
-	const char *s = skip_answer(subject);
-	size_t n = strlen(s);
+	size_t n;
+	const char *s = kept_subject(subject, &n);
 
-	/* Not within a character. */
-	if (n > THREAD_SUBJECT_MAX)
-		for (n = THREAD_SUBJECT_MAX; n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80;)
-			n--;
-	if (strlen(t->subject) == n && !memcmp(t->subject, s, n))
+	if (thread_has_subject(t, subject))
 		return false;
 	memcpy(t->subject, s, n);
 	t->subject[n] = '\0';
@@ -130,7 +159,7 @@ thread_id(struct arena *a, const uint8_t *key, const char *domain, const char *u
 	char hex[2 * SHA256_SIZE + 1], mac[TOKEN_CHARS + 1];
 	struct buf b = { 0 };
 	uint8_t sum[SHA256_SIZE];
-	const char *left;
+	const char *left, *named;
 
 	/* Clients may use an id again: what was said is part of it. */
 	buf_add(&b, user, strlen(user) + 1);
@@ -141,7 +170,9 @@ thread_id(struct arena *a, const uint8_t *key, const char *domain, const char *u
 	buf_fini(&b);
 	text_hex(sum, sizeof(sum), hex);
 	hex[HASH_CHARS] = '\0';
-	left = is_plain(id) ? arena_printf(a, "%s.%s", id, hex) : arena_strdup(a, hex);
+	named = is_plain(id) ? arena_printf(a, "%s.%s", id, hex) : arena_strdup(a, hex);
+	address_token(key, "of", named, user, mac);
+	left = arena_printf(a, "%s.%s", named, mac);
 	address_token(key, "id", left, "", mac);
 	return arena_printf(a, "%s.%s@%s", left, mac, domain);
 }
@@ -156,4 +187,16 @@ thread_is_ours(struct arena *a, const uint8_t *key, const char *domain, const ch
 		return false;
 	address_token(key, "id", arena_strndup(a, id, (size_t)(dot - id)), "", mac);
 	return crypt_equal(mac, dot + 1, TOKEN_CHARS);
+}
+
+bool
+thread_is_of(struct arena *a, const uint8_t *key, const char *domain, const char *user, const char *id)
+{
+	const char *dot = thread_is_ours(a, key, domain, id) ? memrchr(id, '.', (size_t)(strrchr(id, '@') - id) - TOKEN_CHARS - 1) : NULL;
+	char mac[TOKEN_CHARS + 1];
+
+	if (!dot)
+		return false;
+	address_token(key, "of", arena_strndup(a, id, (size_t)(dot - id)), user, mac);
+	return dot[1 + TOKEN_CHARS] == '.' && crypt_equal(mac, dot + 1, TOKEN_CHARS);
 }

@@ -13,7 +13,7 @@
 #include "base/buf.h"
 
 #define THREAD_REFERENCES 10
-#define THREAD_ID_MAX 250    /* bytes of an id; one that is longer is not referred to */
+#define THREAD_ID_MAX 250    /* bytes of an id; one that is longer, or not ASCII, is not referred to */
 #define THREAD_SUBJECT_MAX 200
 
 struct thread {
@@ -30,12 +30,16 @@ void thread_write(const struct thread *t, struct buf *out);
 void thread_add(struct thread *t, const char *id);
 /* Somebody has given it a subject: without "Re:", "AW:" and the like in front. True when it is another than before. */
 bool thread_set_subject(struct thread *t, const char *subject);
+/* Is that its subject, but for "Re:" and the like? */
+bool thread_has_subject(const struct thread *t, const char *subject);
 /* Begins a new one. */
 void thread_clear(struct thread *t);
 
-/* The Message-ID of a message of a user, without brackets: of its id and a MAC, so that we know it again. The same message gives the same one. */
+/* The Message-ID of a message of a user, without brackets: of its id, a MAC that says whose it is, and one by which we know it again. The same message gives the same one. */
 const char *thread_id(struct arena *a, const uint8_t *key, const char *domain, const char *user, const char *to, const char *id, const char *body);
 /* Is it one of ours, of any user? */
 bool thread_is_ours(struct arena *a, const uint8_t *key, const char *domain, const char *id);
+/* Is it one of ours, of this user? Whoever got a mail of one of us knows an id of ours. */
+bool thread_is_of(struct arena *a, const uint8_t *key, const char *domain, const char *user, const char *id);
 
 #endif

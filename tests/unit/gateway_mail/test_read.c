@@ -90,6 +90,35 @@ reads_a_mail(void **state)
 	clock_fake(-1, -1);
 }
 
+static bool
+same_id(const char *one, const char *two)
+{
+	struct mail a = takes(one), b = takes(two);
+	bool same = !strcmp(a.id, b.id);
+
+	mail_fini(&a);
+	mail_fini(&b);
+	return same;
+}
+
+/* A mail without an id that is brought again, by whatever way, is the same; other words are not, nor are the same ones that were written at another time. */
+static void
+knows_mails_without_id(void **state)
+{
+#define BOB "From: bob@partner.example" CRLF
+#define DATE "Date: Thu, 28 May 2026 20:00:00 +0000" CRLF
+	(void)state;
+	assert_true(same_id("Received: by a; 20:00" CRLF BOB DATE CRLF "x", "Received: by b; 20:05" CRLF "Received: by c" CRLF "Return-Path: <x@y>" CRLF BOB DATE CRLF "x"));
+	assert_true(same_id("Received: by mine; 20:05" CRLF "Received: by first; 20:00" CRLF BOB CRLF "x", "Received: by first; 20:00" CRLF BOB CRLF "x"));
+	assert_false(same_id("Received: by first; 20:00" CRLF BOB CRLF "x", "Received: by first; 21:00" CRLF BOB CRLF "x"));
+	assert_false(same_id(BOB DATE CRLF "x", BOB DATE CRLF "y"));
+	assert_false(same_id(BOB DATE CRLF "x", BOB "Date: Thu, 28 May 2026 20:00:01 +0000" CRLF CRLF "x"));
+	assert_false(same_id(BOB DATE CRLF "x", "From: eve@partner.example" CRLF DATE CRLF "x"));
+	assert_false(same_id(BOB DATE "Subject: a" CRLF CRLF "x", BOB DATE "Subject: b" CRLF CRLF "x"));
+#undef BOB
+#undef DATE
+}
+
 #define PLAIN CRLF "--b" CRLF "Content-Type: text/plain" CRLF CRLF
 #define HTML CRLF "--b" CRLF "Content-Type: text/html; charset=utf-8" CRLF CRLF
 #define FILE_PART CRLF "--b" CRLF "Content-Type: application/pdf; name=\"a/b.pdf\"" CRLF "Content-Disposition: attachment" CRLF "Content-Transfer-Encoding: base64" CRLF CRLF "JVBERg==" CRLF
@@ -312,7 +341,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_a_mail), cmocka_unit_test(finds_the_text),    cmocka_unit_test(is_not_impressed), cmocka_unit_test(knows_who_it_is_from),
+		cmocka_unit_test(reads_a_mail), cmocka_unit_test(knows_mails_without_id), cmocka_unit_test(finds_the_text),    cmocka_unit_test(is_not_impressed), cmocka_unit_test(knows_who_it_is_from),
 		cmocka_unit_test(breaks_loops), cmocka_unit_test(cuts_what_we_said), cmocka_unit_test(takes_reports),
 	};
 

@@ -95,6 +95,7 @@ keeps_threads(void **state)
 	assert_true(thread_set_subject(&t, "Re: AW: Re[2]:  Dinner"));
 	assert_string_equal(t.subject, "Dinner");
 	assert_false(thread_set_subject(&t, "re: Dinner"));
+	assert_true(thread_has_subject(&t, "AW: Dinner") && !thread_has_subject(&t, "Reply: all"));
 	assert_true(thread_set_subject(&t, "Reply: all"));
 	/* The first and the last ones. */
 	for (int i = 0; i < 20; i++)
@@ -102,6 +103,9 @@ keeps_threads(void **state)
 	thread_add(&t, "19@x");
 	thread_add(&t, "not one");
 	thread_add(&t, "not>one");
+	/* No strict mail system takes it where SMTPUTF8 is not spoken. */
+	thread_add(&t, "m\xc3\xbcller@x");
+	thread_add(&t, "a\x7f@x");
 	assert_int_equal(t.n, THREAD_REFERENCES);
 	assert_string_equal(t.ids[0], "0@x");
 	assert_string_equal(t.ids[1], "11@x");
@@ -123,6 +127,11 @@ knows_its_ids(void **state)
 	(void)state;
 	assert_true(!strncmp(id, "abc-1.", 6));
 	assert_true(thread_is_ours(a, key, "example.org", id));
+	/* It says whose it is. */
+	assert_true(thread_is_of(a, key, "example.org", "juliet@example.org", id));
+	assert_false(thread_is_of(a, key, "example.org", "romeo@example.org", id));
+	assert_false(thread_is_of(a, other, "example.org", "juliet@example.org", id));
+	assert_false(thread_is_of(a, key, "example.org", "juliet@example.org", arena_printf(a, "x%s", id)));
 	assert_string_equal(id, thread_id(a, key, "example.org", "juliet@example.org", "bob@x.example", "abc-1", "Hi"));
 	/* A client that uses an id again. */
 	assert_string_not_equal(id, thread_id(a, key, "example.org", "juliet@example.org", "bob@x.example", "abc-1", "Ho"));
