@@ -1,5 +1,5 @@
 /*
- * door: sockets around lmtp. A connection whose mail waits is not read.
+ * door: sockets around lmtp. A connection whose mail waits is not read, nor is one that does not read what it was answered.
  */
 #include "door.h"
 
@@ -20,6 +20,8 @@
 #define LINE_BYTES 2048
 #define ERRORS_MAX 20
 #define PIECE 65536
+#define UNREAD_BYTES 65536  /* answers: of who has so many waiting no more commands are read */
+#define GOODBYE_SECONDS 10  /* for reading the last one */
 
 struct door {
 	uv_loop_t *loop;
@@ -66,6 +68,7 @@ struct delivery {
 };
 
 static void flush(struct connection *c);
+static void read_on(struct connection *c);
 
 /* Deliveries */
 
@@ -198,6 +201,11 @@ on_idle(uv_timer_t *timer)
 {
 	struct connection *c = timer->data;
 
+	/* It does not read what it is told: nobody else comes in while it stays. */
+	if (lmtp_is_over(c->lmtp) || c->socket.stream.write_queue_size > 0) {
+		close_connection(c);
+		return;
+	}
 	if (c->delivery) {
 		struct delivery *d = c->delivery;
 		size_t n = d->mail.nto;
@@ -216,7 +224,11 @@ on_idle(uv_timer_t *timer)
 static void
 start_timer(struct connection *c)
 {
-	(void)uv_timer_start(&c->timer, on_idle, c->door->settings->limits.idle_seconds * 1000, 0);
+	uint64_t seconds = c->door->settings->limits.idle_seconds;
+
+	if (lmtp_is_over(c->lmtp) && seconds > GOODBYE_SECONDS)
+		seconds = GOODBYE_SECONDS;
+	(void)uv_timer_start(&c->timer, on_idle, seconds * 1000, 0);
 }
 
 static void
@@ -253,45 +265,61 @@ on_written(uv_write_t *request, int status)
 {
 	struct write *w = request->data;
 	struct connection *c = request->handle->data;
+	bool last = w->last;
 
-	if (status < 0 || w->last)
-		close_connection(c);
 	buf_fini(&w->bytes);
 	free(w);
+	if (status < 0 || last)
+		close_connection(c);
+	else
+		read_on(c);
 }
 
-/* Writes what there is, and reads on or not. */
+/* Reads on, or not. */
+static void
+read_on(struct connection *c)
+{
+	bool wants = lmtp_wants(c->lmtp) && c->socket.stream.write_queue_size <= UNREAD_BYTES;
+
+	if (c->closed || wants == c->reading)
+		return;
+	c->reading = wants;
+	if (wants)
+		(void)uv_read_start(&c->socket.stream, on_alloc, on_read);
+	else
+		(void)uv_read_stop(&c->socket.stream);
+	start_timer(c);
+}
+
+/* Writes what there is. */
 static void
 flush(struct connection *c)
 {
 	struct buf *out = lmtp_out(c->lmtp);
-	bool wants = lmtp_wants(c->lmtp);
 	struct write *w;
 	uv_buf_t b;
 
 	if (c->closed)
 		return;
-	if (wants != c->reading) {
-		c->reading = wants;
-		if (wants)
-			(void)uv_read_start(&c->socket.stream, on_alloc, on_read);
-		else
-			(void)uv_read_stop(&c->socket.stream);
-		start_timer(c);
-	}
-	if (!buf_len(out))
+	if (!buf_len(out)) {
+		read_on(c);
 		return;
+	}
 	w = NEW(struct write);
 	w->bytes = *out;
 	*out = (struct buf){ 0 };
 	w->last = lmtp_is_over(c->lmtp);
 	w->request.data = w;
+	if (w->last)
+		start_timer(c);
 	b = uv_buf_init((char *)buf_data(&w->bytes), (unsigned)buf_len(&w->bytes));
 	if (uv_write(&w->request, &c->socket.stream, &b, 1, on_written)) {
 		buf_fini(&w->bytes);
 		free(w);
 		close_connection(c);
+		return;
 	}
+	read_on(c);
 }
 
 static void

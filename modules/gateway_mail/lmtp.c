@@ -79,9 +79,9 @@ forget(struct lmtp *l)
 
 /* Commands */
 
-/* <path> at `p`, with a source route left out (RFC 5321 §4.1.1.3); NULL: there is none. `*end` is behind it. */
+/* <path> at `p`, with a source route left out (RFC 5321 §4.1.1.3); NULL: there is none. `*end` is behind it. Nothing of the transaction's grows before it is taken. */
 static const char *
-read_path(struct lmtp *l, const char *p, const char **end)
+read_path(const char *p, const char **end, char path[PATH_MAX_BYTES + 1])
 {
 	const char *start;
 	bool quoted = false;
@@ -106,7 +106,9 @@ read_path(struct lmtp *l, const char *p, const char **end)
 	if (*p != '>' || p - start > PATH_MAX_BYTES)
 		return NULL;
 	*end = p + 1;
-	return arena_strndup(l->arena, start, (size_t)(p - start));
+	memcpy(path, start, (size_t)(p - start));
+	path[p - start] = '\0';
+	return path;
 }
 
 /* NULL: all of them are fine (RFC 1870, RFC 6152). */
@@ -148,19 +150,20 @@ on_lhlo(struct lmtp *l, const char *rest)
 static void
 on_mail(struct lmtp *l, const char *rest)
 {
+	char space[PATH_MAX_BYTES + 1];
 	const char *path, *wrong;
 
 	if (l->phase != READY) {
 		refuse(l, l->phase == GREETED ? "503 5.5.1 LHLO comes first" : "503 5.5.1 a mail has been begun");
 		return;
 	}
-	path = strncasecmp(rest, "FROM:", 5) ? NULL : read_path(l, rest + 5, &rest);
+	path = strncasecmp(rest, "FROM:", 5) ? NULL : read_path(rest + 5, &rest, space);
 	wrong = path ? read_parameters(l, rest) : "501 5.5.4 MAIL FROM:<address> is expected";
 	if (wrong) {
 		refuse(l, wrong);
 		return;
 	}
-	l->from = path;
+	l->from = arena_strdup(l->arena, path);
 	l->phase = MAIL;
 	say(l, "250 2.1.0 OK");
 }
@@ -168,13 +171,14 @@ on_mail(struct lmtp *l, const char *rest)
 static void
 on_rcpt(struct lmtp *l, const char *rest)
 {
+	char space[PATH_MAX_BYTES + 1];
 	const char *path, *wrong;
 
 	if (l->phase != MAIL && l->phase != RECIPIENTS) {
 		refuse(l, "503 5.5.1 MAIL comes first");
 		return;
 	}
-	path = strncasecmp(rest, "TO:", 3) ? NULL : read_path(l, rest + 3, &rest);
+	path = strncasecmp(rest, "TO:", 3) ? NULL : read_path(rest + 3, &rest, space);
 	if (!path || !*path) {
 		refuse(l, "501 5.5.4 RCPT TO:<address> is expected");
 		return;
@@ -196,7 +200,7 @@ on_rcpt(struct lmtp *l, const char *rest)
 	}
 	if (!l->to)
 		l->to = arena_alloc(l->arena, l->limits.recipients * sizeof(*l->to));
-	l->to[l->nto++] = path;
+	l->to[l->nto++] = arena_strdup(l->arena, path);
 	l->phase = RECIPIENTS;
 	say(l, "250 2.1.5 OK");
 }
