@@ -3,30 +3,20 @@
  * waited for the record: so a part is kept at chanceryd, which is as safe, and answered then; the last one is answered when the message is in the record.
  * What was kept is taken up again by the next program. A message whose time is over is delivered as far as it came.
  */
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/text.h"
+#include "gateway_sms/kept.h"
 #include "gateway_sms/sms.h"
 
-#define KEYS "part/"
-#define KEY_SIZE 256
 #define AGAIN_MS 10000 /* for what could not be delivered now */
 
 static int64_t
 now_ms(void)
 {
 	return clock_wall_us() / 1000;
-}
-
-static void
-data_key(char out[KEY_SIZE], const struct collect_key *key, unsigned number)
-{
-	snprintf(out, KEY_SIZE, KEYS "%u/%u/%u/%s/%s", key->reference, key->total, number, key->from, key->to);
 }
 
 /* ---- delivering ------------------------------------------------------------------------------------------ */
@@ -62,10 +52,10 @@ answer_parts(const struct collect_key *key, enum pdu_status status)
 static void
 forget(struct collect_message *m)
 {
-	char key[KEY_SIZE];
+	char key[KEPT_KEY];
 
 	for (unsigned i = 1; i <= collect_key(m)->total; i++) {
-		data_key(key, collect_key(m), i);
+		kept_key(key, collect_key(m), i);
 		if (collect_has(m, i))
 			gateway_data_set(sms.g, key, NULL);
 	}
@@ -133,22 +123,18 @@ kept(void *arg, bool ok)
 	free(d);
 }
 
-/* "MILLISECONDS CODING HEX" */
 static void
 keep(const struct delivery *what, const struct coding_piece *piece, int64_t at)
 {
 	struct delivery *d = NEW(struct delivery);
-	size_t n = buf_len(&piece->units);
 	struct buf value = { 0 };
-	char key[KEY_SIZE];
+	char key[KEPT_KEY];
 
 	*d = *what;
 	d->asked = true;
 	list_append(&sms.keeping, &d->link);
-	data_key(key, &d->key, d->number);
-	buf_addf(&value, "%" PRId64 " %d ", at, (int)piece->coding);
-	text_hex(buf_data(&piece->units), n, buf_reserve(&value, 2 * n + 1));
-	buf_added(&value, 2 * n);
+	kept_key(key, &d->key, d->number);
+	kept_text(&value, piece, at);
 	gateway_data_keep(sms.g, key, buf_str(&value), kept, d);
 	buf_fini(&value);
 }
@@ -185,31 +171,6 @@ parts_came(uint64_t life, uint32_t sequence, const struct collect_key *key, cons
 
 /* ---- taking up again ------------------------------------------------------------------------------------- */
 
-/* data_key and keep, backwards. False: it is none of ours. */
-static bool
-parse(const char *key, const char *value, struct collect_key *k, struct coding_piece *piece, int64_t *at)
-{
-	unsigned coding;
-	int used = 0;
-	size_t hex;
-
-	memset(k, 0, sizeof(*k));
-	memset(piece, 0, sizeof(*piece));
-	if (sscanf(key, KEYS "%u/%u/%u/%63[^/]/%63[^/]", &k->reference, &k->total, &piece->number, k->from, k->to) != 5)
-		return false;
-	if (sscanf(value, "%" SCNd64 " %u %n", at, &coding, &used) != 2 || coding > CODING_UCS2 || !used)
-		return false;
-	if (k->total < 2 || k->total > CODING_PARTS || !piece->number || piece->number > k->total)
-		return false;
-	hex = strlen(value + used);
-	piece->coding = (enum coding)coding;
-	buf_reserve(&piece->units, hex / 2 + 1);
-	if (text_unhex(value + used, hex, piece->units.data) < 0)
-		return false;
-	buf_added(&piece->units, hex / 2);
-	return true;
-}
-
 struct reading {
 	void (*done)(void);
 };
@@ -228,9 +189,11 @@ read_part(void *arg, const char *key, const char *value)
 		free(r);
 		return;
 	}
-	if (!parse(key, value, &k, &piece, &at))
+	if (kept_read(key, value, &k, &piece, &at)) {
 		log_warning(NULL, "part-not-read", "key=%s", key);
-	else if (collect_add(sms.collect, &k, &piece, at, &m) == COLLECT_WHOLE)
+		return;
+	}
+	if (collect_add(sms.collect, &k, &piece, at, &m) == COLLECT_WHOLE)
 		deliver(m, 0, 0, 0); /* all were kept, and it was not delivered before the program ended */
 	buf_fini(&piece.units);
 }
@@ -255,5 +218,5 @@ parts_read(void (*done)(void))
 	struct reading *r = NEW(struct reading);
 
 	r->done = done;
-	gateway_data_each(sms.g, KEYS, read_part, r);
+	gateway_data_each(sms.g, KEPT_PREFIX, read_part, r);
 }
