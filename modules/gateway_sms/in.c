@@ -268,7 +268,7 @@ in_delivered(uint64_t life, const struct pdu *p)
 		gateway_count(sms.g, receipts_came(sms.receipts, p) ? "receipts" : "receipts_of_nothing", 1);
 		in_answer(life, p->sequence, ESME_ROK);
 	}
-	/* The framework is full: what is on its way was taken nevertheless, and nothing more is read. */
+	/* The framework is full: what is on its way was taken nevertheless, and no more is. */
 	if (!sms.held && !gateway_takes(sms.g)) {
 		sms.held = true;
 		session_hold(sms.receiver, true);

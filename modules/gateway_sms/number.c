@@ -134,8 +134,9 @@ number_get(const struct number_plan *plan, const struct pdu_address *in, char ou
 		return as_name(in->digits, out);
 	if (in->ton == TON_INTERNATIONAL || *in->digits == '+')
 		kind = international(s, out);
+	/* Where the country is not known that is nobody: with a "+" in front it would be somebody else's number. */
 	if (kind == NUMBER_NONE && in->ton == TON_NATIONAL)
-		kind = national(plan, s, out);
+		return strlen(s) <= SHORT_LONGEST ? digits_only(plan, s, out) : national(plan, s, out);
 	if (kind == NUMBER_NONE)
 		kind = digits_only(plan, s, out);
 	/* Many say nothing of the type, and mean this. */

@@ -25,7 +25,8 @@ enum number_kind number_parse(const struct number_plan *plan, const char *s, cha
 enum number_kind number_kind(const char *canonical);
 /* Where a canonical number is in a PDU. Of a name: a sender's, TON alphanumeric. */
 void number_put(const char *canonical, struct pdu_address *out);
-/* Who it is that a PDU names. Names are in small letters, as addresses are; what cannot be read as a number is a name. NUMBER_NONE: nothing there. */
+/* Who it is that a PDU names. Names are in small letters, as addresses are; what cannot be read as a number is a name. NUMBER_NONE: nothing there, or a
+ * national number where `country` is not known. */
 enum number_kind number_get(const struct number_plan *plan, const struct pdu_address *in, char out[NUMBER_SIZE]);
 
 #endif

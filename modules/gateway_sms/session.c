@@ -203,7 +203,7 @@ open_again(struct session *s)
 	s->smpp = smpp_new(&smpp, &smpp_calls, s);
 	s->told = (struct smpp_counts){ 0 };
 	s->wire = wire_open(gateway_loop(s->g), set->host, (uint16_t)set->port, s->trust, set->answer_seconds * 1000, &wire_calls, s);
-	wire_hold(s->wire, s->hold);
+	smpp_hold(s->smpp, s->hold);
 }
 
 struct session *
@@ -266,6 +266,6 @@ void
 session_hold(struct session *s, bool hold)
 {
 	s->hold = hold;
-	if (s->wire)
-		wire_hold(s->wire, hold);
+	if (s->smpp)
+		smpp_hold(s->smpp, hold);
 }

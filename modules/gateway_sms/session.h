@@ -30,7 +30,7 @@ struct smpp *session_smpp(struct session *s);
 void session_flush(struct session *s);
 /* Answers a deliver_sm in the life in which it came, or, when that is over, not at all. No two lives, also of other sessions, have the same number. */
 void session_delivered(struct session *s, uint64_t life, uint32_t sequence, enum pdu_status status);
-/* Reads nothing more for a while. */
+/* Takes no messages for a while: they stay with the provider. */
 void session_hold(struct session *s, bool hold);
 
 #endif

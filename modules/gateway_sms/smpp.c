@@ -35,7 +35,7 @@ struct smpp {
 	unsigned incoming_count;
 	int64_t heard;    /* when the last bytes came */
 	int64_t answer;   /* until when a bind, unbind or enquire_link is answered; 0: none is open */
-	bool over;
+	bool over, hold;
 	char why[96];
 	struct smpp_counts counts;
 };
@@ -144,6 +144,12 @@ smpp_submit(struct smpp *s, struct pdu *submit_sm, uint64_t tag, int64_t now)
 	*free_slot = (struct submitted){ submit_sm->sequence, tag, now + s->settings.answer_ms };
 	s->submitted_count++;
 	pdu_write(submit_sm, &s->out);
+}
+
+void
+smpp_hold(struct smpp *s, bool hold)
+{
+	s->hold = hold;
 }
 
 void
@@ -260,7 +266,7 @@ take_deliver(struct smpp *s, const struct pdu *p, uint64_t words)
 			return 0;
 		}
 	}
-	if (!free_slot) {
+	if (!free_slot || s->hold) {
 		s->counts.full++;
 		say(s, DELIVER_SM | PDU_RESPONSE, ESME_RMSGQFUL, p->sequence);
 		return 0;

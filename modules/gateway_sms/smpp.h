@@ -52,7 +52,7 @@ struct smpp_counts {
 	uint64_t stray;    /* answers to what we did not ask, or have an answer to */
 	uint64_t refused;  /* requests that were wrong, unknown, or not for now */
 	uint64_t repeated; /* deliver_sm that came again before its answer */
-	uint64_t full;     /* deliver_sm beyond `incoming` */
+	uint64_t full;     /* deliver_sm beyond `incoming`, or while they are held */
 };
 
 struct smpp *smpp_new(const struct smpp_settings *settings, const struct smpp_calls *calls, void *owner);
@@ -74,6 +74,8 @@ void smpp_unbind(struct smpp *s, int64_t now);
 unsigned smpp_room(const struct smpp *s);
 /* Sends `submit_sm`, whose header is filled in here. There must be room. */
 void smpp_submit(struct smpp *s, struct pdu *submit_sm, uint64_t tag, int64_t now);
+/* For now no message is taken: each is told to come later. All else goes on, so the session lives. */
+void smpp_hold(struct smpp *s, bool hold);
 /* Answers a deliver_sm; nothing when the session in which it came is over. */
 void smpp_delivered(struct smpp *s, uint32_t sequence, enum pdu_status status);
 

@@ -26,7 +26,7 @@ struct wire {
 	uv_tcp_t tcp;
 	uv_timer_t deadline;
 	unsigned handles;  /* that libuv still has; with the last one the memory goes */
-	bool resolving, open, hold, reading, closing;
+	bool resolving, open, closing;
 	char why[256];
 	char chunk[CHUNK];
 };
@@ -304,28 +304,6 @@ arrived(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
 	}
 }
 
-static void
-reading(struct wire *w)
-{
-	bool want = !w->hold && !w->closing;
-
-	if (want == w->reading)
-		return;
-	w->reading = want;
-	if (want)
-		uv_read_start((uv_stream_t *)&w->tcp, allocate, arrived);
-	else if (!w->closing)
-		uv_read_stop((uv_stream_t *)&w->tcp);
-}
-
-void
-wire_hold(struct wire *w, bool hold)
-{
-	w->hold = hold;
-	if (w->open)
-		reading(w);
-}
-
 /* ---- its beginning --------------------------------------------------------------------------------------- */
 
 static void connect_next(struct wire *w);
@@ -363,7 +341,7 @@ connected(uv_connect_t *req, int status)
 	} else if (!w->closing) {
 		uv_tcp_nodelay(&w->tcp, 1);
 		uv_tcp_keepalive(&w->tcp, 1, 60);
-		reading(w);
+		uv_read_start((uv_stream_t *)&w->tcp, allocate, arrived);
 		if (w->ssl)
 			tls_data(w);
 		else

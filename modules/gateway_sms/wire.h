@@ -36,8 +36,6 @@ struct wire *wire_open(uv_loop_t *loop, const char *host, uint16_t port, const s
 void wire_write(struct wire *w, struct buf *b);
 /* What has been written and is not in the kernel yet. */
 size_t wire_unwritten(const struct wire *w);
-/* Stops reading, and goes on. */
-void wire_hold(struct wire *w, bool hold);
 /* Sends what has been written as far as the kernel takes it at once, and closes. */
 void wire_close(struct wire *w);
 

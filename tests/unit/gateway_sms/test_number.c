@@ -68,6 +68,12 @@ addresses_are_read_by_their_type(void **state)
 	names(&nowhere, TON_UNKNOWN, "0033612345678", NUMBER_INTERNATIONAL, "+33612345678");
 	names(&france, TON_UNKNOWN, "0612345678", NUMBER_INTERNATIONAL, "+33612345678");
 	names(&france, TON_NATIONAL, "612345678", NUMBER_INTERNATIONAL, "+33612345678");
+	/* Another person's number would be "+2125551234". */
+	names(&nowhere, TON_NATIONAL, "2125551234", NUMBER_NONE, "");
+	names(&nowhere, TON_NATIONAL, "38123", NUMBER_SHORT, "38123");
+	names(&france, TON_NATIONAL, "38123", NUMBER_SHORT, "38123");
+	names(&france, TON_NATIONAL, "61234567812345", NUMBER_NONE, "");
+	names(&nowhere, TON_NATIONAL, "+33612345678", NUMBER_INTERNATIONAL, "+33612345678");
 	names(&nowhere, TON_NETWORK, "38123", NUMBER_SHORT, "38123");
 	names(&nowhere, TON_INTERNATIONAL, "38123", NUMBER_SHORT, "38123");
 	names(&nowhere, TON_ALPHANUMERIC, "ACME", NUMBER_NAME, "acme");

@@ -260,6 +260,28 @@ messages_are_answered_when_they_are_kept(void **state)
 	assert_int_equal(delivered, 3);
 }
 
+/* chanceryd takes no more: the provider keeps its messages, and all else of the session goes on, its beginning included. */
+static void
+while_it_is_held_messages_wait_there(void **state)
+{
+	(void)state;
+	smpp_hold(s, true);
+	assert_int_equal(hear(BIND_TRANSCEIVER | PDU_RESPONSE, 0, 1, "534d5343 00"), 0);
+	assert_int_equal(bound, 1);
+	submit(10);
+	buf_clear(smpp_output(s));
+	assert_int_equal(hear(DELIVER_SM, 0, 1, MESSAGE), 0);
+	assert_int_equal(delivered, 0);
+	said("00000011 80000005 00000014 00000001 00");
+	assert_int_equal(hear(ENQUIRE_LINK, 0, 2, ""), 0);
+	said("00000010 80000015 00000000 00000002");
+	assert_int_equal(hear(SUBMIT_SM | PDU_RESPONSE, 0, 2, "6200"), 0);
+	assert_int_equal(answer.tag, 10);
+	smpp_hold(s, false);
+	assert_int_equal(hear(DELIVER_SM, 0, 1, MESSAGE), 0);
+	assert_int_equal(delivered, 1);
+}
+
 static void
 a_number_that_comes_again(void **state)
 {
@@ -377,6 +399,7 @@ main(void)
 		TEST(what_is_not_answered_in_time_is_said),
 		TEST(what_is_open_at_the_end_is_lost),
 		TEST(messages_are_answered_when_they_are_kept),
+		cmocka_unit_test_setup_teardown(while_it_is_held_messages_wait_there, begin, finish),
 		TEST(a_number_that_comes_again),
 		TEST(requests_that_are_wrong_are_answered),
 		TEST(a_length_that_cannot_be_ends_it),
