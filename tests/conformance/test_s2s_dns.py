@@ -30,8 +30,8 @@ def test_both_kinds(t):
     for direct_first in True, False:
         p = t.partner()
         other = t.partner(direct=True)
-        for name, port, priority in (('_xmpps-server', other.port, 5 if direct_first else 20), ('_xmpp-server', p.port, 10)):
-            t.server.dns.set('%s._tcp.%s' % (name, p.domain), dns.srv(priority, 0, port, 'host.' + p.domain))
+        for name, at, priority in (('_xmpps-server', other, 5 if direct_first else 20), ('_xmpp-server', p, 10)):
+            t.server.dns.set('%s._tcp.%s' % (name, p.domain), dns.srv(priority, 0, at.port, 'host.' + at.domain))
         romeo.message(p.jid(), 'where?')
         s = (other if direct_first else p).accept()
         if direct_first:
@@ -70,7 +70,9 @@ def test_ipv6(t):
 
 def test_localhost(t):
     """RFC 6761 §6.3: where localhost is, nobody is asked"""
-    p, romeo = t.partner(), t.online()
+    p, romeo = t.partner(listen=False), t.online()
+    p.address = '127.0.0.1'
+    p.listen()
     p.announce(dns.srv(0, 0, p.port, 'localhost'))
     reached(t, p, romeo)
     assert not t.server.dns.times_asked('localhost')

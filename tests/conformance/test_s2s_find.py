@@ -99,7 +99,7 @@ def test_address_order(t):
             s.setblocking(False)
             s.connect_ex((t.source, p.port))
             waiting.append(s)
-        t.server.dns.set('host.' + p.domain, dns.a(t.source), dns.a('127.0.0.1'), dns.aaaa('2001:db8::1'))
+        t.server.dns.set('host.' + p.domain, dns.a(t.source), dns.a(p.address), dns.aaaa('2001:db8::1'))
         arrives(a, p)
         for s in waiting:
             s.close()

@@ -99,7 +99,7 @@ def test_second_target(t):
     """RFC 6120 §3.2.1, RFC 2782: when the first target cannot be used, the next one is tried"""
     p, q, romeo = t.partner(), t.partner(), t.online()
     closed = dns.srv(0, 0, 1, 'host.' + p.domain)
-    wrong = dns.srv(1, 0, q.port, 'host.' + p.domain)     # has another certificate
+    wrong = dns.srv(1, 0, q.port, 'host.' + q.domain)     # has another certificate
     p.announce(closed, wrong, dns.srv(2, 0, p.port, 'host.' + p.domain))
     romeo.message(p.jid(), 'at last')
     s = q.accept()

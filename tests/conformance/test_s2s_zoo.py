@@ -11,6 +11,7 @@ import time
 
 from chancerytest import dns
 from chancerytest.client import Closed, unique
+from chancerytest.s2s import own_address
 from chancerytest.scenario import alone
 from chancerytest.zoo import Animal, dns as dns_name, pem, zoo_of
 
@@ -238,15 +239,16 @@ class Stapler:
     """The server of a domain that staples an OCSP response, which Python's does not: as far as the first header."""
 
     def __init__(self, t, animal):
+        address = own_address()
         with socket.socket() as s:
-            s.bind(('127.0.0.1', 0))
+            s.bind((address, 0))
             port = s.getsockname()[1]
-        self.process = subprocess.Popen(['openssl', 's_server', '-accept', '127.0.0.1:%d' % port, '-cert', animal.pem, '-cert_chain', animal.pem,
+        self.process = subprocess.Popen(['openssl', 's_server', '-accept', '%s:%d' % (address, port), '-cert', animal.pem, '-cert_chain', animal.pem,
                                          '-key', animal.key, '-status_file', animal.ocsp, '-alpn', 'xmpp-server', '-naccept', '1'],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.until(b'ACCEPT')
         t.server.dns.set('_xmpps-server._tcp.' + animal.ascii, dns.srv(0, 0, port, 'host.' + animal.ascii))
-        t.server.dns.set('host.' + animal.ascii, dns.a('127.0.0.1'))
+        t.server.dns.set('host.' + animal.ascii, dns.a(address))
 
     def until(self, text):
         """Whether it came before the end."""
