@@ -633,6 +633,7 @@ sql_commit(struct sql *db, struct err *e)
 
 	if (st == SQL_OK && strcmp(PQcmdStatus(r), "COMMIT") != 0) {
 		err_set(e, 0, "the transaction had failed and was rolled back");
+		db->timeout_ms = -1; /* a SET inside it was undone with it */
 		st = SQL_FAILED;
 	}
 	PQclear(r);
@@ -645,9 +646,10 @@ sql_rollback(struct sql *db)
 	char state[sizeof(db->state)];
 	struct err e;
 
+	if (!sql_in_transaction(db))
+		return;
 	memcpy(state, db->state, sizeof(state));
-	if (sql_in_transaction(db) &&
-	    run_simple(db, clock_mono_ms() + db->deadline_ms, &e, "ROLLBACK", NULL) != SQL_OK)
+	if (run_simple(db, clock_mono_ms() + db->deadline_ms, &e, "ROLLBACK", NULL) != SQL_OK)
 		sql_disconnect(db);
 	/* A SET inside the transaction was undone with it. */
 	db->timeout_ms = -1;

@@ -325,6 +325,44 @@ statements(void **state)
 }
 
 static void
+assert_timeout(struct sql *db, const char *expected)
+{
+	PGresult *r;
+	struct err e;
+
+	assert_int_equal(sql_query(db, &e, &r, "SHOW statement_timeout", 0), SQL_OK);
+	assert_string_equal(sql_text(r, 0, 0), expected);
+	PQclear(r);
+}
+
+/* It costs a round trip, so it is set when it is another one, and when what set it has been undone. */
+static void
+timeout_follows_deadline(void **state)
+{
+	struct sql *db = sql_new(pg_conninfo(pg, "chancery_server"), "test");
+	struct err e;
+
+	(void)state;
+	assert_int_equal(sql_connect(db, 5000, &e), SQL_OK);
+	sql_set_deadline(db, 7000);
+	assert_timeout(db, "7s");
+	assert_int_equal(sql_script(db, &e, "SET statement_timeout = 4321"), SQL_OK);
+	sql_rollback(db); /* as behind each job: there is nothing to undo */
+	assert_timeout(db, "4321ms");
+	assert_int_equal(sql_begin(db, &e), SQL_OK);
+	sql_set_deadline(db, 8000);
+	assert_timeout(db, "8s");
+	sql_rollback(db);
+	assert_timeout(db, "8s");
+	assert_int_equal(sql_begin(db, &e), SQL_OK);
+	sql_set_deadline(db, 9000);
+	assert_int_equal(sql_do(db, &e, "SELECT 1 / 0", 0), SQL_FAILED);
+	assert_int_equal(sql_commit(db, &e), SQL_FAILED);
+	assert_timeout(db, "9s");
+	sql_free(db);
+}
+
+static void
 connecting_is_bounded(void **state)
 {
 	struct sql *db = sql_new("host=/nonexistent user=x", "test");
@@ -348,6 +386,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(statements),
+		cmocka_unit_test(timeout_follows_deadline),
 		cmocka_unit_test(connecting_is_bounded),
 		cmocka_unit_test_setup_teardown(same_key_keeps_order, open_pool, close_pool),
 		cmocka_unit_test_setup_teardown(frozen, open_pool, close_pool),
