@@ -1,5 +1,5 @@
 /*
- * upload: HTTP File Upload (XEP-0363): a service at upload.HOST that gives slots to users of this server. What is put into them and
+ * upload: HTTP File Upload (XEP-0363): a service at upload.HOST that gives slots to users of this server, and to gateways for them. What is put into them and
  * fetched goes over HTTPS (core/web/upload*.c).
  *
  * A slot is a row with two tokens: one in the address that the file is put to, once, and one in the address that it is fetched from, so
@@ -20,6 +20,7 @@
 #include "base/metric.h"
 #include "base/text.h"
 #include "module_file.h"
+#include "module_network.h"
 #include "module_service.h"
 #include "upload_store.h"
 #include "xmpp/form.h"
@@ -31,6 +32,8 @@
 struct asking {
 	struct upload_slot slot; /* first: it is what the job is given */
 	struct hook_who who;
+	const struct jid *from;  /* with a gateway: the owner */
+	struct gateway *gateway; /* that asks, for `who`, to whom `from` sends the file; NULL: `who` asks */
 };
 
 /* The largest file that there can be a slot for. */
@@ -129,7 +132,9 @@ static enum hook_verdict
 refuse_for_now(struct hook *h, const struct upload_slot *s)
 {
 	struct stanza *st;
-	struct elem *e = begin_refusal(h, &st, XERROR_RESOURCE_CONSTRAINT, "wait", s->outcome == UPLOAD_TOO_MANY ?
+	/* Somebody elsewhere does not come again until a person here has made room. */
+	bool waits = s->outcome == UPLOAD_TOO_MANY || s->owner == s->account;
+	struct elem *e = begin_refusal(h, &st, XERROR_RESOURCE_CONSTRAINT, waits ? "wait" : "cancel", s->outcome == UPLOAD_TOO_MANY ?
 		arena_printf(h->arena, "Too many of your uploads have not been finished; %" PRIu64 " at a time may wait", s->most) :
 		arena_printf(h->arena, "Quota reached. Your uploads may take up %" PRIu64 " bytes in all", s->quota));
 	char stamp[32];
@@ -190,8 +195,10 @@ on_who(struct hook *h, void *data, bool ok)
 		return hook_unavailable(h);
 	if (!q->who.exists)
 		return refuse(h, XERROR_FORBIDDEN, NULL, "Only users of this server may upload files");
-	q->slot.groups = q->who.groups;
-	switch (judge_ahead(h->arena, h->from, q->who.groups, NULL, q->slot.size, q->slot.type, &why)) {
+	if (q->gateway && (~gateway_rights(q->gateway, q->who.groups, NULL) & (GATEWAY_RECEIVE | GATEWAY_RECEIVE_FILE)))
+		return refuse(h, XERROR_FORBIDDEN, NULL, "Whom this is for does not get files from this network");
+	q->slot.groups = q->gateway ? "" : q->who.groups;
+	switch (judge_ahead(h->arena, q->gateway ? q->from : h->from, q->slot.groups, NULL, q->slot.size, q->slot.type, &why)) {
 	case JUDGE_PASS:
 		break;
 	case JUDGE_CLOSED:
@@ -222,6 +229,50 @@ read_purpose(const struct hook *h, struct upload_slot *s, bool *unknown)
 	return NULL;
 }
 
+static void
+free_jid(void *j)
+{
+	jid_unref(j);
+}
+
+static void
+free_gateway(void *g)
+{
+	gateway_unref(g);
+}
+
+static struct jid *
+jid_in(struct hook *h, const struct elem *e, const char *name)
+{
+	const char *text = elem_get(e, name);
+	struct jid *j = text ? jid_parse_z(text) : NULL;
+
+	if (j)
+		arena_on_free(hook_memory(h), free_jid, j);
+	return j;
+}
+
+/* Whose slot is it to be? A gateway says for whom of ours, and from whom at its domain (<for/>, modules/gateway/README.md). NULL, or why not. */
+static const char *
+read_owner(struct hook *h, struct asking *q)
+{
+	struct gateway *g = jid_is_domain(h->from) ? module_gateway(h->from) : NULL;
+	const struct elem *e = g ? elem_child(h->payload, NS_GATEWAY, "for") : NULL;
+
+	q->who.who = h->from;
+	if (g) {
+		arena_on_free(hook_memory(h), free_gateway, g);
+		q->gateway = g;
+		q->who.who = e ? jid_in(h, e, "jid") : NULL;
+		q->from = e ? jid_in(h, e, "from") : NULL;
+		if (!q->who.who || !q->from || !jid_local(q->from) || strcmp(jid_domain(q->from), g->domain) != 0)
+			return "A gateway says for whom the file is, and from whom at its domain";
+		if (!g->on)
+			return "This network is switched off";
+	}
+	return module_is_local(q->who.who) && jid_local(q->who.who) ? NULL : "Only users of this server may upload files";
+}
+
 static enum hook_verdict
 on_request(struct hook *h)
 {
@@ -232,8 +283,9 @@ on_request(struct hook *h)
 	struct buf base = { 0 };
 	bool unknown = false;
 
-	if (!module_is_local(h->from) || !jid_local(h->from))
-		return refuse(h, XERROR_FORBIDDEN, NULL, "Only users of this server may upload files");
+	wrong = read_owner(h, q);
+	if (wrong)
+		return refuse(h, XERROR_FORBIDDEN, NULL, wrong);
 	if (!name || !*name)
 		return refuse(h, XERROR_BAD_REQUEST, NULL, "filename is missing");
 	if (!size || !text_u64(size, strlen(size), 1, INT64_MAX, &q->slot.size))
@@ -245,17 +297,17 @@ on_request(struct hook *h)
 		return refuse(h, unknown ? XERROR_FEATURE_NOT_IMPLEMENTED : XERROR_BAD_REQUEST, NULL, wrong);
 	if (q->slot.size > file_max())
 		return refuse_too_large(h);
-	if (!module_web_base(jid_domain(h->from), &base))
+	if (!module_web_base(jid_domain(q->who.who), &base))
 		return refuse(h, XERROR_SERVICE_UNAVAILABLE, NULL, "Nobody listens for uploads here");
 	buf_fini(&base);
-	q->slot.owner = arena_strdup(a, jid_bare(h->from));
-	q->slot.domain = arena_strdup(a, jid_domain(h->from));
+	q->slot.account = arena_strdup(a, jid_bare(q->who.who));
+	q->slot.owner = q->gateway ? arena_strdup(a, jid_bare(q->from)) : q->slot.account;
+	q->slot.domain = arena_strdup(a, jid_domain(q->who.who));
 	q->slot.name = file_name_clean(a, name);
 	q->slot.type = type ? arena_strdup(a, type) : NULL;
 	q->slot.seconds = l->file_slot_seconds + q->slot.size / BYTES_PER_SECOND;
 	q->slot.most = l->file_slots;
 	q->slot.quota = l->file_quota_bytes;
-	q->who.who = h->from;
 	return hook_who(h, &q->who, q, on_who);
 }
 

@@ -52,11 +52,11 @@ make_slot(struct sql *db, struct upload_slot *s, struct err *e)
 		" coalesce(sum(size) FILTER (WHERE state = 2 OR until > now() - " UPLOAD_JUDGED "), 0) AS bytes"
 		" FROM chancery.upload WHERE account = (SELECT id FROM a) AND state IN (1, 2)),"
 		" n AS (INSERT INTO chancery.upload (put, token, account, owner, groups, domain, name, type, size, until, expire_before)"
-		" SELECT decode($2, 'hex'), decode($3, 'hex'), a.id, $1, $4, $5, $6, $7, $8, now() + make_interval(secs => $9::bigint),"
+		" SELECT decode($2, 'hex'), decode($3, 'hex'), a.id, $13, $4, $5, $6, $7, $8, now() + make_interval(secs => $9::bigint),"
 		" CASE WHEN $10::bigint > 0 THEN to_timestamp($10::bigint / 1000000.0) END FROM a, u, s"
 		" WHERE u.open < $11::bigint AND u.bytes + $8::bigint <= $12::bigint AND s.off = 'off' RETURNING id)"
 		" SELECT a.id, n.id IS NOT NULL, u.open >= $11::bigint FROM a CROSS JOIN u LEFT JOIN n ON true",
-		12, s->owner, put, token, s->groups, s->domain, s->name, s->type, size, seconds, before, most, quota);
+		13, s->account, put, token, s->groups, s->domain, s->name, s->type, size, seconds, before, most, quota, s->owner);
 	if (st != SQL_OK)
 		return st;
 	s->outcome = !PQntuples(r) ? UPLOAD_NO_ACCOUNT : sql_bool(r, 0, 1) ? UPLOAD_MADE : sql_bool(r, 0, 2) ? UPLOAD_TOO_MANY : UPLOAD_OVER_QUOTA;
@@ -73,7 +73,7 @@ upload_store_slot(struct sql *db, struct arena *a, void *slot, struct err *e)
 
 	(void)a;
 	if (st == SQL_OK)
-		st = sql_do(db, e, "SELECT FROM chancery.account WHERE bare = $1 FOR NO KEY UPDATE", 1, s->owner);
+		st = sql_do(db, e, "SELECT FROM chancery.account WHERE bare = $1 FOR NO KEY UPDATE", 1, s->account);
 	if (st == SQL_OK)
 		st = make_slot(db, s, e);
 	if (st == SQL_OK)

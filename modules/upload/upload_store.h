@@ -7,7 +7,8 @@
 #include "store/upload.h"
 
 struct upload_slot {
-	const char *owner, *domain, *groups, *name, *type; /* type NULL: not said */
+	const char *account, *owner;                       /* whose quota it is; who uploads: the same, or somebody at a network of a gateway's */
+	const char *domain, *groups, *name, *type;         /* domain: the account's; groups: the owner's; type NULL: not said */
 	uint64_t size, seconds;                            /* the slot's */
 	int64_t expire_before_us;                          /* 0: as files.keep says */
 	char put[UPLOAD_TOKEN + 1], token[UPLOAD_TOKEN + 1];

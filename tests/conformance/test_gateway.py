@@ -11,6 +11,9 @@ from chancerytest.client import Closed, unique
 from chancerytest.desk import Person
 from chancerytest.element import NAMES
 from chancerytest.scenario import alone
+from chancerytest.server import EICAR
+from chancerytest.upload import Slot, get, put, service
+from chancerytest.upload import NS as NS_UPLOAD
 from test_admin import fails, ok, rows
 from test_component import is_iq
 from test_search import indexed
@@ -192,6 +195,42 @@ def test_policy_rooms_and_accounts(t):
     ok(t, 'gateway', 'forget', g.name, 'everyone')
     romeo.stanza("<presence to='%s/me' type='unavailable'/>" % room)
     assert g.c.expect('presence').get('type') == 'unavailable'
+
+
+def ask_slot(g, jid, from_, name='a.txt', size=5, c=None, domain=None):
+    """A gateway's request for a slot, for somebody of ours from somebody at its network."""
+    c, id = c or g.c, unique('q')
+    for_ = "<for xmlns='%s' jid='%s' from='%s'/>" % (NS, jid, from_) if jid else ''
+    c.send("<iq type='get' id='%s' from='%s' to='%s'><request xmlns='%s' filename='%s' size='%d' content-type='text/plain'>%s</request></iq>"
+           % (id, domain or g.domain, service(g.t.server), NS_UPLOAD, name, size, for_))
+    return c.expect(lambda e: e.name == 'iq' and e.get('id') == id)
+
+
+def test_files_in(t):
+    """Issue 8, files: a gateway uploads for somebody of ours, in the name of who sends it: scanned, in the record as theirs, on the account's quota; what is infected is refused"""
+    g, romeo = Gateway(t).allow('everyone', 'receive', 'receive-file'), t.online()
+    bob = 'bob\\40x.example@' + g.domain
+    s = Slot(ask_slot(g, romeo.bare, bob))
+    assert put(t, s, b'hello').status == 201 and get(t, s).body == b'hello'
+    assert t.server.records("kind = 22 and from_bare = '%s'" % bob, 'to_bare') and not t.server.records("kind = 22 and from_bare = '%s'" % romeo.bare, 'id')
+    assert t.server.value("select count(*) from chancery.upload u join chancery.account a on a.id = u.account where a.bare = '%s' and u.owner = '%s'" % (romeo.bare, bob)) == '1'
+    s = Slot(ask_slot(g, romeo.bare, bob, 'invoice.txt', len(EICAR)))
+    a = put(t, s, EICAR)
+    assert a.status == 403 and b'Eicar' in a.body and get(t, s).status != 200, a
+
+
+def test_files_in_policy(t):
+    """Issue 8, files: no slot where the network or its recipient may not: without the right, for nobody, from elsewhere, switched off; nor for who is no gateway"""
+    g, romeo, other = Gateway(t).allow('staff', 'receive', 'receive-file').allow('everyone', 'send', 'receive'), t.online(), t.component()
+    bob = 'bob@' + g.domain
+    for jid, from_ in ((romeo.bare, bob), (unique('nobody') + '@' + t.server.domain, bob), (bob, bob), (romeo.bare, romeo.bare), (romeo.bare, g.domain), ('@', bob), (None, None)):
+        assert ask_slot(g, jid, from_).condition() == 'forbidden', (jid, from_)
+    group(t, romeo, 'staff')
+    Slot(ask_slot(g, romeo.bare, bob))
+    other.joined()
+    assert ask_slot(g, romeo.bare, 'x@' + other.domain, c=other, domain=other.domain).condition() == 'forbidden'
+    ok(t, 'user', 'set', romeo.bare, 'group-=staff')
+    assert ask_slot(g, romeo.bare, bob).condition() == 'forbidden'
 
 
 def test_switched_off_in_use(t):
