@@ -7,11 +7,12 @@
 #include "gateway/text.h"
 
 /* A stanza with all of it is one that chanceryd takes. */
-#define SHOWN 10
+#define SHOWN 25
 #define NAME_BYTES 255
 #define URL_BYTES 2048
+#define WHY_BYTES 400
 
-/* Files are not carried yet: the person is told of each, and where it is. */
+/* The person is told of each: why it was not let through; or where it is, when nothing is carried (in rooms, and without an upload service). */
 void
 files_write(struct gateway *g, struct buf *b, const struct gateway_incoming *in)
 {
@@ -22,7 +23,10 @@ files_write(struct gateway *g, struct buf *b, const struct gateway_incoming *in)
 
 		buf_adds(b, i || in->body ? "\n[file: " : "[file: ");
 		gateway_text_add(b, name, strlen(name), NAME_BYTES);
-		if (f->url) {
+		if (f->refused) {
+			buf_adds(b, " was not let through: ");
+			gateway_text_add(b, f->refused, strlen(f->refused), WHY_BYTES);
+		} else if (f->url) {
 			buf_adds(b, ", ");
 			gateway_text_add(b, f->url, strlen(f->url), URL_BYTES);
 		}

@@ -1,5 +1,5 @@
 /*
- * file: what is said of files that come with a message.
+ * file: what is said of files that come with a message and are not passed on.
  */
 #ifndef GATEWAY_FILE_H
 #define GATEWAY_FILE_H

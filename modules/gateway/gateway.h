@@ -63,11 +63,14 @@ bool gateway_bounced(struct gateway_user *u, const char *from, const char *forei
  * In
  */
 
+/* It is uploaded to our upload service, scanned there, and said as a message of its own behind the text. What is not let through is named in the text; `stored` is then
+ * told XERROR_NOT_ACCEPTABLE, with the reason, when the text is in the record. Without `stored` nobody can be told to come again: the file is named, and lost. */
 struct gateway_file {
-	const char *name, *type;  /* type NULL: found out */
-	const char *url;          /* where it is, or NULL: */
+	const char *name, *type;  /* NULL: not known */
+	const char *url;          /* where it is (https, on the public internet: transfer.h), or NULL: */
 	const void *data;         /* its bytes */
 	size_t len;
+	const char *refused;      /* the framework's */
 };
 
 struct gateway_incoming {

@@ -6,6 +6,8 @@
 
 #include "gateway/address.h"
 #include "gateway/file.h"
+#include "gateway/incoming.h"
+#include "gateway/parcel.h"
 #include "gateway/priv.h"
 #include "gateway/text.h"
 #include "xmpp/ns.h"
@@ -160,40 +162,71 @@ incoming_write_text(struct gateway *g, struct buf *b, const struct gateway_incom
 }
 
 static void
-write_one(struct gateway *g, struct gateway_user *u, const char *local, const char *from, const struct gateway_incoming *in, struct incoming *i, const char *url)
+write_one(struct gateway *g, const struct incoming_head *h, const struct gateway_incoming *in, struct incoming *i, const char *url)
 {
-	struct id_pair *before = in->replaces ? ids_there(&g->ids, jid_bare(u->jid), from, in->replaces, ID_IN) : NULL;
-	struct buf *b = write_start(g, "message", local, NULL, jid_bare(u->jid), "chat", i->id);
+	struct id_pair *before = in->replaces ? ids_there(&g->ids, h->user, h->from, in->replaces, ID_IN) : NULL;
+	struct buf *b = write_start(g, "message", h->local, NULL, h->user, "chat", h->id);
 
 	incoming_write_text(g, b, in, url);
 	if (in->replaces) {
 		char id[40];
 
 		buf_addf(b, "<replace xmlns='%s'", NS_CORRECT);
-		stable_id(id, jid_bare(u->jid), from, in->replaces);
+		stable_id(id, h->user, h->from, in->replaces);
 		write_attr(b, "id", before ? before->here : id);
 		buf_adds(b, "/>");
 	}
-	if (in->wants_receipt && in->id)
+	if (in->wants_receipt && h->there)
 		buf_addf(b, "<request xmlns='%s'/>", NS_RECEIPTS);
 	write_foreign(g, b, in, in->id);
 	write_send(g, "message", on_stored, i);
 }
 
-static struct incoming *
-incoming_new(struct gateway *g, struct gateway_user *u, const char *from, const struct gateway_incoming *in)
+void
+incoming_send(struct gateway *g, const struct incoming_head *h, const struct gateway_incoming *in, const char *url)
 {
 	struct incoming *i = NEW(struct incoming);
 
-	*i = (struct incoming){ .g = g, .user = mem_strdup(jid_bare(u->jid)), .from = mem_strdup(from), .there = in->id ? mem_strdup(in->id) : NULL,
+	*i = (struct incoming){ .g = g, .user = mem_strdup(h->user), .from = mem_strdup(h->from), .there = h->there ? mem_strdup(h->there) : NULL,
 		.stored = in->stored, .arg = in->arg };
-	if (in->id)
-		stable_id(i->id, i->user, from, in->id);
-	else
-		crypt_random_hex(i->id, 16);
+	snprintf(i->id, sizeof(i->id), "%s", h->id);
 	list_append(&under_way, &i->link);
 	g->ncoming++;
-	return i;
+	write_one(g, h, in, i, url);
+}
+
+void
+incoming_forget(struct gateway *g, const struct incoming_head *h)
+{
+	struct id_pair *p = h->there ? ids_there(&g->ids, h->user, h->from, h->there, ID_IN) : NULL;
+
+	if (p)
+		ids_forget(&g->ids, p);
+}
+
+/* It is new. -1: there is no room for its files. */
+static int
+take(struct gateway *g, struct gateway_user *u, const char *from, const char *local, const struct gateway_incoming *in)
+{
+	struct incoming_head h = { .user = jid_bare(u->jid), .from = from, .local = local, .there = in->id };
+	char id[40];
+
+	if (in->id)
+		stable_id(id, h.user, from, in->id);
+	else
+		crypt_random_hex(id, 16);
+	h.id = id;
+	if (parcel_is_wanted(g, &h, in)) {
+		if (parcel_begin(g, &h, in))
+			return -1;
+	} else {
+		incoming_send(g, &h, in, NULL);
+	}
+	if (in->id)
+		ids_add(&g->ids, &(struct id_pair){ .user = h.user, .foreign = from, .here = id, .there = in->id, .way = ID_IN }, (unsigned)g->limits->ids);
+	user_touch(u);
+	stats_count(&g->stats, "received", 1);
+	return 0;
 }
 
 int
@@ -201,22 +234,14 @@ gateway_receive(struct gateway_user *u, const struct gateway_incoming *in)
 {
 	struct gateway *g = u->gateway;
 	char *from = gateway_text_clean(in->from, NETWORK_ADDRESS_MAX - 1, true), local[ADDRESS_LOCAL_MAX];
-	struct incoming *i;
 	int result = -1;
 
-	if (g->stopping || gateway_address_to_local(from, local)) {
+	if (g->stopping || gateway_address_to_local(from, local))
 		log_warning(NULL, "incoming-unusable", "from=%s", from);
-	} else if (is_known(g, u, from, in)) {
+	else if (is_known(g, u, from, in))
 		result = 0;
-	} else if (!incoming_is_over(g)) {
-		user_touch(u);
-		stats_count(&g->stats, "received", 1);
-		i = incoming_new(g, u, from, in);
-		if (in->id)
-			ids_add(&g->ids, &(struct id_pair){ .user = i->user, .foreign = from, .here = i->id, .there = in->id, .way = ID_IN }, (unsigned)g->limits->ids);
-		write_one(g, u, local, from, in, i, NULL);
-		result = 0;
-	}
+	else if (!incoming_is_over(g))
+		result = take(g, u, from, local, in);
 	free(from);
 	return result;
 }

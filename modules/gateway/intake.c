@@ -3,10 +3,12 @@
  */
 #include <string.h>
 
+#include "base/file_name.h"
 #include "base/text.h"
 #include "gateway/address.h"
 #include "gateway/priv.h"
 #include "gateway/room.h"
+#include "gateway/transfer.h"
 #include "xmpp/ns.h"
 
 /* Whom it is for. */
@@ -36,14 +38,22 @@ file_url(const struct stanza *st)
 	return *text ? text : NULL;
 }
 
+/* The last part of the address, which the server has cleaned; %XX undone (RFC 3986 §2.1). */
 static const char *
 file_name(struct arena *a, const char *url)
 {
-	const char *end = url + strcspn(url, "?#"), *slash = end;
+	const char *slash = strrchr(url, '/');
+	char *name = arena_strdup(a, slash + 1), *to = name;
 
-	while (slash > url && slash[-1] != '/')
-		slash--;
-	return slash < end ? arena_strndup(a, slash, (size_t)(end - slash)) : NULL;
+	for (const char *s = name; *s; s++) {
+		if (*s == '%' && s[1] && text_unhex(s + 1, 2, to) == 1)
+			s += 2;
+		else
+			*to = *s;
+		to++;
+	}
+	*to = '\0';
+	return file_name_clean(a, name);
 }
 
 /* The id at the network of the message that an element names by its id here. */
@@ -82,24 +92,27 @@ correct(struct gateway *g, struct gateway_message *m, const struct stanza *st)
 		return;
 	if (id && (g->net->features & NETWORK_CORRECTIONS))
 		m->replaces = arena_strdup(m->kept->arena, id);
-	else
+	else if (m->body)
 		m->body = arena_printf(m->kept->arena, "* %s", m->body);
 }
 
+/* A body that is nothing but the address of a file of ours is that file, as clients that know no OOB send it. */
 static void
 attach(struct gateway *g, struct gateway_message *m, const struct stanza *st)
 {
-	const char *url = file_url(st);
 	struct arena *a = m->kept->arena;
+	const char *url = file_url(st);
 
+	if (!url && m->body && transfer_is_ours(g, m->body))
+		url = m->body;
 	if (!url)
 		return;
-	if (g->net->features & NETWORK_FILES) {
+	if ((g->net->features & NETWORK_FILES) && transfer_is_ours(g, url)) {
 		m->kind = MESSAGE_FILE;
 		m->url = arena_strdup(a, url);
 		m->name = file_name(a, m->url);
-		if (!m->body)
-			m->body = m->url;
+		if (m->body && !strcmp(m->body, m->url))
+			m->body = NULL;
 	} else if (!m->body) {
 		m->body = arena_strdup(a, url);
 	} else if (!strstr(m->body, url)) {

@@ -28,7 +28,13 @@
 	X(ids, 20000, 100, 10000000, "Messages that are remembered, for receipts, corrections and bounces; the oldest are forgotten") \
 	X(questions, 2000, 10, 100000, "Our own IQs without an answer") \
 	X(question_seconds, 60, 1, 600, "How long such an answer may take") \
-	X(data_waiting, 2000, 10, 1000000, "Values that are to be kept, while chanceryd is away")
+	X(data_waiting, 2000, 10, 1000000, "Values that are to be kept, while chanceryd is away") \
+	X(files, 2, 1, 3, "Files that are fetched or uploaded at a time; more wait") \
+	X(file_bytes, 16777216, 1024, 1073741824, "A file; a larger one is refused, which is said") \
+	X(files_bytes, 268435456, 65536, 1099511627776, "Files on their way, on disk, in all") \
+	X(file_seconds, 50, 1, 600, "For fetching or uploading one") \
+	X(file_redirects, 3, 0, 10, "Redirections, where a network's file is an address") \
+	X(message_files, 20, 1, 100, "Files of a message from the network; of more the names are said")
 
 struct gateway_limits {
 #define GATEWAY_LIMITS_FIELD(name, def, min, max, help) uint64_t name;

@@ -10,6 +10,7 @@
 #include "gateway/priv.h"
 #include "gateway/room.h"
 #include "gateway/text.h"
+#include "gateway/transfer.h"
 #include "xmpp/ns.h"
 
 #define SEEN_MOST 32768 /* more than chanceryd keeps without an acknowledgement (limits.component_kept_stanzas) */
@@ -155,6 +156,10 @@ message_free(struct gateway_message_kept *k)
 		USER_KEPT(k->m.user)->nmessages--;
 	}
 	list_remove(&k->link);
+	if (k->transfer)
+		USER_KEPT(k->m.user)->nfetching--;
+	transfer_cancel(k->transfer);
+	spool_free(k->file);
 	if (k->ticket)
 		k->ticket->owner = NULL;
 	if (k->seen)
@@ -283,16 +288,16 @@ dress(struct gateway_message_kept *k)
 	struct gateway *g = k->m.user->gateway;
 	bool first = false;
 
-	if (k->m.kind != MESSAGE_TEXT || !k->m.body)
+	if (k->m.kind != MESSAGE_FILE && (k->m.kind != MESSAGE_TEXT || !k->m.body))
 		return;
-	if (k->m.subject && !(g->net->features & NETWORK_SUBJECTS)) {
+	if (k->m.body && k->m.subject && !(g->net->features & NETWORK_SUBJECTS)) {
 		k->m.body = arena_printf(k->arena, "%s: %s", k->m.subject, k->m.body);
 		k->m.subject = NULL;
 	}
 	if (g->settings.disclaimer && !k->m.seat)
 		contact_said(k->m.user, k->m.to, &first);
 	if (first)
-		k->m.body = arena_printf(k->arena, "%s\n%s", k->m.body, g->settings.disclaimer);
+		k->m.body = arena_printf(k->arena, "%s%s%s", k->m.body ? k->m.body : "", k->m.body ? "\n" : "", g->settings.disclaimer);
 }
 
 static void
@@ -306,6 +311,46 @@ give(struct gateway_message_kept *k)
 	u->u.gateway->net->send(&k->m);
 }
 
+/* Is its file here, and are those of all before it to the same address? */
+static bool
+is_next(const struct gateway_message_kept *k)
+{
+	struct gateway_user_kept *u = USER_KEPT(k->m.user);
+
+	if (!u->nfetching)
+		return true;
+	LIST_EACH(pos, &u->waiting) {
+		struct gateway_message_kept *m = LIST_ENTRY(pos, struct gateway_message_kept, link);
+
+		if (m->transfer && !strcmp(m->m.to, k->m.to))
+			return false;
+		if (m == k)
+			return true;
+	}
+	return true;
+}
+
+/* Its file is here, or will not come. */
+static void
+on_file(void *arg, enum transfer_end end, const char *why, struct spool *file, const char *type)
+{
+	struct gateway_message_kept *k = arg;
+	struct gateway_user *u = k->m.user;
+
+	k->transfer = NULL;
+	USER_KEPT(u)->nfetching--;
+	k->file = file;
+	k->m.data = file ? spool_map(file) : NULL;
+	if (k->m.data) {
+		stats_count(&u->gateway->stats, "files_out", 1);
+		k->m.size = file->size;
+		k->m.type = type ? arena_strdup(k->arena, type) : NULL;
+	} else {
+		gateway_failed(&k->m, end == TRANSFER_REFUSED ? XERROR_NOT_ACCEPTABLE : XERROR_REMOTE_SERVER_TIMEOUT, why);
+	}
+	messages_give(u);
+}
+
 void
 messages_give(struct gateway_user *u)
 {
@@ -317,7 +362,7 @@ messages_give(struct gateway_user *u)
 		/* What was said in a room waits until the user is in it again. */
 		if (!u->up)
 			return;
-		if (!m->m.seat || m->m.seat->in)
+		if ((!m->m.seat || m->m.seat->in) && is_next(m))
 			give(m);
 	}
 }
@@ -348,9 +393,13 @@ message_queue(struct gateway_message *m, struct ticket *t, struct seen *s)
 	list_append(&g->deadlines, &k->deadline);
 	list_append(&u->waiting, &k->link);
 	dress(k);
+	if (m->kind == MESSAGE_FILE) {
+		u->nfetching++;
+		k->transfer = transfer_get(g, m->url, true, on_file, k);
+	}
 	if (!m->user->up)
 		user_want(m->user);
-	else if (!m->seat || m->seat->in)
+	else if ((!m->seat || m->seat->in) && is_next(k))
 		give(k);
 }
 

@@ -41,7 +41,7 @@ enum network_feature {
 	NETWORK_CORRECTIONS = 1 << 2, /* takes messages with `replaces` */
 	NETWORK_TYPING = 1 << 3,      /* takes MESSAGE_TYPING and MESSAGE_PAUSED */
 	NETWORK_PRESENCE = 1 << 4,    /* people are there or not; else whoever is subscribed to is shown as available while the user is up */
-	NETWORK_FILES = 1 << 5,       /* takes MESSAGE_FILE; else the file's address goes as text */
+	NETWORK_FILES = 1 << 5,       /* takes MESSAGE_FILE; else a file's address goes as text */
 	NETWORK_ACCOUNTS = 1 << 6,    /* people can bring an account of their own: `fields` */
 	NETWORK_SUBJECTS = 1 << 7,    /* a message's subject goes with it; else it is put before the text */
 };
@@ -93,7 +93,7 @@ struct gateway_seat {
 
 enum message_kind {
 	MESSAGE_TEXT,    /* body; begins with "/me " when it is an action */
-	MESSAGE_FILE,    /* url, name, type, size; body: the same as text */
+	MESSAGE_FILE,    /* data, size, name, type, url; body: what is said with it, or NULL */
 	MESSAGE_TOPIC,   /* body: the room's new topic */
 	MESSAGE_TYPING,
 	MESSAGE_PAUSED,
@@ -113,8 +113,9 @@ struct gateway_message {
 	const char *id;            /* of the message here; never NULL, stable over repetitions: make the network's id of it where it lets you */
 	const char *replaces;      /* the id that gateway_sent gave for the message that this corrects, or that came in; NULL: none */
 	bool wants_receipt;        /* XEP-0184; only with NETWORK_RECEIPTS */
-	const char *url, *name, *type; /* of a file; name and type NULL when not known */
-	uint64_t size;             /* 0: not known */
+	const char *url, *name, *type; /* of a file that was uploaded here; type NULL when not known */
+	const void *data;          /* all of it: scanned, and found clean */
+	uint64_t size;
 	int64_t at_us;             /* when it was written (base/clock) */
 	void *net;                 /* the network's, NULL at first */
 	struct gateway_message_kept *kept;

@@ -64,6 +64,12 @@ struct gateway {
 
 	bool held_back;             /* gateway_takes said no */
 	unsigned ncoming;           /* messages of the network's that chanceryd has not acknowledged */
+
+	struct list transfers;      /* files that are fetched or uploaded, and those that wait for that */
+	unsigned ntransfers;        /* that have a thread */
+	uint64_t spooled;           /* bytes on disk */
+	struct list parcels;        /* what came with files, and behind such, in order */
+	bool parcels_due;           /* something can be done about them */
 };
 
 /* A resource of a user that is present, or in a room. */
@@ -99,7 +105,7 @@ struct gateway_user_kept {
 	char *text;            /* of the last trouble */
 	struct list waiting;   /* messages */
 	struct list given;     /* messages that the network has */
-	unsigned nmessages;
+	unsigned nmessages, nfetching; /* _fetching: with a transfer */
 	struct list seats;
 	unsigned nseats;
 	struct resource *resources;
@@ -119,6 +125,8 @@ struct gateway_message_kept {
 	const char *local;     /* localpart of `to` */
 	uint64_t deadline_ms;
 	bool given;
+	struct transfer *transfer; /* its file is being fetched: it waits, and so does what follows to the same address */
+	struct spool *file;
 };
 
 #define MESSAGE_KEPT(m) ((struct gateway_message_kept *)(m))

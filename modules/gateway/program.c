@@ -1,6 +1,7 @@
 /*
  * program: main of a gateway. Order of start: what it was started with; the stream; the settings; the network; who is registered.
  */
+#include <curl/curl.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,9 +10,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "gateway/parcel.h"
 #include "gateway/priv.h"
 #include "gateway/room.h"
 #include "gateway/store.h"
+#include "gateway/transfer.h"
 #include "xmpp/parser.h"
 
 #define END_MS 10000    /* for what a network closes */
@@ -40,6 +43,8 @@ on_turn(uv_prepare_t *p)
 
 	g->now_ms = uv_now(g->loop);
 	users_turn(g);
+	parcels_turn(g);
+	transfers_turn(g);
 	link_turn(g);
 	if (g->held_back && g->running && gateway_takes(g) && g->net->drain)
 		g->net->drain(g);
@@ -232,6 +237,8 @@ program_end(struct gateway *g, int status)
 	g->stopping = true;
 	g->status = status;
 	users_end(g);
+	parcels_end(g);
+	transfers_end(g);
 	if (g->running)
 		g->net->stop(g);
 	/* What people at the network said last is to arrive. */
@@ -254,6 +261,7 @@ free_all(struct gateway *g)
 	g->running = false;
 	dispatch_early(g);
 	incoming_end(g);
+	parcels_end(g);
 	rooms_end();
 	seen_end(g);
 	ids_free(&g->ids);
@@ -288,6 +296,7 @@ gateway_main(const struct network *n, int argc, char **argv)
 	}
 	json_decref(none);
 	signal(SIGPIPE, SIG_IGN);
+	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
 	raise_descriptors();
 	uv_loop_init(&loop);
 	loop.data = g;
@@ -305,6 +314,7 @@ gateway_main(const struct network *n, int argc, char **argv)
 	uv_run(&loop, UV_RUN_DEFAULT);
 	status = g->status;
 	free_all(g);
+	curl_global_cleanup();
 	return status;
 }
 

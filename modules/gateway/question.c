@@ -18,6 +18,7 @@ struct question {
 	uint64_t nth; /* among all that the link was given */
 	char *xml;
 	size_t len;
+	char to[];   /* whom it was asked */
 };
 
 static void
@@ -45,19 +46,25 @@ question_ask(struct gateway *g, const char *type, const char *to, const char *pa
 	char id[32];
 	struct buf *b;
 
+	to = to ? to : g->start.host;
 	if (qs->n >= g->limits->questions) {
 		fn(g, arg, NULL);
 		if (release)
 			release(arg);
 		return;
 	}
-	q = NEW(struct question);
-	*q = (struct question){ .number = ++qs->last, .until_ms = g->now_ms + g->limits->question_seconds * 1000, .fn = fn, .arg = arg, .release = release };
+	q = mem_zalloc(sizeof(*q) + strlen(to) + 1);
+	strcpy(q->to, to);
+	q->number = ++qs->last;
+	q->until_ms = g->now_ms + g->limits->question_seconds * 1000;
+	q->fn = fn;
+	q->arg = arg;
+	q->release = release;
 	HASH_ADD(hh, qs->table, number, sizeof(q->number), q);
 	list_append(&qs->order, &q->link);
 	qs->n++;
 	snprintf(id, sizeof(id), "q%" PRIu64, q->number);
-	b = write_start(g, "iq", NULL, NULL, to ? to : g->start.host, type, id);
+	b = write_start(g, "iq", NULL, NULL, to, type, id);
 	buf_adds(b, payload);
 	write_send(g, "iq", NULL, NULL);
 	q->nth = g->link.given;
@@ -97,15 +104,14 @@ question_came(struct gateway *g, const struct stanza *st, const struct jid *from
 	struct question *q;
 	uint64_t n;
 
-	/* All questions go to the host: what anybody else says is no answer. */
-	if (!jid_is_domain(from) || strcmp(jid_domain(from), g->start.host))
-		return false;
 	if (!id || *id != 'q' || !text_u64(id + 1, strlen(id + 1), 1, UINT64_MAX, &n))
 		return false;
 	HASH_FIND(hh, g->questions.table, &n, sizeof(n), q);
-	if (q)
-		answer(g, q, st);
-	return q != NULL;
+	/* What anybody else says is no answer. */
+	if (!q || !jid_is_domain(from) || strcmp(jid_full(from), q->to) != 0)
+		return false;
+	answer(g, q, st);
+	return true;
 }
 
 /* The limit may have changed meanwhile: the order is nearly, not quite, that of the ends. */

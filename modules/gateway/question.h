@@ -24,10 +24,10 @@ struct questions {
 };
 
 void questions_init(struct questions *q);
-/* `payload`: complete XML. `to` NULL: the host. fn(…, NULL) at once when there are too many. release(arg) behind fn, or alone when the program ends before;
+/* `payload`: complete XML. `to`, a domain; NULL: the host. fn(…, NULL) at once when there are too many. release(arg) behind fn, or alone when the program ends before;
  * NULL: nothing to release. */
 void question_ask(struct gateway *g, const char *type, const char *to, const char *payload, question_fn *fn, void *arg, void (*release)(void *arg));
-/* The answer is the host's, and belongs to a question: it has been called. */
+/* The answer belongs to a question, and is of whom it was asked: it has been called. */
 bool question_came(struct gateway *g, const struct stanza *st, const struct jid *from);
 /* The stream is a new one. */
 void questions_again(struct gateway *g);

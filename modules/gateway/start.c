@@ -174,6 +174,28 @@ read_modes(struct gateway_settings *s, const json_t *modes, struct err *err)
 	return 0;
 }
 
+/* Where a network's files may be fetched. */
+static int
+read_reach(struct reach *r, const json_t *networks, const json_t *ports, struct err *err)
+{
+	size_t i;
+	json_t *v;
+
+	if ((networks && !json_is_array(networks)) || (ports && (!json_is_array(ports) || json_array_size(ports) > REACH_MAX)))
+		return err_set(err, 0, "fetch_private, fetch_ports: lists of at most %d", REACH_MAX);
+	json_array_foreach(networks, i, v)
+		if (!json_is_string(v) || !reach_add(r, json_string_value(v)))
+			return err_set(err, 0, "fetch_private: networks, 10.0.0.0/8, %d at most", REACH_MAX);
+	json_array_foreach(ports, i, v) {
+		if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > 65535)
+			return err_set(err, 0, "fetch_ports: numbers of ports");
+		r->ports[r->nports++] = (unsigned)json_integer_value(v);
+	}
+	if (!ports)
+		r->ports[r->nports++] = 443;
+	return 0;
+}
+
 static char *
 words(const json_t *o, const char *key)
 {
@@ -190,13 +212,17 @@ gateway_settings_read(struct gateway_settings *s, const json_t *o, struct err *e
 
 	if (!json_is_object(o))
 		return err_set(err, 0, "settings: an object");
-	if (gateway_limits_read(&now.limits, json_object_get(o, "limits"), err) || read_modes(&now, json_object_get(o, "modes"), err))
+	if (gateway_limits_read(&now.limits, json_object_get(o, "limits"), err) || read_modes(&now, json_object_get(o, "modes"), err) ||
+	    read_reach(&now.reach, json_object_get(o, "fetch_private"), json_object_get(o, "fetch_ports"), err))
 		return -1;
 	if (network && !json_is_object(network))
 		return err_set(err, 0, "network: an object");
 	now.network = network ? json_incref(network) : json_object();
 	now.disclaimer = words(o, "disclaimer");
 	now.upload = words(o, "upload");
+	now.upload_url = words(o, "upload_url");
+	now.upload_at = words(o, "upload_at");
+	now.ca_file = words(o, "ca_file");
 	gateway_settings_free(s);
 	*s = now;
 	return 0;
@@ -207,6 +233,9 @@ gateway_settings_free(struct gateway_settings *s)
 {
 	free(s->disclaimer);
 	free(s->upload);
+	free(s->upload_url);
+	free(s->upload_at);
+	free(s->ca_file);
 	json_decref(s->network);
 	*s = (struct gateway_settings){ 0 };
 }

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "gateway/limits.h"
+#include "gateway/reach.h"
 
 struct gateway_start {
 	char *name, *domain, *host, *server, *secret;
@@ -22,6 +23,8 @@ struct gateway_settings {
 	struct gateway_limits limits;
 	bool relay, account;
 	char *disclaimer, *upload; /* NULL: none */
+	char *upload_url, *upload_at, *ca_file; /* NULL: no files; where its name leads; the system's authorities */
+	struct reach reach;        /* fetch_private, fetch_ports */
 	json_t *network;           /* an object; the network's own */
 };
 

@@ -100,9 +100,10 @@ body_of(struct arena *a, const struct mail *m, bool checked)
 		buf_adds(&b, "\n\n[There is more text than is shown.]");
 	if (m->quoted_lines)
 		buf_addf(&b, "\n\n[%u quoted %s left out.]", m->quoted_lines, m->quoted_lines == 1 ? "line was" : "lines were");
-	/* The framework names them, and does not carry them yet. */
-	if (m->nfiles)
-		buf_addf(&b, "%s[Files do not come through: ask for another way.%s]", buf_len(&b) ? "\n\n" : "", m->nfiles_left ? " Not all are named." : "");
+	if (m->nfiles_left)
+		buf_addf(&b, "%s[%zu more %s left out.]", buf_len(&b) ? "\n\n" : "", m->nfiles_left, m->nfiles_left == 1 ? "file was" : "files were");
+	if (!buf_len(&b) && m->nfiles)
+		return NULL;
 	if (!buf_len(&b))
 		buf_adds(&b, "[The mail has no text.]");
 	out = arena_strdup(a, buf_str(&b));
@@ -112,9 +113,12 @@ body_of(struct arena *a, const struct mail *m, bool checked)
 
 /* To chanceryd */
 
+/* `text`: why, or NULL. */
 static void
-refused(struct arrival *v, enum xerror e)
+refused(struct arrival *v, enum xerror e, const char *text)
 {
+	struct arena *a = arena_new(0);
+
 	switch (e) {
 	case XERROR_REMOTE_SERVER_TIMEOUT:
 	case XERROR_RESOURCE_CONSTRAINT:
@@ -125,10 +129,15 @@ refused(struct arrival *v, enum xerror e)
 	case XERROR_SERVICE_UNAVAILABLE:
 		end(v, NOBODY);
 		break;
+	case XERROR_NOT_ACCEPTABLE:
+		/* What there is beside a file that is not let through has arrived all the same. */
+		end(v, text ? arena_printf(a, "550 5.7.1 %s", text) : "550 5.7.1 this mail is not wanted");
+		break;
 	default:
 		end(v, "550 5.7.1 this mail is not wanted");
 		break;
 	}
+	arena_free(a);
 }
 
 static void
@@ -169,9 +178,8 @@ stored(void *arg, enum xerror e, const char *text)
 	struct arrival *v = arg;
 	uv_timer_t *t = v->mg->hold;
 
-	(void)text;
 	if (e != XERROR_NONE) {
-		refused(v, e);
+		refused(v, e, text);
 		return;
 	}
 	list_remove(&v->in);
@@ -189,7 +197,7 @@ arriving_returned(struct mail_gateway *mg, const char *user, const char *from, c
 
 		if (strcmp(v->letter->id, id) || strcmp(v->letter->mail.from, from) || strcmp(jid_bare(v->user), user))
 			continue;
-		refused(v, e);
+		refused(v, e, NULL);
 		return true;
 	}
 	return false;

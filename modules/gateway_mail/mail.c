@@ -171,7 +171,7 @@ mail_user_close(struct gateway_user *u)
 static void
 mail_send(struct gateway_message *m)
 {
-	if (m->body)
+	if (m->body || m->data)
 		outgoing_send(&mail, m);
 	else
 		gateway_failed(m, XERROR_FEATURE_NOT_IMPLEMENTED, NULL);
@@ -198,7 +198,7 @@ const struct network mail_network = {
 	.kind = "mail",
 	.about = "E-mail",
 	.identity = "smtp",
-	.features = NETWORK_SUBJECTS,
+	.features = NETWORK_SUBJECTS | NETWORK_FILES,
 	.start = mail_start,
 	.change = mail_change,
 	.stop = mail_stop,

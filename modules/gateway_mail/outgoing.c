@@ -97,7 +97,8 @@ begin(struct outgoing *o)
 	struct arena *a = arena_new(0);
 	const char *user = jid_local(m->user->jid), *local = address_of_user(a, user);
 	char token[TOKEN_CHARS + 1];
-	struct compose c = { .to = m->to, .domain = mg->s->domain, .text = m->body ? m->body : "", .at_us = m->at_us, .thread = &o->pair->thread };
+	struct compose c = { .to = m->to, .domain = mg->s->domain, .text = m->body ? m->body : "", .at_us = m->at_us, .thread = &o->pair->thread,
+			     .file_name = m->name, .file_type = m->type, .file = m->data, .file_bytes = (size_t)m->size };
 	struct buf mail = { 0 };
 
 	address_token(mg->key, "to", user, m->to, token);

@@ -12,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 
+from chancerytest import upload
 from chancerytest.client import unique
+from chancerytest.server import EICAR
 from proxy import Proxy
 from test_admin import ok, rows
 
@@ -25,7 +27,7 @@ ALL = []
 
 
 def behaviour(*needs):
-    """Of networks that have all of these: rooms, receipts, corrections, typing, presence."""
+    """Of networks that have all of these: rooms, receipts, corrections, typing, presence, files."""
     def mark(f):
         ALL.append((f, set(needs)))
         return f
@@ -40,11 +42,12 @@ class Driver:
     person(name): somebody there, connected: .address (foreign), say(user, text) -> to an account here (user: its localpart), heard(text) waits until it has been told this by
     anybody of ours; and where the network has rooms: join(room), part(room), say_in(room, text), heard_in(room, text), topic(room, text), rename(room, nick),
     kick(room, nick), .nick; typing: types(user, on), heard_typing(); receipts: got_receipt(text) waits until it has been told that its message has arrived;
-    presence: away(), gone(); corrections: fix(user, old text, new text).
+    presence: away(), gone(); corrections: fix(user, old text, new text); files: give(user, text, name, bytes), with words beside it: False when it was told that the file was not
+    taken, which it is where tells_refusals; got_file(name, bytes) waits until it has been given this.
     room(name): a foreign address. nobody(): an address that is well-formed and nobody's, or None where the network cannot tell. nonsense: no address of it.
     silent(): an address that never answers, or None. closed_room(): one that does not let anybody in, or None.
     """
-    features, nonsense = set(), 'nonsense'
+    features, nonsense, tells_refusals = set(), 'nonsense', False
 
     def __init__(self, t):
         self.t, self.folder = t, tempfile.mkdtemp(prefix='chancery-gw-')
@@ -73,7 +76,7 @@ class World:
         self.driver.start_server()
         self.name = unique('gw').lower()
         self.domain = '%s.%s' % (self.name, t.server.domain)
-        settings = dict({'limits': limits or {}, 'network': self.driver.network()}, **settings)
+        settings = dict({'limits': limits or {}, 'network': self.driver.network(), 'upload_at': '127.0.0.1:%d' % t.server.port_https, 'ca_file': t.server.ca}, **settings)
         # Of a kind that has no program: this one is started here, so that it can be killed here.
         ok(t, 'gateway', 'add', self.name, 'test', self.domain, '--settings', '-', stdin=json.dumps(settings))
         ok(t, 'gateway', 'allow', self.name, 'everyone', *[x for r in rights for x in ('--right', r)])
@@ -603,6 +606,76 @@ def orderly_end(w, romeo):
     bob.heard('last words')
     w.stop()
     assert 'handles-left' not in w.log() and 'loop-not-closed' not in w.log(), w.log()[-2000:]
+
+
+# Files
+
+def offered(w, client):
+    """The next file, and what is at its address, which is the text and the out-of-band data."""
+    m = client.expect(lambda e: e.name == 'message' and any(c.name == 'x' and c.ns == 'jabber:x:oob' for c in e.all()), 'a file')
+    url = [c.text('url') for c in m.all() if c.name == 'x'][0]
+    assert m.text('body') == url and any(c.name == 'foreign' for c in m.all()), m
+    a = upload.http(w.t).ask('GET', '/' + url.split('/', 3)[3], {})
+    assert a.status == 200, a
+    return m, url.split('/')[-1], a.body
+
+
+def send_file(w, client, to, data, name, id=None):
+    url = upload.upload(w.t, client, data, name).get
+    client.message(to, url, id=id, inner="<x xmlns='jabber:x:oob'><url>%s</url></x>" % url)
+
+
+@behaviour('files')
+def file_in(w, romeo):
+    """41: a file from there is a file of our upload service, behind its text and before what follows, and in the record as its sender's"""
+    bob = w.driver.person('bob')
+    assert bob.give(local(romeo), 'here it is', 'map.txt', b'to Mantua\n')
+    bob.say(local(romeo), 'have you got it?')
+    said(romeo, 'here it is', w.jid(bob.address))
+    m, name, data = offered(w, romeo)
+    assert (m.get('from').split('/')[0], name, data) == (w.jid(bob.address), 'map.txt', b'to Mantua\n'), m
+    said(romeo, 'have you got it?')
+    assert [r[0] for r in w.records("kind = 22 and stanza like '%%map.txt%%' and from_bare = '%s'" % w.jid(bob.address), 'from_bare')] == [w.jid(bob.address)]
+
+
+@behaviour('files')
+def file_out(w, romeo):
+    """42: a file of our upload service is a file there, and what is said behind it comes behind it; the address of anything else is text"""
+    bob = w.driver.person('bob')
+    send_file(w, romeo, w.jid(bob.address), b'a letter\n', 'letter to bob.txt')
+    romeo.message(w.jid(bob.address), 'burn it')
+    romeo.message(w.jid(bob.address), 'https://files.example/x.txt', inner="<x xmlns='jabber:x:oob'><url>https://files.example/x.txt</url></x>")
+    bob.got_file('letter to bob.txt', b'a letter\n')
+    bob.heard('burn it')
+    bob.heard('https://files.example/x.txt')
+
+
+@behaviour('files')
+def file_forbidden(w, romeo):
+    """43: where files are forbidden none come and none go: who gets one is told that there was one, who sends one that it did not go; words pass"""
+    ok(w.t, 'gateway', 'allow', w.name, 'everyone', '--right', 'send', '--right', 'receive')
+    bob = w.driver.person('bob')
+    assert bob.give(local(romeo), 'for your eyes', 'plan.txt', b'secret plan\n') is not w.driver.tells_refusals
+    romeo.expect(lambda e: e.name == 'message' and 'for your eyes' in (e.text('body') or '') and
+                 '[file: plan.txt was not let through: Whom this is for does not get files from this network]' in e.text('body'), 'the words')
+    send_file(w, romeo, w.jid(bob.address), b'a letter\n', 'letter.txt', id='ff')
+    assert failed(romeo, 'ff').condition() == 'not-acceptable'
+    romeo.message(w.jid(bob.address), 'words')
+    bob.heard('words')
+    assert not w.t.server.value("select id from chancery.upload where name = 'plan.txt' and owner = '%s'" % w.jid(bob.address))
+
+
+@behaviour('files')
+def file_infected(w, romeo):
+    """44: an infected file reaches nobody: who it was for is told its name and why, and so is the record; what else was said arrives"""
+    bob = w.driver.person('bob')
+    assert bob.give(local(romeo), 'open it', 'game.com', EICAR) is not w.driver.tells_refusals
+    said_so = romeo.expect(lambda e: e.name == 'message' and 'open it' in (e.text('body') or '') and '[file: game.com was not let through: ' in e.text('body'), 'the words').text('body')
+    assert 'Eicar' in said_so, said_so
+    bob.say(local(romeo), 'have you?')
+    said(romeo, 'have you?')
+    assert not romeo.heard_any(lambda e: e.name == 'message' and any(c.ns == 'jabber:x:oob' for c in e.all()))
+    assert w.records("kind = 22 and from_bare = '%s' and stanza like '%%infected%%'" % w.jid(bob.address), 'id')
 
 
 LIMITS = {'gateway_restart': {}, 'server_down': {'send_seconds': 5}}

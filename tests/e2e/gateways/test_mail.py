@@ -4,6 +4,7 @@ import atexit
 import email
 import email.policy
 import imaplib
+import io
 import os
 import re
 import shutil
@@ -12,13 +13,14 @@ import socket
 import subprocess
 import tempfile
 import threading
+import zipfile
 from email.message import EmailMessage
 
 import behaviours
-from behaviours import World, local, said
+from behaviours import World, local, offered, said
 from chancerytest.client import PATIENCE, unique
 from chancerytest.scenario import alone
-from chancerytest.server import stopped
+from chancerytest.server import EICAR, stopped
 
 OUTSIDE = 'partner.example'
 DOORS = 500
@@ -258,6 +260,17 @@ class Person:
     def say(self, user, text):
         self.send(self.mail(user, text), user)
 
+    def give(self, user, text, name, data):
+        m = self.mail(user, text)
+        m.add_attachment(data, maintype='application', subtype='octet-stream', filename=name)
+        how, words = self.driver.bring(m, self.address, to_address(self.driver, user))
+        assert how == 'sent' or 'the file %s was not let through' % name in words, words
+        return how == 'sent'
+
+    def got_file(self, name, data):
+        m = self.got(lambda m: any(p.get_filename() == name for p in m.walk()))
+        assert [p.get_content() for p in m.iter_attachments()] in ([data], [data.decode()]), m
+
     def send(self, mail, user, sender=None):
         """Until the gateway has taken it: what is answered with 250 is in the record."""
         how, words = self.driver.bring(mail, sender or self.address, to_address(self.driver, user))
@@ -274,7 +287,7 @@ def said_in(m):
 
 
 class Driver(behaviours.Driver):
-    kind, features = 'mail', {'subjects'}
+    kind, features, tells_refusals = 'mail', {'subjects', 'files'}, True
     program = os.path.join(behaviours.BUILD, 'bin', 'chancery-gateway-mail')
     more = {}
     system = None
@@ -434,6 +447,48 @@ def test_automatic(t):
     for m in bob.mail(local(romeo), 'I am away', Auto_Submitted='auto-replied'), mine.as_bytes():
         how, words = w.driver.bring(m, bob.address, to_address(w.driver, local(romeo)))
         assert how == 'bounced' and ('no person' in words or 'circles' in words), words
+
+
+def nested_zip(levels):
+    data = b'x'
+    for _ in range(levels):
+        b = io.BytesIO()
+        with zipfile.ZipFile(b, 'w', zipfile.ZIP_DEFLATED) as z:
+            z.writestr('a.zip', data)
+        data = b.getvalue()
+    return data
+
+
+def test_attachments(t):
+    """mail: of ten attachments those that are clean come, in their order; an infected one and one that cannot be scanned are named and the sender is told"""
+    w, romeo = start(t)
+    bob = w.driver.person('bob')
+    m = bob.mail(local(romeo), 'ten')
+    for i in range(8):
+        m.add_attachment(b'file %d\n' % i, maintype='application', subtype='octet-stream', filename='größe %d.txt' % i)
+    m.add_attachment(EICAR, maintype='application', subtype='octet-stream', filename='eicar.com')
+    m.add_attachment(nested_zip(80), maintype='application', subtype='zip', filename='deep.zip')
+    to = to_address(w.driver, local(romeo))
+    how, words = w.driver.bring(m, bob.address, to)
+    assert how == 'bounced' and '550 5.7.1 the file eicar.com was not let through' in words, words
+    text = romeo.expect(lambda e: e.name == 'message' and (e.text('body') or '').startswith('ten\n'), 'the text').text('body')
+    assert re.findall(r'\[file: (\S+) was not let through', text) == ['eicar.com', 'deep.zip'], text
+    for i in range(8):
+        assert offered(w, romeo)[1:] == ('gr%%C3%%B6%%C3%%9Fe%%20%d.txt' % i, b'file %d\n' % i)
+    bob.say(local(romeo), 'after')
+    said(romeo, 'after')
+
+
+def test_file_large(t):
+    """mail: a file that is larger than the limit is named, not carried, and the sender is told; outward it goes back to who sends it"""
+    w = World(t, Driver, limits={'file_bytes': 5000})
+    romeo, bob = w.clients[0], w.driver.person('bob')
+    assert not bob.give(local(romeo), 'much', 'much.txt', b'much\n' * 2000)
+    romeo.expect(lambda e: e.name == 'message' and '[file: much.txt was not let through: it is larger than 5000 bytes]' in (e.text('body') or ''), 'the words')
+    behaviours.send_file(w, romeo, w.jid(bob.address), b'more\n' * 2000, 'more.txt', id='fl')
+    assert behaviours.failed(romeo, 'fl').condition() == 'not-acceptable'
+    romeo.message(w.jid(bob.address), 'words')
+    bob.heard('words')
 
 
 def test_odd_mails(t):
