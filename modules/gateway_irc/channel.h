@@ -22,6 +22,7 @@ struct irc_channel {
 	bool listen;   /* what happens there is told; else only what happens to us (irc_client_listen) */
 	bool naming;   /* who is there is being told again */
 	int64_t since; /* when this state, or the naming, began */
+	uint64_t asked; /* the line in the queue that asks for it: time begins when it has gone. 0: it has */
 	char *name;
 	char *key;   /* NULL: none */
 	char *topic; /* NULL: none */

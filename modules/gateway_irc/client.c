@@ -63,6 +63,7 @@ irc_client_connected(struct irc_client *c, bool tls, int64_t now)
 	c->credit = (int64_t)c->set->flood_burst * c->set->flood_ms;
 	c->ping_said = c->ping_heard = 0;
 	c->ping_since = 0;
+	c->batch_label = 0;
 	irc_login_begin(c);
 }
 
@@ -72,6 +73,7 @@ forget_connection(struct irc_client *c)
 {
 	for (struct irc_channel *ch = c->channels; ch; ch = ch->next) {
 		ch->state = IRC_CHANNEL_WANTED;
+		ch->asked = 0;
 		ch->naming = ch->listen = false;
 		irc_channel_clear(ch);
 	}
@@ -180,7 +182,7 @@ tick_channels(struct irc_client *c)
 
 	for (struct irc_channel *ch = c->channels; ch; ch = next) {
 		next = ch->next;
-		if (c->now < ch->since + c->set->answer_ms)
+		if (ch->asked || c->now < ch->since + c->set->answer_ms)
 			continue;
 		if (ch->state == IRC_CHANNEL_JOINING)
 			irc_join_refused(c, ch, 0, "the server does not answer");
@@ -245,7 +247,7 @@ irc_client_due(const struct irc_client *c)
 	else if (c->state == IRC_ON)
 		sooner(&due, c->heard + c->set->ping_ms);
 	for (const struct irc_channel *ch = c->channels; ch; ch = ch->next)
-		if (ch->state == IRC_CHANNEL_JOINING || ch->state == IRC_CHANNEL_NAMES || ch->naming)
+		if (!ch->asked && (ch->state == IRC_CHANNEL_JOINING || ch->state == IRC_CHANNEL_NAMES || ch->naming))
 			sooner(&due, ch->since + c->set->answer_ms);
 	return due;
 }

@@ -29,6 +29,7 @@ enum irc_cap {
 	IRC_CAP_CHGHOST = 1 << 9,
 	IRC_CAP_SETNAME = 1 << 10,
 	IRC_CAP_BATCH = 1 << 11,
+	IRC_CAP_LABEL = 1 << 12,
 };
 
 /* A message whose fate is not known yet. */
@@ -36,6 +37,7 @@ struct irc_pending {
 	struct list link;
 	uint64_t ref;
 	uint64_t ping;   /* the number of the PING behind it; 0: none yet */
+	uint64_t label;  /* of its first line; each of the others has the next. 0: none (labeled-response) */
 	int64_t written; /* 0: it waits in the queue */
 	unsigned lines, answers; /* of them came back, or were refused */
 	bool failed;
@@ -49,6 +51,7 @@ struct irc_queued {
 	struct list link;
 	struct irc_pending *of; /* it is a line of this one, */
 	bool last;              /* the last one */
+	uint64_t number;        /* of all lines that have been in the queue */
 	size_t n;
 	char line[];
 };
@@ -85,6 +88,10 @@ struct irc_client {
 	struct list queue, pending;
 	struct buf line; /* that is being made */
 	unsigned queued;
+	uint64_t lines;      /* so many have been in the queue */
+	uint64_t labels;     /* so many were given */
+	char batch[32];      /* the answer that is being told in several lines, */
+	uint64_t batch_label; /* to this */
 	int64_t credit, credit_at; /* milliseconds' worth of lines */
 	uint64_t ping_said, ping_heard;
 	int64_t ping_since; /* the oldest that was not answered; 0: none */
@@ -106,6 +113,8 @@ void irc_login_begin(struct irc_client *c);
 void irc_login_end(struct irc_client *c);
 void irc_login_tick(struct irc_client *c);
 int64_t irc_login_due(const struct irc_client *c);
+/* It is the nick that we want, or as much of it as the server lets us have. */
+bool irc_nick_is_wanted(const struct irc_client *c, const char *nick);
 /* Somebody has given a nick free that may be the one we want. */
 void irc_nick_free(struct irc_client *c, const char *nick);
 bool irc_login_take(struct irc_client *c, const struct irc_line *l);
@@ -123,6 +132,8 @@ void irc_join_refused(struct irc_client *c, struct irc_channel *ch, unsigned cod
 /* outgoing.c */
 /* At once, before whatever waits: for what a server waits for itself. */
 #define irc_now(c, ...) ((void)!irc_line_write(&(c)->out, __VA_ARGS__, NULL))
+/* What is written next goes with a label, if the server knows them. */
+void irc_label(struct irc_client *c, struct buf *line);
 /* In its turn. -1: it has what no line can have, or too many wait. */
 #define irc_later(c, ...) irc_later_line(c, NULL, false, irc_line_write(irc_later_begin(c), __VA_ARGS__, NULL))
 struct buf *irc_later_begin(struct irc_client *c);
@@ -133,10 +144,14 @@ void irc_ping(struct irc_client *c);
 struct irc_pending *irc_pending_new(struct irc_client *c, uint64_t ref, const char *target, unsigned lines);
 void irc_pending_free(struct irc_pending *p);
 void irc_outgoing_pong(struct irc_client *c, const struct irc_line *l);
-/* What we said came back. */
-void irc_outgoing_echo(struct irc_client *c, const char *target, const char *id, int64_t at);
-/* An error about a message to `target`, or about an order there. */
-void irc_outgoing_error(struct irc_client *c, const char *target, bool order, unsigned code, const char *text);
+/* Whatever was said with this label (labeled-response); NULL: nothing. */
+struct irc_pending *irc_outgoing_labelled(struct irc_client *c, uint64_t label);
+/* The oldest of the messages to `target`, or orders there, that were said, of which a line has no answer yet. */
+struct irc_pending *irc_outgoing_unanswered(struct irc_client *c, const char *target, bool order);
+/* A line of it came back. */
+void irc_outgoing_echo(struct irc_client *c, struct irc_pending *p, const char *id, int64_t at);
+/* A line of it was refused. */
+void irc_outgoing_error(struct irc_client *c, struct irc_pending *p, unsigned code, const char *text);
 /* Nothing that waits will go any more: says so, or just forgets it. */
 void irc_outgoing_end(struct irc_client *c);
 void irc_outgoing_drop(struct irc_client *c);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "client_state.h"
 
 #define CTCP_MS 2000 /* between two answers to CTCP requests */
@@ -39,6 +40,31 @@ static bool
 knows(const struct irc_channel *ch)
 {
 	return ch->listen && ch->state >= IRC_CHANNEL_NAMES;
+}
+
+/* To what of ours a line is the answer, or part of it (labeled-response); 0: nothing known. */
+static uint64_t
+label_of(const struct irc_client *c, const struct irc_line *l)
+{
+	uint64_t label = 0;
+
+	if (l->label && !text_u64(l->label, strlen(l->label), 1, UINT64_MAX, &label))
+		label = 0;
+	return label ? label : l->batch && c->batch_label && !strcmp(l->batch, c->batch) ? c->batch_label : 0;
+}
+
+/* BATCH +id type, BATCH -id. Of the batches only an answer in several lines is of interest. */
+static void
+on_batch(struct irc_client *c, struct irc_line *l)
+{
+	const char *id = irc_line_param(l, 0);
+
+	if (*id == '+' && l->label && strlen(id + 1) < sizeof(c->batch)) {
+		c->batch_label = label_of(c, l);
+		memcpy(c->batch, id + 1, strlen(id));
+	} else if (*id == '-' && !strcmp(id + 1, c->batch)) {
+		c->batch_label = 0;
+	}
 }
 
 static void
@@ -230,7 +256,7 @@ on_nick(struct irc_client *c, struct irc_line *l)
 		return;
 	}
 	c->nick_asked = false;
-	if (!strcmp(now, c->wanted))
+	if (irc_nick_is_wanted(c, now))
 		c->regain = 0;
 	irc_set_own_nick(c, now);
 }
@@ -315,6 +341,19 @@ channel_of(struct irc_client *c, const char *target)
 	return irc_is_channel(&c->is, target) ? irc_channel_find(c, target) : NULL;
 }
 
+/* A line of ours (echo-message). By its label we know which, and which is none: what we say to ourselves comes once more; answers to CTCP come, too. */
+static void
+came_back(struct irc_client *c, const struct irc_line *l, const char *target, const char *text, int64_t at)
+{
+	struct irc_pending *p;
+
+	if (!(c->caps & IRC_CAP_ECHO) || (*text == '\1' && !strcmp(l->command, "NOTICE")))
+		return;
+	p = c->caps & IRC_CAP_LABEL ? irc_outgoing_labelled(c, label_of(c, l)) : irc_outgoing_unanswered(c, target, false);
+	if (p && !p->order)
+		irc_outgoing_echo(c, p, l->msgid, at);
+}
+
 static void
 message(struct irc_client *c, struct irc_line *l, enum irc_say say)
 {
@@ -333,7 +372,7 @@ message(struct irc_client *c, struct irc_line *l, enum irc_say say)
 		at = 0;
 	if (irc_is_us(c, l->from.nick)) {
 		learn_ourselves(c, l);
-		irc_outgoing_echo(c, target, l->msgid, at);
+		came_back(c, l, target, text, at);
 		return;
 	}
 	ch = channel_of(c, target);
@@ -504,17 +543,23 @@ take_error(struct irc_client *c, struct irc_line *l)
 {
 	const char *target = irc_line_param(l, 1), *text = irc_line_param(l, l->nparams - 1);
 	struct irc_channel *ch = irc_channel_find(c, target);
+	struct irc_pending *p;
 
 	if (l->nparams < 2)
 		return;
 	irc_text_plain(l->params[l->nparams - 1]);
-	if (ch && ch->state == IRC_CHANNEL_JOINING)
+	p = irc_outgoing_labelled(c, label_of(c, l));
+	if (!p && ch && ch->state == IRC_CHANNEL_JOINING) {
 		irc_join_refused(c, ch, l->numeric, text);
-	else if (is_about_message(l->numeric))
-		irc_outgoing_error(c, target, false, l->numeric, text);
+		return;
+	}
+	if (!p && is_about_message(l->numeric))
+		p = irc_outgoing_unanswered(c, target, false);
 	/* Who is not there (441: nick, channel) and what a mode is not (472) come with other names in front. */
-	else
-		irc_outgoing_error(c, irc_is_channel(&c->is, target) ? target : irc_line_param(l, 2), true, l->numeric, text);
+	else if (!p)
+		p = irc_outgoing_unanswered(c, irc_is_channel(&c->is, target) ? target : irc_line_param(l, 2), true);
+	if (p)
+		irc_outgoing_error(c, p, l->numeric, text);
 }
 
 static bool
@@ -562,7 +607,7 @@ irc_incoming_take(struct irc_client *c, struct irc_line *l)
 		{ "PRIVMSG", on_privmsg }, { "JOIN", on_join }, { "QUIT", on_quit }, { "PART", on_part },
 		{ "NICK", on_nick }, { "MODE", on_mode }, { "NOTICE", on_notice }, { "PING", on_ping },
 		{ "PONG", on_pong }, { "KICK", on_kick }, { "TOPIC", on_topic }, { "AWAY", on_away },
-		{ "ACCOUNT", on_account }, { "CHGHOST", on_chghost }, { "INVITE", on_invite }, { "ERROR", on_error },
+		{ "ACCOUNT", on_account }, { "CHGHOST", on_chghost }, { "INVITE", on_invite }, { "ERROR", on_error }, { "BATCH", on_batch },
 	};
 
 	if (l->numeric)

@@ -50,6 +50,8 @@ parse_tags(struct irc_line *l, char *tags)
 		*value++ = '\0';
 		slot = !strcmp(tag, "time") ? &l->time :
 		       !strcmp(tag, "msgid") ? &l->msgid :
+		       !strcmp(tag, "label") ? &l->label :
+		       !strcmp(tag, "batch") ? &l->batch :
 		       !strcmp(tag, "account") ? &l->account : NULL;
 		if (!slot)
 			continue;

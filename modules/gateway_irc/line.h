@@ -28,7 +28,7 @@ struct irc_line {
 	char *params[IRC_PARAMS];
 	unsigned nparams;
 	/* The tags we know (IRCv3), unescaped; NULL: not there. */
-	const char *time, *msgid, *account;
+	const char *time, *msgid, *account, *label, *batch;
 };
 
 /* Takes `text` apart, which is NUL-terminated and gets written to. -1: no line that IRC knows. */

@@ -35,6 +35,7 @@ static const struct {
 	{ "chghost", IRC_CAP_CHGHOST },
 	{ "setname", IRC_CAP_SETNAME },
 	{ "batch", IRC_CAP_BATCH },
+	{ "labeled-response", IRC_CAP_LABEL },
 };
 #define NCAPS (sizeof(caps) / sizeof(caps[0]))
 
@@ -254,6 +255,14 @@ welcomed(struct irc_client *c, const struct irc_line *l)
 	irc_set_own_nick(c, nick);
 }
 
+bool
+irc_nick_is_wanted(const struct irc_client *c, const char *nick)
+{
+	size_t n = strlen(nick);
+
+	return !strcmp(nick, c->wanted) || ((n >= c->is.nicklen || !c->nick_tries) && !strncmp(nick, c->wanted, n));
+}
+
 void
 irc_login_end(struct irc_client *c)
 {
@@ -263,7 +272,7 @@ irc_login_end(struct irc_client *c)
 		return;
 	c->state = IRC_ON;
 	c->since = c->now;
-	c->regain = strcmp(c->nick, c->wanted) ? c->now + REGAIN_MS : 0;
+	c->regain = irc_nick_is_wanted(c, c->nick) ? 0 : c->now + REGAIN_MS;
 	irc_emit(c, &e);
 	irc_join_all(c);
 }

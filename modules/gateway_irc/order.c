@@ -28,30 +28,45 @@ joining(struct irc_client *c, struct irc_channel *ch)
 	ch->since = c->now;
 }
 
-/* As many as fit into a line, keys first. */
+/* The channels that `names` asks for: time begins when that line has gone. */
+static void
+join(struct irc_client *c, const char *names, const char *key)
+{
+	int rc = key ? irc_later(c, "JOIN", names, key) : irc_later(c, "JOIN", names);
+
+	for (struct irc_channel *ch = c->channels; ch; ch = ch->next)
+		if (ch->asked == UINT64_MAX)
+			ch->asked = rc ? 0 : c->lines;
+}
+
+/* As many as fit into a line; those with a key go by themselves, before them. */
 void
 irc_join_all(struct irc_client *c)
 {
 	struct buf names = { 0 };
 
 	for (struct irc_channel *ch = c->channels; ch; ch = ch->next) {
-		if (ch->state != IRC_CHANNEL_WANTED)
+		if (ch->state != IRC_CHANNEL_WANTED || !ch->key)
 			continue;
 		joining(c, ch);
-		if (ch->key) {
-			(void)!irc_later(c, "JOIN", ch->name, ch->key);
+		ch->asked = UINT64_MAX;
+		join(c, ch->name, ch->key);
+	}
+	for (struct irc_channel *ch = c->channels; ch; ch = ch->next) {
+		if (ch->state != IRC_CHANNEL_WANTED)
 			continue;
-		}
 		if (buf_len(&names) && buf_len(&names) + strlen(ch->name) > JOIN_BYTES) {
-			(void)!irc_later(c, "JOIN", buf_str(&names));
+			join(c, buf_str(&names), NULL);
 			buf_clear(&names);
 		}
+		joining(c, ch);
+		ch->asked = UINT64_MAX;
 		if (buf_len(&names))
 			buf_addc(&names, ',');
 		buf_adds(&names, ch->name);
 	}
 	if (buf_len(&names))
-		(void)!irc_later(c, "JOIN", buf_str(&names));
+		join(c, buf_str(&names), NULL);
 	buf_fini(&names);
 }
 
@@ -107,7 +122,7 @@ irc_client_listen(struct irc_client *c, struct irc_channel *ch)
 	ch->naming = true;
 	ch->since = c->now;
 	(void)!irc_later(c, "TOPIC", ch->name);
-	(void)!irc_later(c, "NAMES", ch->name);
+	ch->asked = irc_later(c, "NAMES", ch->name) ? 0 : c->lines;
 }
 
 int
@@ -124,7 +139,16 @@ irc_client_set_nick(struct irc_client *c, const char *nick, struct err *e)
 	return 0;
 }
 
-/* What was written with irc_later_begin goes, and what becomes of it is told. */
+static struct buf *
+begin(struct irc_client *c)
+{
+	struct buf *line = irc_later_begin(c);
+
+	irc_label(c, line);
+	return line;
+}
+
+/* What was written with begin() goes, and what becomes of it is told. */
 static int
 order(struct irc_client *c, uint64_t ref, struct irc_channel *ch, int written, struct err *e)
 {
@@ -134,6 +158,7 @@ order(struct irc_client *c, uint64_t ref, struct irc_channel *ch, int written, s
 		return -1;
 	p = irc_pending_new(c, ref, ch->name, 1);
 	p->order = true;
+	p->label = c->caps & IRC_CAP_LABEL ? c->labels : 0;
 	if (!irc_later_line(c, p, true, written))
 		return 0;
 	irc_pending_free(p);
@@ -151,7 +176,7 @@ irc_client_topic(struct irc_client *c, uint64_t ref, struct irc_channel *ch, con
 	for (p = line; (p = strpbrk(p, "\r\n")); )
 		*p = ' ';
 	line[irc_text_cut(line, strlen(line), c->is.topiclen, &skip)] = '\0';
-	written = irc_line_write(irc_later_begin(c), "TOPIC", ch->name, line, NULL);
+	written = irc_line_write(begin(c), "TOPIC", ch->name, line, NULL);
 	free(line);
 	return order(c, ref, ch, written, e);
 }
@@ -159,7 +184,7 @@ irc_client_topic(struct irc_client *c, uint64_t ref, struct irc_channel *ch, con
 int
 irc_client_kick(struct irc_client *c, uint64_t ref, struct irc_channel *ch, const char *nick, const char *why, struct err *e)
 {
-	return order(c, ref, ch, irc_line_write(irc_later_begin(c), "KICK", ch->name, nick, why && *why ? why : nick, NULL), e);
+	return order(c, ref, ch, irc_line_write(begin(c), "KICK", ch->name, nick, why && *why ? why : nick, NULL), e);
 }
 
 int
@@ -167,7 +192,7 @@ irc_client_mode(struct irc_client *c, uint64_t ref, struct irc_channel *ch, cons
 {
 	if (!irc_name_is_sane(what))
 		return err_set(e, 401, "no such name");
-	return order(c, ref, ch, irc_line_write(irc_later_begin(c), "MODE", ch->name, change, what, NULL), e);
+	return order(c, ref, ch, irc_line_write(begin(c), "MODE", ch->name, change, what, NULL), e);
 }
 
 int

@@ -21,6 +21,13 @@ irc_later_begin(struct irc_client *c)
 	return &c->line;
 }
 
+void
+irc_label(struct irc_client *c, struct buf *line)
+{
+	if (c->caps & IRC_CAP_LABEL)
+		buf_addf(line, "@label=%llu ", (unsigned long long)++c->labels);
+}
+
 int
 irc_later_line(struct irc_client *c, struct irc_pending *of, bool last, int written)
 {
@@ -37,6 +44,7 @@ irc_later_line(struct irc_client *c, struct irc_pending *of, bool last, int writ
 	q = mem_alloc(sizeof(*q) + buf_len(line));
 	q->of = of;
 	q->last = last;
+	q->number = ++c->lines;
 	q->n = buf_len(line);
 	memcpy(q->line, buf_data(line), q->n);
 	list_append(&c->queue, &q->link);
@@ -84,6 +92,26 @@ unmarked(const struct irc_client *c)
 	return NULL;
 }
 
+/*
+ * An error names its target, not what it is about: where that has no label (and messages do not come back) a PING stands between two with the same
+ * target, and tells which of them is meant.
+ */
+static bool
+is_ambiguous(const struct irc_client *c, const struct irc_pending *next)
+{
+	if (!next || next->label || (!next->order && c->caps & IRC_CAP_ECHO))
+		return false;
+	LIST_EACH(l, &c->pending) {
+		const struct irc_pending *p = LIST_ENTRY(l, struct irc_pending, link);
+
+		if (p == next)
+			break;
+		if (p->written && !p->ping && p->order == next->order && irc_same(c->is.casemapping, p->target, next->target))
+			return true;
+	}
+	return false;
+}
+
 static void
 refill(struct irc_client *c)
 {
@@ -95,11 +123,23 @@ refill(struct irc_client *c)
 		c->credit = full;
 }
 
+/* Whoever waits for the answer to this line waits from now on. */
+static void
+asked(struct irc_client *c, uint64_t number)
+{
+	for (struct irc_channel *ch = c->channels; ch; ch = ch->next) {
+		if (ch->asked != number)
+			continue;
+		ch->asked = 0;
+		ch->since = c->now;
+	}
+}
+
 void
 irc_flush(struct irc_client *c)
 {
 	const struct irc_pending *p;
-	bool said = false, any = false;
+	bool said = false;
 
 	if (c->state != IRC_ON)
 		return;
@@ -107,21 +147,23 @@ irc_flush(struct irc_client *c)
 	while (c->credit >= c->set->flood_ms && !list_is_empty(&c->queue)) {
 		struct irc_queued *q = LIST_ENTRY(list_pop(&c->queue), struct irc_queued, link);
 
+		/* This PING is a line like others to a server that counts them. */
+		if (is_ambiguous(c, q->of)) {
+			mark(c);
+			c->credit -= c->set->flood_ms;
+		}
 		buf_add(&c->out, q->line, q->n);
 		c->credit -= c->set->flood_ms;
 		c->queued--;
-		any = true;
+		asked(c, q->number);
 		if (q->of && q->last) {
 			q->of->written = c->now;
 			said = said || q->of->order || !(c->caps & IRC_CAP_ECHO);
 		}
 		free(q);
 	}
-	/* What is waited for there may have been asked just now only. */
-	for (struct irc_channel *ch = any ? c->channels : NULL; ch; ch = ch->next)
-		ch->since = c->now;
 	p = unmarked(c);
-	if (said || (p && c->now >= p->written + ECHO_MS))
+	if (p && (said || c->now >= p->written + ECHO_MS))
 		mark(c);
 }
 
@@ -206,9 +248,20 @@ irc_outgoing_pong(struct irc_client *c, const struct irc_line *l)
 	}
 }
 
-/* The oldest of the messages to `target`, or orders there, that were said, of which a line has no answer yet. */
-static struct irc_pending *
-unanswered(struct irc_client *c, const char *target, bool order)
+struct irc_pending *
+irc_outgoing_labelled(struct irc_client *c, uint64_t label)
+{
+	LIST_EACH(l, &c->pending) {
+		struct irc_pending *p = LIST_ENTRY(l, struct irc_pending, link);
+
+		if (p->label && label >= p->label && label - p->label < p->lines)
+			return p->answers < p->lines ? p : NULL;
+	}
+	return NULL;
+}
+
+struct irc_pending *
+irc_outgoing_unanswered(struct irc_client *c, const char *target, bool order)
 {
 	LIST_EACH(l, &c->pending) {
 		struct irc_pending *p = LIST_ENTRY(l, struct irc_pending, link);
@@ -222,12 +275,8 @@ unanswered(struct irc_client *c, const char *target, bool order)
 }
 
 void
-irc_outgoing_echo(struct irc_client *c, const char *target, const char *id, int64_t at)
+irc_outgoing_echo(struct irc_client *c, struct irc_pending *p, const char *id, int64_t at)
 {
-	struct irc_pending *p = c->caps & IRC_CAP_ECHO ? unanswered(c, target, false) : NULL;
-
-	if (!p)
-		return;
 	if (!p->answers && id) {
 		p->id = mem_strdup(id);
 		p->at = at;
@@ -237,15 +286,11 @@ irc_outgoing_echo(struct irc_client *c, const char *target, const char *id, int6
 }
 
 void
-irc_outgoing_error(struct irc_client *c, const char *target, bool order, unsigned code, const char *text)
+irc_outgoing_error(struct irc_client *c, struct irc_pending *p, unsigned code, const char *text)
 {
-	struct irc_pending *p = unanswered(c, target, order);
-
-	if (!p)
-		return;
 	p->answers++;
 	pending_failed(c, p, code, text);
-	if (c->caps & IRC_CAP_ECHO && p->answers == p->lines)
+	if (c->caps & IRC_CAP_ECHO && !p->order && p->answers == p->lines)
 		pending_sent(c, p);
 }
 
@@ -319,6 +364,27 @@ irc_client_take_back(struct irc_client *c, uint64_t ref)
 	return p != NULL;
 }
 
+/* How much of the text fits into a line; more by its bytes in the charset that we say it in than by ours. */
+static size_t
+fitting(struct irc_client *c, const char *text, size_t n, size_t max, size_t *skip)
+{
+	size_t take = irc_text_cut(text, n, max, skip), least = max, said;
+	struct buf coded = { 0 };
+
+	while (c->set->charset_out && least > 1) {
+		buf_clear(&coded);
+		irc_text_encode(text, take, c->set->charset_out, &coded);
+		said = buf_len(&coded);
+		if (said <= max)
+			break;
+		least = least < take ? least : take;
+		least = least * max / said < least ? least * max / said : least - 1;
+		take = irc_text_cut(text, n, least > 1 ? least : 1, skip);
+	}
+	buf_fini(&coded);
+	return take;
+}
+
 /* The pieces of a text, each of which is a line. Calls `piece` for each, if there is one; returns how many. */
 typedef int piece_fn(struct irc_client *c, struct irc_pending *p, bool last, const char *command, enum irc_say say, const char *s, size_t n);
 
@@ -335,7 +401,7 @@ cut(struct irc_client *c, struct irc_pending *p, const char *command, const char
 			text++;
 			continue;
 		}
-		take = irc_text_cut(text, n, max, &skip);
+		take = fitting(c, text, n, max, &skip);
 		lines++;
 		if (piece && piece(c, p, lines == total, command, say, text, take))
 			return 0;
@@ -349,6 +415,7 @@ say_piece(struct irc_client *c, struct irc_pending *p, bool last, const char *co
 {
 	struct buf *line = irc_later_begin(c);
 
+	irc_label(c, line);
 	buf_addf(line, "%s %s :%s", command, p->target, say == IRC_ACTION ? "\1ACTION " : "");
 	buf_add(line, s, n);
 	buf_adds(line, say == IRC_ACTION ? "\1\r\n" : "\r\n");
@@ -374,6 +441,7 @@ irc_client_say(struct irc_client *c, uint64_t ref, const char *target, enum irc_
 	if (c->queued + lines > c->set->queue_lines)
 		return err_set(e, 416, "too much waits to be said there");
 	p = irc_pending_new(c, ref, target, lines);
+	p->label = c->caps & IRC_CAP_LABEL ? c->labels + 1 : 0;
 	cut(c, p, command, target, say, text, lines, say_piece);
 	return 0;
 }

@@ -137,6 +137,36 @@ test_leaving(void **state)
 	assert_int_equal(irc_client_join(client, "#b", NULL, NULL, &e), 0);
 }
 
+/* What else is said meanwhile gives a server that does not answer no more time; what waits to be said takes none. */
+static void
+test_join_unanswered(void **state)
+{
+	struct err e;
+
+	(void)state;
+	settings.flood_burst = 1;
+	log_in("echo-message", "X=1");
+	now += 1000;
+	assert_int_equal(irc_client_say(client, 1, "bob", IRC_PRIVMSG, "one", &e), 0);
+	assert_int_equal(irc_client_join(client, "#silent", NULL, NULL, &e), 0);
+	irc_client_tick(client, now);
+	out("PRIVMSG bob :one\n");
+	in(":romeo!r@h PRIVMSG bob :one\r\n");
+	told("SENT ref=1\n");
+	later(1000);
+	out("JOIN #silent\n");
+	for (int i = 2; i < 31; i++) {
+		assert_int_equal(irc_client_say(client, (uint64_t)i, "bob", IRC_PRIVMSG, "more", &e), 0);
+		later(1000);
+		in(":romeo!r@h PRIVMSG bob :more\r\n");
+		buf_clear(&events);
+	}
+	later(999);
+	told("");
+	later(1);
+	told("REFUSED channel=#silent: the server does not answer\n");
+}
+
 static void
 test_join_refused(void **state)
 {
@@ -232,10 +262,10 @@ test_orders(void **state)
 	assert_int_equal(irc_client_away(client, "asleep now", &e), 0);
 	assert_int_equal(irc_client_away(client, NULL, &e), 0);
 	later(0);
-	out("TOPIC #a :a long\nKICK #a juliet juliet\nMODE #a +b *!*@h\nAWAY :asleep now\nAWAY\nPING chancery-1\n");
+	out("TOPIC #a :a long\nPING chancery-1\nKICK #a juliet juliet\nPING chancery-2\nMODE #a +b *!*@h\nAWAY :asleep now\nAWAY\nPING chancery-3\n");
 	in(":s 482 romeo #a :You're not channel operator\r\n:juliet!j@h INVITE romeo #balcony\r\n");
 	told("FAILED ref=1 code=482: You're not channel operator\nINVITED nick=juliet!j@h: #balcony\n");
-	in(":s 441 romeo juliet #a :They aren't on that channel\r\n:s PONG s :chancery-1\r\n");
+	in(":s 441 romeo juliet #a :They aren't on that channel\r\n:s PONG s :chancery-3\r\n");
 	told("FAILED ref=2 code=441: They aren't on that channel\nSENT ref=4\n");
 }
 
@@ -274,7 +304,7 @@ main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_join), TEST(test_changes), TEST(test_netsplit), TEST(test_messages), TEST(test_leaving), TEST(test_join_refused),
+		TEST(test_join), TEST(test_changes), TEST(test_netsplit), TEST(test_messages), TEST(test_leaving), TEST(test_join_unanswered), TEST(test_join_refused),
 		TEST(test_rejoin), TEST(test_listen), TEST(test_orders), TEST(test_members_are_bounded), TEST(test_same_person_once),
 	};
 

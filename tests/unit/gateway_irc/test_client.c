@@ -252,11 +252,11 @@ test_say(void **state)
 	assert_int_equal(irc_client_say(client, 2, "juliet", IRC_ACTION, "waits", &e), 0);
 	assert_int_equal(irc_client_say(client, 3, "#garden", IRC_PRIVMSG, "two\n\nlines\r\n", &e), 0);
 	later(0);
-	out("PRIVMSG juliet :But, soft!\nPRIVMSG juliet :\1ACTION waits\1\nPRIVMSG #garden :two\nPRIVMSG #garden :lines\nPING chancery-1\n");
+	out("PRIVMSG juliet :But, soft!\nPING chancery-1\nPRIVMSG juliet :\1ACTION waits\1\nPRIVMSG #garden :two\nPRIVMSG #garden :lines\nPING chancery-2\n");
 	told("");
 	in(":s 404 romeo #garden :Cannot send to channel\r\n:s 404 romeo #garden :Cannot send to channel\r\n");
 	told("FAILED ref=3 code=404: Cannot send to channel\n");
-	in(":s PONG s chancery-1\r\n");
+	in(":s PONG s chancery-2\r\n");
 	told("SENT ref=1\nSENT ref=2\n");
 }
 
@@ -318,15 +318,15 @@ test_flood_protection(void **state)
 	for (int i = 1; i <= 4; i++)
 		assert_int_equal(irc_client_say(client, (uint64_t)i, "juliet", IRC_PRIVMSG, "x", &e), 0);
 	later(0);
-	out("PRIVMSG juliet :x\nPRIVMSG juliet :x\nPING chancery-1\n");
-	assert_int_equal(irc_client_due(client), now + 1000);
-	later(999);
+	out("PRIVMSG juliet :x\nPING chancery-1\nPRIVMSG juliet :x\nPING chancery-2\n");
+	assert_int_equal(irc_client_due(client), now + 2000);
+	later(1999);
 	out("");
 	in("PING :y\r\n"); /* is answered all the same */
 	out("PONG y\n");
 	later(1);
-	out("PRIVMSG juliet :x\nPING chancery-2\n");
-	in(":s PONG s chancery-1\r\n");
+	out("PRIVMSG juliet :x\nPING chancery-3\n");
+	in(":s PONG s chancery-2\r\n");
 	told("SENT ref=1\nSENT ref=2\n");
 	irc_client_lost(client, "reset", now);
 	told("FAILED ref=3: the connection was lost; it may have arrived\nFAILED ref=4: the connection was lost\nCLOSED: reset\n");
@@ -411,6 +411,123 @@ test_nonsense(void **state)
 	out("");
 }
 
+/* The error behind two messages to the same is about the second when a PING between them was answered. */
+static void
+test_second_refused(void **state)
+{
+	struct err e;
+
+	(void)state;
+	log_in("", "X=1");
+	assert_int_equal(irc_client_say(client, 1, "bob", IRC_PRIVMSG, "one", &e), 0);
+	assert_int_equal(irc_client_say(client, 2, "bob", IRC_PRIVMSG, "two", &e), 0);
+	assert_int_equal(irc_client_say(client, 3, "rob", IRC_PRIVMSG, "three", &e), 0);
+	irc_client_tick(client, now);
+	out("PRIVMSG bob :one\nPING chancery-1\nPRIVMSG bob :two\nPRIVMSG rob :three\nPING chancery-2\n");
+	in(":s PONG s chancery-1\r\n:s 401 romeo bob :gone\r\n:s PONG s chancery-2\r\n");
+	told("SENT ref=1\nFAILED ref=2 code=401: gone\nSENT ref=3\n");
+}
+
+/* By its label an answer says what it is about, in whatever order and however many lines it comes. */
+static void
+test_labels(void **state)
+{
+	struct irc_channel *ch;
+	struct err e;
+
+	(void)state;
+	log_in("echo-message batch labeled-response", "X=1");
+	ch = be_in("#garden", "romeo");
+	assert_int_equal(irc_client_say(client, 1, "bob", IRC_PRIVMSG, "one\ntwo", &e), 0);
+	assert_int_equal(irc_client_say(client, 2, "bob", IRC_PRIVMSG, "three", &e), 0);
+	assert_int_equal(irc_client_say(client, 3, "romeo", IRC_PRIVMSG, "note", &e), 0);
+	assert_int_equal(irc_client_kick(client, 4, ch, "bob", "out", &e), 0);
+	irc_client_tick(client, now);
+	out("@label=1 PRIVMSG bob :one\n@label=2 PRIVMSG bob :two\n@label=3 PRIVMSG bob :three\n@label=4 PRIVMSG romeo :note\n@label=5 KICK #garden bob out\n"
+	    "PING chancery-1\n");
+	in("@label=3 :s 401 romeo bob :gone\r\n");
+	told("FAILED ref=2 code=401: gone\n");
+	in("@label=1 :romeo!r@h PRIVMSG bob :one\r\n@label=2;msgid=x BATCH +b labeled-response\r\n@batch=b :s 301 romeo bob :away\r\n");
+	told("");
+	/* To ourselves: the same line as others would hear it, and what it is the answer to. */
+	in("@batch=b :romeo!r@h PRIVMSG bob :two\r\nBATCH -b\r\n@msgid=m :romeo!r@h PRIVMSG romeo :note\r\n@batch=b :romeo!r@h PRIVMSG romeo :note\r\n");
+	told("SENT ref=1\n");
+	in("@label=4;msgid=m :romeo!r@h PRIVMSG romeo :note\r\n@label=4 :romeo!r@h PRIVMSG romeo :note\r\n@label=x :romeo!r@h PRIVMSG romeo :note\r\n");
+	told("SENT ref=3 id=m\n");
+	/* 401 of an order: nobody has said anything to them. */
+	in("@label=5 :s 401 romeo bob :gone\r\n:s PONG s chancery-1\r\n");
+	told("FAILED ref=4 code=401: gone\n");
+}
+
+/* An answer to a question of theirs comes back as well, and is none to a message of ours. */
+static void
+test_ctcp_echo(void **state)
+{
+	struct err e;
+
+	(void)state;
+	log_in("echo-message", "X=1");
+	assert_int_equal(irc_client_say(client, 1, "bob", IRC_PRIVMSG, "one", &e), 0);
+	in(":bob!b@h PRIVMSG romeo :\1VERSION\1\r\n");
+	out("PRIVMSG bob :one\nNOTICE bob :\1VERSION test\1\n");
+	in(":romeo!r@h NOTICE bob :\1VERSION test\1\r\n");
+	told("");
+	in(":romeo!r@h PRIVMSG bob :one\r\n");
+	told("SENT ref=1\n");
+}
+
+/* A server that cuts nicks is not asked each minute for the rest of one. */
+static void
+test_nick_cut(void **state)
+{
+	(void)state;
+	settings.ping_ms = 600000;
+	identity.nick = "romeomontague";
+	irc_client_free(client);
+	client = irc_client_new(&settings, &identity, people, note, NULL);
+	irc_client_connected(client, true, now);
+	in(":s 001 romeomont :Welcome\r\n:s 422 romeomont :none\r\n");
+	told("UP nick=romeomont\n");
+	buf_clear(irc_client_output(client));
+	later(61000);
+	out("");
+	irc_client_lost(client, "gone", now);
+	told("CLOSED: gone\n");
+	/* Somebody else has what is left of it. */
+	irc_client_connected(client, true, now);
+	in(":s 433 * romeomontague :in use\r\n:s 001 romeomo_ :Welcome\r\n:s 005 romeomo_ NICKLEN=9 :are\r\n:s 422 romeomo_ :none\r\n");
+	told("UP nick=romeomo_\n");
+	buf_clear(irc_client_output(client));
+	later(60000);
+	out("NICK romeomontague\n");
+	in(":romeomo_!r@h NICK romeomont\r\n");
+	told("OWN_NICK nick=romeomo_ other=romeomont\n");
+	later(60000);
+	out("");
+}
+
+/* Letters that become longer in the network's charset make shorter pieces, not longer lines. */
+static void
+test_long_in_charset(void **state)
+{
+	struct err e;
+	char text[901], *line, *save = NULL, said[4096];
+	unsigned lines = 0;
+
+	(void)state;
+	settings.charset_out = "GB18030";
+	log_in("", "X=1");
+	be_in("#garden", "romeo");
+	for (size_t i = 0; i + 2 < sizeof(text); i += 2)
+		memcpy(text + i, "\xc3\xbf", 3); /* two bytes here, four there */
+	assert_int_equal(irc_client_say(client, 1, "juliet", IRC_PRIVMSG, text, &e), 0);
+	later(0);
+	snprintf(said, sizeof(said), "%s", buf_str(irc_client_output(client)));
+	for (line = strtok_r(said, "\n", &save); line && *line == 'P' && line[1] == 'R'; line = strtok_r(NULL, "\n", &save), lines++)
+		assert_true(strlen(":romeo!~r@our.host ") + strlen(line) + 1 <= 512);
+	assert_int_equal(lines, 4);
+}
+
 /* What is given up before it is said is not said; what has been said has its answer. */
 static void
 test_take_back(void **state)
@@ -424,11 +541,11 @@ test_take_back(void **state)
 	assert_int_equal(irc_client_say(client, 2, "bob", IRC_PRIVMSG, "two\nthree\nfour", &e), 0);
 	assert_int_equal(irc_client_say(client, 3, "bob", IRC_PRIVMSG, "five", &e), 0);
 	irc_client_tick(client, now);
-	out("PRIVMSG bob :one\nPRIVMSG bob :two\nPING chancery-1\n");
+	out("PRIVMSG bob :one\nPING chancery-1\nPRIVMSG bob :two\n");
 	assert_false(irc_client_take_back(client, 1));
 	assert_true(irc_client_take_back(client, 2));
 	assert_false(irc_client_take_back(client, 2));
-	later(1000);
+	later(2000);
 	out("PRIVMSG bob :five\nPING chancery-2\n");
 	in(":s PONG s chancery-2\r\n");
 	told("SENT ref=1\nSENT ref=3\n");
@@ -506,7 +623,7 @@ main(void)
 		TEST(test_sasl_chunks), TEST(test_sasl_external), TEST(test_sasl_fails_closed), TEST(test_nick_in_use), TEST(test_no_nick_at_all),
 		TEST(test_nick_order), TEST(test_silent_servers), TEST(test_ping_answered), TEST(test_say), TEST(test_say_refused),
 		TEST(test_long_message), TEST(test_flood_protection), TEST(test_echo), TEST(test_messages), TEST(test_ctcp), TEST(test_nonsense),
-		TEST(test_take_back), TEST(test_held), TEST(test_between),
+		TEST(test_second_refused), TEST(test_labels), TEST(test_ctcp_echo), TEST(test_nick_cut), TEST(test_long_in_charset), TEST(test_take_back), TEST(test_held), TEST(test_between),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
