@@ -10,7 +10,7 @@
 /* gateway_user.net */
 struct irc_user {
 	struct gateway_user *u;
-	struct list seats;
+	struct list seats, sessions;
 	char *away; /* NULL: there */
 	/* Of the account that they brought; NULL: none. */
 	char *network, *nick, *account, *password;
@@ -50,6 +50,8 @@ struct irc {
 	struct list servers;
 	uv_timer_t *timer;
 	bool held; /* no session reads: chanceryd has enough for now */
+	bool refused; /* some user was */
+	unsigned turns;
 };
 extern struct irc *irc;
 

@@ -27,12 +27,13 @@ struct sock {
 struct irc_conn {
 	uv_loop_t *loop;
 	const char *host;
+	unsigned address_ms;
 	const struct irc_tls *tls;
 	const struct irc_conn_events *events;
 	void *arg;
 	struct addrinfo *found, *next; /* addresses that were found, and the one to be tried next */
 	uv_getaddrinfo_t lookup;
-	uv_timer_t soon; /* tells `lost` in a later turn */
+	uv_timer_t soon; /* tells `lost` in a later turn; while an address is tried: gives it up */
 	struct sock *sock; /* NULL: none */
 	unsigned busy; /* handles and requests that the loop still has */
 	SSL *ssl;
@@ -365,6 +366,7 @@ connected(struct irc_conn *c)
 	int error = 0;
 	socklen_t n = sizeof(error);
 
+	uv_timer_stop(&c->soon);
 	getsockopt(c->sock->fd, SOL_SOCKET, SO_ERROR, &error, &n);
 	if (error) {
 		snprintf(c->why, sizeof(c->why), "%s", strerror(error));
@@ -401,6 +403,16 @@ on_poll(uv_poll_t *p, int status, int events)
 	}
 }
 
+/* An address that says nothing at all, as those do that lead nowhere. */
+static void
+give_up_address(uv_timer_t *t)
+{
+	struct irc_conn *c = t->data;
+
+	snprintf(c->why, sizeof(c->why), "it does not answer");
+	try_next(c);
+}
+
 /* The next address; none is left: that is what is told. */
 static void
 try_next(struct irc_conn *c)
@@ -426,6 +438,9 @@ try_next(struct irc_conn *c)
 		c->sock->poll.data = c;
 		c->state = CONNECTING;
 		watch(c);
+		/* The last one has the time that is left. */
+		if (c->next)
+			uv_timer_start(&c->soon, give_up_address, c->address_ms, 0);
 		return;
 	}
 	lose(c, *c->why ? c->why : "it cannot be connected to");
@@ -448,7 +463,7 @@ looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
 }
 
 struct irc_conn *
-irc_conn_new(uv_loop_t *loop, const char *host, unsigned port, const struct irc_tls *tls, const struct irc_conn_events *events, void *arg)
+irc_conn_new(uv_loop_t *loop, const char *host, unsigned port, unsigned address_ms, const struct irc_tls *tls, const struct irc_conn_events *events, void *arg)
 {
 	struct irc_conn *c = NEW(struct irc_conn);
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
@@ -457,6 +472,7 @@ irc_conn_new(uv_loop_t *loop, const char *host, unsigned port, const struct irc_
 
 	c->loop = loop;
 	c->host = host;
+	c->address_ms = address_ms;
 	c->tls = tls;
 	c->events = events;
 	c->arg = arg;

@@ -42,8 +42,9 @@ struct irc_conn_events {
 	void (*lost)(void *arg, const char *why);
 };
 
-/* Never NULL: what goes wrong at once is told by `lost` in a later turn of the loop. Host and the rest are borrowed while it connects. */
-struct irc_conn *irc_conn_new(uv_loop_t *loop, const char *host, unsigned port, const struct irc_tls *tls, const struct irc_conn_events *events, void *arg);
+/* Never NULL: what goes wrong at once is told by `lost` in a later turn of the loop. Host and the rest are borrowed while it connects. The host's addresses are tried one
+ * after the other, each for `address_ms` at most, but the last. */
+struct irc_conn *irc_conn_new(uv_loop_t *loop, const char *host, unsigned port, unsigned address_ms, const struct irc_tls *tls, const struct irc_conn_events *events, void *arg);
 /* Writes what it can and consumes it; goes on by itself with the rest of the same `out` as it becomes possible. */
 void irc_conn_write(struct irc_conn *c, struct buf *out);
 /* Reads no more, or again. */

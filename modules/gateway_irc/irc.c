@@ -10,6 +10,7 @@
 #include "bridge.h"
 
 #define TURN_MS 100
+#define LEVELS_TURNS 50 /* between two counts of who is on IRC */
 
 struct irc *irc;
 
@@ -18,11 +19,14 @@ struct irc *irc;
 static struct irc_session *
 session_find(struct irc_server *server, const struct gateway_user *u)
 {
-	/* There are as many as users: few ask, and only when somebody enters a room or writes to a person. */
-	LIST_EACH(l, &server->sessions) {
-		struct irc_session *s = LIST_ENTRY(l, struct irc_session, link);
+	struct irc_user *iu = u ? u->net : NULL;
 
-		if (s->user == u)
+	if (!u)
+		return server->shared;
+	LIST_EACH(l, &iu->sessions) {
+		struct irc_session *s = LIST_ENTRY(l, struct irc_session, of_user);
+
+		if (s->server == server)
 			return s;
 	}
 	return NULL;
@@ -56,6 +60,10 @@ irc_session_for(struct irc_server *server, struct gateway_user *u, const char *w
 		return s;
 	nick_of(server, owner, wish, nick, sizeof(nick));
 	s = irc_session_new(irc->gateway, server, owner, own && iu->nick ? iu->nick : nick, own ? iu->account : NULL, own ? iu->password : NULL, irc_session_event);
+	if (owner)
+		list_append(&iu->sessions, &s->of_user);
+	else
+		server->shared = s;
 	if (irc->held)
 		irc_session_hold(s, true);
 	return s;
@@ -63,14 +71,19 @@ irc_session_for(struct irc_server *server, struct gateway_user *u, const char *w
 
 /* Each of a user's own. */
 static void
-each_session(struct gateway_user *u, void (*fn)(struct irc_session *s, void *arg), void *arg)
+each_session(struct irc_user *iu, void (*fn)(struct irc_session *s, void *arg), void *arg)
 {
-	LIST_EACH(l, &irc->servers) {
-		struct irc_session *s = session_find(LIST_ENTRY(l, struct irc_server, link), u);
+	LIST_EACH(l, &iu->sessions)
+		fn(LIST_ENTRY(l, struct irc_session, of_user), arg);
+}
 
-		if (s)
-			fn(s, arg);
-	}
+/* The network does not take the user: the framework is told in the next turn. */
+static void
+refuse(struct irc_user *iu, const char *why)
+{
+	if (!iu->refused)
+		iu->refused = mem_strdup(why);
+	irc->refused = true;
 }
 
 static void
@@ -100,8 +113,8 @@ closed(struct irc_session *s, const struct irc_event *e)
 	irc_room_deaf(s, e->forever ? e->text : NULL);
 	if (e->forever) {
 		irc_messages_fail(s, e->text);
-		if (iu && iu->network && !strcmp(iu->network, s->server->name) && !iu->refused)
-			iu->refused = mem_strdup(e->text);
+		if (iu && iu->network && !strcmp(iu->network, s->server->name))
+			refuse(iu, e->text);
 	}
 	/* Once; what follows is tried in silence. */
 	if (s->tries == 1)
@@ -183,23 +196,32 @@ user_down(struct gateway_user *u, void *arg)
 }
 
 static void
-on_turn(uv_timer_t *t)
+levels(void)
 {
 	int64_t n = 0, up = 0;
 
-	(void)t;
-	gateway_user_each(irc->gateway, user_down, NULL);
 	LIST_EACH(l, &irc->servers) {
-		struct irc_server *server = LIST_ENTRY(l, struct irc_server, link);
-
-		irc_session_turns(server);
-		LIST_EACH(k, &server->sessions) {
+		LIST_EACH(k, &LIST_ENTRY(l, struct irc_server, link)->sessions) {
 			n++;
 			up += irc_client_is_up(LIST_ENTRY(k, struct irc_session, link)->client);
 		}
 	}
 	gateway_level(irc->gateway, "irc_sessions", n);
 	gateway_level(irc->gateway, "irc_sessions_up", up);
+}
+
+static void
+on_turn(uv_timer_t *t)
+{
+	(void)t;
+	if (irc->refused) {
+		irc->refused = false;
+		gateway_user_each(irc->gateway, user_down, NULL);
+	}
+	LIST_EACH(l, &irc->servers)
+		irc_session_turns(LIST_ENTRY(l, struct irc_server, link));
+	if (irc->turns++ % LEVELS_TURNS == 0)
+		levels();
 }
 
 static int
@@ -306,6 +328,7 @@ user_open(struct gateway_user *u, const json_t *login)
 	iu->u = u;
 	u->net = iu;
 	list_init(&iu->seats);
+	list_init(&iu->sessions);
 	if (login) {
 		iu->network = login_text(login, "network");
 		iu->nick = login_text(login, "nick");
@@ -314,7 +337,7 @@ user_open(struct gateway_user *u, const json_t *login)
 		if (!iu->network)
 			iu->network = mem_strdup(LIST_ENTRY(irc->servers.next, struct irc_server, link)->name);
 		if ((iu->nick && !irc_name_is_sane(iu->nick)) || !irc_server_find(&irc->servers, iu->network, strlen(iu->network))) {
-			iu->refused = mem_strdup("there is no such IRC network, or that is no nick");
+			refuse(iu, "there is no such IRC network, or that is no nick");
 			return;
 		}
 	}
@@ -336,9 +359,9 @@ user_close(struct gateway_user *u)
 	if (!iu)
 		return;
 	irc_seats_end(iu);
-	each_session(u, session_end, "leaving");
+	each_session(iu, session_end, "leaving");
 	LIST_EACH(l, &irc->servers) {
-		struct irc_session *shared = session_find(LIST_ENTRY(l, struct irc_server, link), NULL);
+		struct irc_session *shared = LIST_ENTRY(l, struct irc_server, link)->shared;
 
 		if (shared)
 			irc_messages_forget(shared, u);
@@ -368,7 +391,7 @@ presence(struct gateway_user *u, enum network_show show, const char *status)
 	/* AWAY is a line. */
 	for (char *p = iu->away; p && (p = strpbrk(p, "\r\n")); )
 		*p = ' ';
-	each_session(u, set_away, iu->away);
+	each_session(iu, set_away, iu->away);
 }
 
 static void

@@ -19,6 +19,7 @@
 	X("channels", set.channels, 100, 1, 10000) \
 	X("members", set.members, 20000, 10, 1000000) \
 	X("connect_ms", connect_ms, 250, 0, 60000) \
+	X("address_ms", address_ms, 5000, 100, 60000) \
 	X("logins", logins, 10, 1, 10000)
 
 static int

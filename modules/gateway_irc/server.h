@@ -30,12 +30,13 @@ struct irc_server {
 	struct irc_settings set;
 	unsigned connect_ms; /* between two connections that begin, and */
 	unsigned logins;     /* so many that are not logged in yet at a time */
+	unsigned address_ms; /* an address is tried so long when there is another */
 	/* From here on session.c's. */
 	struct irc_people *people;
 	struct list sessions, waiting; /* all; those that wait for their turn to connect */
 	unsigned beginning;
 	int64_t next_begin;
-	struct irc_session *shared;
+	struct irc_session *shared; /* of all users; NULL: none */
 };
 
 /* All networks of the settings' object "network", appended to `all`. -1: what is wrong, and `all` stays as it was. */

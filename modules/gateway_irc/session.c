@@ -123,7 +123,7 @@ begin(struct irc_session *s)
 	s->beginning = true;
 	s->server->beginning++;
 	s->connect_by = clock_mono_ms() + s->server->set.login_ms;
-	s->conn = irc_conn_new(gateway_loop(s->gateway), s->server->host, s->server->port, &s->server->tls, &conn_events, s);
+	s->conn = irc_conn_new(gateway_loop(s->gateway), s->server->host, s->server->port, s->server->address_ms, &s->server->tls, &conn_events, s);
 	if (s->held)
 		irc_conn_pause(s->conn, true);
 	gateway_count(s->gateway, "connections_begun", 1);
@@ -239,6 +239,7 @@ irc_session_new(struct gateway *g, struct irc_server *server, struct gateway_use
 	s->server = server;
 	s->user = user;
 	list_init(&s->turn);
+	list_init(&s->of_user);
 	list_init(&s->messages);
 	list_append(&server->sessions, &s->link);
 	s->nick = mem_strdup(nick);
@@ -267,7 +268,10 @@ irc_session_close(struct irc_session *s, const char *why)
 	s->closing = true;
 	begun(s);
 	list_remove(&s->turn);
+	list_remove(&s->of_user);
 	list_remove(&s->link);
+	if (s->server->shared == s)
+		s->server->shared = NULL;
 	if (s->state == IRC_SESSION_OPEN) {
 		irc_client_quit(s->client, why);
 		if (s->conn)

@@ -17,6 +17,7 @@ struct irc_session {
 	irc_session_fn *fn;
 	struct list link;       /* in the server's */
 	struct list turn;       /* in its waiting */
+	struct list of_user;    /* in the user's; whoever made it puts it there */
 	struct irc_server *server;
 	struct gateway *gateway;
 	struct gateway_user *user; /* NULL: it is for all */
