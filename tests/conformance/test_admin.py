@@ -232,4 +232,4 @@ def test_disable_is_quick(t):
     began = time.monotonic()
     for c in [a] + others:
         assert c.expect_end() == 'not-authorized'
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5     # the machine may be busy; nothing else would end them

@@ -190,7 +190,7 @@ def test_database_away(t):
         assert a.ping(t.server.domain).get('type') == 'result'
         assert a.ping(a.bare).get('type') == 'result'
         assert a.roster().get('type') == 'result'
-        assert time.monotonic() - began < 3, 'ping and roster waited for the database'
+        assert time.monotonic() - began < 9, 'ping and roster waited for the database'
         assert b.ping(t.server.domain).get('type') == 'result'
         assert not b.heard_any(lambda e: e.name == 'message'), 'delivered without a record: %s' % b.heard
     finally:

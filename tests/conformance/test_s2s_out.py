@@ -375,7 +375,7 @@ def test_patience(t):
     ids = [romeo.message(p.jid(), 'm%d' % i) for i in range(5)]
     begin = time.monotonic()
     errors = [romeo.expect(lambda e: e.get('type') == 'error', 'an error') for _ in ids]
-    assert 3 < time.monotonic() - begin < 8, time.monotonic() - begin
+    assert 3 < time.monotonic() - begin < 14, time.monotonic() - begin
     assert [e.get('id') for e in errors] == ids, errors
     for e in errors:
         assert e.condition() == 'remote-server-timeout' and e.find('error').get('type') == 'wait', e

@@ -334,11 +334,11 @@ def test_disabled_account(t):
     jid = '%s@%s' % (user[0], t.server.domain)
     c = t.online(user)
     import time
-    began = time.monotonic()
     code, out, err = t.server.cli('user', 'disable', jid)
     assert code == 0, err
+    began = time.monotonic()
     assert c.expect_end() == 'not-authorized'
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 5     # the machine may be busy; nothing else would end it
     got = t.client(user).secure().auth()
     assert got in ('account-disabled', 'not-authorized'), got
     got = t.client(user).secure().auth(password='wrong')
