@@ -179,7 +179,6 @@ struct noting {
 	struct judging *g;
 	enum file_state state;
 	bool was_kept;
-	int64_t event;
 };
 
 /* What the vault had when it was asked may have been swept out since; under the row's lock it stays. */
@@ -213,6 +212,19 @@ note_content(struct sql *db, struct noting *n, struct err *e)
 	return st;
 }
 
+static bool
+may_be_read(enum file_state s)
+{
+	return s == FILE_CLEAN || s == FILE_RELEASED;
+}
+
+/* Somebody has found more in it meanwhile. */
+static bool
+is_outdated(const struct noting *n)
+{
+	return n->g->j->verdict == JUDGE_PASS && !may_be_read(n->state);
+}
+
 static enum sql_status
 note_work(struct job *job, struct sql *db)
 {
@@ -227,16 +239,10 @@ note_work(struct job *job, struct sql *db)
 		st = note_content(db, n, &job->err);
 	if (st == SQL_OK)
 		st = file_event_add(db, &v, &job->err);
-	if (st == SQL_OK)
-		st = sql_commit(db, &job->err);
-	n->event = v.id;
-	return st;
-}
-
-static bool
-may_be_read(enum file_state s)
-{
-	return s == FILE_CLEAN || s == FILE_RELEASED;
+	j->event = v.id;
+	if (st == SQL_OK && j->with && j->verdict != JUDGE_CLOSED && !is_outdated(n))
+		st = j->with(j, db, &job->err);
+	return st == SQL_OK ? sql_commit(db, &job->err) : st;
 }
 
 static enum sql_status
@@ -279,13 +285,12 @@ noted(struct job *job)
 
 	if (job->status != JOB_OK) {
 		log_warning(NULL, "file-not-noted", "sha256=%s why=%s", g->hex, job->err.text);
+		g->j->event = 0;
 		closed(g, "the database is not available");
 		return;
 	}
-	g->j->event = n->event;
 	g->was_kept = n->was_kept && !may_be_read(n->state);
-	/* Somebody has found more in it meanwhile. */
-	if (g->j->verdict == JUDGE_PASS && !may_be_read(n->state))
+	if (is_outdated(n))
 		closed(g, "its content has just been judged anew");
 	else if (g->was_kept && g->quarantined)
 		withdraw(g);

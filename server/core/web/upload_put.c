@@ -1,6 +1,6 @@
 /*
  * upload_put: PUT of a file (XEP-0363 §7): its slot is looked up before a byte of it is read; it streams into a spool, is judged, and the
- * slot is closed; then 201.
+ * slot is closed with the verdict, in one transaction; then 201.
  *
  * A slot stays open until what was put has been judged: who loses the connection may try again while there is time. While a PUT is under
  * way another one to the same slot is refused. When the client goes while its file is being judged the rest is done all the same.
@@ -22,7 +22,7 @@
 #define PIECE 131072 /* what is written at a time */
 #define RETRY_SECONDS "30"
 
-enum put_state { LOOKING, TAKING, JUDGING, ENDING };
+enum put_state { LOOKING, TAKING, JUDGING };
 
 struct put {
 	UT_hash_handle hh;
@@ -91,21 +91,32 @@ elapsed(const struct put *p)
 
 /* The end: the slot is closed in the database */
 
-static enum sql_status
-close_work(struct job *j, struct sql *db)
+static enum upload_state
+state_of(enum judge_verdict v)
 {
-	struct put *p = j->owner;
+	if (v == JUDGE_PASS)
+		return UPLOAD_KEPT;
+	return v == JUDGE_INFECTED || v == JUDGE_UNSCANNABLE ? UPLOAD_HELD : UPLOAD_REFUSED;
+}
 
-	return upload_finish(db, &p->end, &j->err);
+static enum sql_status
+close_slot(struct judgement *j, struct sql *db, struct err *e)
+{
+	struct put *p = (struct put *)((char *)j - offsetof(struct put, judge));
+
+	p->end.state = state_of(j->verdict);
+	p->end.event = j->event;
+	p->end.record = j->record_id;
+	return upload_finish(db, &p->end, e);
 }
 
 static void
-closed(struct job *j)
+judged(struct mail *m)
 {
-	struct put *p = j->owner;
+	struct put *p = (struct put *)((char *)m - offsetof(struct put, judge.mail));
 
-	if (j->status != JOB_OK) {
-		end(p, 503, "The file could not be noted now. Try again later.");
+	if (p->judge.verdict == JUDGE_CLOSED) {
+		end(p, 503, p->judge.text);
 	} else if (p->end.state != UPLOAD_KEPT) {
 		end(p, 403, p->judge.text);
 	} else if (!p->end.done) {
@@ -117,41 +128,6 @@ closed(struct job *j)
 			p->slot->owner, p->slot->id, p->slot->size, p->judge.true_type, p->receive_ms, elapsed(p));
 		end(p, 201, NULL);
 	}
-}
-
-static struct job *
-new_job(struct put *p, enum sql_status (*work)(struct job *, struct sql *), void (*done)(struct job *))
-{
-	struct job *j = job_new(1);
-
-	j->home = reactor_current();
-	j->owner = p;
-	j->work = work;
-	j->done = done;
-	return j;
-}
-
-static enum upload_state
-state_of(enum judge_verdict v)
-{
-	if (v == JUDGE_PASS)
-		return UPLOAD_KEPT;
-	return v == JUDGE_INFECTED || v == JUDGE_UNSCANNABLE ? UPLOAD_HELD : UPLOAD_REFUSED;
-}
-
-static void
-judged(struct mail *m)
-{
-	struct put *p = (struct put *)((char *)m - offsetof(struct put, judge.mail));
-
-	if (p->judge.verdict == JUDGE_CLOSED) {
-		end(p, 503, p->judge.text);
-		return;
-	}
-	p->state = ENDING;
-	p->end = (struct upload_end){ .id = p->slot->id, .state = state_of(p->judge.verdict), .sha256 = spool_sha256(p->spool),
-		.type = p->type, .event = p->judge.event, .record = p->judge.record_id, .keep_ms = web_config()->files.keep_ms };
-	pool_submit(new_job(p, close_work, closed), crypt_hash(p->token, UPLOAD_TOKEN));
 }
 
 /* The body */
@@ -205,8 +181,9 @@ upload_put_complete(struct http_request *r)
 	p->state = JUDGING;
 	p->receive_ms = elapsed(p);
 	p->since_ms = reactor_now_ms(reactor_current());
+	p->end = (struct upload_end){ .id = p->slot->id, .sha256 = spool_sha256(p->spool), .type = p->type, .keep_ms = web_config()->files.keep_ms };
 	p->judge = (struct judgement){ .mail.run = judged, .home = reactor_current(), .arena = p->arena, .spool = p->spool, .path = JUDGE_UPLOAD,
-		.from = p->from, .groups = p->slot->groups, .name = p->slot->name, .type = p->slot->type ? p->slot->type : p->type, .keep = true };
+		.from = p->from, .groups = p->slot->groups, .name = p->slot->name, .type = p->slot->type ? p->slot->type : p->type, .keep = true, .with = close_slot };
 	judge_submit(&p->judge);
 }
 
@@ -336,6 +313,7 @@ upload_put_begin(struct http_request *r)
 	const struct http_head *h = http_head_of(r);
 	const char *type = http_head_get(h, "content-type"), *name;
 	char token[UPLOAD_TOKEN + 1];
+	struct job *look;
 	struct put *p;
 
 	if (h->chunked || !http_head_get(h, "content-length")) {
@@ -377,5 +355,9 @@ upload_put_begin(struct http_request *r)
 	http_set_data(r, p);
 	http_body_max(r, h->length);
 	http_pause(r);
-	pool_submit(new_job(p, look_work, looked), crypt_hash(p->token, UPLOAD_TOKEN));
+	look = job_new(1);
+	look->owner = p;
+	look->work = look_work;
+	look->done = looked;
+	pool_submit(look, crypt_hash(p->token, UPLOAD_TOKEN));
 }

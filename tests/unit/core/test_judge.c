@@ -543,6 +543,53 @@ test_names(void **state)
 	arena_free(a);
 }
 
+static unsigned withs;
+static bool with_fails;
+
+static enum sql_status
+with(struct judgement *j, struct sql *db, struct err *e)
+{
+	char id[24];
+	bool is_there = false;
+	enum sql_status st;
+
+	withs++;
+	snprintf(id, sizeof(id), "%lld", (long long)j->event);
+	st = sql_query_bool(db, e, &is_there, "SELECT true FROM chancery.file_event WHERE id = $1::bigint", 1, id);
+	return st != SQL_OK ? st : is_there && j->record_id && !with_fails ? SQL_OK : SQL_FAILED;
+}
+
+static void
+test_with(void **state)
+{
+	struct trial a = { .j = { .path = JUDGE_UPLOAD, .keep = true, .with = with } }, b = a, c = a, d = a;
+	long before;
+
+	(void)state;
+	assert_int_equal(judge(&a, "in one", "a.png", NULL), JUDGE_PASS);
+	assert_int_equal(withs, 1);
+	finds = SCAN_INFECTED;
+	finds_text = "Eicar";
+	assert_int_equal(judge(&b, "in one too", "b.png", NULL), JUDGE_INFECTED);
+	assert_int_equal(withs, 2);
+	finds = SCAN_ERROR;
+	assert_int_equal(judge(&c, "in none", "c.png", NULL), JUDGE_CLOSED);
+	assert_int_equal(withs, 2);
+	/* All of it, or nothing. */
+	finds = SCAN_CLEAN;
+	finds_text = "";
+	with_fails = true;
+	before = pg_number(pg, "SELECT count(*) FROM chancery.file_event");
+	assert_int_equal(judge(&d, "not without", "d.png", NULL), JUDGE_CLOSED);
+	assert_int_equal(withs, 3);
+	assert_true(d.j.event == 0);
+	assert_int_equal(pg_number(pg, "SELECT count(*) FROM chancery.file_event"), before);
+	trial_end(&a);
+	trial_end(&b);
+	trial_end(&c);
+	trial_end(&d);
+}
+
 /* The last one: the database does not come back. */
 static void
 test_database_gone(void **state)
@@ -574,6 +621,7 @@ main(void)
 		cmocka_unit_test_setup(test_policy_ahead, begin),
 		cmocka_unit_test_setup(test_scanner_closed_or_failing, begin),
 		cmocka_unit_test_setup(test_names, begin),
+		cmocka_unit_test_setup(test_with, begin),
 		cmocka_unit_test_setup(test_database_gone, begin),
 	};
 
