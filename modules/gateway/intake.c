@@ -96,7 +96,7 @@ correct(struct gateway *g, struct gateway_message *m, const struct stanza *st)
 		m->body = arena_printf(m->kept->arena, "* %s", m->body);
 }
 
-/* A body that is nothing but the address of a file of ours is that file, as clients that know no OOB send it. */
+/* A body that is nothing but the address of a file of ours is that file, as clients that know no OOB send it. Rooms get addresses. */
 static void
 attach(struct gateway *g, struct gateway_message *m, const struct stanza *st)
 {
@@ -107,7 +107,7 @@ attach(struct gateway *g, struct gateway_message *m, const struct stanza *st)
 		url = m->body;
 	if (!url)
 		return;
-	if ((g->net->features & NETWORK_FILES) && transfer_is_ours(g, url)) {
+	if ((g->net->features & NETWORK_FILES) && !m->seat && transfer_is_ours(g, url)) {
 		m->kind = MESSAGE_FILE;
 		m->url = arena_strdup(a, url);
 		m->name = file_name(a, m->url);

@@ -249,12 +249,7 @@ room_reflect(struct gateway_seat *s, const struct gateway_message *m)
 {
 	struct buf inner = { 0 };
 
-	write_text(&inner, "body", NULL, m->body ? m->body : m->url);
-	if (m->url) {
-		buf_addf(&inner, "<x xmlns='%s'>", NS_OOB);
-		write_text(&inner, "url", NULL, m->url);
-		buf_adds(&inner, "</x>");
-	}
+	write_text(&inner, "body", NULL, m->body);
 	write_all(s->room, s->nick, m->id, &inner, NULL);
 	buf_fini(&inner);
 }

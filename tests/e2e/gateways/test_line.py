@@ -7,8 +7,10 @@ import sys
 import time
 
 import behaviours
-from behaviours import MUC, World, failed, joined, local, said
+from behaviours import MUC, World, failed, joined, local, offered, said
+from chancerytest.ca import authority
 from chancerytest.client import PATIENCE, unique
+from chancerytest.fileserver import FileServer, answer, redirect
 from test_admin import ok, rows
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -66,6 +68,21 @@ class Person:
     def fix(self, user, old, new):
         self._say('FIX', unique('m'), user + '@line', self.ids[old], new)
 
+    def give(self, user, text, name, data):
+        self.driver.files.files['/' + name] = answer(data)
+        self.give_url(user, text, name, self.driver.files.url('/' + name, self.driver.files.address))
+        return True
+
+    def give_url(self, user, text, name, url):
+        while True:
+            self._say('LINK', unique('f'), user + '@line', url, name, text)
+            if self._expect_first('OK ', 'NO ').startswith('OK '):
+                return
+            time.sleep(0.05)
+
+    def got_file(self, name, data):
+        self._expect('FILE', ' %s/%s' % (name, data.decode().replace('\n', ' ')))
+
     def heard_typing(self):
         self._expect('TYPING', 'on')
 
@@ -105,8 +122,12 @@ class Person:
         self._say('KICK', room, nick, 'out')
 
 
+def file_server(t, address):
+    return FileServer(t, certificate=authority().certificate(names='IP:' + address), address=address)
+
+
 class Driver(behaviours.Driver):
-    kind, features = 'line', {'rooms', 'receipts', 'corrections', 'typing', 'presence'}
+    kind, features = 'line', {'rooms', 'receipts', 'corrections', 'typing', 'presence', 'files'}
     program = os.path.join(behaviours.BUILD, 'tests', 'chancery-gateway-line')
     process = None
 
@@ -114,6 +135,7 @@ class Driver(behaviours.Driver):
         if not hasattr(self, 'port'):
             with socket.create_server(('127.0.0.1', 0)) as s:
                 self.port = s.getsockname()[1]
+            self.files = file_server(self.t, '127.0.0.2')
         self.process = subprocess.Popen([sys.executable, os.path.join(HERE, 'line', 'server.py'), str(self.port)], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE)
         assert self.process.stdout.readline() == b'ready\n'
@@ -127,6 +149,10 @@ class Driver(behaviours.Driver):
 
     def network(self):
         return {'port': self.port}
+
+    def settings(self):
+        """People here put their files on a server of their own."""
+        return {'fetch_private': [self.files.address], 'fetch_ports': [self.files.port]}
 
     def person(self, name):
         return Person(self, name)
@@ -180,6 +206,28 @@ def test_empty_link(t):
     romeo.message(w.jid(bob.address), None, inner="<x xmlns='jabber:x:oob'><url/></x>")
     romeo.message(w.jid(bob.address), 'after')
     assert bob._expect('MSG', '').endswith(' after')
+
+
+def test_file_inward(t):
+    """line: an address that leads inside is not asked, nor is one that a redirection leads to; nor one without TLS, with a user name, or at another port"""
+    w = World(t, Driver)
+    romeo, bob, theirs = w.clients[0], w.driver.person('bob'), w.driver.files
+    inner = file_server(t, '127.0.0.3')
+    other = file_server(t, '127.0.0.2')
+    theirs.files.update({'/in': redirect(inner.url('/x', inner.address)), '/plain': redirect('http://127.0.0.2:%d/x' % theirs.port), '/round': redirect('/round'),
+                         '/on': redirect('/x.txt'), '/x.txt': answer(b'x')})
+    where = theirs.url('/x.txt', theirs.address)
+    out = 'its server cannot be reached'
+    for url, why in ((inner.url('/x', inner.address), out), (theirs.url('/in', theirs.address), out), ('https://127.0.0.2:%d/x' % other.port, out),
+                     ('https://localhost:%d/x' % theirs.port, out), (theirs.url('/plain', theirs.address), 'its address is not one of https'),
+                     (where.replace('https', 'http'), 'its address is not one of https'), (where.replace('//', '//me:secret@'), 'its address is not one of https'),
+                     (theirs.url('/round', theirs.address), out), (theirs.url('/none', theirs.address), 'its server does not give it (404)')):
+        bob.give_url(local(romeo), 'look', 'x.txt', url)
+        text = romeo.expect(lambda e: e.name == 'message' and (e.text('body') or '').startswith('look'), 'the words').text('body')
+        assert text == 'look\n[file: x.txt was not let through: %s]' % why, (url, text)
+    assert not inner.connections and not other.connections
+    bob.give_url(local(romeo), 'look', 'x.txt', theirs.url('/on', theirs.address))
+    assert offered(w, romeo)[2] == b'x'
 
 
 def test_own_account(t):

@@ -548,9 +548,11 @@ def test_database_away(t):
     bob.say(local(romeo), 'before')
     said(romeo, 'before')
     m, to = bob.mail(local(romeo), 'meanwhile'), to_address(w.driver, local(romeo))
+    m.add_attachment(b'a file', maintype='application', subtype='octet-stream', filename='a.txt')
     with stopped(t.server):
         with smtplib.SMTP('127.0.0.1', w.driver.system.ports['smtp'], timeout=START) as s:
             s.sendmail(bob.address, [to], m.as_bytes(policy=WIRE))
         t.server.wait(lambda: re.search('to=<%s>.*status=deferred' % re.escape(to), w.driver.system_log()), 'postfix to keep it', START)
     said(romeo, 'meanwhile')
+    assert offered(w, romeo)[2] == b'a file'
     assert len(w.records("to_bare = '%s' and body = 'meanwhile'" % romeo.bare, 'id')) == 1

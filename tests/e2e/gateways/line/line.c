@@ -5,6 +5,7 @@
  *     LOGIN name                        WELCOME, or NO - why
  *     MSG id to text                    OK id, or NO id why;  GOT id (it has arrived);  MSG id from text
  *     FIX id to old text                OK id;  FIX id from old text (a correction)
+ *     FILE id to name/content           OK id;  LINK id from url name text (a file that is there)
  *     TYPING to on|off                  TYPING from on|off
  *     WATCH who on|off                  IS who available|away|gone words
  *     JOIN room nick                    NAME room nick (each), JOINED room nick, or BARRED room why
@@ -92,10 +93,8 @@ take(struct line *l, const char *id)
 {
 	struct gateway_message *m = l->sent, *before = NULL;
 
-	while (m && strcmp(m->id, id)) {
+	for (; m && strcmp(m->id, id); m = m->net)
 		before = m;
-		m = m->net;
-	}
 	if (m && before)
 		before->net = m->net;
 	else if (m)
@@ -132,16 +131,18 @@ on_room(struct line *l, const char *what, char *rest)
 		gateway_room_kicked(r, s, nick, false, NULL, rest);
 }
 
-/* MSG id from text; FIX id from old text; SAY id room nick text. */
+/* MSG id from text; FIX id from old text; LINK id from url name text; SAY id room nick text. */
 static void
 on_said(struct line *l, const char *what, char *rest)
 {
-	struct gateway_incoming in = { .id = word(&rest), .wants_receipt = true };
+	struct gateway_file file;
+	struct gateway_incoming in = { .id = word(&rest), .wants_receipt = true, .files = &file, .nfiles = *what == 'L' };
 	struct gateway_seat *s;
 	char *who;
 
 	in.from = word(&rest);
 	who = *what != 'M' ? word(&rest) : NULL;
+	file = (struct gateway_file){ .url = who, .name = in.nfiles ? word(&rest) : NULL };
 	in.body = rest;
 	in.replaces = *what == 'F' ? who : NULL;
 	if (*what != 'S')
@@ -156,7 +157,7 @@ on_line(struct line *l, char *rest)
 	char *what = word(&rest), *first;
 	struct gateway_message *m;
 
-	if (!strcmp(what, "MSG") || !strcmp(what, "FIX") || !strcmp(what, "SAY")) {
+	if (!strcmp(what, "MSG") || !strcmp(what, "FIX") || !strcmp(what, "LINK") || !strcmp(what, "SAY")) {
 		on_said(l, what, rest);
 	} else if (!strcmp(what, "WELCOME")) {
 		gateway_user_up(l->user);
@@ -257,9 +258,7 @@ address(struct gateway *g, const char *foreign, char *canonical)
 
 	(void)g;
 	memcpy(canonical, foreign, n + 1);
-	if (foreign[0] == '#' && n > 1)
-		return NETWORK_ROOM;
-	return n > 5 && !strcmp(foreign + n - 5, "@line") && !strchr(foreign, ' ') ? NETWORK_PERSON : NETWORK_NOBODY;
+	return foreign[0] == '#' && n > 1 ? NETWORK_ROOM : n > 5 && !strcmp(foreign + n - 5, "@line") && !strchr(foreign, ' ') ? NETWORK_PERSON : NETWORK_NOBODY;
 }
 
 static void
@@ -314,6 +313,8 @@ send_out(struct gateway_message *m)
 		say(l, "TOPIC %s %s %s", m->id, m->to, m->body);
 	else if (m->seat && !m->nick)
 		say(l, "SAY %s %s %s", m->id, m->to, m->body);
+	else if (m->kind == MESSAGE_FILE)
+		say(l, "FILE %s %s %s/%.*s", m->id, m->to, m->name, (int)m->size, (const char *)m->data);
 	else if (m->replaces)
 		say(l, "FIX %s %s %s %s", m->id, m->to, m->replaces, m->body);
 	else
@@ -364,7 +365,7 @@ static const struct network_field fields[] = { { "name", "Name", false, true }, 
 
 static const struct network line_network = {
 	.kind = "line", .about = "Line", .identity = "line",
-	.features = NETWORK_ROOMS | NETWORK_RECEIPTS | NETWORK_CORRECTIONS | NETWORK_TYPING | NETWORK_PRESENCE | NETWORK_ACCOUNTS,
+	.features = NETWORK_ROOMS | NETWORK_RECEIPTS | NETWORK_CORRECTIONS | NETWORK_TYPING | NETWORK_PRESENCE | NETWORK_ACCOUNTS | NETWORK_FILES,
 	.fields = fields,
 	.start = start, .stop = stop, .address = address, .user_open = user_open, .user_close = user_close, .send = send_out, .forget = forget,
 	.subscribe = subscribe, .room_join = room_join, .room_leave = room_leave, .room_nick = room_nick, .room_names = room_names,

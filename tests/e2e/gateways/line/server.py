@@ -63,6 +63,12 @@ class Peer:
         id, to, old, text = rest.split(' ', 3)
         self._send('FIX', ' '.join((id, to, text)), old)
 
+    def on_file(self, rest):
+        self._send('FILE', rest)
+
+    def on_link(self, rest):
+        self._send('LINK', rest)
+
     def on_got(self, rest):
         id, to = rest.split(' ')
         other = self.peer(to)
