@@ -84,6 +84,7 @@ read_arguments(struct searching *s)
 	s->limits = archive_query_limits(&s->config->limits);
 	s->limits.gone = r->gone;
 	s->limits.gone_arg = r->send_arg;
+	s->limits.page = s->page + 1; /* is there another one? */
 	return s->q.words == NULL ? 0 : search_terms_parse(s->words, s->a, s->q.words, s->limits.words, s->limits.word_bytes, &s->terms, &r->err);
 }
 

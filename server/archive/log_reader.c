@@ -15,6 +15,8 @@
 #include "base/text.h"
 
 #define KEPT 32
+#define AHEAD 16 /* tiles that are read at once: half of those kept */
+#define NEAR 4   /* so many left out are still going on */
 #define ROWS (MERKLE_TILE_HEIGHT + 1)
 
 /* A tile, full or not, and what is above its hashes: row r holds n >> r nodes. */
@@ -29,6 +31,9 @@ struct kept {
 struct log_reader {
 	struct sql *db;
 	uint64_t size, uses;
+	int next_level;      /* where the tiles read last end, */
+	uint64_t next_index;
+	unsigned ahead;      /* and how many they were */
 	struct hasher *h;
 	struct err err;
 	struct kept kept[KEPT];
@@ -41,6 +46,7 @@ log_reader_new(struct sql *db, uint64_t size)
 
 	r->db = db;
 	r->size = size;
+	r->ahead = 1;
 	r->h = hasher_new();
 	return r;
 }
@@ -81,73 +87,138 @@ fill_rows(struct log_reader *r, struct kept *k)
 			merkle_node(r->h, k->node[row_at(row - 1) + 2 * i], k->node[row_at(row - 1) + 2 * i + 1], k->node[row_at(row) + i]);
 }
 
-/* `want` hashes that lie one behind the other, from one row or from many. */
 static int
-take_hashes(struct log_reader *r, PGresult *rows, struct kept *k, unsigned want)
+lacks(struct log_reader *r, int level, uint64_t index, size_t got, unsigned want)
 {
-	size_t got = 0;
-
-	for (int i = 0; i < PQntuples(rows); i++) {
-		const char *hex = sql_text(rows, i, 0);
-		size_t n = strlen(hex) / (2 * MERKLE_HASH);
-
-		if (strlen(hex) != n * 2 * MERKLE_HASH || got + n > want || text_unhex(hex, strlen(hex), k->node[got]) < 0)
-			break;
-		got += n;
-	}
-	PQclear(rows);
-	if (got != want)
-		return err_set(&r->err, 0, "the log lacks hashes of level %d from %" PRIu64 " on: %zu of %u are there", MERKLE_TILE_HEIGHT * k->level,
-			k->index * MERKLE_TILE_WIDTH, got, want);
-	k->n = want;
-	fill_rows(r, k);
-	return 0;
+	return err_set(&r->err, 0, "the log lacks hashes of level %d from %" PRIu64 " on: %zu of %u are there", MERKLE_TILE_HEIGHT * level,
+		index * MERKLE_TILE_WIDTH, got, want);
 }
 
-/* A full tile is a row; of one that is not, the hashes are the roots of those below it, or leaves. */
-static int
-load(struct log_reader *r, struct kept *k, unsigned n)
+/* The place that nobody has asked for the longest. */
+static struct kept *
+place(struct log_reader *r, int level, uint64_t index)
 {
-	char level[24], from[24], to[24];
-	uint64_t first = k->index * MERKLE_TILE_WIDTH;
-	PGresult *rows;
-	enum sql_status st;
+	struct kept *oldest = &r->kept[0];
 
-	snprintf(level, sizeof(level), "%d", n == MERKLE_TILE_WIDTH ? k->level : k->level - 1);
-	snprintf(from, sizeof(from), "%" PRIu64, n == MERKLE_TILE_WIDTH ? k->index : first);
+	for (struct kept *k = r->kept; k < r->kept + KEPT && oldest->n; k++)
+		if (!k->n || k->used < oldest->used)
+			oldest = k;
+	oldest->level = level;
+	oldest->index = index;
+	oldest->used = ++r->uses;
+	oldest->n = 0;
+	return oldest;
+}
+
+/* So many more of its hashes; none when they are not that. */
+static size_t
+add_hashes(struct kept *k, size_t got, unsigned want, const char *hex)
+{
+	size_t n = strlen(hex) / (2 * MERKLE_HASH);
+
+	return strlen(hex) == n * 2 * MERKLE_HASH && got + n <= want && text_unhex(hex, strlen(hex), k->node[got]) >= 0 ? n : 0;
+}
+
+static void
+complete(struct log_reader *r, struct kept *k, unsigned n)
+{
+	k->n = n;
+	fill_rows(r, k);
+}
+
+/* Who goes on where the last tiles ended gets more of them at once. */
+static unsigned
+how_many(struct log_reader *r, int level, uint64_t index)
+{
+	uint64_t full = r->size >> (MERKLE_TILE_HEIGHT * (level + 1));
+
+	if (level == r->next_level && index >= r->next_index && index - r->next_index < NEAR)
+		r->ahead = r->ahead * 2 > AHEAD ? AHEAD : r->ahead * 2;
+	else
+		r->ahead = 1;
+	if (r->ahead > full - index)
+		r->ahead = (unsigned)(full - index);
+	r->next_level = level;
+	r->next_index = index + r->ahead;
+	return r->ahead;
+}
+
+/* A full tile is a row. */
+static struct kept *
+load_full(struct log_reader *r, int level, uint64_t index)
+{
+	char what[24], from[24], to[24];
+	struct kept *first = NULL, *k;
+	PGresult *rows;
+
+	snprintf(what, sizeof(what), "%d", level);
+	snprintf(from, sizeof(from), "%" PRIu64, index);
+	snprintf(to, sizeof(to), "%" PRIu64, index + how_many(r, level, index));
+	if (sql_query(r->db, &r->err, &rows, "SELECT index, encode(hashes, 'hex') FROM archive.tile WHERE level = $1 AND index >= $2 AND index < $3"
+			" ORDER BY index", 3, what, from, to) != SQL_OK)
+		return NULL;
+	for (int i = 0; i < PQntuples(rows); i++) {
+		if ((uint64_t)sql_i64(rows, i, 0) != index + (uint64_t)i)
+			break;
+		k = place(r, level, index + (uint64_t)i);
+		if (add_hashes(k, 0, MERKLE_TILE_WIDTH, sql_text(rows, i, 1)) != MERKLE_TILE_WIDTH)
+			break;
+		complete(r, k, MERKLE_TILE_WIDTH);
+		if (i == 0)
+			first = k;
+	}
+	PQclear(rows);
+	if (!first)
+		lacks(r, level, index, 0, MERKLE_TILE_WIDTH);
+	return first;
+}
+
+/* Of one that is not full, the hashes are the roots of those below it, or leaves. */
+static struct kept *
+load_part(struct log_reader *r, int level, uint64_t index, unsigned n)
+{
+	char below[24], from[24], to[24];
+	uint64_t first = index * MERKLE_TILE_WIDTH;
+	struct kept *k;
+	enum sql_status st;
+	PGresult *rows;
+	size_t got = 0;
+
+	snprintf(below, sizeof(below), "%d", level - 1);
+	snprintf(from, sizeof(from), "%" PRIu64, first);
 	snprintf(to, sizeof(to), "%" PRIu64, first + n);
-	if (n == MERKLE_TILE_WIDTH)
-		st = sql_query(r->db, &r->err, &rows, "SELECT encode(hashes, 'hex') FROM archive.tile WHERE level = $1 AND index = $2", 2, level, from);
-	else if (k->level)
+	if (level)
 		st = sql_query(r->db, &r->err, &rows, "SELECT encode(root, 'hex') FROM archive.tile WHERE level = $1 AND index >= $2 AND index < $3"
-			" ORDER BY index", 3, level, from, to);
+			" ORDER BY index", 3, below, from, to);
 	else
 		st = sql_query(r->db, &r->err, &rows, "SELECT encode(leaf_hash, 'hex') FROM archive.record WHERE log_index >= $1 AND log_index < $2"
 			" ORDER BY log_index", 2, from, to);
-	return st == SQL_OK ? take_hashes(r, rows, k, n) : -1;
+	if (st != SQL_OK)
+		return NULL;
+	k = place(r, level, index);
+	for (int i = 0; i < PQntuples(rows); i++)
+		got += add_hashes(k, got, n, sql_text(rows, i, 0));
+	PQclear(rows);
+	if (got != n) {
+		lacks(r, level, index, got, n);
+		return NULL;
+	}
+	complete(r, k, n);
+	return k;
 }
 
 /* NULL: r->err says why. */
 static struct kept *
 tile(struct log_reader *r, int level, uint64_t index)
 {
-	struct kept *oldest = &r->kept[0];
 	uint64_t there = (level < 8 ? r->size >> (MERKLE_TILE_HEIGHT * level) : 0) - index * MERKLE_TILE_WIDTH;
 
-	r->uses++;
-	for (struct kept *k = r->kept; k < r->kept + KEPT; k++) {
+	for (struct kept *k = r->kept; k < r->kept + KEPT; k++)
 		if (k->n && k->level == level && k->index == index) {
-			k->used = r->uses;
+			k->used = ++r->uses;
 			return k;
 		}
-		if (!k->n || (oldest->n && k->used < oldest->used))
-			oldest = k;
-	}
-	oldest->level = level;
-	oldest->index = index;
-	oldest->used = r->uses;
-	oldest->n = 0;
-	return load(r, oldest, there > MERKLE_TILE_WIDTH ? MERKLE_TILE_WIDTH : (unsigned)there) ? NULL : oldest;
+	return there >= MERKLE_TILE_WIDTH ? load_full(r, level, index) : load_part(r, level, index, (unsigned)there);
 }
 
 int

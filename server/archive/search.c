@@ -1,8 +1,8 @@
 /*
  * search: see search.h. A search asks the index for a page of ids at a time, and the record for what is behind some of these.
  *
- * The first page is small and of one chunk, as most searches are for the newest few; each further one is larger and reaches
- * further, so that whoever reads all of it does not pay for the first chunk again and again.
+ * The first page is small and of one chunk, as most searches are for the newest few. A page that was full is followed by a larger one, so that
+ * whoever reads all of it does not pay for the first chunk again and again; one that was not, by one that reaches further.
  */
 #include "archive/search.h"
 
@@ -56,7 +56,7 @@ new_search(struct sql *db, const struct search_limits *l)
 	s->limits.seconds = s->limits.seconds ? s->limits.seconds : SECONDS_DEFAULT;
 	s->limits.events = s->limits.events ? s->limits.events : EVENTS_DEFAULT;
 	s->until_ms = clock_mono_ms() + (int64_t)s->limits.seconds * 1000;
-	s->most = PAGE_FIRST;
+	s->most = s->limits.page ? s->limits.page : PAGE_FIRST;
 	s->chunks = 1;
 	return s;
 }
@@ -149,6 +149,18 @@ move_to(struct search *s, uint64_t index, bool seen)
 		s->last = index - seen;
 }
 
+static void
+grow(struct search *s)
+{
+	if (s->nids == s->most) {
+		s->most = s->most * 4 > PAGE_MAX ? PAGE_MAX : s->most * 4;
+		return;
+	}
+	s->chunks = s->chunks * 4 > CHUNKS_MAX ? CHUNKS_MAX : s->chunks * 4;
+	if (s->limits.page)
+		s->most -= (unsigned)s->nids;
+}
+
 static int
 next_page(struct search *s, struct err *e)
 {
@@ -176,8 +188,7 @@ next_page(struct search *s, struct err *e)
 	else
 		s->complete = true;
 	PQclear(r);
-	s->most = s->most * 4 > PAGE_MAX ? PAGE_MAX : s->most * 4;
-	s->chunks = s->chunks * 4 > CHUNKS_MAX ? CHUNKS_MAX : s->chunks * 4;
+	grow(s);
 	return 0;
 }
 

@@ -58,6 +58,7 @@ struct search_query {
 /* Of what bounds a search (limits.search_…) and of who wants it. */
 struct search_limits {
 	unsigned words, word_bytes, seconds, events; /* 0: that of SEARCH_DEFAULT */
+	unsigned page;              /* so many are wanted, and then perhaps no more: little beyond them is read; 0: all are wanted */
 	bool (*gone)(void *arg);    /* asked now and then: is there nobody any more who wants it? NULL */
 	void *gone_arg;
 };

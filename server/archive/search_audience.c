@@ -69,10 +69,13 @@ rooms_of(struct search *s, const struct events *v, size_t *n)
 static int
 read_events(struct search *s, const struct search_query *q, const char *also, struct events *v, struct err *e)
 {
-	struct search *f = search_open_also(s->db, q, &s->limits, also, e);
+	struct search_limits all = s->limits;
+	struct search *f;
 	struct search_row r;
 	int rc;
 
+	all.page = 0;
+	f = search_open_also(s->db, q, &all, also, e);
 	if (!f)
 		return -1;
 	while ((rc = search_next(f, &r, e)) > 0) {

@@ -205,30 +205,27 @@ text_hex(const void *p, size_t n, char *out)
 	*out = '\0';
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+/* What digits are worth, and one more; nothing for all else. By table, as whole tiles of the log come in hexadecimal. */
+static const unsigned char hex_values[256] = {
+	['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8, ['8'] = 9, ['9'] = 10,
+	['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+	['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 ssize_t
 text_unhex(const char *s, size_t n, void *out)
 {
+	const unsigned char *in = (const unsigned char *)s;
 	unsigned char *o = out;
-	int high, low;
 
 	if (n % 2)
 		return -1;
 	for (size_t i = 0; i < n; i += 2) {
-		high = hex_value(s[i]);
-		low = hex_value(s[i + 1]);
-		if (high < 0 || low < 0)
+		unsigned high = hex_values[in[i]], low = hex_values[in[i + 1]];
+
+		if (!high || !low)
 			return -1;
-		*o++ = (unsigned char)(high << 4 | low);
+		*o++ = (unsigned char)((high - 1) << 4 | (low - 1));
 	}
 	return (ssize_t)(n / 2);
 }

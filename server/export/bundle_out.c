@@ -55,6 +55,8 @@ struct bundle_out {
 	struct crypt_hasher *hasher;
 	z_stream z;
 	uint8_t *packed;       /* ROOM */
+	char *gathered;        /* ROOM: lines, until they are worth being packed and hashed */
+	size_t ngathered;
 	bool failed;
 	struct err why;
 };
@@ -195,6 +197,7 @@ drop_open(struct bundle_out *b)
 	b->hasher = NULL;
 	member_free(b->open);
 	b->open = NULL;
+	b->ngathered = 0;
 }
 
 static int
@@ -271,22 +274,42 @@ write_piece(struct bundle_out *b, const void *p, size_t n, struct err *e)
 	return deflate_all(b, Z_NO_FLUSH, e);
 }
 
+static int
+write_pieces(struct bundle_out *b, const char *s, size_t n, struct err *e)
+{
+	for (size_t piece; n > 0; s += piece, n -= piece) {
+		piece = n < (1u << 30) ? n : 1u << 30;
+		if (write_piece(b, s, piece, e))
+			return -1;
+	}
+	return 0;
+}
+
+static int
+write_gathered(struct bundle_out *b, struct err *e)
+{
+	size_t n = b->ngathered;
+
+	b->ngathered = 0;
+	return write_pieces(b, b->gathered, n, e);
+}
+
 int
 bundle_write(struct bundle_out *b, const void *p, size_t n, struct err *e)
 {
-	const char *s = p;
-
 	if (b->failed)
 		return fail(b, e);
 	if (!b->open) {
 		err_set(e, 0, "no file of the export is open");
 		return fail(b, e);
 	}
-	for (size_t piece; n > 0; s += piece, n -= piece) {
-		piece = n < (1u << 30) ? n : 1u << 30;
-		if (write_piece(b, s, piece, e))
-			return -1;
-	}
+	if (b->ngathered + n > ROOM && write_gathered(b, e))
+		return -1;
+	if (n > ROOM || !b->open->entry.deflated)
+		return write_pieces(b, p, n, e);
+	if (n)
+		memcpy(b->gathered + b->ngathered, p, n);
+	b->ngathered += n;
 	return 0;
 }
 
@@ -323,7 +346,7 @@ bundle_close(struct bundle_out *b, struct err *e)
 			err_set(e, 0, "no file of the export is open");
 		return fail(b, e);
 	}
-	if (m->entry.deflated && deflate_all(b, Z_FINISH, e))
+	if (write_gathered(b, e) || (m->entry.deflated && deflate_all(b, Z_FINISH, e)))
 		return -1;
 	if (write_head(b, &m->entry, e))
 		return -1;
@@ -555,6 +578,7 @@ bundle_out_open(const char *dir, int64_t at_us, const struct bundle_limits *limi
 	b->time = zip_time(at_us);
 	b->limits = *limits;
 	b->packed = mem_alloc(ROOM);
+	b->gathered = mem_alloc(ROOM);
 	b->zip = b->journal = -1;
 	b->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (b->dir < 0)
@@ -582,6 +606,7 @@ bundle_out_free(struct bundle_out *b)
 	free(b->parts);
 	free(b->members);
 	free(b->packed);
+	free(b->gathered);
 	free(b);
 }
 

@@ -54,6 +54,7 @@ int bundle_out_reset(struct bundle_out *b, struct err *e) MUST_CHECK;
 /* Begins a member, which is the one that is open. Its name is one that bundle_name_is_safe (proof/bundle.h) takes, each once (ASCII case does
  * not count). `stored`: not deflated, as it is packed already. */
 int bundle_open(struct bundle_out *b, const char *name, bool stored, struct err *e) MUST_CHECK;
+/* What is deflated is gathered first: that the disk is full may be said by a later call, bundle_close at the latest. */
 int bundle_write(struct bundle_out *b, const void *p, size_t n, struct err *e) MUST_CHECK;
 int bundle_puts(struct bundle_out *b, const char *s, struct err *e) MUST_CHECK;
 int bundle_printf(struct bundle_out *b, struct err *e, const char *fmt, ...) __attribute__((format(printf, 3, 4))) MUST_CHECK;

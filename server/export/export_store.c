@@ -71,6 +71,12 @@ export_store_records(struct sql *db, const uint64_t *ids, size_t n, PGresult **r
 }
 
 enum sql_status
+export_store_there(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e)
+{
+	return ask_ids(db, "SELECT r.id FROM archive.record r WHERE " THESE " ORDER BY r.id", ids, n, rows, e);
+}
+
+enum sql_status
 export_store_brief(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e)
 {
 	return ask_ids(db,

@@ -22,6 +22,9 @@ enum {
 /* Of these ids those that are there, in their order; not ones that are none. Salt and leaf in hexadecimal. */
 enum sql_status export_store_records(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e);
 
+/* The same, their ids only. */
+enum sql_status export_store_there(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e);
+
 /* What an order is made from; columns as above, up to ROW_TO, and ROW_BRIEF_TYPE. */
 enum { BRIEF_ID, BRIEF_AT, BRIEF_KIND, BRIEF_DIRECTION, BRIEF_FROM, BRIEF_TO, BRIEF_TYPE };
 enum sql_status export_store_brief(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e);

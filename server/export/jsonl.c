@@ -1,89 +1,135 @@
 /*
  * jsonl: messages.jsonl, a JSON object a line for each record, in the order of the log. Keys are always the same, null where there is nothing.
  */
-#include <jansson.h>
-#include <stdlib.h>
+#include <string.h>
 
+#include "base/buf.h"
 #include "base/text.h"
 #include "export/formats.h"
+#include "proof/bundle.h"
 
-static json_t *
-text(const char *s)
+/* By hand: built from objects, a line costs more than all else of it. */
+static void
+text(struct buf *b, const char *key, const char *s)
 {
-	json_t *v = s ? json_string(s) : NULL;
-
-	return v ? v : json_null();
+	buf_adds(b, key);
+	if (s)
+		bundle_string(b, s, strlen(s));
+	else
+		buf_adds(b, "null");
 }
 
-static json_t *
-when(int64_t us)
+static void
+number(struct buf *b, const char *key, uint64_t n)
+{
+	buf_adds(b, key);
+	buf_addu(b, n);
+}
+
+static void
+yes(struct buf *b, const char *key, bool is)
+{
+	buf_adds(b, key);
+	buf_adds(b, is ? "true" : "false");
+}
+
+static void
+when(struct buf *b, const char *key, int64_t us)
 {
 	char out[32];
 
-	return text(export_time(us, out));
+	text(b, key, export_time(us, out));
 }
 
-static json_t *
-person(const struct export_person *p)
+static void
+person(struct buf *b, const char *key, const struct export_person *p)
 {
-	if (!p->bare)
-		return json_null();
-	return json_pack("{s:o,s:o,s:o}", "address", text(p->bare), "resource", text(p->resource), "name", text(p->name));
+	buf_adds(b, key);
+	if (!p->bare) {
+		buf_adds(b, "null");
+		return;
+	}
+	text(b, "{\"address\":", p->bare);
+	text(b, ",\"resource\":", p->resource);
+	text(b, ",\"name\":", p->name);
+	buf_addc(b, '}');
 }
 
-static json_t *
-files(const struct export_record *r)
+static void
+files(struct buf *b, const struct export_record *r)
 {
-	json_t *out = json_array();
 	char hex[2 * SHA256_SIZE + 1];
 
+	buf_adds(b, ",\"files\":[");
 	for (size_t i = 0; i < r->nfiles; i++) {
 		const struct export_file *f = &r->files[i];
 
 		text_hex(f->sha256, SHA256_SIZE, hex);
-		json_array_append_new(out, json_pack("{s:s,s:o,s:I,s:o,s:o,s:o}", "sha256", hex, "name", text(f->name), "size",
-						     (json_int_t)f->size, "type", text(f->type), "path", text(f->path), "why", text(f->why)));
+		text(b, i ? ",{\"sha256\":" : "{\"sha256\":", hex);
+		text(b, ",\"name\":", f->name);
+		number(b, ",\"size\":", f->size);
+		text(b, ",\"type\":", f->type);
+		text(b, ",\"path\":", f->path);
+		text(b, ",\"why\":", f->why);
+		buf_addc(b, '}');
 	}
-	return out;
+	buf_addc(b, ']');
 }
 
-static json_t *
-target(const struct export_target *t)
+static void
+target(struct buf *b, const struct export_target *t)
 {
-	if (!t)
-		return json_null();
-	return json_pack("{s:I,s:I,s:o,s:o,s:b}", "id", (json_int_t)t->id, "log_index", (json_int_t)t->log_index, "time", when(t->at_us), "body",
-			 text(t->body), "erased", t->erased);
+	buf_adds(b, ",\"about\":");
+	if (!t) {
+		buf_adds(b, "null");
+		return;
+	}
+	number(b, "{\"id\":", t->id);
+	number(b, ",\"log_index\":", t->log_index);
+	when(b, ",\"time\":", t->at_us);
+	text(b, ",\"body\":", t->body);
+	yes(b, ",\"erased\":", t->erased);
+	buf_addc(b, '}');
 }
 
-static json_t *
-line(const struct export_record *r, const struct export_target *t)
+static void
+who_and_where(struct buf *b, const struct export_record *r)
 {
 	static const char *const directions[] = { "local", "in", "out" };
-	char leaf[2 * SHA256_SIZE + 1];
-	json_t *o = json_pack("{s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "log_index", (json_int_t)r->log_index, "id", (json_int_t)r->id, "time",
-			      when(r->at_us), "kind", text(*r->kind_name ? r->kind_name : NULL), "direction",
-			      text(r->erased && !r->kind ? NULL : directions[r->direction >= 0 && r->direction <= 2 ? r->direction : 0]),
-			      "conversation", text(*r->conversation ? r->conversation : NULL), "from", person(&r->from), "to", person(&r->to));
 
-	text_hex(r->leaf, SHA256_SIZE, leaf);
-	json_object_update_new(o, json_pack("{s:b,s:o,s:o,s:o,s:o,s:b,s:o,s:o,s:b,s:s}", "room", r->place == EXPORT_ROOM, "type", text(r->type),
-					    "client_id", text(r->client_id), "refers_to", text(r->refers_to), "body", text(r->body), "encrypted",
-					    r->encrypted, "about", target(t), "files", files(r), "erased", r->erased, "leaf", leaf));
-	json_object_set_new(o, "refers_record", r->refers_record ? json_integer((json_int_t)r->refers_record) : json_null());
-	json_object_set_new(o, "stanza", text(r->xml));
-	return o;
+	text(b, ",\"kind\":", *r->kind_name ? r->kind_name : NULL);
+	text(b, ",\"direction\":", r->erased && !r->kind ? NULL : directions[r->direction >= 0 && r->direction <= 2 ? r->direction : 0]);
+	text(b, ",\"conversation\":", *r->conversation ? r->conversation : NULL);
+	person(b, ",\"from\":", &r->from);
+	person(b, ",\"to\":", &r->to);
+	yes(b, ",\"room\":", r->place == EXPORT_ROOM);
 }
 
-static int
-write_line(struct export_context *x, json_t *o, struct err *e)
+static void
+line(struct buf *b, const struct export_record *r, const struct export_target *t)
 {
-	char *s = json_dumps(o, JSON_COMPACT);
-	int rc = s ? bundle_puts(x->out, s, e) || bundle_write(x->out, "\n", 1, e) : err_set(e, 0, "a record cannot be written as JSON");
+	char leaf[2 * SHA256_SIZE + 1];
 
-	free(s);
-	json_decref(o);
-	return rc ? -1 : 0;
+	number(b, "{\"log_index\":", r->log_index);
+	number(b, ",\"id\":", r->id);
+	when(b, ",\"time\":", r->at_us);
+	who_and_where(b, r);
+	text(b, ",\"type\":", r->type);
+	text(b, ",\"client_id\":", r->client_id);
+	text(b, ",\"refers_to\":", r->refers_to);
+	text(b, ",\"body\":", r->body);
+	yes(b, ",\"encrypted\":", r->encrypted);
+	target(b, t);
+	files(b, r);
+	yes(b, ",\"erased\":", r->erased);
+	text_hex(r->leaf, SHA256_SIZE, leaf);
+	text(b, ",\"leaf\":", leaf);
+	if (r->refers_record)
+		number(b, ",\"refers_record\":", r->refers_record);
+	else
+		text(b, ",\"refers_record\":", NULL);
+	text(b, ",\"stanza\":", r->xml);
+	buf_adds(b, "}\n");
 }
 
 static int
@@ -98,12 +144,23 @@ group(struct export_context *x, void *state, struct export_group *g, struct err 
 {
 	const struct export_target *t;
 	const struct export_record *r;
+	struct buf b = {0};
 	int rc;
 
 	(void)state;
-	while ((rc = export_group_next(g, &r, e)) > 0)
-		if (export_group_target(g, r, &t, e) || write_line(x, line(r, t), e))
-			return -1;
+	while ((rc = export_group_next(g, &r, e)) > 0) {
+		buf_clear(&b);
+		if (export_group_target(g, r, &t, e)) {
+			rc = -1;
+			break;
+		}
+		line(&b, r, t);
+		if (bundle_write(x->out, buf_data(&b), buf_len(&b), e)) {
+			rc = -1;
+			break;
+		}
+	}
+	buf_fini(&b);
 	return rc;
 }
 

@@ -5,12 +5,19 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "archive/query.h"
 #include "base/clock.h"
+#include "export/export_store.h"
 #include "export/job_priv.h"
 
 #define INDEX_WAIT_MS 120000 /* that it does not get on */
 #define POLL_NS 50000000L
+#define PAGE 1024
+
+/* What the search has found last. */
+struct page {
+	uint64_t id[PAGE], index[PAGE];
+	size_t n;
+};
 
 /* The index is filled behind the writer: it must have got to where the checkpoint is. */
 static int
@@ -37,27 +44,48 @@ wait_for_index(struct job *j, struct err *e)
 	}
 }
 
+/* Those of the page that the record still has. Both lists go by id. */
+static int
+add_page(struct job *j, struct order *o, const struct page *p, struct err *e)
+{
+	PGresult *rows;
+	size_t at = 0;
+	int rc = 0;
+
+	if (export_store_there(j->db, p->id, p->n, &rows, e) != SQL_OK)
+		return -1;
+	for (int i = 0; i < PQntuples(rows) && !rc; i++) {
+		struct order_entry x = { .id = (uint64_t)sql_i64(rows, i, 0) };
+
+		while (at < p->n && p->id[at] < x.id)
+			at++;
+		if (at == p->n || p->id[at] != x.id)
+			continue;
+		x.log_index = p->index[at];
+		if (++j->done > j->limit_records)
+			rc = err_set(e, 0, "more than %llu records (limits.export_records): ask for less at once", (unsigned long long)j->limit_records);
+		else
+			rc = order_add(o, &x, e);
+	}
+	PQclear(rows);
+	return rc ? -1 : job_progress(j, e);
+}
+
+/* The index says which; what audit records say is not in it. */
 static int
 find_all(struct job *j, struct search *s, struct order *o, struct err *e)
 {
-	struct order_entry x = {0};
-	struct search_row row;
+	struct page p = {0};
 	int rc;
 
-	while ((rc = search_next(s, &row, e)) > 0) {
-		if (row.is.log_index >= j->info.tree_size)
-			break;
-		if (query_leaves_out(row.is.kind))
+	while ((rc = search_next_id(s, &p.id[p.n], &p.index[p.n], e)) > 0 && p.index[p.n] < j->info.tree_size) {
+		if (++p.n < PAGE)
 			continue;
-		if (++j->done > j->limit_records)
-			return err_set(e, 0, "more than %llu records (limits.export_records): ask for less at once",
-				       (unsigned long long)j->limit_records);
-		x.id = row.is.id;
-		x.log_index = row.is.log_index;
-		if (order_add(o, &x, e) || (j->done % 256 == 0 && job_progress(j, e)))
+		if (add_page(j, o, &p, e))
 			return -1;
+		p.n = 0;
 	}
-	return rc < 0 ? -1 : 0;
+	return rc < 0 || (p.n && add_page(j, o, &p, e)) ? -1 : 0;
 }
 
 static int

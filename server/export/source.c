@@ -64,6 +64,7 @@ source_free(struct export_source *s)
 		(void)close(s->selection);
 	source_forget_names(s);
 	source_forget_files(s);
+	source_forget_targets(s);
 	arena_free(s->turn);
 	free(s);
 }
@@ -171,36 +172,6 @@ export_group_next(struct export_group *g, const struct export_record **r, struct
 	sg->at++;
 	*r = &s->record;
 	return 1;
-}
-
-int
-export_group_target(struct export_group *g, const struct export_record *r, const struct export_target **t, struct err *e)
-{
-	struct export_source *s = ((struct source_group *)g)->source;
-	const char *from = r->from_bare, *to = r->to_bare;
-	PGresult *rows = NULL;
-	enum sql_status st;
-	uint64_t id;
-
-	*t = NULL;
-	if (!r->refers_to || !from || !to ||
-	    (r->kind != RECORD_CORRECTION && r->kind != RECORD_RETRACTION && r->kind != RECORD_REACTION && r->kind != RECORD_MODERATION))
-		return 0;
-	if (text_u64(r->refers_to, strlen(r->refers_to), 1, INT64_MAX, &id))
-		st = export_store_said_id(s->set.db, r->id, id, to, &rows, e);
-	else
-		st = export_store_said(s->set.db, r->id, from, to, r->refers_to, &rows, e);
-	if (st != SQL_OK)
-		return -1;
-	if (PQntuples(rows) == 1) {
-		s->target = (struct export_target){ .id = (uint64_t)sql_i64(rows, 0, 0), .log_index = (uint64_t)sql_i64(rows, 0, 1),
-			.at_us = sql_i64(rows, 0, 2), .erased = sql_bool(rows, 0, 4) };
-		if (!sql_is_null(rows, 0, 3))
-			s->target.body = arena_strdup(s->turn, sql_text(rows, 0, 3));
-		*t = &s->target;
-	}
-	PQclear(rows);
-	return 0;
 }
 
 /* "2026-01-31-romeo-montague.example-juliet-capulet.example-0123456789abcdef": readable as far as it goes, and of its own by the hash. */

@@ -1,5 +1,5 @@
 /*
- * source_priv: for source.c (groups and pages), source_row.c (a row becomes a record) and source_order.c (orders).
+ * source_priv: for source.c (groups and pages), source_row.c (a row becomes a record), source_target.c (what it is about) and source_order.c (orders).
  */
 #ifndef EXPORT_SOURCE_PRIV_H
 #define EXPORT_SOURCE_PRIV_H
@@ -17,6 +17,12 @@ struct source_file {
 	uint8_t sha256[SHA256_SIZE];
 	char *path;
 	const char *why;
+	UT_hash_handle hh;
+};
+
+/* What a record is about, once somebody has looked for it: the next format does not look again. */
+struct source_about {
+	uint64_t id, target;   /* target 0: nothing is there */
 	UT_hash_handle hh;
 };
 
@@ -38,6 +44,7 @@ struct export_source {
 	struct source_page page;
 	struct source_name *names;
 	struct source_file *files;
+	struct source_about *about;
 	struct arena *turn;    /* of one record */
 	struct export_record record;
 	struct export_target target;
@@ -61,6 +68,7 @@ int source_learn_names(struct export_source *s, struct err *e) MUST_CHECK;
 void source_forget_names(struct export_source *s);
 /* Fills s->record from entry `i` of the page. */
 int source_fill(struct export_source *s, size_t i, struct err *e) MUST_CHECK;
+void source_forget_targets(struct export_source *s);
 /* The order's file, made from the selection when there is none yet. -1. */
 int source_order(struct export_source *s, enum export_order order, uint64_t *n, struct err *e) MUST_CHECK;
 

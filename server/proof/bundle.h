@@ -44,6 +44,9 @@ bool bundle_name_is_safe(const char *name, size_t n);
 
 /* ---- writing ---- */
 
+/* Text as a string of JSON, quotes and all. */
+void bundle_string(struct buf *out, const char *s, size_t n);
+
 /* A line of proof/records.jsonl. The texts of `r` are UTF-8 without NUL, as PostgreSQL has them. */
 void bundle_record_line(struct buf *out, const struct canonical *r, const size_t len[CANONICAL_TEXTS], const uint8_t salt[CANONICAL_SALT],
 	const uint8_t leaf[MERKLE_HASH]);

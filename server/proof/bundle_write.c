@@ -16,8 +16,8 @@ static const char *const text_names[CANONICAL_TEXTS] = {
 };
 
 /* RFC 8259 §7: what must be escaped, and DEL, which some terminals act on. */
-static void
-add_string(struct buf *out, const char *s, size_t n)
+void
+bundle_string(struct buf *out, const char *s, size_t n)
 {
 	size_t plain = 0;
 
@@ -48,7 +48,7 @@ add_text(struct buf *out, const char *key, const char *s, size_t n)
 {
 	buf_addf(out, "\"%s\":", key);
 	if (s)
-		add_string(out, s, n);
+		bundle_string(out, s, n);
 	else
 		buf_adds(out, "null");
 }
@@ -123,7 +123,7 @@ bundle_keys(struct buf *out, const char *vkey, const char *const *handovers, siz
 	buf_adds(out, ",\n\t\"handovers\":[");
 	for (size_t i = 0; i < n; i++) {
 		buf_adds(out, i ? ",\n\t\t" : "\n\t\t");
-		add_string(out, handovers[i], strlen(handovers[i]));
+		bundle_string(out, handovers[i], strlen(handovers[i]));
 	}
 	buf_adds(out, "]\n}\n");
 }
@@ -162,7 +162,7 @@ add_export(struct buf *out, const struct bundle_about *a)
 	for (size_t i = 0; i < a->nformats; i++) {
 		if (i)
 			buf_addc(out, ',');
-		add_string(out, a->formats[i], strlen(a->formats[i]));
+		bundle_string(out, a->formats[i], strlen(a->formats[i]));
 	}
 	buf_adds(out, "]\n\t},\n");
 }

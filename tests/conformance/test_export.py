@@ -429,9 +429,11 @@ def test_missing(t):
 @alone()
 def test_root(t):
     """Issue 7: what does not give the checkpoint's root is not signed: a record whose leaf was made to fit to its change"""
-    a, _ = talk(t, 300)
+    a, _ = talk(t, 560)
     who = officer(t)
     assert verify(t, export(t, who, '--person', a.bare))[0] == 0
+    # What lies between is shown by tiles that are read together.
+    assert verify(t, export(t, who, '--person', a.bare, '--words', '500'))[0] == 0
     t.server.psql("update archive.record set body = 'never said' where log_index = %d" % index_of(t, a, 30))
     t.server.psql('update archive.record r set leaf_hash = archive.leaf(r) where log_index = %d' % index_of(t, a, 30))
     code, out, err = who.cli('archive', 'export', '--person', a.bare, '--out', t.server.path('forged.zip'))
