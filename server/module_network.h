@@ -4,6 +4,7 @@
 #ifndef MODULE_NETWORK_H
 #define MODULE_NETWORK_H
 
+#include "core/gateway/gateway.h"
 #include "core/gateway/gateway_rules.h"
 #include "core/gateway/gateway_stats.h"
 #include "module.h"

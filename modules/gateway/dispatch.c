@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "gateway/address.h"
 #include "gateway/command.h"
+#include "gateway/policy.h"
 #include "gateway/priv.h"
 #include "gateway/registration.h"
 #include "gateway/room.h"
@@ -100,21 +101,6 @@ presence_came(struct gateway *g, const struct stanza *st, struct jid *from, stru
 		send_stanza(g, xerror_reply(st, XERROR_ITEM_NOT_FOUND, NULL, NULL));
 }
 
-/* The host has other settings for us. */
-static void
-settings_pushed(struct gateway *g, const struct stanza *st, const struct elem *e)
-{
-	struct err err = { 0 };
-
-	if (program_settings(g, elem_text(e, st->arena), &err)) {
-		log_warning(NULL, "settings-refused", "why=%s", err.text);
-		send_stanza(g, xerror_reply(st, XERROR_NOT_ACCEPTABLE, NULL, err.text));
-		return;
-	}
-	log_info(NULL, "settings-changed", "");
-	send_stanza(g, iq_result(st));
-}
-
 void
 iq_came(struct gateway *g, const struct stanza *st, struct jid *from, struct jid *to)
 {
@@ -130,10 +116,8 @@ iq_came(struct gateway *g, const struct stanza *st, struct jid *from, struct jid
 		send_stanza(g, xerror_reply(st, XERROR_BAD_REQUEST, NULL, NULL));
 		return;
 	}
-	if (set && elem_is(e, NULL, "settings") && !strcmp(e->ns, NS_GATEWAY_TEXT) && jid_is_domain(from) && !strcmp(jid_domain(from), g->start.host)) {
-		settings_pushed(g, st, e);
+	if (set && policy_came(g, st, e, from))
 		return;
-	}
 	if (get && disco_came(g, st, e, to))
 		return;
 	if (get && elem_is(e, NS_PING, "ping")) {
@@ -146,6 +130,14 @@ iq_came(struct gateway *g, const struct stanza *st, struct jid *from, struct jid
 	send_stanza(g, xerror_reply(st, g->settled ? XERROR_SERVICE_UNAVAILABLE : XERROR_RECIPIENT_UNAVAILABLE, NULL, NULL));
 }
 
+static bool
+is_answer(const struct stanza *st)
+{
+	const char *type = elem_get(st->root, "type");
+
+	return type && (!strcmp(type, "result") || !strcmp(type, "error"));
+}
+
 static void
 handle(struct gateway *g, struct stanza *st, struct ticket *t)
 {
@@ -154,6 +146,8 @@ handle(struct gateway *g, struct stanza *st, struct ticket *t)
 
 	if (!from || !to || strcmp(jid_domain(to), g->start.domain)) {
 		refuse(g, st, t, XERROR_JID_MALFORMED, NULL);
+	} else if (g->off && !is_answer(st)) {
+		refuse(g, st, t, XERROR_SERVICE_UNAVAILABLE, "this network has been switched off");
 	} else if (!strcmp(st->root->name, "message")) {
 		message_came(g, st, t, from, to);
 	} else {

@@ -6,6 +6,7 @@
 #include "base/file_name.h"
 #include "base/text.h"
 #include "gateway/address.h"
+#include "gateway/policy.h"
 #include "gateway/priv.h"
 #include "gateway/room.h"
 #include "gateway/transfer.h"
@@ -208,6 +209,7 @@ message_came(struct gateway *g, struct stanza *st, struct ticket *t, struct jid 
 		refuse(g, st, t, XERROR_RESOURCE_CONSTRAINT, "too many people use the gateway");
 		return;
 	}
+	policy_lets(u);
 	if (target.what == NETWORK_ROOM) {
 		seat = room_seat_of(u, target.foreign, from);
 		if (!seat) {

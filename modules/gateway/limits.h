@@ -28,6 +28,7 @@
 	X(ids, 20000, 100, 10000000, "Messages that are remembered, for receipts, corrections and bounces; the oldest are forgotten") \
 	X(questions, 2000, 10, 100000, "Our own IQs without an answer") \
 	X(question_seconds, 60, 1, 600, "How long such an answer may take") \
+	X(silence_seconds, 300, 5, 86400, "How long chanceryd may say nothing when it is asked what has arrived; then the stream is begun anew") \
 	X(data_waiting, 2000, 10, 1000000, "Values that are to be kept, while chanceryd is away") \
 	X(files, 2, 1, 3, "Files that are fetched or uploaded at a time; more wait") \
 	X(file_bytes, 16777216, 1024, 1073741824, "A file; a larger one is refused, which is said") \

@@ -137,6 +137,7 @@ link_turn(struct gateway *g)
 		if (!l->asking && l->written != l->acked) {
 			l->asking = true;
 			l->asked_at = l->written;
+			l->asked_ms = g->now_ms;
 			buf_addf(&l->out, "<r xmlns='%s'/>", NS_SM);
 		}
 	}
@@ -190,6 +191,17 @@ lost(struct gateway *g, const char *why)
 		try_again(g);
 	else
 		program_all_arrived(g);
+}
+
+/* A machine that has gone says nothing: TCP would notice after a quarter of an hour. */
+void
+link_tick(struct gateway *g)
+{
+	struct link *l = &g->link;
+	uint64_t since = l->heard_ms > l->asked_ms ? l->heard_ms : l->asked_ms;
+
+	if (l->state == LINK_OPEN && l->asking && g->now_ms - since > g->limits->silence_seconds * 1000)
+		lost(g, "no answer");
 }
 
 /* What comes */
@@ -352,7 +364,7 @@ on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
 		lost(g, n == UV_EOF ? "the connection ended" : uv_strerror((int)n));
 		return;
 	}
-	g->now_ms = uv_now(g->loop);
+	g->now_ms = g->link.heard_ms = uv_now(g->loop);
 	e = parser_feed(g->link.parser, b->base, (size_t)n, &used);
 	/* A callback may have ended the stream. */
 	if (e != PARSER_OK && s->g)

@@ -35,14 +35,16 @@ struct link {
 	uint32_t written;           /* of this stream */
 	uint32_t asked_at;          /* written, when the last question was asked */
 	bool asking;
+	uint64_t asked_ms, heard_ms; /* when it was, and when chanceryd said anything last */
 	struct buf out;             /* for the end of the turn */
-	bool ending;
 };
 
 void link_init(struct gateway *g);
 void link_start(struct gateway *g);
 /* One stanza, complete. `fn` may be NULL. */
 void link_send(struct gateway *g, const char *xml, size_t n, link_stored_fn *fn, void *arg);
+/* A stream that has been silent for too long is lost. */
+void link_tick(struct gateway *g);
 /* At the end of a turn: questions, answers, and what is to be written. */
 void link_turn(struct gateway *g);
 /* Says good-bye and closes, at once. Whatever is not acknowledged is forgotten. */

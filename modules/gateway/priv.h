@@ -36,6 +36,7 @@ struct gateway {
 	bool running;                  /* the network has been started */
 	bool settled;                  /* and it is known who is registered, and who is in which room */
 	bool stopping;
+	bool off;                      /* chanceryd says that the network is switched off: nobody uses it, until the program ends */
 	uint64_t now_ms;               /* uv_now: monotonic, once a turn */
 
 	struct link link;
@@ -51,6 +52,11 @@ struct gateway {
 	struct list falling;        /* users who are to be closed at the end of the turn */
 	struct list idle;           /* users by when they last did something */
 	double may_open;            /* tokens */
+
+	struct list reviewing;      /* users of whom is to be asked whether they may still (policy.h) */
+	unsigned asking_policy;     /* such questions without an answer */
+	uint64_t policy_ms;         /* none before, after one that had none */
+	struct registering *registering; /* whose registration is being changed, hash */
 
 	struct list early;          /* what came before that was settled */
 	unsigned nearly;
@@ -99,7 +105,9 @@ struct gateway_user_kept {
 	enum user_state state;
 	unsigned tries;
 	uint64_t retry_ms, active_ms;
+	struct list review;    /* in reviewing */
 	bool registered;
+	bool barred;           /* policy does not let it use the network (so) any more */
 	bool announced;        /* contacts are shown as there */
 	enum gateway_why why;
 	char *text;            /* of the last trouble */
@@ -173,6 +181,11 @@ void user_want(struct gateway_user *u);
 void user_touch(struct gateway_user *u);
 /* Its session ends, and the next begins when something is said or somebody comes. Who is registered stays so. */
 void user_log_out(struct gateway_user *u);
+/* Policy does not let it use the network (so) any more: its session and its rooms end, with these words; and it does again. */
+void user_bar(struct gateway_user *u, const char *text);
+void user_unbar(struct gateway_user *u);
+/* The network is switched off: everybody is told, and all ends. */
+void users_off(struct gateway *g);
 /* Other settings: modes that are not allowed any more end. */
 void users_review(struct gateway *g);
 /* Its session ends, and begins anew. */

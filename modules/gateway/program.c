@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "gateway/parcel.h"
+#include "gateway/policy.h"
 #include "gateway/priv.h"
+#include "gateway/registration.h"
 #include "gateway/room.h"
 #include "gateway/store.h"
 #include "gateway/transfer.h"
@@ -26,10 +28,12 @@ on_tick(uv_timer_t *t)
 	struct gateway *g = t->data;
 
 	g->now_ms = uv_now(g->loop);
+	link_tick(g);
 	messages_tick(g);
 	users_tick(g);
 	questions_tick(g);
 	store_tick(g);
+	policy_tick(g);
 	stats_tick(g);
 	if (g->held_back && g->running && gateway_takes(g) && g->net->drain)
 		g->net->drain(g);
@@ -187,12 +191,14 @@ on_settings(struct gateway *g, const char *text)
 void
 program_stream_up(struct gateway *g)
 {
-	if (g->running)
+	if (g->running) {
 		store_stream_up(g);
-	else if (g->start.settings)
+		policy_review(g);
+	} else if (g->start.settings) {
 		begin(g);
-	else
+	} else {
 		store_ask_settings(g, on_settings);
+	}
 }
 
 static void
@@ -267,6 +273,7 @@ free_all(struct gateway *g)
 	ids_free(&g->ids);
 	questions_free(g);
 	store_free(g);
+	registration_free(g);
 	ledger_reset(&g->ledger);
 	gateway_settings_free(&g->settings);
 	gateway_start_free(&g->start);

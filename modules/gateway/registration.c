@@ -35,11 +35,68 @@ give_form(struct gateway *g, const struct stanza *st, struct jid *from)
 	send_stanza(g, r);
 }
 
+/* One change of somebody's registration at a time: what two of their clients want at once would mix, password and registration. */
+struct registering {
+	UT_hash_handle hh;
+	char jid[];
+};
+
+static bool
+begin(struct gateway *g, const struct stanza *st, struct jid *from)
+{
+	const char *jid = jid_bare(from);
+	struct registering *r;
+
+	HASH_FIND_STR(g->registering, jid, r);
+	if (r) {
+		send_stanza(g, xerror_reply(st, XERROR_RESOURCE_CONSTRAINT, "wait", "another change of your registration is under way"));
+		return false;
+	}
+	r = mem_zalloc(sizeof(*r) + strlen(jid) + 1);
+	strcpy(r->jid, jid);
+	HASH_ADD_STR(g->registering, jid, r);
+	return true;
+}
+
+static void
+end(struct gateway *g, struct jid *from)
+{
+	struct registering *r;
+
+	HASH_FIND_STR(g->registering, jid_bare(from), r);
+	if (!r)
+		return;
+	HASH_DEL(g->registering, r);
+	free(r);
+}
+
+void
+registration_free(struct gateway *g)
+{
+	struct registering *r, *next;
+
+	HASH_ITER(hh, g->registering, r, next) {
+		HASH_DEL(g->registering, r);
+		free(r);
+	}
+}
+
 /* From the jid of an answer to the request. */
 static struct jid *
 person(const struct stanza *st)
 {
 	return jid_parse_z(elem_get(st->root, "from"));
+}
+
+/* Not kept as a whole: nothing of it is, unless it was there before. */
+static void
+not_kept(struct gateway *g, const struct stanza *st, struct jid *from)
+{
+	struct gateway_user *u = user_find(g, jid_bare(from));
+
+	if (!u || !USER_KEPT(u)->registered)
+		store_user_remove(g, jid_bare(from), NULL, NULL);
+	send_stanza(g, xerror_reply(st, XERROR_INTERNAL_SERVER_ERROR, "wait", "this cannot be kept now"));
 }
 
 static void
@@ -48,12 +105,14 @@ registered(struct gateway *g, const struct stanza *st, bool ok)
 	struct jid *from = person(st);
 	struct gateway_user *u = ok ? user_get(g, from) : NULL;
 
+	end(g, from);
 	if (!u) {
-		send_stanza(g, xerror_reply(st, XERROR_INTERNAL_SERVER_ERROR, "wait", "this cannot be kept now"));
+		not_kept(g, st, from);
 	} else {
 		bool again = USER_KEPT(u)->registered;
 
 		USER_KEPT(u)->registered = true;
+		USER_KEPT(u)->barred = false;
 		u->own_account = true;
 		send_stanza(g, command_done(st, NULL));
 		/* XEP-0100 §4.1.1: the gateway asks to be in the roster, so that it knows when the person is there. */
@@ -71,10 +130,12 @@ credential_kept(struct gateway *g, const struct stanza *st, bool ok)
 {
 	struct jid *from = person(st);
 
-	if (ok)
+	if (ok) {
 		store_user_set(g, jid_bare(from), true, registered, st);
-	else
-		send_stanza(g, xerror_reply(st, XERROR_INTERNAL_SERVER_ERROR, "wait", "this cannot be kept now"));
+	} else {
+		end(g, from);
+		not_kept(g, st, from);
+	}
 	jid_unref(from);
 }
 
@@ -95,7 +156,7 @@ said(const struct stanza *st, const char *name)
 }
 
 static void
-may_register(struct gateway *g, const struct stanza *st, bool allowed, const char *text)
+may_register(struct gateway *g, const char *jid, const struct stanza *st, enum store_may may, const char *text)
 {
 	struct jid *from = person(st);
 	json_t *login = json_object();
@@ -109,12 +170,14 @@ may_register(struct gateway *g, const struct stanza *st, bool allowed, const cha
 		else if (f->required)
 			whole = false;
 	}
-	if (!allowed)
+	if (may != STORE_MAY || !whole)
+		end(g, from);
+	if (may != STORE_MAY)
 		send_stanza(g, xerror_reply(st, XERROR_FORBIDDEN, NULL, text ? text : "you may not bring an account of your own"));
 	else if (!whole)
 		send_stanza(g, xerror_reply(st, XERROR_NOT_ACCEPTABLE, NULL, "something that is required is missing"));
 	else
-		store_credential_set(g, jid_bare(from), login, credential_kept, st);
+		store_credential_set(g, jid, login, credential_kept, st);
 	json_decref(login);
 	jid_unref(from);
 }
@@ -126,8 +189,10 @@ registration_set(struct gateway *g, const struct stanza *st)
 
 	if (!is_offered(g))
 		send_stanza(g, xerror_reply(st, XERROR_NOT_ALLOWED, NULL, "accounts of one's own are not used here"));
+	else if (!begin(g, st, from))
+		; /* answered */
 	else if (g->start.settings)
-		may_register(g, st, true, NULL);
+		may_register(g, jid_bare(from), st, STORE_MAY, NULL);
 	else
 		store_may(g, jid_bare(from), "own-account", NULL, may_register, st);
 	jid_unref(from);
@@ -139,6 +204,7 @@ removed(struct gateway *g, const struct stanza *st, bool ok)
 	struct jid *from = person(st);
 	struct gateway_user *u = user_find(g, jid_bare(from));
 
+	end(g, from);
 	if (!ok) {
 		send_stanza(g, xerror_reply(st, XERROR_INTERNAL_SERVER_ERROR, "wait", "this cannot be kept now"));
 	} else {
@@ -162,7 +228,7 @@ registration_remove(struct gateway *g, const struct stanza *st)
 
 	if (!u || !USER_KEPT(u)->registered)
 		send_stanza(g, xerror_reply(st, XERROR_REGISTRATION_REQUIRED, NULL, NULL));
-	else
+	else if (begin(g, st, from))
 		store_user_remove(g, jid_bare(from), removed, st);
 	jid_unref(from);
 }

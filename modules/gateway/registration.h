@@ -13,4 +13,7 @@ bool registration_came(struct gateway *g, const struct stanza *st, const struct 
 void registration_set(struct gateway *g, const struct stanza *st);
 void registration_remove(struct gateway *g, const struct stanza *st);
 
+/* The program ends. */
+void registration_free(struct gateway *g);
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gateway/address.h"
+#include "gateway/policy.h"
 #include "gateway/store.h"
 #include "gateway/text.h"
 #include "xmpp/ns.h"
@@ -262,6 +263,23 @@ seat_new(struct gateway_user *u, struct gateway_room *r, const char *nick, const
 	return &k->s;
 }
 
+/* Those here who were shown that it is in see it go: its own clients and the others', also of who is not connected at the moment. */
+static void
+show_end(struct gateway_seat *s, const struct room_news *news)
+{
+	struct occupant *o = occupant_find(s->room, s->nick);
+
+	if (!SEAT_KEPT(s)->shown || !o || o->seat != s)
+		return;
+	LIST_EACH(pos, &ROOM_KEPT(s->room)->seats) {
+		struct gateway_seat_kept *k = LIST_ENTRY(pos, struct gateway_seat_kept, in_room);
+
+		if (k->shown)
+			room_show_to(&k->s, o, news, NULL);
+	}
+	SEAT_KEPT(s)->shown = false;
+}
+
 /* The seat ends; its occupant with it. The network knows already, or is told before. */
 static void
 seat_free(struct gateway_seat *s)
@@ -271,6 +289,8 @@ seat_free(struct gateway_seat *s)
 	struct occupant *o = occupant_find(r, s->nick);
 	struct room_client *c, *next;
 
+	if (!s->user->gateway->stopping)
+		show_end(s, &(struct room_news){ .gone = true });
 	keep_not(s);
 	messages_of_seat(s, XERROR_NOT_ACCEPTABLE, "you are not in this room any more");
 	asks_fail(s);
@@ -331,14 +351,9 @@ join(struct gateway_user *u, const char *address, const char *nick, const char *
 
 /* Nobody of the user's is in it any more. */
 static void
-leave(struct gateway_seat *s, const char *status)
+leave(struct gateway_seat *s, const char *status, const struct room_news *news)
 {
-	struct gateway_room *r = s->room;
-	struct occupant *o = occupant_find(r, s->nick);
-	struct room_news news = { .gone = true, .why = NULL };
-
-	if (s->in && o && o->seat == s)
-		room_show(r, o, &news);
+	show_end(s, news);
 	if (SEAT_KEPT(s)->asked && s->user->up)
 		s->user->gateway->net->room_leave(s, status);
 	seat_free(s);
@@ -347,19 +362,22 @@ leave(struct gateway_seat *s, const char *status)
 /* Presence of clients */
 
 static void
-may_join(struct gateway *g, const struct stanza *st, bool allowed, const char *text)
+may_join(struct gateway *g, const char *jid, const struct stanza *st, enum store_may may, const char *text)
 {
 	struct jid *from = jid_parse_z(elem_get(st->root, "from")), *to = jid_parse_z(elem_get(st->root, "to"));
 	const struct elem *x = elem_child(st->root, NS_MUC, "x"), *password = x ? elem_child(x, NS_MUC, "password") : NULL;
 	char plain[NETWORK_ADDRESS_MAX], address[NETWORK_ADDRESS_MAX];
 	struct gateway_user *u = from ? user_get(g, from) : NULL;
 
-	if (!allowed)
+	(void)jid;
+	if (may != STORE_MAY) {
 		send_stanza(g, xerror_reply(st, XERROR_FORBIDDEN, NULL, text ? text : "you may not use rooms of this network"));
-	else if (!u)
+	} else if (!u) {
 		send_stanza(g, xerror_reply(st, XERROR_RESOURCE_CONSTRAINT, NULL, NULL));
-	else if (to && !gateway_address_from_local(jid_local(to), plain) && g->net->address(g, plain, address) == NETWORK_ROOM)
+	} else if (to && !gateway_address_from_local(jid_local(to), plain) && g->net->address(g, plain, address) == NETWORK_ROOM) {
+		policy_lets(u);
 		join(u, address, jid_resource(to), password ? elem_text(password, st->arena) : NULL, jid_full(from), st);
+	}
 	jid_unref(from);
 	jid_unref(to);
 }
@@ -371,7 +389,7 @@ client_leaves(struct gateway_seat *s, struct room_client *c, const char *status)
 	struct room_news news = { .gone = true, .codes = { "110" } };
 
 	if (HASH_COUNT(SEAT_KEPT(s)->clients) == 1) {
-		leave(s, status);
+		leave(s, status, &(struct room_news){ .gone = true });
 		return;
 	}
 	if (s->in && o)
@@ -415,7 +433,7 @@ room_presence_came(struct gateway *g, const struct stanza *st, const char *type,
 	} else if (!c) {
 		/* Who runs it with settings of its own has no policy at chanceryd. */
 		if (s || g->start.settings)
-			may_join(g, st, true, NULL);
+			may_join(g, jid_bare(from), st, STORE_MAY, NULL);
 		else
 			store_may(g, jid_bare(from), "join", jid_bare(to), may_join, st);
 	}
@@ -483,7 +501,11 @@ gateway_room_joined(struct gateway_seat *s, const char *nick)
 void
 gateway_room_refused(struct gateway_seat *s, enum xerror e, const char *text)
 {
-	room_refuse(s, e, text);
+	/* Who was in, before the connection was lost, is out. */
+	if (SEAT_KEPT(s)->shown)
+		show_end(s, &(struct room_news){ .gone = true, .codes = { CODE_TROUBLE }, .why = text });
+	else
+		room_refuse(s, e, text);
 	seat_free(s);
 }
 
@@ -497,14 +519,13 @@ void
 gateway_room_left(struct gateway_seat *s, bool kicked, bool banned, const char *actor, const char *why)
 {
 	struct room_news news = { .gone = true, .actor = actor, .why = why };
-	struct occupant *o = occupant_find(s->room, s->nick);
 
 	if (kicked)
 		news.codes[0] = "307";
 	else if (banned)
 		news.codes[0] = "301";
-	if (s->in && o)
-		room_show(s->room, o, &news);
+	if (SEAT_KEPT(s)->shown)
+		show_end(s, &news);
 	else
 		room_refuse(s, XERROR_REMOTE_SERVER_NOT_FOUND, why);
 	seat_free(s);
@@ -685,14 +706,17 @@ seats_refused(struct gateway_user *u, enum xerror e, const char *text)
 }
 
 void
-seats_end(struct gateway_user *u)
+seats_end(struct gateway_user *u, const char *code, const char *why)
 {
 	LIST_EACH(pos, &USER_KEPT(u)->seats) {
 		struct gateway_seat *s = &LIST_ENTRY(pos, struct gateway_seat_kept, in_user)->s;
 
-		if (!u->gateway->stopping)
-			room_refuse(s, XERROR_SERVICE_UNAVAILABLE, NULL);
-		seat_free(s);
+		if (!u->gateway->stopping && !SEAT_KEPT(s)->shown)
+			room_refuse(s, XERROR_SERVICE_UNAVAILABLE, why);
+		if (u->gateway->stopping)
+			seat_free(s);
+		else
+			leave(s, why, &(struct room_news){ .gone = true, .codes = { code }, .why = why });
 	}
 }
 

@@ -61,11 +61,17 @@ void room_items(struct gateway *g, struct stanza *r, struct elem *query, const c
 /* What was said from here is shown to all. */
 void room_reflect(struct gateway_seat *s, const struct gateway_message *m);
 
+/* Status codes of XEP-0045 §15.6. */
+#define CODE_KICKED "307"
+#define CODE_SHUTDOWN "332"
+#define CODE_TROUBLE "333"
+
 /* Users */
 void seats_up(struct gateway_user *u);
 void seats_down(struct gateway_user *u);
 void seats_refused(struct gateway_user *u, enum xerror e, const char *text);
-void seats_end(struct gateway_user *u);
+/* They leave all of them. `code`: of the status that clients are shown with `why`; both may be NULL. */
+void seats_end(struct gateway_user *u, const char *code, const char *why);
 /* Who was in rooms when the last program ended is in them again. */
 void rooms_restore(struct gateway *g);
 /* The program ends. */

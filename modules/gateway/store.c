@@ -39,7 +39,7 @@ struct put {
 static struct {
 	struct list puts, gets, walks;
 	unsigned nputs;
-	bool putting;
+	bool putting, off;
 	uint64_t again_ms; /* not before, after a failure */
 	store_settings_fn *settings;
 	bool asking, users_read, reading;
@@ -277,15 +277,26 @@ store_credential_get(struct gateway *g, const char *jid, store_login_fn *fn)
 	request(g, "get", &b, login_came, a);
 }
 
+static enum store_may
+read_may(const struct elem *e)
+{
+	const char *allowed = e ? elem_get(e, "allowed") : NULL, *nobody = e ? elem_get(e, "nobody") : NULL;
+
+	if (!allowed)
+		return STORE_MAY_UNKNOWN;
+	if (!strcmp(allowed, "true"))
+		return STORE_MAY;
+	return nobody && !strcmp(nobody, "true") ? STORE_MAY_NOBODY : STORE_MAY_NOT;
+}
+
 static void
 may_came(struct gateway *g, void *arg, const struct stanza *st)
 {
 	const struct elem *e = payload(st, "may");
-	const char *allowed = e ? elem_get(e, "allowed") : NULL;
 	const char *text = e ? elem_text(e, st->arena) : "";
 	struct ask *a = arg;
 
-	a->fn.may(g, a->st, allowed && !strcmp(allowed, "true"), *text ? text : NULL);
+	a->fn.may(g, a->jid, a->st, read_may(e), *text ? text : NULL);
 }
 
 void
@@ -299,6 +310,31 @@ store_may(struct gateway *g, const char *jid, const char *action, const char *pe
 	write_attr(&b, "peer", peer);
 	buf_adds(&b, "/>");
 	request(g, "get", &b, may_came, a);
+}
+
+static void
+off_came(struct gateway *g, void *arg, const struct stanza *st)
+{
+	(void)g;
+	(void)arg;
+	(void)st;
+}
+
+/* When all that was to be kept is: rooms are not entered again. */
+static void
+say_off(struct gateway *g)
+{
+	if (!store.off || !list_is_empty(&store.puts))
+		return;
+	store.off = false;
+	question_ask(g, "set", NULL, "<off xmlns='" NS_GATEWAY_TEXT "'/>", off_came, NULL, NULL);
+}
+
+void
+store_off(struct gateway *g)
+{
+	store.off = true;
+	say_off(g);
 }
 
 /* Small values */
@@ -335,6 +371,7 @@ put_done(struct gateway *g, void *arg, const struct stanza *st)
 	if (kept)
 		kept(kept_arg, is_result(st));
 	put_next(g);
+	say_off(g);
 }
 
 static void

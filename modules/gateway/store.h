@@ -27,8 +27,16 @@ void store_credential_set(struct gateway *g, const char *jid, const json_t *logi
 /* `login` NULL: there is none (`again` false), or it cannot be had now. Borrowed. */
 typedef void store_login_fn(struct gateway *g, const char *jid, const json_t *login, bool again);
 void store_credential_get(struct gateway *g, const char *jid, store_login_fn *fn);
-/* `text`: words for the person when it is not allowed; NULL: none. No answer is no. */
-typedef void store_may_fn(struct gateway *g, const struct stanza *st, bool allowed, const char *text);
+enum store_may {
+	STORE_MAY,
+	STORE_MAY_NOT,
+	STORE_MAY_NOBODY,  /* there is no such account */
+	STORE_MAY_UNKNOWN, /* there is no answer now: whoever asks for leave has none */
+};
+/* `text`: words for the person when it is not allowed; NULL: none. */
+typedef void store_may_fn(struct gateway *g, const char *jid, const struct stanza *st, enum store_may may, const char *text);
 void store_may(struct gateway *g, const char *jid, const char *action, const char *peer, store_may_fn *fn, const struct stanza *st);
+/* All sessions have ended, as chanceryd has asked for (policy.h). */
+void store_off(struct gateway *g);
 
 #endif

@@ -11,6 +11,7 @@
 
 #define OPENS_PER_SECOND 50.0
 #define OPENS_AT_ONCE 100.0
+#define OFF_TEXT "this network has been switched off"
 
 static void
 set_state(struct gateway_user_kept *k, enum user_state state)
@@ -48,7 +49,7 @@ user_get(struct gateway *g, struct jid *jid)
 
 	if (u)
 		return u;
-	if (g->stopping || g->nusers >= g->limits->users || !jid_local(jid) || strcmp(jid_domain(jid), g->start.host))
+	if (g->stopping || g->off || g->nusers >= g->limits->users || !jid_local(jid) || strcmp(jid_domain(jid), g->start.host))
 		return NULL;
 	k = NEW(struct gateway_user_kept);
 	k->u.gateway = g;
@@ -56,6 +57,7 @@ user_get(struct gateway *g, struct jid *jid)
 	k->u.jid = jid_to_bare(jid);
 	list_init(&k->link);
 	list_init(&k->fall);
+	list_init(&k->review);
 	list_init(&k->waiting);
 	list_init(&k->given);
 	list_init(&k->seats);
@@ -108,11 +110,15 @@ login_came(struct gateway *g, const char *jid, const json_t *login, bool again)
 	}
 }
 
-/* Do the settings let the person use the network so? */
-static bool
-may_open(const struct gateway_user *u)
+/* Do settings and policy let the person use the network so? NULL: they do. */
+static const char *
+why_not(const struct gateway_user *u)
 {
-	return u->own_account ? u->gateway->settings.account : u->gateway->settings.relay;
+	if (USER_KEPT(u)->barred)
+		return "your organisation does not let you";
+	if (u->own_account)
+		return u->gateway->settings.account ? NULL : "accounts of one's own are not used here any more";
+	return u->gateway->settings.relay ? NULL : "register with the gateway first";
 }
 
 static void
@@ -122,10 +128,10 @@ open_now(struct gateway_user *u)
 	struct gateway *g = u->gateway;
 
 	k->tries++;
-	if (!may_open(u)) {
+	if (why_not(u)) {
 		/* Out of the way of others: its end is at the end of the turn. */
 		list_remove(&k->link);
-		gateway_user_down(u, GATEWAY_REFUSED, u->own_account ? "accounts of one's own are not used here any more" : "register with the gateway first");
+		gateway_user_down(u, GATEWAY_REFUSED, why_not(u));
 	} else if (u->own_account) {
 		set_state(k, USER_ASKING);
 		store_credential_get(g, jid_bare(u->jid), login_came);
@@ -255,15 +261,45 @@ user_log_out(struct gateway_user *u)
 	}
 	close_session(u);
 	messages_fail(u, XERROR_SERVICE_UNAVAILABLE, NULL);
-	seats_end(u);
+	seats_end(u, NULL, NULL);
+}
+
+void
+user_bar(struct gateway_user *u, const char *text)
+{
+	struct gateway_user_kept *k = USER_KEPT(u);
+
+	if (k->barred)
+		return;
+	k->barred = true;
+	log_info(NULL, "user-barred", "jid=%s text=%s", jid_bare(u->jid), text);
+	seats_end(u, CODE_KICKED, text);
+	list_remove(&k->fall);
+	if (k->state == USER_IDLE || k->state == USER_RETRYING) {
+		/* As one that is opened, and is not let in. */
+		set_state(k, USER_QUEUED);
+		list_remove(&k->link);
+	}
+	gateway_user_down(u, GATEWAY_REFUSED, text);
+}
+
+void
+user_unbar(struct gateway_user *u)
+{
+	struct gateway_user_kept *k = USER_KEPT(u);
+
+	if (!k->barred)
+		return;
+	k->barred = false;
+	user_again(u);
 }
 
 static void
 review(struct gateway_user *u, void *arg)
 {
 	(void)arg;
-	if (!may_open(u))
-		gateway_user_down(u, GATEWAY_REFUSED, u->own_account ? "accounts of one's own are not used here any more" : "register with the gateway first");
+	if (why_not(u))
+		gateway_user_down(u, GATEWAY_REFUSED, why_not(u));
 }
 
 void
@@ -290,7 +326,7 @@ user_touch(struct gateway_user *u)
 	list_remove(&k->active);
 	list_append(&u->gateway->idle, &k->active);
 	/* A relay that was refused is tried again by whoever writes, after a while. */
-	if (k->state == USER_REFUSED && !u->own_account && u->gateway->now_ms > k->retry_ms) {
+	if (k->state == USER_REFUSED && !u->own_account && !k->barred && u->gateway->now_ms > k->retry_ms) {
 		k->retry_ms = u->gateway->now_ms + 60000;
 		set_state(k, USER_IDLE);
 	}
@@ -304,7 +340,7 @@ user_end(struct gateway_user *u)
 
 	close_session(u);
 	messages_fail(u, XERROR_SERVICE_UNAVAILABLE, NULL);
-	seats_end(u);
+	seats_end(u, NULL, NULL);
 	contacts_free(u);
 	HASH_ITER(hh, k->resources, r, next) {
 		HASH_DEL(k->resources, r);
@@ -313,6 +349,7 @@ user_end(struct gateway_user *u)
 	}
 	list_remove(&k->link);
 	list_remove(&k->active);
+	list_remove(&k->review);
 	HASH_DEL(table, k);
 	u->gateway->users = table ? &table->u : NULL;
 	u->gateway->nusers--;
@@ -359,12 +396,23 @@ users_init(struct gateway *g)
 	list_init(&g->retrying);
 	list_init(&g->falling);
 	list_init(&g->idle);
+	list_init(&g->reviewing);
 	list_init(&g->deadlines);
 	list_init(&g->early);
 	list_init(&g->seen_order);
 	list_init(&g->transfers);
 	list_init(&g->parcels);
 	g->may_open = OPENS_AT_ONCE;
+}
+
+void
+users_off(struct gateway *g)
+{
+	while (g->users) {
+		seats_end(g->users, CODE_SHUTDOWN, OFF_TEXT);
+		messages_fail(g->users, XERROR_SERVICE_UNAVAILABLE, OFF_TEXT);
+		user_end(g->users);
+	}
 }
 
 /* The program ends: nobody is told of anything, as all of it comes again. */

@@ -437,6 +437,8 @@ may_known(struct hook *h, void *data, bool ok)
 	elem_set(h->reply, e, "jid", elem_get(h->payload, "jid"));
 	elem_set(h->reply, e, "action", elem_get(h->payload, "action"));
 	elem_set(h->reply, e, "allowed", why ? "false" : "true");
+	if (!q->who.exists)
+		elem_set(h->reply, e, "nobody", "true");
 	if (why)
 		elem_add_text(h->reply, e, why, strlen(why));
 	return HOOK_HANDLED;
@@ -495,6 +497,18 @@ on_stats(struct hook *h)
 	return hook_done(h);
 }
 
+/* Everybody has been told that the network is switched off. */
+static enum hook_verdict
+on_off(struct hook *h)
+{
+	struct request *r = request_of(h);
+
+	if (!r)
+		return forbidden(h);
+	gateway_is_off(r->gateway->name);
+	return hook_done(h);
+}
+
 int
 networks_desk_attach(struct module *m)
 {
@@ -506,7 +520,7 @@ networks_desk_attach(struct module *m)
 		{ MODULE_IQ_GET, "settings", on_settings }, { MODULE_IQ_GET, "users", on_users }, { MODULE_IQ_SET, "user", on_user },
 		{ MODULE_IQ_GET, "credential", on_credential_get }, { MODULE_IQ_SET, "credential", on_credential_set },
 		{ MODULE_IQ_GET, "data", on_data_get }, { MODULE_IQ_SET, "data", on_data_set }, { MODULE_IQ_GET, "may", on_may },
-		{ MODULE_IQ_SET, "stats", on_stats },
+		{ MODULE_IQ_SET, "stats", on_stats }, { MODULE_IQ_SET, "off", on_off },
 	};
 
 	for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)

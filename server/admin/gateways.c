@@ -202,12 +202,36 @@ end_program(struct program *p)
 	set_state(p, STATE_ENDING);
 }
 
+struct switched {
+	const char *name;
+	bool on;
+};
+
+static void
+look(void *arg, struct gateway *g)
+{
+	struct switched *s = arg;
+
+	if (strcmp(g->name, s->name) == 0)
+		s->on = g->on;
+}
+
+/* Who switches a network off ends its stream, which may be what its program ends by, before it is asked to. */
+static bool
+is_on(const char *name)
+{
+	struct switched s = {.name = name};
+
+	gateway_each(look, &s);
+	return s.on;
+}
+
 /* It has ended, asked to or not. */
 static void
 ended(struct program *p)
 {
 	char how[200];
-	bool asked = p->state == STATE_ENDING || programs.quiet;
+	bool asked = p->state == STATE_ENDING || programs.quiet || !is_on(p->name);
 	int code = gateway_process_reap(&p->process, how, sizeof how);
 
 	if (asked) {

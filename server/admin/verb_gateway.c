@@ -27,6 +27,7 @@
 
 #define SECRET_BYTES 24 /* of random, in hexadecimal */
 #define USERS_PAGE 500
+#define OFF_MS 5000
 #define ALL 100000000   /* of credentials, to be sealed anew */
 
 /* Arguments */
@@ -158,25 +159,46 @@ begin(struct request *r)
 	return component_store_lock(r->db, &r->err) == SQL_OK ? 0 : -1;
 }
 
+/* Who is in a room or waits for an answer is told before the stream ends: for so long, where the program is ours. */
+static void
+say_off(const char *name)
+{
+	struct gateways_state s;
+
+	gateways_state(name, &s);
+	gateway_tell_off(name, s.pid != 0 ? OFF_MS : 0);
+	gateways_follow(name);
+}
+
+enum what { CHANGED, RULES, OFF, GONE };
+
 /* Who may is known everywhere before anybody can connect; what is no gateway any more is no component before. */
 static int
-put_in_force(struct request *r, const char *name, bool gone)
+put_in_force(struct request *r, const char *name, enum what what)
 {
 	struct config *c = config_get();
-	int rc = gone ? component_changed(&r->err) : 0;
+	int rc = 0;
 
+	if (what == GONE) {
+		say_off(name);
+		rc = component_changed(&r->err);
+	}
 	if (rc == 0)
 		rc = gateway_changed(c->database.conninfo, &r->err);
-	if (rc == 0 && !gone)
+	if (rc == 0 && what == OFF)
+		say_off(name);
+	if (rc == 0 && what != GONE)
 		rc = component_changed(&r->err);
 	config_unref(c);
 	gateways_follow(name);
+	if (rc == 0 && what == RULES)
+		gateway_tell_policy(name, NULL);
 	return rc == 0 ? 0 : err_prefix(&r->err, "the change is stored, but not in force yet (repeat the command)");
 }
 
 /* With its audit row. Takes `detail`. */
 static int
-commit(struct request *r, const char *action, const char *name, json_t *detail)
+commit(struct request *r, enum what what, const char *action, const char *name, json_t *detail)
 {
 	enum sql_status st = audit_write(r->db, r->who, action, name, detail, &r->err);
 
@@ -184,7 +206,7 @@ commit(struct request *r, const char *action, const char *name, json_t *detail)
 	if (st != SQL_OK || sql_commit(r->db, &r->err) != SQL_OK)
 		return -1;
 	audit_log(r->who, action, name);
-	return put_in_force(r, name, strcmp(action, "gateway.remove") == 0);
+	return put_in_force(r, name, what);
 }
 
 static int
@@ -233,7 +255,7 @@ gateway_add(struct request *r)
 		return -1;
 	rc = add_rows(r, name, kind, domain, settings);
 	if (rc == 0)
-		rc = commit(r, "gateway.add", name, json_pack("{s:s, s:s, s:o}", "kind", kind, "domain", domain, "settings",
+		rc = commit(r, CHANGED, "gateway.add", name, json_pack("{s:s, s:s, s:o}", "kind", kind, "domain", domain, "settings",
 			gateway_words_hide(json_loads(settings, 0, NULL))));
 	request_text_free(settings);
 	return end(r, rc) == 0 ? give_rows(r, name) : -1;
@@ -314,7 +336,7 @@ gateway_set(struct request *r)
 	if (rc == 0 && rate != -1)
 		rc = set_rate(r, name, rate, detail);
 	if (rc == 0)
-		rc = commit(r, "gateway.set", name, detail);
+		rc = commit(r, CHANGED, "gateway.set", name, detail);
 	else
 		json_decref(detail);
 	if (end(r, rc) != 0)
@@ -341,7 +363,7 @@ switch_to(struct request *r, int enabled)
 	if (rc == 0)
 		rc = component_store_change(r->db, name, &c, r->who->name, &found, &r->err) == SQL_OK ? 0 : -1;
 	if (rc == 0)
-		rc = commit(r, enabled ? "gateway.enable" : "gateway.disable", name, NULL);
+		rc = commit(r, enabled ? CHANGED : OFF, enabled ? "gateway.enable" : "gateway.disable", name, NULL);
 	return end(r, rc) == 0 ? give_rows(r, name) : -1;
 }
 
@@ -372,7 +394,7 @@ gateway_remove(struct request *r)
 	if (rc == 0)
 		rc = component_store_remove(r->db, name, &found, &r->err) == SQL_OK ? 0 : -1;
 	if (rc == 0)
-		rc = commit(r, "gateway.remove", name, NULL);
+		rc = commit(r, GONE, "gateway.remove", name, NULL);
 	return end(r, rc) == 0 ? request_row(r, json_pack("{s:s}", "name", name)) : -1;
 }
 
@@ -400,7 +422,7 @@ put_rule(struct request *r, struct gateway_rule_row *row)
 			json_object_set_new(detail, "rights", gateway_words_rights((unsigned)row->rights));
 		if (row->per_minute > 0)
 			json_object_set_new(detail, "per_minute", json_integer((json_int_t)row->per_minute));
-		rc = commit(r, row->allowed ? "gateway.allow" : "gateway.deny", row->gateway, detail);
+		rc = commit(r, RULES, row->allowed ? "gateway.allow" : "gateway.deny", row->gateway, detail);
 	}
 	return end(r, rc) == 0 ? give_rows(r, row->gateway) : -1;
 }
@@ -442,7 +464,7 @@ gateway_forget(struct request *r)
 	if (rc == 0 && !found)
 		rc = err_set(&r->err, 0, "there is no such rule; see chancery gateway show %.70s", name);
 	if (rc == 0)
-		rc = commit(r, "gateway.forget", name, json_pack("{s:s}", "group", group));
+		rc = commit(r, RULES, "gateway.forget", name, json_pack("{s:s}", "group", group));
 	return end(r, rc) == 0 ? give_rows(r, name) : -1;
 }
 

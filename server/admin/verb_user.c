@@ -16,6 +16,7 @@
 #include "core/census.h"
 #include "core/config/config.h"
 #include "core/federation/partner.h"
+#include "core/gateway/gateway.h"
 #include "core/service/service.h"
 #include "store/account.h"
 #include "store/password.h"
@@ -223,6 +224,7 @@ user_delete(struct request *r)
 	if (rc == 0 || !sql_is_connected(r->db)) {
 		service_account_removed(jid_bare(j));
 		partner_account_removed(jid_bare(j));
+		gateway_account_removed(jid_bare(j));
 	}
 	jid_unref(j);
 	return rc;
@@ -343,6 +345,8 @@ set_rights(struct request *r, const char *bare, struct account_rights *rights)
 	rc = apply_rights(r, a, bare, rights);
 	if (rc == 0)
 		census_account_rights(bare, rights->admin, rights->groups);
+	if (rc == 0)
+		gateway_tell_policy(NULL, bare);
 	pthread_mutex_unlock(&rights_lock);
 	if (rc == 0) {
 		audit_log(r->who, "user.set", bare);

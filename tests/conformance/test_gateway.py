@@ -15,7 +15,6 @@ from chancerytest.server import EICAR
 from chancerytest.upload import Slot, get, put, service
 from chancerytest.upload import NS as NS_UPLOAD
 from test_admin import fails, ok, rows
-from test_component import is_iq
 from test_search import indexed
 
 NS = NAMES['gw'] = 'urn:chancery:gateway:0'
@@ -83,6 +82,11 @@ def group(t, c, name):
     ok(t, 'user', 'set', c.bare, 'group+=' + name)
 
 
+def asked(name):
+    """An IQ of type set with this element."""
+    return lambda e: e.name == 'iq' and e.get('type') == 'set' and any(c.name == name for c in e.all())
+
+
 def condition(c, id):
     return c.expect(lambda e: e.get('type') == 'error' and e.get('id') == id).condition()
 
@@ -112,7 +116,7 @@ def test_life(t):
     ok(t, 'gateway', 'set', g.name, '--settings', '-', stdin='{"network": {"server": "other.example.net", "password": "***"}}')
     kept = json.loads(t.server.value("select settings from chancery.gateway where name = '%s'" % g.name))
     assert kept['network'] == {'server': 'other.example.net', 'password': 'pw1'}, kept
-    q = g.c.expect(is_iq('set'))
+    q = g.c.expect(asked('settings'))
     assert json.loads(q.find('gw:settings').text()) == kept, q
     g.allow('staff', 'send', 'receive', per_minute=7)
     assert g.show()['rules'] == [{'group': 'staff', 'rule': 'allow', 'rights': ['send', 'receive'], 'per_minute': 7}]
@@ -182,7 +186,7 @@ def test_policy_rooms_and_accounts(t):
     register = "<query xmlns='jabber:iq:register'>%s</query>"
     assert condition(romeo, romeo.iq_send('set', register % '<username>me</username>', to=g.domain)) == 'forbidden'
     id = romeo.iq_send('set', register % '<remove/>', to=g.domain)
-    g.c.answer(g.c.expect(is_iq('set')))
+    g.c.answer(g.c.expect(asked('query')))
     romeo.expect(lambda e: e.get('id') == id and e.get('type') == 'result')
     g.allow('everyone', 'send', 'receive', 'join', 'own-account')
     romeo.stanza("<presence to='%s/me'>%s</presence>" % (room, MUC))
@@ -190,7 +194,7 @@ def test_policy_rooms_and_accounts(t):
     romeo.message(room, 'said', type='groupchat')
     assert g.c.expect('message').text('body') == 'said'
     id = romeo.iq_send('set', register % '<username>me</username>', to=g.domain)
-    g.c.answer(g.c.expect(is_iq('set')))
+    g.c.answer(g.c.expect(asked('query')))
     romeo.expect(lambda e: e.get('id') == id and e.get('type') == 'result')
     ok(t, 'gateway', 'forget', g.name, 'everyone')
     romeo.stanza("<presence to='%s/me' type='unavailable'/>" % room)
@@ -373,6 +377,10 @@ def test_desk(t):
         m = g.get('may', jid=romeo.bare, action=action).find('gw:may')
         assert m.get('allowed') == allowed and bool(m.text()) == (allowed == 'false'), (action, m)
     assert g.get('may', jid=romeo.bare, action='fly').condition() == 'bad-request'
+    # It is told when somebody may something else.
+    g.c.expect(lambda e: asked('policy')(e) and e.all()[0].get('jid') == romeo.bare, 'whom it is about')
+    g.allow('staff', 'send')
+    g.c.expect(lambda e: asked('policy')(e) and e.all()[0].get('jid') is None, 'everybody')
     # What it says of itself
     r = g.set('stats', "<counter name='received' value='12'/><level name='users_up' value='3'/>")
     assert r.get('type') == 'result', r
@@ -469,6 +477,9 @@ def test_account_removed(t):
     assert g.set('data', '#verona', key='seat', jid=romeo.bare).get('type') == 'result'
     assert g.set('data', 'of all', key='all').get('type') == 'result'
     ok(t, 'user', 'delete', romeo.bare)
+    assert g.c.expect(asked('gone')).all()[0].get('jid') == romeo.bare
+    m = g.get('may', jid=romeo.bare, action='use').find('gw:may')
+    assert (m.get('allowed'), m.get('nobody')) == ('false', 'true'), m
     # Its program may not know yet.
     assert g.set('credential', 'secret', jid=romeo.bare).condition() == 'not-allowed'
     assert g.set('data', '#verona', key='seat', jid=romeo.bare).condition() == 'item-not-found'

@@ -3,10 +3,17 @@
  */
 #include "core/gateway/gateway.h"
 
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/crypt.h"
+#include "base/log.h"
+#include "base/mem.h"
 #include "core/component/component.h"
+#include "core/component/component_rules.h"
 #include "core/gateway/gateway_stats.h"
 #include "core/host.h"
 #include "core/route/packet.h"
@@ -83,8 +90,9 @@ look(void *arg, const char *domain)
 	c->is |= !strcmp(c->domain, domain);
 }
 
-static void
-tell(struct gateway *g)
+/* <NAME jid=…>text</NAME>, when it is connected. False: it is not. */
+static bool
+tell(const struct gateway *g, const char *name, const char *bare, const char *text)
 {
 	const struct host *h = gateway_host(g->domain);
 	struct connected c = { .domain = g->domain };
@@ -95,7 +103,7 @@ tell(struct gateway *g)
 
 	component_each(look, &c);
 	if (!c.is)
-		return;
+		return false;
 	to = jid_new(NULL, g->domain, NULL);
 	st = stanza_new(NS_CLIENT, "iq");
 	crypt_random_hex(id, 8);
@@ -103,15 +111,20 @@ tell(struct gateway *g)
 	elem_set(st, st->root, "id", id);
 	elem_set(st, st->root, "from", h->domain);
 	elem_set(st, st->root, "to", g->domain);
-	e = elem_add(st, st->root, NS_GATEWAY, "settings");
-	elem_add_text(st, e, g->settings, strlen(g->settings));
+	e = elem_add(st, st->root, NS_GATEWAY, name);
+	if (bare)
+		elem_set(st, e, "jid", bare);
+	elem_add_text(st, e, text, strlen(text));
 	component_deliver(packet_new(st, h->jid, to));
 	jid_unref(to);
+	return true;
 }
 
+/* Those of this name (NULL: all), as references. */
 struct wanted {
 	const char *name;
-	struct gateway *found;
+	struct gateway **g;
+	size_t n, room;
 };
 
 static void
@@ -119,17 +132,84 @@ pick(void *arg, struct gateway *g)
 {
 	struct wanted *w = arg;
 
-	if (!strcmp(g->name, w->name))
-		w->found = gateway_ref(g);
+	if (w->name && strcmp(g->name, w->name) != 0)
+		return;
+	if (w->n == w->room) {
+		w->room = w->room ? 2 * w->room : 8;
+		w->g = mem_realloc(w->g, w->room * sizeof(*w->g));
+	}
+	w->g[w->n++] = gateway_ref(g);
+}
+
+/* True: one was told. */
+static bool
+tell_wanted(const char *name, const char *what, const char *bare)
+{
+	struct wanted w = { .name = name };
+	bool told = false;
+
+	gateway_each(pick, &w);
+	for (size_t i = 0; i < w.n; i++) {
+		told |= tell(w.g[i], what, bare, strcmp(what, "settings") == 0 ? w.g[i]->settings : "");
+		gateway_unref(w.g[i]);
+	}
+	free(w.g);
+	return told;
 }
 
 void
 gateway_tell_settings(const char *name)
 {
-	struct wanted w = { .name = name };
+	(void)tell_wanted(name, "settings", NULL);
+}
 
-	gateway_each(pick, &w);
-	if (w.found)
-		tell(w.found);
-	gateway_unref(w.found);
+void
+gateway_tell_policy(const char *name, const char *bare)
+{
+	if (gateway_any())
+		(void)tell_wanted(name, "policy", bare);
+}
+
+void
+gateway_account_removed(const char *bare)
+{
+	if (gateway_any())
+		(void)tell_wanted(NULL, "gone", bare);
+}
+
+/* The last that has said that it has ended everything. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t said;
+	uint64_t n;
+	char name[COMPONENT_NAME_MAX + 1];
+} off = { .lock = PTHREAD_MUTEX_INITIALIZER, .said = PTHREAD_COND_INITIALIZER };
+
+void
+gateway_is_off(const char *name)
+{
+	pthread_mutex_lock(&off.lock);
+	snprintf(off.name, sizeof(off.name), "%s", name);
+	off.n++;
+	pthread_cond_broadcast(&off.said);
+	pthread_mutex_unlock(&off.lock);
+}
+
+void
+gateway_tell_off(const char *name, unsigned wait_ms)
+{
+	struct timespec until;
+	uint64_t n;
+	bool done;
+
+	pthread_mutex_lock(&off.lock);
+	n = off.n;
+	done = !tell_wanted(name, "off", NULL) || wait_ms == 0;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += wait_ms / 1000;
+	while (!done && pthread_cond_timedwait(&off.said, &off.lock, &until) == 0)
+		done = off.n != n && strcmp(off.name, name) == 0;
+	pthread_mutex_unlock(&off.lock);
+	if (!done)
+		log_warning(NULL, "gateway-not-ended", "network=%s", name);
 }

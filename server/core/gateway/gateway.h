@@ -21,7 +21,14 @@ const struct host *gateway_host(const char *domain);
 
 /* What the database has about gateways has been changed: it is so everywhere when this returns. Not on a reactor. */
 int gateway_changed(const char *conninfo, struct err *e) MUST_CHECK;
-/* Its settings have been changed: it is told, when it is connected. */
+/* What its program is told, when it is connected (modules/gateway/README.md). Not on a reactor, but for gateway_account_removed and gateway_is_off. */
 void gateway_tell_settings(const char *name);
+/* Somebody (bare; NULL: anybody) may something else than before, at this network (NULL: at any). */
+void gateway_tell_policy(const char *name, const char *bare);
+/* Whoever gets the name next is somebody else. */
+void gateway_account_removed(const char *bare);
+/* It is being switched off: sessions and rooms end, with words. Waits up to wait_ms until the program says that it has told everybody (gateway_is_off). */
+void gateway_tell_off(const char *name, unsigned wait_ms);
+void gateway_is_off(const char *name);
 
 #endif

@@ -16,6 +16,7 @@
 #include "core/home.h"
 #include "core/roster/roster.h"
 #include "core/federation/partner.h"
+#include "core/gateway/gateway.h"
 #include "core/service/service.h"
 #include "core/session.h"
 #include "core/stream/auth.h"
@@ -126,6 +127,7 @@ follow(struct account_order *o)
 		log_info(NULL, "account-removed", "jid=%s by=owner", jid_bare(o->ask->jid));
 		service_account_removed(jid_bare(o->ask->jid));
 		partner_account_removed(jid_bare(o->ask->jid));
+		gateway_account_removed(jid_bare(o->ask->jid));
 		end_logins_everywhere((struct jid *)o->ask->jid, removed_text);
 		f = NEW(struct farewell);
 		f->user = o->user;

@@ -212,6 +212,30 @@ gateway_tell_settings(const char *name)
 	(void)name;
 }
 
+void
+gateway_tell_policy(const char *name, const char *bare)
+{
+	(void)name, (void)bare;
+}
+
+void
+gateway_account_removed(const char *bare)
+{
+	(void)bare;
+}
+
+void
+gateway_tell_off(const char *name, unsigned wait_ms)
+{
+	(void)name, (void)wait_ms;
+}
+
+void
+gateway_is_off(const char *name)
+{
+	(void)name;
+}
+
 const struct host *
 gateway_host(const char *domain)
 {
