@@ -86,7 +86,8 @@ struct gateway_incoming {
 	unsigned nfiles;
 	bool wants_receipt;   /* MESSAGE_RECEIPT comes when the person's client has it */
 	/* Told once: chanceryd has it (committed: acknowledge it at the network now) or has refused it, with the error; XERROR_NONE means it has it.
-	 * XERROR_REMOTE_SERVER_TIMEOUT, _RESOURCE_CONSTRAINT and _INTERNAL_SERVER_ERROR: come again later. NULL: not needed. Not told when the program ends before. */
+	 * XERROR_REMOTE_SERVER_TIMEOUT, _RESOURCE_CONSTRAINT and _INTERNAL_SERVER_ERROR: come again later. Not told when the program ends before. NULL: the network cannot
+	 * say it again: what chanceryd cannot take for now is kept, and offered to it again. */
 	void (*stored)(void *arg, enum xerror e, const char *text);
 	void *arg;
 };

@@ -1,5 +1,6 @@
 /*
- * incoming: what people at the network say to people here. Written, kept until chanceryd has it, and known again when the network says it twice.
+ * incoming: what people at the network say to people here. Written, kept until chanceryd has it, and known again when the network says it twice. What chanceryd cannot take
+ * for now, and a network cannot say again (no `stored`), is held and offered again; what is said meanwhile goes behind it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "xmpp/ns.h"
 
 #define LATE_US 10000000 /* what is older is said to be late */
+#define AGAIN_MS 2000
 
 /* On its way to chanceryd. */
 struct incoming {
@@ -23,9 +25,15 @@ struct incoming {
 	void (*stored)(void *arg, enum xerror e, const char *text);
 	void *arg;
 	bool refused;
+	bool again;      /* for now only: it is held as soon as its stanza has been acknowledged */
+	bool late;       /* it says when it was said */
+	char *xml;       /* without its end; NULL: the network says it again */
+	int64_t said_us;
+	uint64_t until_ms; /* then it is given up */
 };
 
-static struct list under_way = { &under_way, &under_way };
+static struct list under_way = { &under_way, &under_way }, held = { &held, &held };
+static uint64_t again_ms; /* when those that are held are offered again */
 
 static void
 incoming_free(struct incoming *i)
@@ -35,7 +43,26 @@ incoming_free(struct incoming *i)
 	free(i->user);
 	free(i->from);
 	free(i->there);
+	free(i->xml);
 	free(i);
+}
+
+static bool
+is_for_now(enum xerror e)
+{
+	return e == XERROR_RESOURCE_CONSTRAINT || e == XERROR_INTERNAL_SERVER_ERROR || e == XERROR_REMOTE_SERVER_TIMEOUT;
+}
+
+static void
+hold(struct incoming *i)
+{
+	list_remove(&i->link);
+	if (list_is_empty(&held)) {
+		again_ms = i->g->now_ms + AGAIN_MS;
+		log_warning(NULL, "incoming-held", "from=%s to=%s", i->from, i->user);
+	}
+	list_append(&held, &i->link);
+	i->again = i->refused = false;
 }
 
 /* chanceryd has it, or has said no before: then it is not told twice, and is not known as had. */
@@ -43,7 +70,13 @@ static void
 on_stored(void *arg)
 {
 	struct incoming *i = arg;
-	struct id_pair *p = i->there ? ids_there(&i->g->ids, i->user, i->from, i->there, ID_IN) : NULL;
+	struct id_pair *p;
+
+	if (i->again && !i->g->stopping) {
+		hold(i);
+		return;
+	}
+	p = i->there ? ids_there(&i->g->ids, i->user, i->from, i->there, ID_IN) : NULL;
 
 	if (p && !i->refused)
 		p->stored = true;
@@ -65,7 +98,14 @@ incoming_refused(struct gateway *g, struct jid *from, struct jid *to, const char
 
 		if (i->refused || strcmp(i->id, id) || strcmp(i->user, jid_bare(from)))
 			continue;
+		if (i->xml && is_for_now(e) && g->now_ms < i->until_ms) {
+			stats_count(&g->stats, "offered_again", 1);
+			i->again = i->refused = true;
+			return true;
+		}
 		stats_count(&g->stats, "refused", 1);
+		if (i->xml)
+			log_warning(NULL, "incoming-refused", "from=%s to=%s why=%s", i->from, i->user, xerror_name(e));
 		/* The network may say it once more: then it is new. */
 		i->refused = true;
 		p = i->there ? ids_there(&g->ids, i->user, i->from, i->there, ID_IN) : NULL;
@@ -92,6 +132,8 @@ incoming_end(struct gateway *g)
 	(void)g;
 	while (!list_is_empty(&under_way))
 		incoming_free(LIST_ENTRY(under_way.next, struct incoming, link));
+	while (!list_is_empty(&held))
+		incoming_free(LIST_ENTRY(held.next, struct incoming, link));
 }
 
 bool
@@ -125,11 +167,27 @@ is_known(struct gateway *g, struct gateway_user *u, const char *from, const stru
 	return 1;
 }
 
+static bool
+is_late(int64_t at_us)
+{
+	return at_us && clock_wall_us() - at_us > LATE_US;
+}
+
+static void
+write_delay(struct gateway *g, struct buf *b, int64_t at_us)
+{
+	char stamp[32];
+
+	buf_addf(b, "<delay xmlns='%s'", NS_DELAY);
+	write_attr(b, "from", g->start.domain);
+	write_attr(b, "stamp", clock_format(at_us, stamp));
+	buf_adds(b, "/>");
+}
+
 void
 incoming_write_text(struct gateway *g, struct buf *b, const struct gateway_incoming *in, const char *url)
 {
 	const char *body = in->body ? in->body : url ? url : in->subject ? in->subject : "";
-	char stamp[32];
 
 	if (in->body && url && !strstr(in->body, url))
 		body = url;
@@ -153,12 +211,35 @@ incoming_write_text(struct gateway *g, struct buf *b, const struct gateway_incom
 		write_text(b, "url", NULL, url);
 		buf_adds(b, "</x>");
 	}
-	if (in->at_us && clock_wall_us() - in->at_us > LATE_US) {
-		buf_addf(b, "<delay xmlns='%s'", NS_DELAY);
-		write_attr(b, "from", g->start.domain);
-		write_attr(b, "stamp", clock_format(in->at_us, stamp));
-		buf_adds(b, "/>");
-	}
+	if (is_late(in->at_us))
+		write_delay(g, b, in->at_us);
+}
+
+/* Gives it to the stream, as it was written or as it was kept. */
+static void
+give(struct incoming *i)
+{
+	struct gateway *g = i->g;
+	struct buf b = { 0 };
+
+	buf_adds(&b, i->xml);
+	if (!i->late && is_late(i->said_us))
+		write_delay(g, &b, i->said_us);
+	buf_adds(&b, "</message>");
+	list_append(&under_way, &i->link);
+	link_send(g, buf_data(&b), buf_len(&b), on_stored, i);
+	buf_fini(&b);
+}
+
+void
+incoming_tick(struct gateway *g)
+{
+	struct list *pos;
+
+	if (g->now_ms < again_ms || g->link.state != LINK_OPEN)
+		return;
+	while ((pos = list_pop(&held)))
+		give(LIST_ENTRY(pos, struct incoming, link));
 }
 
 static void
@@ -179,7 +260,16 @@ write_one(struct gateway *g, const struct incoming_head *h, const struct gateway
 	if (in->wants_receipt && h->there)
 		buf_addf(b, "<request xmlns='%s'/>", NS_RECEIPTS);
 	write_foreign(g, b, in, in->id);
-	write_send(g, "message", on_stored, i);
+	if (in->stored) {
+		write_send(g, "message", on_stored, i);
+		return;
+	}
+	i->xml = mem_strdup(buf_str(b));
+	list_remove(&i->link);
+	if (list_is_empty(&held))
+		give(i);
+	else
+		list_append(&held, &i->link);
 }
 
 void
@@ -188,7 +278,8 @@ incoming_send(struct gateway *g, const struct incoming_head *h, const struct gat
 	struct incoming *i = NEW(struct incoming);
 
 	*i = (struct incoming){ .g = g, .user = mem_strdup(h->user), .from = mem_strdup(h->from), .there = h->there ? mem_strdup(h->there) : NULL,
-		.stored = in->stored, .arg = in->arg };
+		.stored = in->stored, .arg = in->arg, .late = is_late(in->at_us), .said_us = in->at_us ? in->at_us : clock_wall_us(),
+		.until_ms = g->now_ms + g->limits->again_seconds * 1000 };
 	snprintf(i->id, sizeof(i->id), "%s", h->id);
 	list_append(&under_way, &i->link);
 	g->ncoming++;

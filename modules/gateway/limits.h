@@ -19,6 +19,7 @@
 	X(messages, 20000, 1, 1000000, "The same of all") \
 	X(in_stanzas, 2000, 10, 1000000, "Messages on their way to chanceryd above which networks hold back; twice that is the hard bound") \
 	X(in_bytes, 16777216, 65536, 1073741824, "The same in bytes") \
+	X(again_seconds, 3600, 0, 604800, "What chanceryd cannot record for now, and the network does not say again, is offered to it for so long") \
 	X(text_bytes, 65536, 256, 200000, "A text from the network, escaped for XML; more is cut, and said") \
 	X(rooms, 20000, 1, 1000000, "Rooms that somebody is in") \
 	X(seats_per_user, 200, 1, 10000, "Rooms that a user is in") \

@@ -229,6 +229,8 @@ bool incoming_refused(struct gateway *g, struct jid *from, struct jid *to, const
 bool incoming_is_over(struct gateway *g);
 /* Body, subject, thread, link and delay of one. `url` NULL: no file. */
 void incoming_write_text(struct gateway *g, struct buf *b, const struct gateway_incoming *in, const char *url);
+/* Offers again what chanceryd could not take. */
+void incoming_tick(struct gateway *g);
 void incoming_end(struct gateway *g);
 
 /* contact.c */

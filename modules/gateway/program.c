@@ -30,6 +30,7 @@ on_tick(uv_timer_t *t)
 	g->now_ms = uv_now(g->loop);
 	link_tick(g);
 	messages_tick(g);
+	incoming_tick(g);
 	users_tick(g);
 	questions_tick(g);
 	store_tick(g);

@@ -8,6 +8,8 @@ import time
 import behaviours
 from behaviours import World, joined, local, occupant, said
 from chancerytest.client import PATIENCE, unique
+from chancerytest.scenario import alone
+from chancerytest.server import stopped
 
 NGIRCD = shutil.which('ngircd', path='/usr/sbin:/usr/bin')
 
@@ -231,3 +233,16 @@ def test_nick_is_anothers(t):
     thief.expect(lambda e: e[1] == 'NICK')
     me = joined(romeo, w.jid('#verona%verona'), local(romeo))
     assert me.get('from').split('/')[1] == local(romeo) + '_', me
+
+
+@alone(archive__patience='1s')
+def test_archive_away(t):
+    """what is said while the archive takes nothing, longer than a message waits for it, is not lost: IRC cannot say it again, so the gateway does"""
+    w = World(t, Driver)
+    romeo, bob = w.clients[0], w.driver.person('bob')
+    bob.say(local(romeo), 'before')
+    said(romeo, 'before')
+    with stopped(t.server):
+        bob.say(local(romeo), 'meanwhile')
+        t.server.wait(lambda: 'incoming-held' in w.log(), 'the archive to give up')
+    said(romeo, 'meanwhile')
