@@ -1,4 +1,4 @@
-"""A gateway and the network behind it, as the server sees them: a component whose messages are kept (`--down keep`), which acknowledges (XEP-0198) only what
+"""People who talk to those of a network (Talk), and a gateway and the network behind it as the server sees them (Bridge): a component whose messages are kept (`--down keep`), which acknowledges (XEP-0198) only what
 its network has taken, in order; people here who write to that network, and people there who write back. A thread for the program and for each person.
 
 The network outlives the program: what it has taken stays, and what it has said it offers again until the program has confirmed that the server has it. A
@@ -79,10 +79,13 @@ class Side(threading.Thread):
         for e in heard:
             self.hear(e)
 
+    def is_inclined(self):
+        return random.random() < 0.4
+
     def work(self):
         c = self.line
         while not self.bridge.ended.is_set():
-            if not self.bridge.paused.is_set() and len(self.unacked) < WINDOW and random.random() < 0.4:
+            if not self.bridge.paused.is_set() and len(self.unacked) < WINDOW and self.is_inclined():
                 self.say(self.next())
             if self.unacked and not self.asked:
                 self.asked, self.answers = True, c.sm_answers
@@ -114,10 +117,10 @@ class Person(Side):
 
     def __init__(self, bridge, n):
         super().__init__(bridge)
-        self.n, self.name = n, 'p%d' % n
+        self.n, self.name = n, bridge.name_of(n)
 
     def connect(self):
-        c = Client(self.bridge.server, self.name, 'pw-' + self.name, source='127.11.%d.2' % self.n)
+        c = Client(self.bridge.server, self.name, 'pw-' + self.name, source='127.%d.%d.2' % (self.bridge.source, self.n))
         self.line = c
         c.secure(direct=True)
         failure = c.auth('SCRAM-SHA-256')
@@ -140,8 +143,8 @@ class Person(Side):
         what = (*what[:3], self.streams)
         self.unacked.append(what)
         self.bridge.note_said(what)
-        self.line.send("<message to='n%d@%s' type='chat' id='%d-%d'><body>o %d %d %d</body></message>"
-                       % (self.n, self.bridge.domain, what[2], what[3], *what[1:]))
+        self.line.send("<message to='%s' type='chat' id='%d-%d'><body>o %d %d %d</body></message>"
+                       % (self.bridge.peer(self.n), what[2], what[3], *what[1:]))
 
     def hear(self, e):
         if e.name != 'message':
@@ -151,7 +154,7 @@ class Person(Side):
             self.bridge.errors[('o', self.n, seq, inst)] = e.condition()
         else:
             id = e.find('sid:stanza-id')
-            self.bridge.shown.append(Shown(time.monotonic(), self.n, self.streams, id.get('id') if id is not None else None, e.text('body')))
+            self.bridge.shown.append(Shown(time.time(), self.n, self.streams, id.get('id') if id is not None else None, e.text('body')))
 
 
 class Program(Side):
@@ -193,8 +196,8 @@ class Program(Side):
     def say(self, what):
         self.unacked.append(what)
         self.bridge.note_said(what)
-        self.line.send("<message from='n%d@%s' to='p%d@%s' type='chat' id='g-%d-%d'><body>g %d %d</body></message>"
-                       % (what[1], self.bridge.domain, what[1], self.bridge.server.domain, *what[1:], *what[1:]))
+        self.line.send("<message from='%s' to='%s@%s' type='chat' id='g-%d-%d'><body>g %d %d</body></message>"
+                       % (self.bridge.peer(what[1]), self.bridge.name_of(what[1]), self.bridge.server.domain, *what[1:], *what[1:]))
 
     def hear(self, e):
         if e.name not in ('message', 'presence', 'iq'):
@@ -224,7 +227,7 @@ class Program(Side):
         self.on_this.add(body)
         if body not in self.given:
             self.given.add(body)
-            self.bridge.taken.append(Taken(time.monotonic(), self.life, self.streams, body))
+            self.bridge.taken.append(Taken(time.time(), self.life, self.streams, body))
 
     def kill(self):
         """kill -9: what it had not handed on is forgotten, and so is what it had."""
@@ -238,21 +241,24 @@ class Program(Side):
             pass
 
 
-class Bridge:
-    def __init__(self, server, people=6):
-        self.server, self.people = server, people
-        self.domain = 'net.' + server.domain
+class Talk:
+    """What people of the server and those of a network say to each other, a pair for each number."""
+
+    source, prefix = 11, 'p'    # of the people's addresses (127.SOURCE.…), and of their names
+
+    def __init__(self, server, domain, people):
+        self.server, self.domain, self.people = server, domain, people
         self.ended, self.paused, self.lock = threading.Event(), threading.Event(), threading.Lock()
         self.faults, self.errors, self.taken, self.shown = [], {}, [], []
         self.said, self.acknowledged = collections.Counter(), set()
-        server.add_users([('p%d' % i, 'pw-p%d' % i) for i in range(people)])
-        code, out, err = server.cli('--json', 'component', 'add', 'net', self.domain, '--down', 'keep')
-        assert code == 0, err
-        self.secret = json.loads(out.splitlines()[0])['secret']
-        self.program = Program(self)
-        self.sides = [self.program] + [Person(self, i) for i in range(people)]
-        for s in self.sides:
-            s.start()
+        server.add_users([(self.name_of(i), 'pw-' + self.name_of(i)) for i in range(people)])
+
+    def name_of(self, n):
+        return '%s%d' % (self.prefix, n)
+
+    def peer(self, n):
+        """Whom person n talks to."""
+        return 'n%d@%s' % (n, self.domain)
 
     def fault(self, text):
         with self.lock:
@@ -266,6 +272,44 @@ class Bridge:
     def note_confirmed(self, what):
         with self.lock:
             self.acknowledged.add(what)
+
+    def few(self, what, items):
+        items = sorted(items, key=str)
+        if items:
+            self.fault('%d %s: %s' % (len(items), what, ', '.join(map(str, items[:5]))))
+
+    @staticmethod
+    def words(body):
+        way, *numbers = body.split()
+        return (way, *map(int, numbers))
+
+    def check_order(self, what, items):
+        """Of what is new: after a loss the same comes again, in a later session of its sender or with the same id."""
+        last, seen = collections.defaultdict(int), set()
+        for (way, who, seq, *_), id in items:
+            if id in seen or (way, who, seq) in seen:
+                continue
+            seen |= {id, (way, who, seq)}
+            if seq < last[way, who]:
+                self.fault('P8: %s: %s %d: %d came after %d' % (what, way, who, seq, last[way, who]))
+            last[way, who] = seq
+
+    def end(self):
+        self.ended.set()
+        for s in self.sides:
+            s.join(30)
+
+
+class Bridge(Talk):
+    def __init__(self, server, people=6):
+        super().__init__(server, 'net.' + server.domain, people)
+        code, out, err = server.cli('--json', 'component', 'add', 'net', self.domain, '--down', 'keep')
+        assert code == 0, err
+        self.secret = json.loads(out.splitlines()[0])['secret']
+        self.program = Program(self)
+        self.sides = [self.program] + [Person(self, i) for i in range(people)]
+        for s in self.sides:
+            s.start()
 
     # -- waiting -------------------------------------------------------------------------------------------
 
@@ -302,16 +346,6 @@ class Bridge:
             elif body[:2] in ('o ', 'g '):
                 self.record[id] = body
 
-    def few(self, what, items):
-        items = sorted(items, key=str)
-        if items:
-            self.fault('%d %s: %s' % (len(items), what, ', '.join(map(str, items[:5]))))
-
-    @staticmethod
-    def words(body):
-        way, *numbers = body.split()
-        return (way, *map(int, numbers))
-
     def verify(self):
         self.settle()
         self.read()
@@ -336,19 +370,3 @@ class Bridge:
             sum(b[0] == 'g' for b in self.record.values()), len(into), len(self.shown) - len(into), len(self.errors)), flush=True)
         if self.faults:
             raise AssertionError('\n'.join(self.faults))
-
-    def check_order(self, what, items):
-        """Of what is new: after a loss the same comes again, in a later session of its sender or with the same id."""
-        last, seen = collections.defaultdict(int), set()
-        for (way, who, seq, *_), id in items:
-            if id in seen or (way, who, seq) in seen:
-                continue
-            seen |= {id, (way, who, seq)}
-            if seq < last[way, who]:
-                self.fault('P8: %s: %s %d: %d came after %d' % (what, way, who, seq, last[way, who]))
-            last[way, who] = seq
-
-    def end(self):
-        self.ended.set()
-        for s in self.sides:
-            s.join(30)

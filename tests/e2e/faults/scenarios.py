@@ -1,4 +1,5 @@
 """The faults. A function each; the first line of its text says what it does to whom."""
+import importlib
 import os
 import random
 import shutil
@@ -228,7 +229,7 @@ class Proxy:
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(server.env['CHANCERY_PG']).query)
         folder, name = own_folder(server, 'proxy'), '.s.PGSQL.5432'
         self.process = subprocess.Popen(
-            [sys.executable, os.path.join(HERE, 'proxy.py'), os.path.join(folder, name), os.path.join(query['host'][0], name),
+            [sys.executable, os.path.join(HERE, 'commit_proxy.py'), os.path.join(folder, name), os.path.join(query['host'][0], name),
              *([server_account()] if server_account() else [])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.lines = Lines(self.process.stdout)
         w.undo.append(self.end)
@@ -433,6 +434,96 @@ def bridge(w):
     bridge.verify()
 
 
+def networks_on(w, kinds):
+    """A server, and the networks of these kinds that are on this machine."""
+    found = []
+    for kind in kinds:
+        module = importlib.import_module('net_' + kind)
+        if missing := module.missing():
+            print('    without %s: %s is not installed' % (kind, missing), flush=True)
+        else:
+            found.append(getattr(module, kind.capitalize()))
+    if not found:
+        raise Skip('there is no server of a network')
+    # Short, so that some of what is said comes back.
+    server = w.server(archive__patience='3s')
+    server.psql('alter system set track_commit_timestamp = on')
+    server.restart()
+    there = []
+    for network in found:
+        there.append(network(server))
+        w.undo.append(there[-1].end)
+    return server, there
+
+
+def hurt_networks(w, kinds):
+    server, there = networks_on(w, kinds)
+
+    def noted(what, begin):
+        for n in there:
+            n.noted(what, begin)
+
+    def kill_database():
+        begin = time.time()
+        signal_all(postgres(server), signal.SIGKILL)
+        time.sleep(random.uniform(0, 1))
+        restart_postgres(server)
+        noted('database', begin)
+
+    def freeze_database():
+        begin = time.time()
+        pids = freeze(server)
+        time.sleep(random.choice((random.uniform(0.2, 2), 5)))
+        thaw(pids)
+        noted('database', begin)
+
+    def kill_server():
+        begin = time.time()
+        server.kill()
+        server.start()
+        noted('server', begin)
+
+    def stop_server():
+        begin = time.time()
+        server.terminate()
+        server.wait_gone()
+        server.start()
+        noted('server', begin)
+
+    def freeze_server():
+        os.kill(server.pid, signal.SIGSTOP)
+        time.sleep(random.uniform(0.1, 2))
+        os.kill(server.pid, signal.SIGCONT)
+    # First what must neither lose nor double anything at the network: so nothing else can explain it.
+    gentle = [kill_database, freeze_database, kill_server, stop_server, freeze_server] + [f for n in there for f in (n.cut_stream, n.freeze_program, n.freeze_network)]
+    rough = [f for n in there for f in (n.kill_program, n.stop_program, n.kill_network)]
+    for faults in gentle, rough, gentle + rough:
+        random.shuffle(faults)
+        for f in faults[:w.args.rounds or 4]:
+            for n in there:
+                n.progress()
+            time.sleep(random.uniform(0, 0.5))
+            print('    %.1f %s %s' % (time.time(), f.__name__, getattr(getattr(f, '__self__', None), 'domain', '')), flush=True)
+            f()
+    for n in there:
+        n.verify()
+
+
+def networks(w):
+    """the same with real gateway programs, and real servers of their networks, which are killed and stopped as well: IRC, mail"""
+    hurt_networks(w, ['irc', 'mail'])
+
+
+def network_irc(w):
+    """the same with IRC alone"""
+    hurt_networks(w, ['irc'])
+
+
+def network_mail(w):
+    """the same with mail alone"""
+    hurt_networks(w, ['mail'])
+
+
 ALL = [kill_server, kill_database, freeze_short, freeze_long, disk_full, wal_full, cut_commit, late_commit, unsafe_database,
        stop_server, devices_kill_server, devices_kill_database, devices_freeze,
-       bridge]
+       bridge, networks, network_irc, network_mail]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""proxy.py LISTEN UPSTREAM [ACCOUNT]: stands between chanceryd and PostgreSQL (unix sockets) and breaks the archive writer's connection.
+"""commit_proxy.py LISTEN UPSTREAM [ACCOUNT]: stands between chanceryd and PostgreSQL (unix sockets) and breaks the archive writer's connection.
 
 It runs as ACCOUNT, the server's, for PostgreSQL asks the kernel who is there (peer authentication). It follows the protocol's messages (PostgreSQL documentation, "Frontend/Backend Protocol"), so that a cut can fall between a
 commit and its answer. One command a line on standard input, each for one batch (COPY) of the writer; what was done is
