@@ -101,14 +101,15 @@ forget_content(const char *hex, struct err *e)
 	if (text_unhex(hex, 2 * SHA256_SIZE, sha256) != SHA256_SIZE)
 		return err_set(e, 0, "not a SHA-256");
 	snprintf(bytea, sizeof bytea, "\\x%s", hex);
-	if (sql_begin(erasures.wipe, e) == SQL_OK &&
-	    sql_query_bool(erasures.wipe, e, &gone, "SELECT chancery.file_forget($1::bytea)", 1, bytea) == SQL_OK && gone &&
-	    vault_remove(sha256, e) == 0 && quarantine_remove(sha256, e) == 0 && sql_commit(erasures.wipe, e) == SQL_OK) {
-		log_info(NULL, "content-erased", "sha256=%s", hex);
-		return 0;
+	if (sql_begin(erasures.wipe, e) != SQL_OK ||
+	    sql_query_bool(erasures.wipe, e, &gone, "SELECT chancery.file_forget($1::bytea)", 1, bytea) != SQL_OK ||
+	    (gone && (vault_remove(sha256, e) != 0 || quarantine_remove(sha256, e) != 0)) || sql_commit(erasures.wipe, e) != SQL_OK) {
+		sql_rollback(erasures.wipe);
+		return -1;
 	}
-	sql_rollback(erasures.wipe);
-	return gone ? -1 : 0;
+	if (gone)
+		log_info(NULL, "content-erased", "sha256=%s", hex);
+	return 0;
 }
 
 /* Contents that erasures have left to nobody. */

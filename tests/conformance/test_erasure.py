@@ -333,6 +333,18 @@ def test_files(t):
     assert_sound(t)
 
 
+def test_held_contents(t):
+    """Contents that are held do not keep those behind them from being removed, however many they are"""
+    name = unique('content')
+    assert t.server.value(
+        "begin; insert into archive.erasure (record, first_index, last_index, erased, held) values (-1, 0, 0, 0, 0);"
+        "insert into chancery.file (sha256, size, state, scanned_at, signatures_at, kept, quarantined, seen_at, held_at)"
+        " select sha256(('%s' || n)::bytea), 1, 1, now(), now(), true, false, now() - interval '1 hour', case when n > 0 then now() end"
+        " from generate_series(100, 0, -1) n;"
+        "select array_position(a, sha256('%s0'::bytea)) < array_position(a, sha256('%s1'::bytea)) from"
+        " (select array_agg(f) as a from chancery.file_orphans(1000000) f) x; rollback" % (name, name, name)) == 't'
+
+
 @alone(**FAST)
 def test_held_file(t):
     """Issue 7: an upload whose content a record under hold refers to stays with it"""
