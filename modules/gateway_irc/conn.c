@@ -21,7 +21,7 @@
 /* One address that is tried. It outlives the try until the loop has let go of it. */
 struct sock {
 	uv_poll_t poll;
-	int fd;
+	int fd, events; /* that are looked for: libuv asks the kernel anew each time that it is told */
 };
 
 struct irc_conn {
@@ -219,6 +219,9 @@ watch(struct irc_conn *c)
 
 	if (c->wants_write || c->state == CONNECTING)
 		events |= UV_WRITABLE;
+	if (events == c->sock->events)
+		return;
+	c->sock->events = events;
 	if (events)
 		uv_poll_start(&c->sock->poll, events, on_poll);
 	else

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 
 #define OUTPUT_BYTES 262144 /* a server that does not read what it asks for */
+#define LATE_MS 200         /* a turn comes ten times a second: several may be due in it */
 #define NOT_AGAIN_MS 300000 /* at least, when the server has refused us for good */
 
 static void stir(struct irc_session *s);
@@ -135,8 +136,11 @@ irc_session_turns(struct irc_server *server)
 {
 	int64_t now = clock_mono_ms();
 
+	/* Who was waited for is not made up for. */
+	if (server->next_begin < now - LATE_MS)
+		server->next_begin = now;
 	while (!list_is_empty(&server->waiting) && server->beginning < server->logins && now >= server->next_begin) {
-		server->next_begin = now + server->connect_ms;
+		server->next_begin += server->connect_ms;
 		begin(LIST_ENTRY(list_pop(&server->waiting), struct irc_session, turn));
 	}
 }
