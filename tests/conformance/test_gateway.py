@@ -477,7 +477,7 @@ def test_account_removed(t):
     assert g.set('data', '#verona', key='seat', jid=romeo.bare).get('type') == 'result'
     assert g.set('data', 'of all', key='all').get('type') == 'result'
     ok(t, 'user', 'delete', romeo.bare)
-    assert g.c.expect(asked('gone')).all()[0].get('jid') == romeo.bare
+    g.c.expect(lambda e: asked('gone')(e) and e.all()[0].get('jid') == romeo.bare, 'to be told')
     m = g.get('may', jid=romeo.bare, action='use').find('gw:may')
     assert (m.get('allowed'), m.get('nobody')) == ('false', 'true'), m
     # Its program may not know yet.
