@@ -66,10 +66,10 @@ int command_print_rows(const struct options *o, json_t *rows, const struct table
 /* The query that the options of a command make; these are its options, and what --help says of them. */
 json_t *command_query(const struct options *o);
 #define COMMAND_QUERY_OPTIONS \
-	"person room domain between partner federated audience kind since until words file file-hash has-file encrypted"
+	"person room domain foreign between partner federated audience kind since until words file file-hash has-file encrypted"
 #define COMMAND_ABOUT_QUERY \
 	"\nWhat is meant (all of it together; nothing: everything):\n" \
-	"  --person JID, --room JID, --domain NAME, --kind NAME   several of each may be given: one of them\n" \
+	"  --person JID, --room JID, --domain NAME, --foreign ADDRESS (at a gateway's network), --kind NAME   several of each may be given: one of them\n" \
 	"  --between JID --between JID, --partner NAME, --federated, --audience\n" \
 	"  --since T, --until T   2026-01-31 or 2026-01-31T12:00:00Z\n" \
 	"  --words TEXT, --file NAME, --file-hash SHA256, --has-file, --encrypted\n"

@@ -22,7 +22,7 @@ command_query(const struct options *o)
 		const char *option, *name;
 		bool list;
 	} values[] = {{"person", "person", true}, {"room", "room", true},	 {"domain", "domain", true},	   {"between", "between", true},
-		      {"kind", "kind", true},	  {"partner", "partner", false}, {"since", "since", false},	   {"until", "until", false},
+		      {"foreign", "foreign", true}, {"kind", "kind", true},	  {"partner", "partner", false}, {"since", "since", false},	   {"until", "until", false},
 		      {"words", "words", false},  {"file", "file", false},	 {"file-hash", "file_hash", false}};
 	static const char *const flags[][2] = {{"federated", "federated"}, {"audience", "audience"}, {"has-file", "has_file"}, {"encrypted", "encrypted"}};
 	json_t *query = json_object();

@@ -113,10 +113,12 @@ settings_came(struct gateway *g, const struct stanza *st, const struct elem *e)
 	struct err err = { 0 };
 
 	if (program_settings(g, elem_text(e, st->arena), &err)) {
+		gateway_level(g, "settings_refused", 1);
 		log_warning(NULL, "settings-refused", "why=%s", err.text);
 		send_stanza(g, xerror_reply(st, XERROR_NOT_ACCEPTABLE, NULL, err.text));
 		return;
 	}
+	gateway_level(g, "settings_refused", 0);
 	log_info(NULL, "settings-changed", "");
 	send_stanza(g, iq_result(st));
 }

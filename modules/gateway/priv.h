@@ -117,6 +117,7 @@ struct gateway_user_kept {
 	struct list seats;
 	unsigned nseats;
 	struct resource *resources;
+	bool presence_told; /* by a client, ever */
 	struct contact *contacts; /* hash */
 };
 

@@ -434,7 +434,10 @@ user_show(struct gateway_user *u, const char **status)
 		if (!best || r->priority > best->priority)
 			best = r;
 	*status = best ? best->status : NULL;
-	return best ? best->show : NETWORK_GONE;
+	if (best)
+		return best->show;
+	/* A client need not tell the gateway: who is in a room and never has is not gone. */
+	return USER_KEPT(u)->presence_told ? NETWORK_GONE : NETWORK_AVAILABLE;
 }
 
 bool
@@ -454,6 +457,7 @@ user_resource(struct gateway_user *u, const char *name, enum network_show show, 
 	struct resource *r;
 	const char *words;
 
+	k->presence_told = true;
 	HASH_FIND_STR(k->resources, name, r);
 	if (show == NETWORK_GONE) {
 		if (!r)

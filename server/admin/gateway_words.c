@@ -3,6 +3,7 @@
  */
 #include "admin/gateway_words.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,26 @@ add_upload(json_t *settings, const char *host)
 		json_object_set_new(settings, "upload_url", json_string(text));
 }
 
+/* Keys that all gateways have (modules/gateway/README.md). What a network's page shows goes into `network`; the program would overlook it elsewhere. */
+static int
+check_keys(const json_t *settings, struct err *e)
+{
+	static const char *const keys[] = {"network", "modes", "disclaimer", "limits", "upload", "upload_url", "upload_at", "ca_file", "fetch_ports", "fetch_private"};
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)(uintptr_t)settings, key, v)
+	{
+		size_t i = 0;
+
+		while (i < sizeof keys / sizeof *keys && strcmp(keys[i], key) != 0)
+			i++;
+		if (i == sizeof keys / sizeof *keys)
+			return err_set(e, 0, "settings: there is no %.60s; what belongs to the network goes into the object network: {\"network\": {…}}", key);
+	}
+	return 0;
+}
+
 char *
 gateway_words_settings(const json_t *given, const json_t *old, const char *domain, struct err *e)
 {
@@ -132,7 +153,7 @@ gateway_words_settings(const json_t *given, const json_t *old, const char *domai
 
 	if (!json_is_object(copy)) {
 		err_set(e, 0, "settings: expected an object");
-	} else if (restore(copy, old, 0, e) == 0) {
+	} else if (restore(copy, old, 0, e) == 0 && check_keys(copy, e) == 0) {
 		add_upload(copy, gateway_host(domain)->domain);
 		text = json_dumps(copy, JSON_COMPACT | JSON_SORT_KEYS);
 	}

@@ -122,7 +122,18 @@ mark_foreign(struct making *m, const char *s, size_t n)
 	mark(m, 'g', text, n);
 }
 
-/* The local part of an address at a gateway is the foreign one, escaped (XEP-0106): `bob\40partner.example`. `nick%network` is the nick, too. */
+/* A telephone number, a short one too. */
+static bool
+is_number(const char *s, size_t n)
+{
+	size_t digits = *s == '+' ? 1 : 0;
+
+	while (digits < n && s[digits] >= '0' && s[digits] <= '9')
+		digits++;
+	return digits == n;
+}
+
+/* The local part of an address at a gateway is the foreign one, escaped (XEP-0106): `bob\40partner.example`, `+33612345678`. `nick%network` is the nick, too. */
 static void
 add_escaped(struct making *m, const char *bare, size_t n)
 {
@@ -130,7 +141,7 @@ add_escaped(struct making *m, const char *bare, size_t n)
 	char text[1024], *out = text, *percent;
 	size_t local = at ? (size_t)(at - bare) : 0;
 
-	if (!local || local >= sizeof(text) || (!memchr(bare, '\\', local) && !memchr(bare, '%', local)))
+	if (!local || local >= sizeof(text) || (!memchr(bare, '\\', local) && !memchr(bare, '%', local) && !is_number(bare, local)))
 		return;
 	for (const char *s = bare; s < at; s++) {
 		char c;

@@ -525,6 +525,7 @@ def test_preview(t):
     assert (row['records'], row['kinds'], row['addresses']) == (7, {'message': 7}, 2), row
     assert {p['address']: p['records'] for p in row['people']} == {a.bare: 7, b.bare: 7} and 'unspoken' not in out, row
     assert 'message: 7' in who.cli('export', 'preview', '--person', a.bare)[1]
+    assert who.cli('export', 'preview', '--foreign', 'nobody@partner.example')[0] == 0
 
 
 def test_subject(t):

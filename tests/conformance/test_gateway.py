@@ -140,6 +140,7 @@ def test_wrong_arguments(t):
     assert 'another component' in fails(t, 1, 'gateway', 'add', g.name + 'x', 'irc', g.domain)
     assert 'hidden' in fails(t, 1, 'gateway', 'set', g.name, '--settings', '-', stdin='{"password": "***"}')
     fails(t, 2, 'gateway', 'set', g.name, '--settings', '-', stdin='[]')
+    assert 'network' in fails(t, 1, 'gateway', 'set', g.name, '--settings', '-', stdin='{"networks": {"libera": {}}}')
     assert 'rights' in fails(t, 1, 'gateway', 'allow', g.name, 'staff', '--right', 'fly')
     assert 'no such rule' in fails(t, 1, 'gateway', 'forget', g.name, 'staff')
     for verb in 'set', 'allow':
@@ -317,6 +318,8 @@ def test_foreign(t):
     assert juliet.expect_message('forged too').find('gw:foreign') is None
     romeo.message('nick%%libera@%s' % g.domain, 'out', inner=forged)
     assert g.c.expect('message').find('gw:foreign') is None
+    romeo.message('+33612345678@' + g.domain, 'to a number')
+    g.c.expect('message')
     g.send(juliet.bare, 'hello', who='nick%libera',
            extra="<foreign xmlns='%s' network='libera' kind='sip' address='Nick!user@host.example' id='f1' at='2026-11-23T10:00:00Z'/>" % NS)
     f = juliet.expect_message('hello').find('gw:foreign')
@@ -327,16 +330,17 @@ def test_foreign(t):
     def found(**args):
         return [r['text'] for r in p.local('archive', 'search', order='oldest', **args)]
 
-    assert found(network=g.name) == ['out', 'hello']
+    assert found(network=g.name) == ['out', 'to a number', 'hello']
     assert found(foreign='nick!user@HOST.example') == ['hello']
     assert found(foreign='nick', domain=g.domain) == ['out', 'hello']
+    assert found(foreign='+33612345678', person=romeo.bare) == ['to a number']
     assert found(foreign='boss', person=juliet.bare) == []
     row, = [r for r in p.local('archive', 'search', person=juliet.bare) if r['text'] == 'forged within']
     assert 'foreign' not in row, row
     row, = p.local('archive', 'search', foreign='nick!user@host.example', person=juliet.bare)
     assert (row['foreign']['network'], row['foreign']['via']) == ('libera', g.name), row
     ok(t, 'gateway', 'remove', g.name)
-    assert found(network=g.name) == ['out', 'hello'], 'the gateway has gone, its record has not'
+    assert found(network=g.name) == ['out', 'to a number', 'hello'], 'the gateway has gone, its record has not'
     row, = Person(t, 'dpo').local('erasure', 'request', reason='asked by letter', query={'foreign': 'nick!user@host.example', 'domain': g.domain})
     row, = Person(t, 'dpo').local('erasure', 'preview', erasure=row['erasure'])
     assert (row['records'], row['would_go']) == (1, 1), row

@@ -173,6 +173,16 @@ def test_long_message(t):
     assert got == text
 
 
+def test_not_away(t):
+    """irc: who is in a channel is not shown as away because the client tells presence to the channel alone"""
+    w = World(t, Driver)
+    bob, romeo, room = w.driver.person('bob'), t.online(), w.driver.room('verona')
+    bob.join(room)
+    joined(romeo, w.jid(room), local(romeo))
+    bob.raw('WHOIS ' + local(romeo))
+    assert bob.expect(lambda w: w[1] in ('301', '318'))[1] == '318'
+
+
 def test_ear_leaves(t):
     """whoever entered first leaves: the others go on hearing, and see who is there"""
     w = World(t, Driver, people=2)
