@@ -39,7 +39,7 @@ class Driver:
     """What a network's file provides. Made with the scenario; started before the gateway, closed with the scenario.
 
     kind, program: 'irc', and the program's path. features: of those named at `behaviour`.
-    network(): the object "network" of the settings; settings(): others. start_server(), kill_server(): its server.
+    network(): the object "network" of the settings; more_settings(): others. start_server(), kill_server(): its server.
     person(name): somebody there, connected: .address (foreign), say(user, text) -> to an account here (user: its localpart), heard(text) waits until it has been told this by
     anybody of ours; and where the network has rooms: join(room), part(room), say_in(room, text), heard_in(room, text), topic(room, text), rename(room, nick),
     kick(room, nick), .nick; typing: types(user, on), heard_typing(); receipts: got_receipt(text) waits until it has been told that its message has arrived;
@@ -58,7 +58,7 @@ class Driver:
         self.kill_server()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def settings(self):
+    def more_settings(self):
         return {}
 
     def nobody(self):
@@ -84,7 +84,7 @@ class World:
         with open(ca, 'w') as f:
             f.write(open(t.server.ca).read() + open(authority().pem).read())
         settings = dict({'limits': limits or {}, 'network': self.driver.network(), 'upload_at': '127.0.0.1:%d' % t.server.port_https, 'ca_file': ca},
-                        **{**self.driver.settings(), **settings})
+                        **{**self.driver.more_settings(), **settings})
         # Of a kind that has no program: this one is started here, so that it can be killed here.
         ok(t, 'gateway', 'add', self.name, 'test', self.domain, '--settings', '-', stdin=json.dumps(settings))
         ok(t, 'gateway', 'allow', self.name, 'everyone', *[x for r in rights for x in ('--right', r)])

@@ -150,7 +150,7 @@ class Driver(behaviours.Driver):
     def network(self):
         return {'port': self.port}
 
-    def settings(self):
+    def more_settings(self):
         """People here put their files on a server of their own."""
         return {'fetch_private': [self.files.address], 'fetch_ports': [self.files.port]}
 
