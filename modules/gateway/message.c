@@ -13,6 +13,7 @@
 #include "gateway/transfer.h"
 #include "xmpp/ns.h"
 
+#define ORIGIN_BYTES 255 /* a longer id is none */
 #define SEEN_MOST 32768 /* more than chanceryd keeps without an acknowledgement (limits.component_kept_stanzas) */
 
 /* A message that was given to the network, or was to be, lately. */
@@ -128,7 +129,8 @@ message_new(struct gateway_user *u, enum message_kind kind, const char *to, cons
 {
 	struct arena *a = arena_new(512);
 	struct gateway_message_kept *k = arena_zalloc(a, sizeof(*k));
-	const char *id = elem_get(st->root, "id");
+	const struct elem *sid = elem_child(st->root, NS_SID, "origin-id");
+	const char *id = elem_get(st->root, "id"), *origin = sid ? elem_get(sid, "id") : NULL;
 	char made[33];
 
 	if (!id)
@@ -139,6 +141,8 @@ message_new(struct gateway_user *u, enum message_kind kind, const char *to, cons
 	list_init(&k->link);
 	list_init(&k->deadline);
 	k->m = (struct gateway_message){ .user = u, .kind = kind, .to = arena_strdup(a, to), .id = arena_strdup(a, id ? id : made), .at_us = written_at(st), .kept = k };
+	if (origin && strlen(origin) <= ORIGIN_BYTES)
+		k->origin = arena_strdup(a, origin);
 	k->m.body = child_text(a, st, "body");
 	k->m.subject = child_text(a, st, "subject");
 	k->m.thread = child_text(a, st, "thread");

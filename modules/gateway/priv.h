@@ -132,6 +132,7 @@ struct gateway_message_kept {
 	struct seen *seen;     /* NULL: no way to know it again */
 	struct jid *from;      /* full */
 	const char *local;     /* localpart of `to` */
+	const char *origin;    /* its sender's own id (XEP-0359), by which they know it again in a room; NULL: none */
 	uint64_t deadline_ms;
 	bool given;
 	struct transfer *transfer; /* its file is being fetched: it waits, and so does what follows to the same address */

@@ -250,6 +250,11 @@ room_reflect(struct gateway_seat *s, const struct gateway_message *m)
 	struct buf inner = { 0 };
 
 	write_text(&inner, "body", NULL, m->body);
+	if (MESSAGE_KEPT(m)->origin) {
+		buf_addf(&inner, "<origin-id xmlns='%s'", NS_SID);
+		write_attr(&inner, "id", MESSAGE_KEPT(m)->origin);
+		buf_adds(&inner, "/>");
+	}
 	write_all(s->room, s->nick, m->id, &inner, NULL);
 	buf_fini(&inner);
 }

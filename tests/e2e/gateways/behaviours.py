@@ -419,15 +419,16 @@ def romeo_saw(client, me, jid):
 
 @behaviour('rooms')
 def room_out(w, romeo):
-    """25: what is said in a room is heard there, and shown to who said it with the same id"""
+    """25: what is said in a room is heard there, and shown to who said it with the same ids (XEP-0359: clients know it again by theirs)"""
     bob, room = w.driver.person('bob'), w.driver.room('verona')
     bob.join(room)
     joined(romeo, w.jid(room), local(romeo))
     for i in range(3):
-        romeo.message(w.jid(room), 'good morrow %d' % i, type='groupchat', id='g%d' % i)
+        romeo.message(w.jid(room), 'good morrow %d' % i, type='groupchat', id='g%d' % i, inner="<origin-id xmlns='urn:xmpp:sid:0' id='o%d'/>" % i)
     for i in range(3):
         bob.heard_in(room, 'good morrow %d' % i)
-        assert said(romeo, 'good morrow %d' % i, w.jid(room)).get('id') == 'g%d' % i
+        m = said(romeo, 'good morrow %d' % i, w.jid(room))
+        assert m.get('id') == 'g%d' % i and [c.get('id') for c in m.all('origin-id')] == ['o%d' % i], m
 
 
 @behaviour('rooms')
