@@ -85,6 +85,7 @@ struct gateway_incoming {
 	const struct gateway_file *files;
 	unsigned nfiles;
 	bool wants_receipt;   /* MESSAGE_RECEIPT comes when the person's client has it */
+	bool final;           /* where the network is told for good: `stored` waits until the person's account has had it, too, and says so when there is none */
 	/* Told once: chanceryd has it (committed: acknowledge it at the network now) or has refused it, with the error; XERROR_NONE means it has it.
 	 * XERROR_REMOTE_SERVER_TIMEOUT, _RESOURCE_CONSTRAINT and _INTERNAL_SERVER_ERROR: come again later. Not told when the program ends before. NULL: the network cannot
 	 * say it again: what chanceryd cannot take for now is kept, and offered to it again. */

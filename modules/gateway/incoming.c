@@ -25,6 +25,7 @@ struct incoming {
 	void (*stored)(void *arg, enum xerror e, const char *text);
 	void *arg;
 	bool refused;
+	bool final;      /* its account is asked before `stored` is told */
 	bool again;      /* for now only: it is held as soon as its stanza has been acknowledged */
 	bool late;       /* it says when it was said */
 	char *xml;       /* without its end; NULL: the network says it again */
@@ -67,23 +68,44 @@ hold(struct incoming *i)
 
 /* chanceryd has it, or has said no before: then it is not told twice, and is not known as had. */
 static void
-on_stored(void *arg)
+taken(struct incoming *i, enum xerror e, const char *text)
 {
-	struct incoming *i = arg;
-	struct id_pair *p;
-
-	if (i->again && !i->g->stopping) {
-		hold(i);
-		return;
-	}
-	p = i->there ? ids_there(&i->g->ids, i->user, i->from, i->there, ID_IN) : NULL;
+	struct id_pair *p = i->there ? ids_there(&i->g->ids, i->user, i->from, i->there, ID_IN) : NULL;
 
 	if (p && !i->refused)
 		p->stored = true;
 	/* At the end what waits for it at the network is gone. */
 	if (i->stored && !i->g->stopping)
-		i->stored(i->arg, XERROR_NONE, NULL);
+		i->stored(i->arg, e, text);
 	incoming_free(i);
+}
+
+static void
+account_answered(struct gateway *g, void *arg, const struct stanza *answer)
+{
+	(void)g;
+	/* Whatever was answered: what came before it has been told. Without an answer it is in the record, and nobody knows whether there is such an account. */
+	if (answer)
+		taken(arg, XERROR_NONE, NULL);
+	else
+		taken(arg, XERROR_REMOTE_SERVER_TIMEOUT, "its account does not answer");
+}
+
+/*
+ * In the record. That there is no such account is said behind that, by the account's home, which keeps the order of what it gets (RFC 6120 §10.1): a question to the account is
+ * answered behind it.
+ */
+static void
+on_stored(void *arg)
+{
+	struct incoming *i = arg;
+
+	if (i->again && !i->g->stopping)
+		hold(i);
+	else if (i->final && !i->refused && !i->g->stopping)
+		question_ask(i->g, "get", i->user, "<ping xmlns='urn:xmpp:ping'/>", account_answered, i, NULL);
+	else
+		taken(i, XERROR_NONE, NULL);
 }
 
 bool
@@ -278,7 +300,7 @@ incoming_send(struct gateway *g, const struct incoming_head *h, const struct gat
 	struct incoming *i = NEW(struct incoming);
 
 	*i = (struct incoming){ .g = g, .user = mem_strdup(h->user), .from = mem_strdup(h->from), .there = h->there ? mem_strdup(h->there) : NULL,
-		.stored = in->stored, .arg = in->arg, .late = is_late(in->at_us), .said_us = in->at_us ? in->at_us : clock_wall_us(),
+		.stored = in->stored, .arg = in->arg, .final = in->final, .late = is_late(in->at_us), .said_us = in->at_us ? in->at_us : clock_wall_us(),
 		.until_ms = g->now_ms + g->limits->again_seconds * 1000 };
 	snprintf(i->id, sizeof(i->id), "%s", h->id);
 	list_append(&under_way, &i->link);

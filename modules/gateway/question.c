@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/crypt.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "gateway/priv.h"
 
@@ -107,8 +108,8 @@ question_came(struct gateway *g, const struct stanza *st, const struct jid *from
 	if (!id || *id != 'q' || !text_u64(id + 1, strlen(id + 1), 1, UINT64_MAX, &n))
 		return false;
 	HASH_FIND(hh, g->questions.table, &n, sizeof(n), q);
-	/* What anybody else says is no answer. */
-	if (!q || !jid_is_domain(from) || strcmp(jid_full(from), q->to) != 0)
+	/* What anybody else says is no answer, nor is what a client of the account says: that has its resource. */
+	if (!q || strcmp(jid_full(from), q->to) != 0)
 		return false;
 	answer(g, q, st);
 	return true;

@@ -24,8 +24,8 @@ struct questions {
 };
 
 void questions_init(struct questions *q);
-/* `payload`: complete XML. `to`, a domain; NULL: the host. fn(…, NULL) at once when there are too many. release(arg) behind fn, or alone when the program ends before;
- * NULL: nothing to release. */
+/* `payload`: complete XML. `to`: a domain, or the bare address of an account, for which the server answers; NULL: the host. fn(…, NULL) at once when there are too many.
+ * release(arg) behind fn, or alone when the program ends before; NULL: nothing to release. */
 void question_ask(struct gateway *g, const char *type, const char *to, const char *payload, question_fn *fn, void *arg, void (*release)(void *arg));
 /* The answer belongs to a question, and is of whom it was asked: it has been called. */
 bool question_came(struct gateway *g, const struct stanza *st, const struct jid *from);

@@ -13,9 +13,6 @@
 #define AGAIN "451 4.3.2 not now; come again"
 #define NOBODY "550 5.1.1 there is nobody of that name"
 
-/* What chanceryd has against a message that it has acknowledged (no such account, policy, the database is away) comes right behind: so long 250 waits for it. */
-#define HOLD_MS 100
-
 /* A mail, read, for as long as one of its recipients needs it. */
 struct letter {
 	struct mail mail;
@@ -24,7 +21,7 @@ struct letter {
 };
 
 struct arrival {
-	struct list in;       /* of all that are not taken, or of those that are held */
+	struct list in;       /* of all that are not taken */
 	struct list waiting;  /* of the pair, until its thread is there */
 	struct mail_gateway *mg;
 	struct letter *letter;
@@ -32,7 +29,7 @@ struct arrival {
 	size_t recipient;
 	struct jid *user;
 	struct pair *pair;
-	uint64_t due_ms;      /* held, or waiting */
+	uint64_t due_ms;      /* waiting */
 };
 
 static void
@@ -156,51 +153,12 @@ taken(struct arrival *v)
 }
 
 static void
-on_hold(uv_timer_t *t)
-{
-	struct mail_gateway *mg = t->data;
-
-	while (!list_is_empty(&mg->held)) {
-		struct arrival *v = LIST_ENTRY(mg->held.next, struct arrival, in);
-		uint64_t now = uv_now(t->loop);
-
-		if (v->due_ms > now) {
-			(void)uv_timer_start(t, on_hold, v->due_ms - now, 0);
-			return;
-		}
-		taken(v);
-	}
-}
-
-static void
 stored(void *arg, enum xerror e, const char *text)
 {
-	struct arrival *v = arg;
-	uv_timer_t *t = v->mg->hold;
-
-	if (e != XERROR_NONE) {
-		refused(v, e, text);
-		return;
-	}
-	list_remove(&v->in);
-	list_append(&v->mg->held, &v->in);
-	v->due_ms = uv_now(t->loop) + HOLD_MS;
-	if (!uv_is_active((uv_handle_t *)t))
-		(void)uv_timer_start(t, on_hold, HOLD_MS, 0);
-}
-
-bool
-arriving_returned(struct mail_gateway *mg, const char *user, const char *from, const char *id, enum xerror e)
-{
-	LIST_EACH(pos, &mg->held) {
-		struct arrival *v = LIST_ENTRY(pos, struct arrival, in);
-
-		if (strcmp(v->letter->id, id) || strcmp(v->letter->mail.from, from) || strcmp(jid_bare(v->user), user))
-			continue;
-		refused(v, e, NULL);
-		return true;
-	}
-	return false;
+	if (e == XERROR_NONE)
+		taken(arg);
+	else
+		refused(arg, e, text);
 }
 
 static void
@@ -210,7 +168,7 @@ deliver(struct arrival *v)
 	struct mail *m = &v->letter->mail;
 	struct arena *a = arena_new(0);
 	struct gateway_file *files = arena_zalloc(a, (m->nfiles + 1) * sizeof(*files));
-	struct gateway_incoming in = { .from = m->from, .id = v->letter->id, .at_us = m->at_us, .files = files, .nfiles = (unsigned)m->nfiles, .stored = stored, .arg = v };
+	struct gateway_incoming in = { .from = m->from, .id = v->letter->id, .at_us = m->at_us, .files = files, .nfiles = (unsigned)m->nfiles, .final = true, .stored = stored, .arg = v };
 
 	for (size_t i = 0; i < m->nfiles; i++)
 		files[i] = (struct gateway_file){ .name = m->files[i].name, .type = m->files[i].type, .data = m->files[i].data, .len = m->files[i].n };
@@ -409,8 +367,6 @@ arriving_mail(struct mail_gateway *mg, struct delivery *d, const struct lmtp_mai
 void
 arriving_free(struct mail_gateway *mg)
 {
-	while (!list_is_empty(&mg->held))
-		taken(LIST_ENTRY(mg->held.next, struct arrival, in));
 	LIST_EACH(pos, &mg->arrivals)
 	{
 		struct arrival *v = LIST_ENTRY(pos, struct arrival, in);

@@ -73,7 +73,6 @@ mail_start(struct gateway *g, const json_t *settings, struct err *e)
 {
 	mail = (struct mail_gateway){ .g = g };
 	list_init(&mail.arrivals);
-	list_init(&mail.held);
 	mail.s = mail_settings_new(settings, gateway_host(g), e);
 	if (!mail.s)
 		return -1;
@@ -88,7 +87,6 @@ mail_start(struct gateway *g, const json_t *settings, struct err *e)
 		return -1;
 	}
 	mail.submitter = submitter_new(gateway_loop(g), mail.s);
-	mail.hold = new_timer(g);
 	mail.patience = new_timer(g);
 	gateway_data_get(g, "key", on_key, NULL);
 	return 0;
@@ -131,7 +129,6 @@ mail_stop(struct gateway *g)
 	(void)g;
 	submitter_free(mail.submitter);
 	arriving_free(&mail);
-	uv_close((uv_handle_t *)mail.hold, on_timer_closed);
 	uv_close((uv_handle_t *)mail.patience, on_timer_closed);
 	pair_free_all(&mail);
 	door_free(mail.door);
@@ -183,13 +180,11 @@ mail_forget(struct gateway_message *m)
 	outgoing_forget(m);
 }
 
-/* The mail system may have been told that it is here. */
+/* The mail system has been told that it is here. */
 static void
 mail_returned(struct gateway_user *u, const char *foreign, const char *foreign_id, enum xerror e, const char *text)
 {
 	(void)text;
-	if (arriving_returned(&mail, jid_bare(u->jid), foreign, foreign_id, e))
-		return;
 	log_warning(NULL, "mail-returned", "from=%s to=%s id=%s error=%s", foreign, jid_bare(u->jid), foreign_id, xerror_name(e));
 	gateway_count(mail.g, "returned_mails", 1);
 }

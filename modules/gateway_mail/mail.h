@@ -27,8 +27,6 @@ struct mail_gateway {
 	bool key_ready;           /* it has been read; before that nothing goes or comes */
 	struct pair *pairs;       /* hash */
 	struct list arrivals;     /* mails for one recipient each, that chanceryd has not taken yet */
-	struct list held;         /* those that it has, whose answer waits a moment */
-	uv_timer_t *hold;
 	uv_timer_t *patience;     /* with threads that cannot be read */
 };
 
@@ -62,8 +60,6 @@ void outgoing_free(struct pair *p);
 
 const char *arriving_recipient(struct mail_gateway *mg, const char *to);
 void arriving_mail(struct mail_gateway *mg, struct delivery *d, const struct lmtp_mail *m);
-/* chanceryd has something against a mail that it had acknowledged. False: the mail system has its 250. */
-bool arriving_returned(struct mail_gateway *mg, const char *user, const char *from, const char *id, enum xerror e);
 /* The pair's thread is there. */
 void arriving_loaded(struct pair *p);
 /* All of them, at the end of the program. */

@@ -10,16 +10,10 @@
 #include "gateway_sms/receipt.h"
 #include "gateway_sms/sms.h"
 
-/* What chanceryd has against a message that it has acknowledged (the database is away, policy, no such account) comes right behind: so long the answer waits for it. */
-#define SETTLE_MS 100
-
 /* A message on its way to chanceryd. */
 struct arrival {
-	struct list link; /* of struct sms: arrivals, then settled */
+	struct list link; /* of struct sms */
 	char from[NUMBER_SIZE], raw[NUMBER_SIZE];
-	char id[33];      /* made here, for in_returned: SMPP has none */
-	char *user;       /* whom it was given to last */
-	uint64_t due_ms;  /* settled */
 	struct buf text;
 	bool to_inbox;     /* there is nobody else left to try */
 	bool given_up;     /* by in_end: nobody waits for it any more */
@@ -34,7 +28,6 @@ arrival_free(struct arrival *a)
 {
 	list_remove(&a->link);
 	buf_fini(&a->text);
-	free(a->user);
 	free(a);
 }
 
@@ -54,8 +47,6 @@ finish(struct arrival *a, enum pdu_status status)
 void
 in_end(void)
 {
-	while (!list_is_empty(&sms.settled))
-		finish(LIST_ENTRY(sms.settled.next, struct arrival, link), ESME_ROK);
 	LIST_EACH(l, &sms.arrivals)
 		LIST_ENTRY(l, struct arrival, link)->given_up = true;
 }
@@ -93,21 +84,6 @@ refused(struct arrival *a, enum xerror e, const char *text)
 }
 
 static void
-settle(uv_timer_t *t)
-{
-	while (!list_is_empty(&sms.settled)) {
-		struct arrival *a = LIST_ENTRY(sms.settled.next, struct arrival, link);
-		uint64_t now = uv_now(t->loop);
-
-		if (a->due_ms > now) {
-			uv_timer_start(t, settle, a->due_ms - now, 0);
-			return;
-		}
-		finish(a, ESME_ROK);
-	}
-}
-
-static void
 stored(void *arg, enum xerror e, const char *text)
 {
 	struct arrival *a = arg;
@@ -117,36 +93,17 @@ stored(void *arg, enum xerror e, const char *text)
 	} else if (e != XERROR_NONE) {
 		refused(a, e, text);
 	} else {
-		list_remove(&a->link);
-		list_append(&sms.settled, &a->link);
-		a->due_ms = uv_now(sms.settle->loop) + SETTLE_MS;
-		if (!uv_is_active((uv_handle_t *)sms.settle))
-			uv_timer_start(sms.settle, settle, SETTLE_MS, 0);
+		finish(a, ESME_ROK);
 	}
-}
-
-bool
-in_returned(const char *user, const char *from, const char *id, enum xerror e)
-{
-	LIST_EACH(l, &sms.settled) {
-		struct arrival *a = LIST_ENTRY(l, struct arrival, link);
-
-		if (strcmp(a->id, id) || strcmp(a->from, from) || strcmp(a->user, user))
-			continue;
-		list_remove(&a->link);
-		list_append(&sms.arrivals, &a->link);
-		refused(a, e, "");
-		return true;
-	}
-	return false;
 }
 
 static void
 give(struct arrival *a, const char *jid)
 {
+	char id[33]; /* SMPP has none */
 	struct gateway_user *u = gateway_user_get(sms.g, jid);
 	struct gateway_incoming in = {
-		.from = a->from, .foreign = a->raw, .id = a->id, .body = buf_str(&a->text), .stored = stored, .arg = a,
+		.from = a->from, .foreign = a->raw, .id = id, .body = buf_str(&a->text), .final = true, .stored = stored, .arg = a,
 	};
 	const char *at = strchr(jid, '@');
 
@@ -158,9 +115,7 @@ give(struct arrival *a, const char *jid)
 	} else if (!u) {
 		finish(a, ESME_RX_R_APPN);
 	} else {
-		free(a->user);
-		a->user = mem_strdup(jid_bare(u->jid));
-		crypt_random_hex(a->id, 16);
+		crypt_random_hex(id, 16);
 		if (gateway_receive(u, &in))
 			finish(a, ESME_RX_T_APPN);
 	}

@@ -110,7 +110,6 @@ sms_start(struct gateway *g, const json_t *network, struct err *e)
 
 	sms.g = g;
 	list_init(&sms.arrivals);
-	list_init(&sms.settled);
 	list_init(&sms.keeping);
 	if (take_settings(network, e))
 		return -1;
@@ -122,8 +121,6 @@ sms_start(struct gateway *g, const json_t *network, struct err *e)
 	crypt_random(&sms.reference, sizeof(sms.reference));
 	sms.timer = NEW(uv_timer_t);
 	uv_timer_init(gateway_loop(g), sms.timer);
-	sms.settle = NEW(uv_timer_t);
-	uv_timer_init(gateway_loop(g), sms.settle);
 	parts_read(connect_provider);
 	return 0;
 }
@@ -156,7 +153,6 @@ sms_stop(struct gateway *g)
 	parts_end();
 	disconnect_provider();
 	uv_close((uv_handle_t *)sms.timer, timer_closed);
-	uv_close((uv_handle_t *)sms.settle, timer_closed);
 	outbox_free(sms.outbox);
 	collect_free(sms.collect);
 	receipts_free(sms.receipts);
@@ -182,12 +178,11 @@ sms_user_open(struct gateway_user *u, const json_t *login)
 	out_user_open(u);
 }
 
-/* The provider may have been told that it is here. */
+/* The provider has been told that it is here. */
 static void
 sms_returned(struct gateway_user *u, const char *foreign, const char *foreign_id, enum xerror e, const char *text)
 {
-	if (in_returned(jid_bare(u->jid), foreign, foreign_id, e))
-		return;
+	(void)foreign_id;
 	log_warning(NULL, "sms-returned", "from=%s to=%s error=%s text=%s", foreign, jid_bare(u->jid), xerror_name(e), text);
 	gateway_count(sms.g, "returned", 1);
 }

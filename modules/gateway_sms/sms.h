@@ -28,8 +28,6 @@ struct sms {
 	struct writers *writers;
 	uv_timer_t *timer;
 	struct list arrivals;        /* messages on their way to chanceryd */
-	struct list settled;         /* those that it has, whose answer waits a moment (in.c) */
-	uv_timer_t *settle;
 	struct list keeping;         /* parts that are not answered (parts.c) */
 	uint16_t reference;          /* of the last long message */
 	bool held;
@@ -69,8 +67,6 @@ void writers_find(struct writers *w, const char *number, unsigned hours, writers
 void in_delivered(uint64_t life, const struct pdu *deliver_sm);
 /* Answers one, if the session in which it came is still there. */
 void in_answer(uint64_t life, uint32_t sequence, enum pdu_status status);
-/* chanceryd has something against a message that it had acknowledged. False: the provider has been answered. */
-bool in_returned(const char *user, const char *from, const char *id, enum xerror e);
 void in_end(void); /* nothing is told any more of what is on its way */
 
 /* A message that is whole, or all that there will be of it. `done` is told once, unless in_end comes before: ESME_ROK when it is in the record. */
