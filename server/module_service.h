@@ -76,13 +76,18 @@ void audience_tell(struct audience *a, struct stanza *st);
 struct hook_who {
 	const struct jid *who;    /* in hook_memory(h) as long as the question; a user of ours or not */
 	const struct jid *to;     /* whose relation to `who` is asked; NULL: nobody's */
+	const char *seen_at;      /* the domain at which its clients may be seen (`clients`); NULL: not asked */
 	/* Out, in hook_memory(h) */
 	bool exists;              /* it is an account of this server, not disabled */
+	bool disabled;            /* it is one that is */
 	bool admin;
 	const char *groups;       /* of the organisation, a line each; "": none */
 	enum module_relation relation; /* of `to`: may it see the presence of `who`? */
 	bool listed;              /* `to` is in the roster of `who` */
 	const char *roster_groups; /* the groups there that it is in, a line each */
+	/* A line for each client that is available, its resource; and for each address at that domain that a client has shown itself to directly (RFC 6121 §4.6):
+	 * resource, tab, address. NULL: too many, or not asked. */
+	const char *clients;
 };
 /* Goes on with ok false when the database could not be asked. */
 enum hook_verdict hook_who(struct hook *h, struct hook_who *w, void *data, hook_then_fn then);

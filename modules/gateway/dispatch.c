@@ -176,7 +176,7 @@ dispatch(struct gateway *g, struct stanza *st, struct ticket *t)
 	struct early *e;
 
 	/* What comes now is not handled, and comes again. */
-	if (g->stopping) {
+	if (g->stopping || (g->ending && !is_answer(st))) {
 		stanza_unref(st);
 		return;
 	}

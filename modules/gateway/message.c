@@ -364,7 +364,7 @@ messages_give(struct gateway_user *u)
 		struct gateway_message_kept *m = LIST_ENTRY(pos, struct gateway_message_kept, link);
 
 		/* What was said in a room waits until the user is in it again. */
-		if (!u->up)
+		if (!u->up || u->gateway->ending)
 			return;
 		if ((!m->m.seat || m->m.seat->in) && is_next(m))
 			give(m);
@@ -405,6 +405,23 @@ message_queue(struct gateway_message *m, struct ticket *t, struct seen *s)
 		user_want(m->user);
 	else if ((!m->seat || m->seat->in) && is_next(k))
 		give(k);
+}
+
+static void
+look(struct gateway_user *u, void *arg)
+{
+	bool *any = arg;
+
+	*any |= !list_is_empty(&USER_KEPT(u)->given);
+}
+
+bool
+messages_are_given(struct gateway *g)
+{
+	bool any = false;
+
+	gateway_user_each(g, look, &any);
+	return any;
 }
 
 void

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "gateway/clients.h"
 #include "gateway/priv.h"
 #include "gateway/room.h"
 #include "gateway/store.h"
@@ -23,18 +24,19 @@ review_later(struct gateway_user *u)
 }
 
 static void
-join_known(struct gateway *g, const char *jid, const struct stanza *st, enum store_may may, const char *text)
+join_known(struct gateway *g, const char *jid, const struct stanza *st, enum store_may may, const char *text, const struct elem *answer)
 {
 	struct gateway_user *u = user_find(g, jid);
 
 	(void)st;
+	(void)answer;
 	if (u && may == STORE_MAY_NOT)
 		seats_end(u, CODE_KICKED, text);
 	ask_next(g);
 }
 
 static void
-use_known(struct gateway *g, const char *jid, const struct stanza *st, enum store_may may, const char *text)
+use_known(struct gateway *g, const char *jid, const struct stanza *st, enum store_may may, const char *text, const struct elem *answer)
 {
 	struct gateway_user *u = user_find(g, jid);
 
@@ -51,6 +53,8 @@ use_known(struct gateway *g, const char *jid, const struct stanza *st, enum stor
 		user_bar(u, text);
 	else if (u)
 		user_unbar(u);
+	if (u && may == STORE_MAY)
+		clients_known(u, answer);
 	if (u && may == STORE_MAY && USER_KEPT(u)->nseats)
 		store_may(g, jid, "join", NULL, join_known, NULL);
 	else

@@ -35,6 +35,8 @@ struct gateway {
 	int status;                    /* of main */
 	bool running;                  /* the network has been started */
 	bool settled;                  /* and it is known who is registered, and who is in which room */
+	bool ending;                   /* told to end: nothing more is begun, */
+	uint64_t end_ms;               /* and what the network has is answered by then */
 	bool stopping;
 	bool off;                      /* chanceryd says that the network is switched off: nobody uses it, until the program ends */
 	uint64_t now_ms;               /* uv_now: monotonic, once a turn */
@@ -83,6 +85,7 @@ struct resource {
 	UT_hash_handle hh;
 	enum network_show show;
 	int priority;
+	bool doubted;  /* see clients.h */
 	char *status;
 	char name[];
 };
@@ -213,6 +216,8 @@ void message_queue(struct gateway_message *m, struct ticket *t, struct seen *s);
 /* All that wait, in order. */
 void messages_give(struct gateway_user *u);
 /* What the network has is to be given to it again. */
+/* Is there one that the network has, and has not answered? */
+bool messages_are_given(struct gateway *g);
 void messages_take_back(struct gateway_user *u);
 void messages_fail(struct gateway_user *u, enum xerror e, const char *text);
 /* Those of a seat that ends. */

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "gateway/clients.h"
 #include "gateway/parcel.h"
 #include "gateway/policy.h"
 #include "gateway/priv.h"
@@ -19,8 +20,11 @@
 #include "gateway/transfer.h"
 #include "xmpp/parser.h"
 
+#define ANSWER_MS 3000  /* for a network to answer what it has been given */
 #define END_MS 10000    /* for what a network closes */
 #define GOODBYE_MS 5000 /* for chanceryd to acknowledge the last of what it was sent */
+
+static void end_when_answered(struct gateway *g);
 
 static void
 on_tick(uv_timer_t *t)
@@ -38,6 +42,7 @@ on_tick(uv_timer_t *t)
 	stats_tick(g);
 	if (g->held_back && g->running && gateway_takes(g) && g->net->drain)
 		g->net->drain(g);
+	end_when_answered(g);
 }
 
 /* Before the loop waits: what the turn has left to do. */
@@ -53,6 +58,7 @@ on_turn(uv_prepare_t *p)
 	link_turn(g);
 	if (g->held_back && g->running && gateway_takes(g) && g->net->drain)
 		g->net->drain(g);
+	end_when_answered(g);
 }
 
 static void
@@ -132,6 +138,19 @@ begin(struct gateway *g)
 	store_read_users(g);
 }
 
+static void
+doubt(struct gateway_user *u, void *arg)
+{
+	(void)arg;
+	clients_doubt(u);
+}
+
+static void
+doubt_all(struct gateway *g)
+{
+	gateway_user_each(g, doubt, NULL);
+}
+
 void
 program_settled(struct gateway *g)
 {
@@ -140,6 +159,9 @@ program_settled(struct gateway *g)
 	g->settled = true;
 	dispatch_early(g);
 	users_open(g);
+	/* Of who was there when the last program ended some may have gone, or may no more. */
+	doubt_all(g);
+	policy_review(g);
 }
 
 /* -1: not taken, `err` says why. */
@@ -194,6 +216,7 @@ program_stream_up(struct gateway *g)
 {
 	if (g->running) {
 		store_stream_up(g);
+		doubt_all(g);
 		policy_review(g);
 	} else if (g->start.settings) {
 		begin(g);
@@ -236,13 +259,10 @@ on_patience(uv_timer_t *t)
 	finish(t->data);
 }
 
-void
-program_end(struct gateway *g, int status)
+static void
+stop(struct gateway *g)
 {
-	if (g->stopping)
-		return;
 	g->stopping = true;
-	g->status = status;
 	users_end(g);
 	parcels_end(g);
 	transfers_end(g);
@@ -250,6 +270,30 @@ program_end(struct gateway *g, int status)
 		g->net->stop(g);
 	/* What people at the network said last is to arrive. */
 	uv_timer_start(&g->tick, on_patience, g->link.state == LINK_OPEN && g->link.waiting ? GOODBYE_MS : 0, 0);
+}
+
+/*
+ * What a network has been given, and has not answered, is not acknowledged, nor is what was sent behind it: all that would be sent once more by the next program. So its answers
+ * are waited for, for a while; nothing more is given to it meanwhile.
+ */
+static void
+end_when_answered(struct gateway *g)
+{
+	if (!g->ending || g->stopping)
+		return;
+	if (g->status || !g->running || g->link.state != LINK_OPEN || g->now_ms >= g->end_ms || !messages_are_given(g))
+		stop(g);
+}
+
+void
+program_end(struct gateway *g, int status)
+{
+	if (g->ending)
+		return;
+	g->ending = true;
+	g->status = status;
+	g->end_ms = g->now_ms + ANSWER_MS;
+	end_when_answered(g);
 }
 
 void

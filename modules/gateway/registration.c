@@ -156,12 +156,13 @@ said(const struct stanza *st, const char *name)
 }
 
 static void
-may_register(struct gateway *g, const char *jid, const struct stanza *st, enum store_may may, const char *text)
+may_register(struct gateway *g, const char *jid, const struct stanza *st, enum store_may may, const char *text, const struct elem *answer)
 {
 	struct jid *from = person(st);
 	json_t *login = json_object();
 	bool whole = true;
 
+	(void)answer;
 	for (const struct network_field *f = g->net->fields; f->name; f++) {
 		const char *v = said(st, f->name);
 
@@ -192,7 +193,7 @@ registration_set(struct gateway *g, const struct stanza *st)
 	else if (!begin(g, st, from))
 		; /* answered */
 	else if (g->start.settings)
-		may_register(g, jid_bare(from), st, STORE_MAY, NULL);
+		may_register(g, jid_bare(from), st, STORE_MAY, NULL, NULL);
 	else
 		store_may(g, jid_bare(from), "own-account", NULL, may_register, st);
 	jid_unref(from);

@@ -220,9 +220,11 @@ keep_not(struct gateway_seat *s)
 static void
 add_client(struct gateway_seat *s, const char *jid)
 {
-	struct room_client *c;
+	struct room_client *c = find_client(s, jid);
 
-	if (find_client(s, jid) || HASH_COUNT(SEAT_KEPT(s)->clients) >= s->user->gateway->limits->resources_per_user)
+	if (c)
+		c->doubted = false;
+	if (c || HASH_COUNT(SEAT_KEPT(s)->clients) >= s->user->gateway->limits->resources_per_user)
 		return;
 	c = mem_zalloc(sizeof(*c) + strlen(jid) + 1);
 	strcpy(c->jid, jid);
@@ -362,7 +364,7 @@ leave(struct gateway_seat *s, const char *status, const struct room_news *news)
 /* Presence of clients */
 
 static void
-may_join(struct gateway *g, const char *jid, const struct stanza *st, enum store_may may, const char *text)
+may_join(struct gateway *g, const char *jid, const struct stanza *st, enum store_may may, const char *text, const struct elem *answer)
 {
 	struct jid *from = jid_parse_z(elem_get(st->root, "from")), *to = jid_parse_z(elem_get(st->root, "to"));
 	const struct elem *x = elem_child(st->root, NS_MUC, "x"), *password = x ? elem_child(x, NS_MUC, "password") : NULL;
@@ -370,6 +372,7 @@ may_join(struct gateway *g, const char *jid, const struct stanza *st, enum store
 	struct gateway_user *u = from ? user_get(g, from) : NULL;
 
 	(void)jid;
+	(void)answer;
 	if (may != STORE_MAY) {
 		send_stanza(g, xerror_reply(st, XERROR_FORBIDDEN, NULL, text ? text : "you may not use rooms of this network"));
 	} else if (!u) {
@@ -382,8 +385,8 @@ may_join(struct gateway *g, const char *jid, const struct stanza *st, enum store
 	jid_unref(to);
 }
 
-static void
-client_leaves(struct gateway_seat *s, struct room_client *c, const char *status)
+void
+room_client_leaves(struct gateway_seat *s, struct room_client *c, const char *status)
 {
 	struct occupant *o = occupant_find(s->room, s->nick);
 	struct room_news news = { .gone = true, .codes = { "110" } };
@@ -408,9 +411,11 @@ room_presence_came(struct gateway *g, const struct stanza *st, const char *type,
 
 	if (!jid_resource(from))
 		return;
+	if (c)
+		c->doubted = false;
 	if (type && !strcmp(type, "unavailable")) {
 		if (c)
-			client_leaves(s, c, status ? elem_text(status, st->arena) : NULL);
+			room_client_leaves(s, c, status ? elem_text(status, st->arena) : NULL);
 	} else if (type && !strcmp(type, "error")) {
 		if (room_means_gone(xerror_of(st->root)))
 			room_client_gone(g, from);
@@ -433,7 +438,7 @@ room_presence_came(struct gateway *g, const struct stanza *st, const char *type,
 	} else if (!c) {
 		/* Who runs it with settings of its own has no policy at chanceryd. */
 		if (s || g->start.settings)
-			may_join(g, jid_bare(from), st, STORE_MAY, NULL);
+			may_join(g, jid_bare(from), st, STORE_MAY, NULL, NULL);
 		else
 			store_may(g, jid_bare(from), "join", jid_bare(to), may_join, st);
 	}
@@ -458,7 +463,7 @@ room_client_gone(struct gateway *g, struct jid *client)
 		struct room_client *c = find_client(s, jid_full(client));
 
 		if (c)
-			client_leaves(s, c, NULL);
+			room_client_leaves(s, c, NULL);
 	}
 }
 

@@ -18,6 +18,7 @@ struct occupant {
 /* A client in a seat. */
 struct room_client {
 	UT_hash_handle hh;
+	bool doubted; /* see clients.h */
 	char jid[]; /* full */
 };
 
@@ -52,6 +53,8 @@ void room_presence_came(struct gateway *g, const struct stanza *st, const char *
 bool room_iq_came(struct gateway *g, const struct stanza *st, const struct elem *e, struct jid *from, struct jid *to);
 /* The seat in the room of this address, when the client is in it. */
 struct gateway_seat *room_seat_of(struct gateway_user *u, const char *foreign, struct jid *client);
+/* One of the seat's clients leaves; the seat ends with its last. */
+void room_client_leaves(struct gateway_seat *s, struct room_client *c, const char *status);
 /* It does not take what is sent to it. */
 void room_client_gone(struct gateway *g, struct jid *client);
 /* Of an error to what a room sent: does it say that the client is not there any more (XEP-0045 §7.14)? */

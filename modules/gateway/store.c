@@ -255,14 +255,25 @@ store_credential_set(struct gateway *g, const char *jid, const json_t *login, st
 	request(g, "set", &b, done, a);
 }
 
+/* Words of an error. */
+static const char *
+error_text(const struct stanza *st)
+{
+	const struct elem *error = elem_child(st->root, NULL, "error"), *text = error ? elem_child(error, NULL, "text") : NULL;
+
+	return text ? elem_text(text, st->arena) : "";
+}
+
 static void
 login_came(struct gateway *g, void *arg, const struct stanza *st)
 {
 	const struct elem *e = payload(st, "credential");
 	struct ask *a = arg;
 	json_t *login = e ? json_loads(elem_text(e, st->arena), JSON_REJECT_DUPLICATES, NULL) : NULL;
+	const char *barred;
 
-	a->fn.login(g, a->jid, json_is_object(login) ? login : NULL, !e && question_may_again(st));
+	barred = !e && st && xerror_of(st->root) == XERROR_FORBIDDEN ? error_text(st) : NULL;
+	a->fn.login(g, a->jid, json_is_object(login) ? login : NULL, !e && question_may_again(st), barred);
 	json_decref(login);
 }
 
@@ -296,7 +307,7 @@ may_came(struct gateway *g, void *arg, const struct stanza *st)
 	const char *text = e ? elem_text(e, st->arena) : "";
 	struct ask *a = arg;
 
-	a->fn.may(g, a->jid, a->st, read_may(e), *text ? text : NULL);
+	a->fn.may(g, a->jid, a->st, read_may(e), *text ? text : NULL, e);
 }
 
 void

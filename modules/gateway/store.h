@@ -24,8 +24,8 @@ typedef void store_done_fn(struct gateway *g, const struct stanza *st, bool ok);
 void store_user_set(struct gateway *g, const char *jid, bool account, store_done_fn *fn, const struct stanza *st);
 void store_user_remove(struct gateway *g, const char *jid, store_done_fn *fn, const struct stanza *st);
 void store_credential_set(struct gateway *g, const char *jid, const json_t *login, store_done_fn *fn, const struct stanza *st);
-/* `login` NULL: there is none (`again` false), or it cannot be had now. Borrowed. */
-typedef void store_login_fn(struct gateway *g, const char *jid, const json_t *login, bool again);
+/* `login` NULL: there is none, it cannot be had now (`again`), or policy does not let the person use it (`barred`: why, for them). Borrowed. */
+typedef void store_login_fn(struct gateway *g, const char *jid, const json_t *login, bool again, const char *barred);
 void store_credential_get(struct gateway *g, const char *jid, store_login_fn *fn);
 enum store_may {
 	STORE_MAY,
@@ -33,8 +33,8 @@ enum store_may {
 	STORE_MAY_NOBODY,  /* there is no such account */
 	STORE_MAY_UNKNOWN, /* there is no answer now: whoever asks for leave has none */
 };
-/* `text`: words for the person when it is not allowed; NULL: none. */
-typedef void store_may_fn(struct gateway *g, const char *jid, const struct stanza *st, enum store_may may, const char *text);
+/* `text`: words for the person when it is not allowed; NULL: none. `said`: the element of the answer, which has the person's clients; NULL: none. */
+typedef void store_may_fn(struct gateway *g, const char *jid, const struct stanza *st, enum store_may may, const char *text, const struct elem *said);
 void store_may(struct gateway *g, const char *jid, const char *action, const char *peer, store_may_fn *fn, const struct stanza *st);
 /* All sessions have ended, as chanceryd has asked for (policy.h). */
 void store_off(struct gateway *g);

@@ -95,7 +95,7 @@ gateway_user_each(struct gateway *g, void (*fn)(struct gateway_user *u, void *ar
 /* Opening */
 
 static void
-login_came(struct gateway *g, const char *jid, const json_t *login, bool again)
+login_came(struct gateway *g, const char *jid, const json_t *login, bool again, const char *barred)
 {
 	struct gateway_user *u = user_find(g, jid);
 	struct gateway_user_kept *k = USER_KEPT(u);
@@ -105,6 +105,8 @@ login_came(struct gateway *g, const char *jid, const json_t *login, bool again)
 	if (login) {
 		set_state(k, USER_OPEN);
 		g->net->user_open(u, login);
+	} else if (barred) {
+		user_bar(u, barred);
 	} else {
 		gateway_user_down(u, again ? GATEWAY_LOST : GATEWAY_REFUSED, again ? "your login cannot be read now" : "log in first");
 	}
@@ -474,6 +476,7 @@ user_resource(struct gateway_user *u, const char *name, enum network_show show, 
 			HASH_ADD_STR(k->resources, name, r);
 		}
 		r->show = show;
+		r->doubted = false;
 		r->priority = priority;
 		free(r->status);
 		r->status = status ? mem_strdup(status) : NULL;

@@ -290,20 +290,6 @@ got_credential(struct hook *h, void *data, bool ok)
 }
 
 static enum hook_verdict
-on_credential_get(struct hook *h)
-{
-	struct request *r = request_of(h);
-
-	if (!r)
-		return forbidden(h);
-	r->job.jid = user_named(h);
-	r->secret = true;
-	if (!r->job.jid)
-		return hook_reject(h, XERROR_BAD_REQUEST, NULL);
-	return hook_job(h, r, networks_store_credential, got_credential);
-}
-
-static enum hook_verdict
 on_credential_set(struct hook *h)
 {
 	struct request *r = request_of(h);
@@ -414,6 +400,8 @@ why_not(const struct question *q)
 {
 	unsigned rights = q->who.exists ? gateway_rights(q->r->gateway, q->who.groups, NULL) : 0;
 
+	if (q->who.disabled)
+		return "your account is disabled";
 	if (!q->who.exists)
 		return "there is no such person";
 	if (!q->r->gateway->on)
@@ -421,6 +409,25 @@ why_not(const struct question *q)
 	if (!rights)
 		return "your organisation does not let you use this network";
 	return (rights & q->right) == q->right ? NULL : "your organisation does not let you do this at this network";
+}
+
+/* Where they are seen, for who has not heard of it for a while: <client resource=…/> is available, <client resource=… at=…/> has shown itself there. */
+static void
+tell_clients(struct hook *h, struct elem *may, const char *lines)
+{
+	char *line, *save = NULL, *copy = arena_strdup(hook_memory(h), lines);
+
+	elem_set(h->reply, may, "clients", "true");
+	for (line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		struct elem *e = elem_add(h->reply, may, NS_GATEWAY, "client");
+		char *at = strchr(line, '\t');
+
+		if (at) {
+			*at++ = '\0';
+			elem_set(h->reply, e, "at", at);
+		}
+		elem_set(h->reply, e, "resource", line);
+	}
 }
 
 static enum hook_verdict
@@ -434,10 +441,12 @@ may_known(struct hook *h, void *data, bool ok)
 		return hook_unavailable(h);
 	why = why_not(q);
 	e = answer(h, "may");
+	if (q->who.clients)
+		tell_clients(h, e, q->who.clients);
 	elem_set(h->reply, e, "jid", elem_get(h->payload, "jid"));
 	elem_set(h->reply, e, "action", elem_get(h->payload, "action"));
 	elem_set(h->reply, e, "allowed", why ? "false" : "true");
-	if (!q->who.exists)
+	if (!q->who.exists && !q->who.disabled)
 		elem_set(h->reply, e, "nobody", "true");
 	if (why)
 		elem_add_text(h->reply, e, why, strlen(why));
@@ -456,6 +465,7 @@ on_may(struct hook *h)
 	bare = user_named(h);
 	q = arena_zalloc(hook_memory(h), sizeof(*q));
 	q->r = r;
+	q->who.seen_at = r->job.domain;
 	q->right = action ? gateway_right_find(action) : 0;
 	if (!bare || !action || (!q->right && strcmp(action, "use") != 0))
 		return hook_reject(h, XERROR_BAD_REQUEST, NULL);
@@ -507,6 +517,40 @@ on_off(struct hook *h)
 		return forbidden(h);
 	gateway_is_off(r->gateway->name);
 	return hook_done(h);
+}
+
+/* The credential, which only who may use it gets: also a program that begins, and has not asked. */
+
+static enum hook_verdict
+owner_known(struct hook *h, void *data, bool ok)
+{
+	struct question *q = data;
+	const char *why;
+
+	if (!ok)
+		return hook_unavailable(h);
+	why = why_not(q);
+	if (!why)
+		return hook_job(h, q->r, networks_store_credential, got_credential);
+	return hook_reject(h, q->who.exists || q->who.disabled ? XERROR_FORBIDDEN : XERROR_ITEM_NOT_FOUND, why);
+}
+
+static enum hook_verdict
+on_credential_get(struct hook *h)
+{
+	struct request *r = request_of(h);
+	struct question *q;
+
+	if (!r)
+		return forbidden(h);
+	r->job.jid = user_named(h);
+	r->secret = true;
+	if (!r->job.jid)
+		return hook_reject(h, XERROR_BAD_REQUEST, NULL);
+	q = arena_zalloc(hook_memory(h), sizeof(*q));
+	q->r = r;
+	q->right = GATEWAY_OWN_ACCOUNT;
+	return hook_who(h, who_of(h, &q->who, r->job.jid), q, owner_known);
 }
 
 int

@@ -187,16 +187,30 @@ user_password(struct request *r)
 	return rc;
 }
 
+/* Gateways are told, too: what somebody has at a network is no session here. */
+static int
+change_disabled(struct request *r, const struct change *c, const char *text)
+{
+	const char *address;
+	struct jid *j;
+	int rc;
+
+	if (request_args(r, "{s:s}", "jid", &address) != 0 || (j = account_arg(r, address)) == NULL)
+		return -1;
+	rc = change_account(r, address, c, text);
+	if (rc == 0 || !sql_is_connected(r->db))
+		gateway_tell_policy(NULL, jid_bare(j));
+	jid_unref(j);
+	return rc;
+}
+
 static int
 user_disable(struct request *r)
 {
 	const bool disabled = true;
 	struct change c = {"user.disable", run_disabled, &disabled, "does not exist", false};
-	const char *text;
 
-	return request_args(r, "{s:s}", "jid", &text) == 0 ?
-		       change_account(r, text, &c, "The account was disabled") :
-		       -1;
+	return change_disabled(r, &c, "The account was disabled");
 }
 
 static int
@@ -204,9 +218,8 @@ user_enable(struct request *r)
 {
 	const bool disabled = false;
 	struct change c = {"user.enable", run_disabled, &disabled, "does not exist", false};
-	const char *text;
 
-	return request_args(r, "{s:s}", "jid", &text) == 0 ? change_account(r, text, &c, "The account was enabled") : -1;
+	return change_disabled(r, &c, "The account was enabled");
 }
 
 static int

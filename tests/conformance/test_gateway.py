@@ -493,6 +493,40 @@ def test_account_removed(t):
     assert g.get('users').find('gw:users').all() == []
 
 
+def test_account_disabled(t):
+    """Issue 8: an account that is disabled loses nothing, and may nothing: its gateways are told, and given no password of its; enabled, it may again"""
+    g, romeo = Gateway(t).allow('everyone', 'send', 'own-account'), t.online()
+    told = lambda e: asked('policy')(e) and e.all()[0].get('jid') == romeo.bare  # noqa: E731
+    assert g.set('credential', 'secret', jid=romeo.bare).get('type') == 'result'
+    ok(t, 'user', 'disable', romeo.bare)
+    g.c.expect(told, 'to be told')
+    m = g.get('may', jid=romeo.bare, action='use').find('gw:may')
+    assert (m.get('allowed'), m.get('nobody'), m.text()) == ('false', None, 'your account is disabled'), m
+    r = g.get('credential', jid=romeo.bare)
+    assert r.condition() == 'forbidden' and 'disabled' in str(r), r
+    assert audit(t, romeo.bare)[-1] == 'user.disable', audit(t, romeo.bare)
+    ok(t, 'user', 'enable', romeo.bare)
+    g.c.expect(told, 'to be told')
+    assert g.get('may', jid=romeo.bare, action='use').find('gw:may').get('allowed') == 'true'
+    assert g.get('credential', jid=romeo.bare).find('gw:credential').text() == 'secret'
+
+
+def test_clients(t):
+    """Issue 8: a gateway that was away learns which clients of somebody are there, and which have shown themselves to it directly (RFC 6121 §4.6)"""
+    g = Gateway(t).allow()
+    user = t.user()
+    one, two = t.online(user, 'one'), t.online(user, 'two')
+    one.presence(to='#verona@%s/romeo' % g.domain)
+    two.presence('unavailable')
+    two.presence(to=g.domain)
+    two.presence(to='juliet@elsewhere.example')
+    for c in one, two:
+        c.ping()
+    m = g.get('may', jid=one.bare, action='use').find('gw:may')
+    assert m.get('clients') == 'true', m
+    assert {(c.get('resource'), c.get('at')) for c in m.all()} == {('one', None), ('one', '#verona@%s/romeo' % g.domain), ('two', g.domain)}, m
+
+
 def test_presence(t):
     """Issue 8, policy: who may no longer use a network is not shown there any more"""
     g, romeo = Gateway(t).allow(), t.online()

@@ -297,6 +297,17 @@ directed_remember(struct session *s, struct jid *to)
 	return true;
 }
 
+void
+presence_each_directed(const struct session *s, const char *domain, void (*fn)(void *arg, const struct jid *to), void *arg)
+{
+	LIST_EACH(l, &s->directed) {
+		const struct directed *d = LIST_ENTRY(l, struct directed, link);
+
+		if (!strcmp(jid_domain(d->to), domain))
+			fn(arg, d->to);
+	}
+}
+
 /* The broadcast of unavailable presence reaches this address too. */
 static bool
 is_covered(const struct user *u, const struct jid *to)

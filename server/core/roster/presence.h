@@ -21,6 +21,8 @@ void presence_session_closed(struct session *s);
 /* Addresses that sessions of the user have shown themselves to directly (rooms, mostly) and that `is_gone` says cannot be reached any more: the
  * sessions see them go. */
 void presence_lose_directed(struct user *u, bool (*is_gone)(const struct jid *to));
+/* The addresses at `domain` that the session has shown itself to directly. `fn` must not change that. */
+void presence_each_directed(const struct session *s, const char *domain, void (*fn)(void *arg, const struct jid *to), void *arg);
 /* Presence of the user to `to`, unless a module minds (HOOK_PRESENCE_TO): a blocked contact sees nothing more of the user. Borrows p. */
 void presence_send_to(struct user *u, const struct packet *p, struct jid *to);
 /* Contact `to` may see our presence from now on (subscribed) or no longer: send the current state of all

@@ -268,6 +268,46 @@ def test_room_while_down(t):
     bob.heard_in(hall, 'while it was down')
 
 
+def test_end_answered(t):
+    """line: told to end, the program waits for the answer to what the network has: what was said behind it is not said again"""
+    w = World(t, Driver)
+    romeo, bob = w.clients[0], w.driver.person('bob')
+    romeo.message(w.jid('later@line'), 'slow')
+    romeo.message(w.jid(bob.address), 'behind it')
+    bob.heard('behind it')
+    w.program.send_signal(signal.SIGTERM)
+    t.server.wait(lambda: 'told-to-end' in w.log(), 'the program to be told')
+    bob._say('NOW')
+    assert w.program.wait(60) == 0
+    w.program.stdin.close()
+    w.start()
+    romeo.message(w.jid(bob.address), 'after')
+    assert bob._expect('MSG', '').endswith(' after')
+
+
+def test_gone_meanwhile(t):
+    """line: who goes while the stream is cut, or no program runs, is seen to have gone when it is back; who stayed is still there"""
+    w = World(t, Driver)
+    nurse, bob, hall = w.clients[0], w.driver.person('bob'), '#' + unique('hall').lower()
+    bob.join(hall)
+    joined(nurse, w.jid(hall), 'nurse')
+    for how in w.proxy.cut, lambda: w.stop(signal.SIGKILL):
+        romeo = t.online()
+        joined(romeo, w.jid(hall), 'romeo')
+        bob._expect('IN ' + hall, 'romeo')
+        w.proxy.down = True
+        how()
+        t.server.wait(lambda: not rows(t, 'gateway', 'show', w.name)[0]['connected'], 'the end of the stream')
+        romeo.close()
+        t.server.wait(lambda: not [s for s in rows(t, 'session', 'list') if s['jid'].startswith(romeo.bare + '/')], 'romeo to go')
+        w.proxy.down = False
+        if w.program.poll() is not None:
+            w.start()
+        bob._expect('OUT ' + hall, 'romeo')
+        nurse.message(w.jid(hall), 'alone', type='groupchat')
+        bob.heard_in(hall, 'alone')
+
+
 def test_room_error(t):
     """line: a client that cannot take a message at the moment stays in its rooms; one that says it is not there does not (XEP-0045)"""
     w = World(t, Driver)

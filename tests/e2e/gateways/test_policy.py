@@ -163,6 +163,36 @@ def test_account_deleted(t):
     speaks(w, t.online((local(romeo), 'another')), bob, 'another person', local(romeo))
 
 
+def test_account_disabled(t):
+    """Policy: an account is disabled while it uses the network: session and rooms end, and do not come back with the program; enabled, its own account is back"""
+    w = world(t)
+    romeo, bob, name, hall = w.clients[0], w.driver.person('bob'), unique('montague').lower(), '#' + unique('hall').lower()
+    bob.join(hall)
+    assert submit(romeo, w, name).get('type') == 'result'
+    speaks(w, romeo, bob, 'mine', name)
+    joined(romeo, w.jid(hall), 'romeo')
+    bob._expect('IN ' + hall, 'romeo')
+
+    def reads():
+        return t.server.value("select count(*) from chancery.audit where action = 'gateway.credential.read' and target = '%s'" % romeo.bare)
+
+    ok(t, 'user', 'disable', romeo.bare)
+    bob._expect('OUT ' + hall, 'romeo')
+    t.server.wait(lambda: w.log().count('user-barred') == 1, 'the program to know')
+    bob._say('MSG', 'm1', name + '@line', 'are you there?')
+    bob._expect('NO m1', '')
+    before = reads()
+    w.stop()
+    w.start()
+    t.server.wait(lambda: w.log().count('user-barred') == 2, 'the program to know')
+    assert reads() == before and [u['mode'] for u in rows(t, 'gateway', 'users', w.name)] == ['account']
+    ok(t, 'user', 'enable', romeo.bare)
+    bob.say(name, 'are you back?')
+    again = t.online((local(romeo), romeo.password))
+    said(again, 'are you back?')
+    speaks(w, again, bob, 'mine again', name)
+
+
 # Rights and groups
 
 def test_right_withdrawn(t):

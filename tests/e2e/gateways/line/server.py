@@ -49,6 +49,9 @@ class Peer:
         id, to, text = rest.split(' ', 2)
         if to == 'silence@line':
             return
+        if to == 'later@line':
+            self.net.later.append((self, id))
+            return
         other = self.peer(to)
         if not other:
             self.say('NO', id, 'nobody of this name is there')
@@ -68,6 +71,12 @@ class Peer:
 
     def on_link(self, rest):
         self._send('LINK', rest)
+
+    def on_now(self, rest):
+        """What was said to later@line has arrived."""
+        while self.net.later:
+            peer, id = self.net.later.pop(0)
+            peer.say('OK', id)
 
     def on_got(self, rest):
         id, to = rest.split(' ')
@@ -158,7 +167,7 @@ class Peer:
 
 class Network:
     def __init__(self, port):
-        self.people, self.rooms, self.topics, self.shown = {}, {}, {}, {}
+        self.people, self.rooms, self.topics, self.shown, self.later = {}, {}, {}, {}, []
         self.selector = selectors.DefaultSelector()
         self.listener = socket.create_server(('127.0.0.1', port))
         self.selector.register(self.listener, selectors.EVENT_READ)
