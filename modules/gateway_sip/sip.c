@@ -17,7 +17,6 @@ start(struct gateway *g, const json_t *settings, struct err *err)
 	s->gateway = g;
 	list_init(&s->requests);
 	list_init(&s->incoming);
-	list_init(&s->held);
 	if (sip_settings_read(&s->set, settings, gateway_host(g), err) < 0)
 		return -1;
 	if (sip_agent_start(s, err) < 0) {
@@ -100,14 +99,14 @@ forget(struct gateway_message *m)
 	sip_out_forget(&the_sip, m);
 }
 
-/* Who sent it may have had 200 for it. Where it was wrapped there is a way to say that it did not arrive; ids of our own making have spaces in them. */
+/* Who sent it has had 200 for it. Where it was wrapped there is a way to say that it did not arrive; ids of our own making have spaces in them. */
 static void
 returned(struct gateway_user *u, const char *foreign, const char *foreign_id, enum xerror e, const char *text)
 {
 	(void)text;
 	log_info(NULL, "sip-returned", "from=%s to=%s error=%s", foreign, jid_bare(u->jid), xerror_name(e));
 	gateway_count(u->gateway, "sip_returned", 1);
-	if (!sip_in_returned(&the_sip, foreign_id, e) && u->up && strchr(foreign_id, ' ') == NULL)
+	if (u->up && strchr(foreign_id, ' ') == NULL)
 		sip_out_report(&the_sip, u, foreign, foreign_id, false);
 }
 

@@ -48,8 +48,6 @@ struct sip {
 	struct sip_watch *watches;              /* the same */
 	struct list requests;                   /* of ours, without an answer yet */
 	struct list incoming;                   /* MESSAGEs that chanceryd has not answered yet */
-	struct list held;                       /* those that it has, whose answer waits a moment */
-	uv_timer_t hold;
 	uint64_t malformed;                     /* what the library refused by itself, as last told */
 	uv_timer_t tick;
 };
@@ -115,8 +113,6 @@ void sip_out_close(struct sip *s, const struct gateway_user *u);
 int sip_in_message(struct sip *s, nta_incoming_t *irq, const sip_t *sip, const char *source);
 /* Whose request is this, and for whom? The foreign name, and an address of the host (jid_unref); or a status that refuses it, with `why`. */
 int sip_in_who(struct sip *s, const sip_t *sip, char from[SIP_NAME_SIZE], struct jid **to, const char **why);
-/* chanceryd has something against a message that it had acknowledged. False: it has been answered already. */
-bool sip_in_returned(struct sip *s, const char *id, enum xerror e);
 void sip_in_stop(struct sip *s);
 
 /*

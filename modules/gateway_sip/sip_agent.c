@@ -219,8 +219,7 @@ sip_agent_start(struct sip *s, struct err *e)
 		if (s->leg != NULL) {
 			make_contact(s);
 			uv_timer_init(gateway_loop(s->gateway), &s->tick);
-			uv_timer_init(gateway_loop(s->gateway), &s->hold);
-			s->tick.data = s->hold.data = s;
+			s->tick.data = s;
 			uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
 			return 0;
 		}
@@ -237,7 +236,6 @@ sip_agent_stop(struct sip *s)
 {
 	sip_loop_flush(s->loop);
 	uv_close((uv_handle_t *)&s->tick, NULL);
-	uv_close((uv_handle_t *)&s->hold, NULL);
 	nta_leg_destroy(s->leg);
 	nta_agent_destroy(s->agent);
 	sip_loop_stop(s->loop);

@@ -18,16 +18,10 @@
 /* A Date before that is of a clock that is wrong. */
 #define OLDEST_US (7 * INT64_C(86400000000))
 
-/* What chanceryd has against a message that it has acknowledged (the database is away, policy, no such account) comes right behind: so long 200 waits for it. */
-#define HOLD_MS 100
-
 /* A MESSAGE that waits for chanceryd. */
 struct incoming {
-	struct list link; /* of struct sip: incoming, then held */
-	struct sip *sip;
+	struct list link; /* of struct sip */
 	nta_incoming_t *irq;
-	char *id;
-	uint64_t due_ms; /* held */
 };
 
 /* ---- who -------------------------------------------------------------------------------------------------- */
@@ -162,57 +156,14 @@ finish(struct incoming *in, enum xerror e)
 	answer(in->irq, e);
 	nta_incoming_destroy(in->irq);
 	list_remove(&in->link);
-	free(in->id);
 	free(in);
-}
-
-static void
-on_hold(uv_timer_t *t)
-{
-	struct sip *s = t->data;
-
-	while (!list_is_empty(&s->held)) {
-		struct incoming *in = LIST_ENTRY(s->held.next, struct incoming, link);
-		uint64_t now = uv_now(gateway_loop(s->gateway));
-
-		if (in->due_ms > now) {
-			uv_timer_start(t, on_hold, in->due_ms - now, 0);
-			return;
-		}
-		finish(in, XERROR_NONE);
-	}
 }
 
 static void
 on_stored(void *arg, enum xerror e, const char *text)
 {
-	struct incoming *in = arg;
-	struct sip *s = in->sip;
-
 	(void)text;
-	if (e != XERROR_NONE) {
-		finish(in, e);
-		return;
-	}
-	list_remove(&in->link);
-	list_append(&s->held, &in->link);
-	in->due_ms = uv_now(gateway_loop(s->gateway)) + HOLD_MS;
-	if (!uv_is_active((uv_handle_t *)&s->hold))
-		uv_timer_start(&s->hold, on_hold, HOLD_MS, 0);
-}
-
-bool
-sip_in_returned(struct sip *s, const char *id, enum xerror e)
-{
-	LIST_EACH(l, &s->held) {
-		struct incoming *in = LIST_ENTRY(l, struct incoming, link);
-
-		if (!strcmp(in->id, id)) {
-			finish(in, e);
-			return true;
-		}
-	}
-	return false;
+	finish(arg, e);
 }
 
 /* ---- messages --------------------------------------------------------------------------------------------- */
@@ -244,7 +195,8 @@ take_text(struct sip *s, nta_incoming_t *irq, const sip_t *sip, struct gateway_u
 {
 	struct incoming *in;
 	struct buf id = { 0 };
-	struct gateway_incoming message = { .from = from, .body = buf_str(&b->text), .wants_receipt = b->wants_report && b->id[0] != '\0', .stored = on_stored };
+	struct gateway_incoming message = { .from = from, .body = buf_str(&b->text), .wants_receipt = b->wants_report && b->id[0] != '\0', .final = true,
+		.stored = on_stored };
 	int rc;
 
 	if (sip->sip_subject != NULL)
@@ -253,9 +205,7 @@ take_text(struct sip *s, nta_incoming_t *irq, const sip_t *sip, struct gateway_u
 	make_id(&id, sip, b);
 	message.id = buf_str(&id);
 	in = NEW(struct incoming);
-	in->sip = s;
 	in->irq = irq;
-	in->id = mem_strdup(buf_str(&id));
 	list_append(&s->incoming, &in->link);
 	message.arg = in;
 	rc = gateway_receive(u, &message);
@@ -263,7 +213,6 @@ take_text(struct sip *s, nta_incoming_t *irq, const sip_t *sip, struct gateway_u
 	if (rc == 0)
 		return 0;
 	list_remove(&in->link);
-	free(in->id);
 	free(in);
 	return come_again(s, irq);
 }
@@ -343,8 +292,6 @@ sip_in_message(struct sip *s, nta_incoming_t *irq, const sip_t *sip, const char 
 void
 sip_in_stop(struct sip *s)
 {
-	while (!list_is_empty(&s->held))
-		finish(LIST_ENTRY(s->held.next, struct incoming, link), XERROR_NONE);
 	while (!list_is_empty(&s->incoming))
 		finish(LIST_ENTRY(s->incoming.next, struct incoming, link), XERROR_INTERNAL_SERVER_ERROR);
 }

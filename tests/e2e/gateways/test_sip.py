@@ -324,14 +324,12 @@ def test_malformed(t):
 
 
 def test_nobody_of_ours(t):
-    """sip: who writes to an account that does not exist is told so: by the answer, or, when chanceryd had taken the message already, by a report (RFC 5438)"""
+    """sip: who writes to an account that does not exist is told so by the answer, although chanceryd acknowledges the message first"""
     w = World(t)
     bob, nobody = w.phone(), 'nobody-of-ours@' + t.server.domain
-    answer = bob.message(nobody, cpim(bob.uri, nobody, 'lost1', 'hello?'), 'message/cpim')
-    assert answer.status in (200, 404, 480), answer
-    if answer.status == 200:
-        r = bob.expect('MESSAGE', lambda m: '<failed/>' in m.text())
-        assert '<message-id>lost1</message-id>' in r.text() and 'sip:' + nobody in r.get('from'), r
+    for i in range(5):
+        answer = bob.message(nobody, cpim(bob.uri, nobody, 'lost%d' % i, 'hello?'), 'message/cpim')
+        assert answer.status == 480, answer
 
 
 @alone(archive__patience='2s')
@@ -345,8 +343,8 @@ def test_database_away(t):
         answers = [bob.message(romeo.bare, 'meanwhile %d' % i).status for i in range(3)]
     t.server.wait(lambda: bob.message(romeo.bare, 'after').status == 200, 'the database')
     said(romeo, w, bob, 'after')
-    # On a machine that is slow one of the words against it may have come too late.
-    assert 480 in answers, answers
+    # The proxy's own patience (408) may be shorter on a machine that is slow.
+    assert 480 in answers and 200 not in answers, answers
 
 
 def test_repeated(t):
