@@ -80,8 +80,7 @@ on_stored(void *arg, enum xerror e, const char *text)
 	}
 	if (--y->left)
 		return;
-	if (y->stored)
-		y->stored(y->arg, y->e, y->why);
+	y->stored(y->arg, y->e, y->why);
 	tally_free(y);
 }
 
@@ -115,17 +114,18 @@ say(struct parcel *p, struct tally *y, const struct gateway_incoming *in, const 
 		h.id = id;
 		h.there = NULL;
 	}
-	y->left++;
+	if (y)
+		y->left++;
 	incoming_send(p->g, &h, in, url);
 }
 
-/* Text first, with what was not let through; then the files. */
+/* Text first, with what was not let through; then the files. Without `stored` nobody is told what became of them, and each is offered again by itself (incoming.c). */
 static void
 write_all(struct parcel *p)
 {
 	struct gateway_incoming in = p->in;
 	struct gateway_file *refused = arena_zalloc(p->arena, (p->nfiles + 1) * sizeof(*refused));
-	struct tally *y;
+	struct tally *y = NULL;
 	unsigned nth = 0;
 
 	in.files = refused;
@@ -133,9 +133,10 @@ write_all(struct parcel *p)
 	for (unsigned i = 0; i < p->nfiles; i++)
 		if (p->files[i].refused)
 			refused[in.nfiles++] = p->files[i];
-	y = tally_new(p, in.nfiles ? refused : NULL);
-	in.stored = on_stored;
-	in.arg = y;
+	if (in.stored) {
+		in.arg = y = tally_new(p, in.nfiles ? refused : NULL);
+		in.stored = on_stored;
+	}
 	if (in.body || in.nfiles || !p->nfiles)
 		say(p, y, &in, NULL, nth++);
 	in.body = NULL;
@@ -147,7 +148,8 @@ write_all(struct parcel *p)
 		in.subject = nth ? NULL : in.subject;
 		say(p, y, &in, p->pieces[i].address, nth++);
 	}
-	on_stored(y, XERROR_NONE, NULL);
+	if (y)
+		on_stored(y, XERROR_NONE, NULL);
 }
 
 /* One file */
@@ -193,6 +195,20 @@ put_off(struct parcel *p, const char *why)
 	parcel_free(p);
 }
 
+/* Its file has been moved; else that has been dealt with, and p may be gone. */
+static bool
+is_moved(struct parcel *p, enum transfer_end end, const char *why)
+{
+	p->transfer = NULL;
+	if (end == TRANSFER_LATER)
+		put_off(p, why);
+	else if (end == TRANSFER_REFUSED)
+		refuse_file(p, why);
+	else
+		return true;
+	return false;
+}
+
 static void
 on_put(void *arg, enum transfer_end end, const char *why, struct spool *file, const char *type)
 {
@@ -200,15 +216,10 @@ on_put(void *arg, enum transfer_end end, const char *why, struct spool *file, co
 
 	(void)file;
 	(void)type;
-	p->transfer = NULL;
-	if (end == TRANSFER_LATER) {
-		put_off(p, why);
-	} else if (end == TRANSFER_REFUSED) {
-		refuse_file(p, why);
-	} else {
-		stats_count(&p->g->stats, "files_in", 1);
-		next(p);
-	}
+	if (!is_moved(p, end, why))
+		return;
+	stats_count(&p->g->stats, "files_in", 1);
+	next(p);
 }
 
 static void
@@ -260,17 +271,12 @@ on_fetched(void *arg, enum transfer_end end, const char *why, struct spool *file
 	struct parcel *p = arg;
 	struct gateway_file *f = &p->files[p->at];
 
-	p->transfer = NULL;
-	if (end == TRANSFER_LATER) {
-		put_off(p, why);
-	} else if (end == TRANSFER_REFUSED) {
-		refuse_file(p, why);
-	} else {
-		p->pieces[p->at].spool = file;
-		if (!f->type && type)
-			f->type = arena_strdup(p->arena, type);
-		go_on(p);
-	}
+	if (!is_moved(p, end, why))
+		return;
+	p->pieces[p->at].spool = file;
+	if (!f->type && type)
+		f->type = arena_strdup(p->arena, type);
+	go_on(p);
 }
 
 static void

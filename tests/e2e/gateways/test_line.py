@@ -10,6 +10,8 @@ import behaviours
 from behaviours import MUC, World, failed, joined, local, offered, said
 from chancerytest.ca import authority
 from chancerytest.client import PATIENCE, unique
+from chancerytest.scenario import alone
+from chancerytest.server import stopped
 from chancerytest.fileserver import FileServer, answer, redirect
 from test_admin import ok, rows
 
@@ -324,3 +326,24 @@ def test_room_error(t):
     error('wait', 'recipient-unavailable')
     romeo.message(w.jid(hall), 'gone', type='groupchat', id='g1')
     assert failed(romeo, 'g1').condition() == 'not-acceptable'
+
+
+@alone(archive__patience='1s')
+def test_file_archive_away(t):
+    """line: what is said with a file, and behind it, while the archive takes nothing is not lost: this network cannot say it again"""
+    w = World(t, Driver)
+    romeo, bob, theirs = w.clients[0], w.driver.person('bob'), w.driver.files
+
+    def refused(c):
+        theirs.released.wait(PATIENCE)
+        c.sendall(answer(b'no', status='404 Not Found'))
+
+    theirs.files['/late'] = refused
+    bob.give_url(local(romeo), 'look', 'late.txt', theirs.url('/late', theirs.address))
+    bob.say(local(romeo), 'behind it')
+    t.server.wait(lambda: theirs.asked, 'the file to be asked for')
+    with stopped(t.server):
+        theirs.released.set()
+        t.server.wait(lambda: 'incoming-held' in w.log(), 'the archive to give up')
+    assert romeo.expect(lambda e: e.name == 'message' and (e.text('body') or '').startswith('look'), 'the words').text('body').startswith('look\n[file: late.txt was not let')
+    said(romeo, 'behind it')
