@@ -1,6 +1,6 @@
 /*
  * incoming: what people at the network say to people here. Written, kept until chanceryd has it, and known again when the network says it twice. What chanceryd cannot take
- * for now, and a network cannot say again (no `stored`), is held and offered again; what is said meanwhile goes behind it.
+ * for now, and a network cannot say again (no `stored`), is offered again (again.h).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +14,11 @@
 #include "xmpp/ns.h"
 
 #define LATE_US 10000000 /* what is older is said to be late */
-#define AGAIN_MS 2000
 
 /* On its way to chanceryd. */
 struct incoming {
-	struct list link;
+	struct offer offer; /* first; where there is no `stored` */
+	struct list link;   /* under way, or held */
 	struct gateway *g;
 	char *user, *from, *there; /* there: NULL when the network has no id */
 	char id[40];
@@ -30,16 +30,15 @@ struct incoming {
 	bool late;       /* it says when it was said */
 	char *xml;       /* without its end; NULL: the network says it again */
 	int64_t said_us;
-	uint64_t until_ms; /* then it is given up */
 };
 
 static struct list under_way = { &under_way, &under_way }, held = { &held, &held };
-static uint64_t again_ms; /* when those that are held are offered again */
 
 static void
 incoming_free(struct incoming *i)
 {
 	list_remove(&i->link);
+	again_forget(i->g, &i->offer);
 	i->g->ncoming--;
 	free(i->user);
 	free(i->from);
@@ -48,8 +47,8 @@ incoming_free(struct incoming *i)
 	free(i);
 }
 
-static bool
-is_for_now(enum xerror e)
+bool
+incoming_is_for_now(enum xerror e)
 {
 	return e == XERROR_RESOURCE_CONSTRAINT || e == XERROR_INTERNAL_SERVER_ERROR || e == XERROR_REMOTE_SERVER_TIMEOUT;
 }
@@ -58,12 +57,9 @@ static void
 hold(struct incoming *i)
 {
 	list_remove(&i->link);
-	if (list_is_empty(&held)) {
-		again_ms = i->g->now_ms + AGAIN_MS;
-		log_warning(NULL, "incoming-held", "from=%s to=%s", i->from, i->user);
-	}
 	list_append(&held, &i->link);
 	i->again = i->refused = false;
+	again_hold(i->g, &i->offer);
 }
 
 /* chanceryd has it, or has said no before: then it is not told twice, and is not known as had. */
@@ -108,6 +104,29 @@ on_stored(void *arg)
 		taken(i, XERROR_NONE, NULL);
 }
 
+/* Nobody has it: the network may say it once more, and then it is new. */
+static void
+give_up(struct incoming *i, enum xerror e)
+{
+	struct id_pair *p = i->there ? ids_there(&i->g->ids, i->user, i->from, i->there, ID_IN) : NULL;
+
+	stats_count(&i->g->stats, "refused", 1);
+	if (i->xml)
+		log_warning(NULL, "incoming-refused", "from=%s to=%s why=%s", i->from, i->user, xerror_name(e));
+	i->refused = true;
+	if (p)
+		ids_forget(&i->g->ids, p);
+}
+
+static void
+late(struct offer *o)
+{
+	struct incoming *i = (struct incoming *)o;
+
+	give_up(i, XERROR_REMOTE_SERVER_TIMEOUT);
+	incoming_free(i);
+}
+
 bool
 incoming_refused(struct gateway *g, struct jid *from, struct jid *to, const char *id, enum xerror e, const char *text)
 {
@@ -120,19 +139,12 @@ incoming_refused(struct gateway *g, struct jid *from, struct jid *to, const char
 
 		if (i->refused || strcmp(i->id, id) || strcmp(i->user, jid_bare(from)))
 			continue;
-		if (i->xml && is_for_now(e) && g->now_ms < i->until_ms) {
+		if (i->xml && incoming_is_for_now(e) && g->now_ms < i->offer.until_ms) {
 			stats_count(&g->stats, "offered_again", 1);
 			i->again = i->refused = true;
 			return true;
 		}
-		stats_count(&g->stats, "refused", 1);
-		if (i->xml)
-			log_warning(NULL, "incoming-refused", "from=%s to=%s why=%s", i->from, i->user, xerror_name(e));
-		/* The network may say it once more: then it is new. */
-		i->refused = true;
-		p = i->there ? ids_there(&g->ids, i->user, i->from, i->there, ID_IN) : NULL;
-		if (p)
-			ids_forget(&g->ids, p);
+		give_up(i, e);
 		if (i->stored)
 			i->stored(i->arg, e, text);
 		i->stored = NULL;
@@ -189,17 +201,19 @@ is_known(struct gateway *g, struct gateway_user *u, const char *from, const stru
 	return 1;
 }
 
-static bool
-is_late(int64_t at_us)
+bool
+incoming_is_late(int64_t at_us)
 {
 	return at_us && clock_wall_us() - at_us > LATE_US;
 }
 
-static void
-write_delay(struct gateway *g, struct buf *b, int64_t at_us)
+void
+incoming_write_delay(struct gateway *g, struct buf *b, int64_t at_us)
 {
 	char stamp[32];
 
+	if (!incoming_is_late(at_us))
+		return;
 	buf_addf(b, "<delay xmlns='%s'", NS_DELAY);
 	write_attr(b, "from", g->start.domain);
 	write_attr(b, "stamp", clock_format(at_us, stamp));
@@ -233,35 +247,25 @@ incoming_write_text(struct gateway *g, struct buf *b, const struct gateway_incom
 		write_text(b, "url", NULL, url);
 		buf_adds(b, "</x>");
 	}
-	if (is_late(in->at_us))
-		write_delay(g, b, in->at_us);
+	incoming_write_delay(g, b, in->at_us);
 }
 
 /* Gives it to the stream, as it was written or as it was kept. */
 static void
-give(struct incoming *i)
+give(struct offer *o)
 {
+	struct incoming *i = (struct incoming *)o;
 	struct gateway *g = i->g;
 	struct buf b = { 0 };
 
 	buf_adds(&b, i->xml);
-	if (!i->late && is_late(i->said_us))
-		write_delay(g, &b, i->said_us);
+	if (!i->late)
+		incoming_write_delay(g, &b, i->said_us);
 	buf_adds(&b, "</message>");
+	list_remove(&i->link);
 	list_append(&under_way, &i->link);
 	link_send(g, buf_data(&b), buf_len(&b), on_stored, i);
 	buf_fini(&b);
-}
-
-void
-incoming_tick(struct gateway *g)
-{
-	struct list *pos;
-
-	if (g->now_ms < again_ms || g->link.state != LINK_OPEN)
-		return;
-	while ((pos = list_pop(&held)))
-		give(LIST_ENTRY(pos, struct incoming, link));
 }
 
 static void
@@ -288,10 +292,8 @@ write_one(struct gateway *g, const struct incoming_head *h, const struct gateway
 	}
 	i->xml = mem_strdup(buf_str(b));
 	list_remove(&i->link);
-	if (list_is_empty(&held))
-		give(i);
-	else
-		list_append(&held, &i->link);
+	list_append(&held, &i->link);
+	again_offer(g, &i->offer);
 }
 
 void
@@ -299,9 +301,10 @@ incoming_send(struct gateway *g, const struct incoming_head *h, const struct gat
 {
 	struct incoming *i = NEW(struct incoming);
 
-	*i = (struct incoming){ .g = g, .user = mem_strdup(h->user), .from = mem_strdup(h->from), .there = h->there ? mem_strdup(h->there) : NULL,
-		.stored = in->stored, .arg = in->arg, .final = in->final, .late = is_late(in->at_us), .said_us = in->at_us ? in->at_us : clock_wall_us(),
-		.until_ms = g->now_ms + g->limits->again_seconds * 1000 };
+	*i = (struct incoming){ .offer = { .until_ms = g->now_ms + g->limits->again_seconds * 1000, .give = give, .late = late }, .g = g, .user = mem_strdup(h->user), .from = mem_strdup(h->from), .there = h->there ? mem_strdup(h->there) : NULL,
+		.stored = in->stored, .arg = in->arg, .final = in->final, .late = incoming_is_late(in->at_us),
+		.said_us = in->at_us ? in->at_us : clock_wall_us() };
+	list_init(&i->offer.link);
 	snprintf(i->id, sizeof(i->id), "%s", h->id);
 	list_append(&under_way, &i->link);
 	g->ncoming++;

@@ -166,11 +166,13 @@ error_came(struct gateway *g, const struct stanza *st, struct jid *from, struct 
 
 	if (id && incoming_refused(g, from, to, id, e, text ? elem_text(text, st->arena) : NULL))
 		return;
-	if (g->running && jid_resource(from) && room_means_gone(e)) {
-		find_target(g, to, &target);
-		if (target.what == NETWORK_ROOM)
-			room_client_gone(g, from);
-	}
+	if (!g->running || !jid_resource(from))
+		return;
+	find_target(g, to, &target);
+	if (target.what != NETWORK_ROOM || (id && room_line_refused(g, target.foreign, jid_full(from), id, e)))
+		return;
+	if (room_means_gone(e))
+		room_client_gone(g, from);
 }
 
 void

@@ -20,6 +20,8 @@
 	X(in_stanzas, 2000, 10, 1000000, "Messages on their way to chanceryd above which networks hold back; twice that is the hard bound") \
 	X(in_bytes, 16777216, 65536, 1073741824, "The same in bytes") \
 	X(again_seconds, 3600, 0, 604800, "What chanceryd cannot record for now, and the network does not say again, is offered to it for so long") \
+	X(again_room_lines, 1000, 0, 100000, "Of that, lines of a room; of more it is said in the room that they are missing") \
+	X(again_copies, 50000, 0, 10000000, "The same of all rooms, each line as often as there are clients that it is for") \
 	X(text_bytes, 65536, 256, 200000, "A text from the network, escaped for XML; more is cut, and said") \
 	X(rooms, 20000, 1, 1000000, "Rooms that somebody is in") \
 	X(seats_per_user, 200, 1, 10000, "Rooms that a user is in") \

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "gateway/again.h"
 #include "gateway/gateway.h"
 #include "gateway/ids.h"
 #include "gateway/ledger.h"
@@ -72,6 +73,8 @@ struct gateway {
 
 	bool held_back;             /* gateway_takes said no */
 	unsigned ncoming;           /* messages of the network's that chanceryd has not acknowledged */
+	struct again again;         /* those of them that it could not take for now */
+	unsigned again_copies;      /* of lines of rooms that wait there */
 
 	struct list transfers;      /* files that are fetched or uploaded, and those that wait for that */
 	unsigned ntransfers;        /* that have a thread */
@@ -234,10 +237,13 @@ void seen_end(struct gateway *g);
 bool incoming_refused(struct gateway *g, struct jid *from, struct jid *to, const char *id, enum xerror e, const char *text);
 /* Above the hard bound. */
 bool incoming_is_over(struct gateway *g);
+/* An error after which the same may be said again later. */
+bool incoming_is_for_now(enum xerror e);
+/* What is older than some seconds says when it was said: <delay/>, nothing for what is not. */
+bool incoming_is_late(int64_t at_us);
+void incoming_write_delay(struct gateway *g, struct buf *b, int64_t at_us);
 /* Body, subject, thread, link and delay of one. `url` NULL: no file. */
 void incoming_write_text(struct gateway *g, struct buf *b, const struct gateway_incoming *in, const char *url);
-/* Offers again what chanceryd could not take. */
-void incoming_tick(struct gateway *g);
 void incoming_end(struct gateway *g);
 
 /* contact.c */

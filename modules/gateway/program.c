@@ -34,7 +34,7 @@ on_tick(uv_timer_t *t)
 	g->now_ms = uv_now(g->loop);
 	link_tick(g);
 	messages_tick(g);
-	incoming_tick(g);
+	again_tick(g);
 	users_tick(g);
 	questions_tick(g);
 	store_tick(g);
@@ -55,6 +55,7 @@ on_turn(uv_prepare_t *p)
 	users_turn(g);
 	parcels_turn(g);
 	transfers_turn(g);
+	again_turn(g);
 	link_turn(g);
 	if (g->held_back && g->running && gateway_takes(g) && g->net->drain)
 		g->net->drain(g);
@@ -361,6 +362,7 @@ gateway_main(const struct network *n, int argc, char **argv)
 	ids_init(&g->ids);
 	store_init(g);
 	link_init(g);
+	again_init(&g->again);
 	start_handles(g);
 	link_start(g);
 	uv_run(&loop, UV_RUN_DEFAULT);

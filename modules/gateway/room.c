@@ -107,6 +107,7 @@ room_get(struct gateway *g, const char *address)
 	k->local = mem_strdup(local);
 	k->r = (struct gateway_room){ .gateway = g, .address = k->address, .kept = k };
 	list_init(&k->seats);
+	list_init(&k->lines);
 	HASH_ADD_KEYPTR(hh, table, k->address, strlen(k->address), k);
 	g->rooms = &table->r;
 	g->nrooms++;
@@ -119,6 +120,7 @@ room_free(struct gateway_room *r)
 	struct gateway_room_kept *k = ROOM_KEPT(r), *table = ROOM_KEPT(r->gateway->rooms);
 	struct occupant *o, *next;
 
+	room_lines_end(r);
 	HASH_ITER(hh, k->occupants, o, next)
 		occupant_free(r, o);
 	HASH_DEL(table, k);

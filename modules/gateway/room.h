@@ -33,6 +33,8 @@ struct gateway_room_kept {
 	int64_t topic_us;
 	unsigned round;
 	bool naming;
+	struct list lines;   /* what is said in it and has not been heard by all (room_line.c) */
+	unsigned nheld;      /* of them, those that wait for the database */
 };
 
 struct gateway_seat_kept {
@@ -77,9 +79,6 @@ void seats_refused(struct gateway_user *u, enum xerror e, const char *text);
 void seats_end(struct gateway_user *u, const char *code, const char *why);
 /* Who was in rooms when the last program ended is in them again. */
 void rooms_restore(struct gateway *g);
-/* The program ends. */
-void rooms_end(void);
-
 /* room_write.c */
 
 struct room_news {
@@ -97,6 +96,28 @@ void room_show_all(struct gateway_seat *s, const char *client, bool renamed);
 void room_show_topic(struct gateway_room *r, const char *client);
 /* To who is not in (any more): presence of type error, or unavailable. */
 void room_refuse(struct gateway_seat *s, enum xerror e, const char *text);
+
+/* room_line.c */
+
+/* Something that is said: what is in the message. Copied. */
+struct room_words {
+	const char *nick;  /* of who says it; NULL, "": the room itself */
+	const char *id;    /* of the stanza */
+	const struct buf *inner;
+	bool dated;        /* it has <delay/> */
+	/* As gateway_incoming's: told when all who are in the room have it. NULL: nobody wants to know. */
+	void (*stored)(void *arg, enum xerror e, const char *text);
+	void *arg;
+};
+
+/* To all who are in the room, or to one client. */
+void room_say(struct gateway_room *r, const struct room_words *w, const char *client);
+/* An error that came for what a client was sent. True: it is offered to them again. */
+bool room_line_refused(struct gateway *g, const char *address, const char *client, const char *id, enum xerror e);
+/* The room ends. */
+void room_lines_end(struct gateway_room *r);
+/* The program ends. */
+void rooms_end(void);
 
 /* room_admin.c */
 void asks_fail(struct gateway_seat *s);

@@ -96,40 +96,27 @@ room_show_all(struct gateway_seat *s, const char *client, bool renamed)
 	room_show_topic(s->room, client);
 }
 
-static void
-write_topic(struct gateway_room_kept *r, const char *client)
-{
-	struct gateway *g = r->r.gateway;
-	struct buf *b = write_start(g, "message", r->local, r->topic_by, client, "groupchat", NULL);
-	char stamp[32];
-
-	write_text(b, "subject", NULL, r->topic ? r->topic : "");
-	if (r->topic_us) {
-		buf_addf(b, "<delay xmlns='%s'", NS_DELAY);
-		write_attr(b, "stamp", clock_format(r->topic_us, stamp));
-		buf_adds(b, "/>");
-	}
-	buf_addf(b, "<foreign xmlns='" NS_GATEWAY_TEXT "' kind='%s'", g->net->kind);
-	write_attr(b, "network", g->start.name);
-	write_attr(b, "address", r->topic_by ? r->topic_by : r->address);
-	buf_adds(b, "/>");
-	write_send(g, "message", NULL, NULL);
-}
-
 void
-room_show_topic(struct gateway_room *r, const char *client)
+room_show_topic(struct gateway_room *room, const char *client)
 {
-	if (client) {
-		write_topic(ROOM_KEPT(r), client);
-		return;
-	}
-	LIST_EACH(pos, &ROOM_KEPT(r)->seats) {
-		struct gateway_seat_kept *k = LIST_ENTRY(pos, struct gateway_seat_kept, in_room);
+	struct gateway_room_kept *r = ROOM_KEPT(room);
+	struct gateway *g = room->gateway;
+	struct buf b = { 0 };
+	char stamp[32], id[33];
 
-		if (k->s.in)
-			for (struct room_client *c = k->clients; c; c = c->hh.next)
-				write_topic(ROOM_KEPT(r), c->jid);
+	write_text(&b, "subject", NULL, r->topic ? r->topic : "");
+	if (r->topic_us) {
+		buf_addf(&b, "<delay xmlns='%s'", NS_DELAY);
+		write_attr(&b, "stamp", clock_format(r->topic_us, stamp));
+		buf_adds(&b, "/>");
 	}
+	buf_addf(&b, "<foreign xmlns='" NS_GATEWAY_TEXT "' kind='%s'", g->net->kind);
+	write_attr(&b, "network", g->start.name);
+	write_attr(&b, "address", r->topic_by ? r->topic_by : r->address);
+	buf_adds(&b, "/>");
+	crypt_random_hex(id, 16);
+	room_say(room, &(struct room_words){ .nick = r->topic_by, .id = id, .inner = &b, .dated = r->topic_us != 0 }, client);
+	buf_fini(&b);
 }
 
 void
@@ -149,59 +136,6 @@ room_refuse(struct gateway_seat *s, enum xerror e, const char *text)
 	free(words);
 }
 
-/* Messages: the same words to all who are in the room */
-
-/* What waits for all copies. */
-struct fan {
-	struct list link;
-	struct gateway *g;
-	unsigned waiting;
-	void (*stored)(void *arg, enum xerror e, const char *text);
-	void *arg;
-};
-
-static struct list fans = { &fans, &fans };
-
-void
-rooms_end(void)
-{
-	for (struct list *pos; (pos = list_pop(&fans));)
-		free(LIST_ENTRY(pos, struct fan, link));
-}
-
-static void
-copy_stored(void *arg)
-{
-	struct fan *f = arg;
-
-	if (--f->waiting)
-		return;
-	if (f->stored)
-		f->stored(f->arg, XERROR_NONE, NULL);
-	list_remove(&f->link);
-	f->g->ncoming--;
-	free(f);
-}
-
-static void
-write_all(struct gateway_room *r, const char *nick, const char *id, const struct buf *inner, struct fan *f)
-{
-	struct gateway *g = r->gateway;
-
-	LIST_EACH(pos, &ROOM_KEPT(r)->seats) {
-		struct gateway_seat_kept *k = LIST_ENTRY(pos, struct gateway_seat_kept, in_room);
-
-		for (struct room_client *c = k->s.in ? k->clients : NULL; c; c = c->hh.next) {
-			struct buf *b = write_start(g, "message", ROOM_KEPT(r)->local, *nick ? nick : NULL, c->jid, "groupchat", id);
-
-			buf_add(b, buf_data(inner), buf_len(inner));
-			if (f)
-				f->waiting++;
-			write_send(g, "message", f ? copy_stored : NULL, f);
-		}
-	}
-}
-
 int
 gateway_room_receive(struct gateway_room *r, struct gateway_seat *by, const char *nick, const struct gateway_incoming *in)
 {
@@ -209,11 +143,14 @@ gateway_room_receive(struct gateway_room *r, struct gateway_seat *by, const char
 	struct gateway_incoming full = *in;
 	struct occupant *o;
 	struct buf inner = { 0 };
-	struct fan *f = NULL;
 	char *clean, id[40];
 
-	if (g->stopping || incoming_is_over(g))
+	if (g->stopping)
 		return -1;
+	if (incoming_is_over(g)) {
+		stats_count(&g->stats, "lines_lost", 1);
+		return -1;
+	}
 	clean = gateway_text_clean(nick, 256, true);
 	HASH_FIND_STR(ROOM_KEPT(r)->occupants, clean, o);
 	if ((by && !gateway_seat_is_ear(by)) || (o && o->seat)) {
@@ -233,12 +170,7 @@ gateway_room_receive(struct gateway_room *r, struct gateway_seat *by, const char
 	stats_count(&g->stats, "received", 1);
 	incoming_write_text(g, &inner, &full, NULL);
 	write_foreign(g, &inner, &full, in->id);
-	f = NEW(struct fan);
-	*f = (struct fan){ .g = g, .waiting = 1, .stored = in->stored, .arg = in->arg };
-	list_append(&fans, &f->link);
-	g->ncoming++;
-	write_all(r, clean, id, &inner, f);
-	copy_stored(f);
+	room_say(r, &(struct room_words){ .nick = clean, .id = id, .inner = &inner, .dated = incoming_is_late(in->at_us), .stored = in->stored, .arg = in->arg }, NULL);
 	buf_fini(&inner);
 	free(clean);
 	return 0;
@@ -255,6 +187,6 @@ room_reflect(struct gateway_seat *s, const struct gateway_message *m)
 		write_attr(&inner, "id", MESSAGE_KEPT(m)->origin);
 		buf_adds(&inner, "/>");
 	}
-	write_all(s->room, s->nick, m->id, &inner, NULL);
+	room_say(s->room, &(struct room_words){ .nick = s->nick, .id = m->id, .inner = &inner }, NULL);
 	buf_fini(&inner);
 }

@@ -69,6 +69,7 @@ stats_tick(struct gateway *g)
 	stats_level(s, "rooms", g->nrooms);
 	stats_level(s, "waiting_out", g->nmessages);
 	stats_level(s, "waiting_in", (int64_t)g->link.waiting);
+	stats_level(s, "waiting_again", g->again.n);
 	buf_addf(&b, "<stats xmlns='%s'>", NS_GATEWAY_TEXT);
 	for (unsigned i = 0; i < s->n; i++)
 		buf_addf(&b, "<%s name='%s' value='%" PRId64 "'/>", s->rows[i].level ? "level" : "counter", s->rows[i].name, s->rows[i].value);

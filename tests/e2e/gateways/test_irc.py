@@ -1,5 +1,7 @@
 """IRC, against ngircd (Debian's package): the driver, and what only IRC has."""
+import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -10,6 +12,7 @@ from behaviours import World, joined, local, occupant, said
 from chancerytest.client import PATIENCE, unique
 from chancerytest.scenario import alone
 from chancerytest.server import stopped
+from test_admin import ok
 
 NGIRCD = shutil.which('ngircd', path='/usr/sbin:/usr/bin')
 
@@ -256,3 +259,49 @@ def test_archive_away(t):
         bob.say(local(romeo), 'meanwhile')
         t.server.wait(lambda: 'incoming-held' in w.log(), 'the archive to give up')
     said(romeo, 'meanwhile')
+
+
+def lines_of(client, room, last):
+    """What is said in the room, up to and with `last`."""
+    found = []
+    while last not in found:
+        found.append(client.expect(lambda e: e.name == 'message' and e.get('type') == 'groupchat' and e.get('from').startswith(room) and e.text('body'), last).text('body'))
+    return found
+
+
+@alone(archive__patience='1s')
+def test_archive_away_room(t):
+    """The same in a channel: everybody who is in it hears all lines, in order; of more than are kept it is said how many are missing"""
+    w = World(t, Driver, people=2)
+    bob, room = w.driver.person('bob'), w.driver.room('verona')
+    bob.join(room)
+    for c in w.clients:
+        joined(c, w.jid(room), local(c))
+
+    def away(n, seen):
+        """So many lines that chanceryd gives back, and so many behind them; the database is away until the log says that."""
+        before = len(w.log())
+        since = lambda: w.log()[before:]
+        with stopped(t.server):
+            for i in range(n):
+                bob.say_in(room, 'line %d' % i)
+            t.server.wait(lambda: 'incoming-held' in since(), 'the archive to give up')
+            for i in range(n, 2 * n):
+                bob.say_in(room, 'line %d' % i)
+            t.server.wait(lambda: seen in since(), seen)
+        t.server.wait(lambda: 'incoming-offered' in since(), 'the database')
+        bob.say_in(room, 'after')
+
+    away(5, 'incoming-held')
+    for c in w.clients:
+        assert lines_of(c, w.jid(room), 'after') == ['line %d' % i for i in range(10)] + ['after']
+    ok(t, 'gateway', 'set', w.name, '--settings', '-', stdin=json.dumps({'limits': {'again_room_lines': 4}, 'network': w.driver.network()}))
+    away(20, 'room-lines-lost')
+    for c in w.clients:
+        heard = lines_of(c, w.jid(room), 'after')
+        told = [(i, re.fullmatch(r'(\d+) lines of #verona%verona are missing here: what was said could not be recorded.', text)) for i, text in enumerate(heard)]
+        at, found = next((i, m) for i, m in told if m)
+        said_ = [text for text in heard if text.startswith('line ')]
+        assert sum(m is not None for _, m in told) == 1 and len(said_) + int(found[1]) == 40 and said_ == sorted(said_, key=lambda s: int(s.split()[1])), heard
+        # They are missing where they were said.
+        assert heard[:at] == ['line %d' % i for i in range(at)] and at >= 4, heard
