@@ -87,6 +87,7 @@ on_send(struct hook *h)
 	if (!is_blocked(h, h->to))
 		return HOOK_NEXT;
 	metric_add(METRIC_BLOCKED, 1);
+	h->error_type = "cancel"; /* as in §3.3: nothing that is changed in the stanza would help */
 	return hook_reject_with(h, XERROR_NOT_ACCEPTABLE, NS_BLOCKING_ERRORS, "blocked");
 }
 

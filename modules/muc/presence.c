@@ -141,13 +141,13 @@ available(const struct room_occupant *o, bool address, const struct room_why *wh
 static struct stanza *
 gone(const struct room_occupant *o, const struct room_seat *s, bool address, bool own, const struct room_why *why)
 {
-	bool renamed = why && why->nick;
+	bool renamed = why && why->nick, destroyed = why && why->destroy;
 	struct elem *x;
 	struct stanza *st = start(o, why ? why->said : NULL, "unavailable", &x);
 
-	room_note_item(st, x, address ? jid_full(s->full) : NULL, renamed ? why->nick : NULL, o->affiliation,
-		renamed ? o->role : ROLE_NONE, why);
-	if (why && why->destroy)
+	room_note_item(st, x, address ? jid_full(s->full) : NULL, renamed ? why->nick : NULL,
+		destroyed ? AFFILIATION_NONE : o->affiliation, renamed ? o->role : ROLE_NONE, why);
+	if (destroyed) /* XEP-0045 §10.9: of what is no more nobody is an owner */
 		elem_add_copy(st, x, why->destroy);
 	add_why_status(st, x, why);
 	if (own)

@@ -66,6 +66,7 @@ refuse_stranger(struct hook *h)
 {
 	if (elem_is(h->payload, NS_DISCO_INFO, NULL) || elem_is(h->payload, NS_DISCO_ITEMS, NULL))
 		return hook_reject(h, XERROR_BAD_REQUEST, "only occupants may ask occupants");
+	h->error_type = "cancel";
 	return hook_reject(h, XERROR_NOT_ACCEPTABLE, "only occupants may ask occupants");
 }
 

@@ -460,6 +460,20 @@ def test_hints(t):
     assert len(t.server.records("from_bare = '%s' and kind <> 24" % a.bare)) == 4
 
 
+def test_store_hint_alone(t):
+    """XEP-0334 §4.4: with <store/> what would be a typing notification is recorded, kept for later and in the archive"""
+    a, user = t.online(sm=True), t.user()
+    bare = '%s@%s' % (user[0], t.server.domain)
+    typing = "<active xmlns='http://jabber.org/protocol/chatstates'/>"
+    a.message(bare, None, id='typing', inner=typing)
+    a.message(bare, None, id='kept', inner=typing + "<store xmlns='%s'/>" % HINTS)
+    a.acked()
+    b = t.online(user)
+    b.expect_message(id='kept')
+    for c in (a, b):
+        assert [m.get('id') for m in query(c).messages] == ['kept']
+
+
 def test_hints_offline(t):
     """XEP-0334 §4.2, §4.1: no-store is not kept for later, no-permanent-store is"""
     a, user = t.online(sm=True), t.user()

@@ -123,7 +123,7 @@ def test_self_ping(t):
     ok(b.ping(room + '/hecate'))
     assert not b.heard_any(lambda e: e.name == 'iq')
     c = t.online()
-    e = refused(c.ping(room + '/hecate'), 'not-acceptable')
+    refused(c.ping(room + '/hecate'), 'not-acceptable', 'cancel')
     refused(c.ping(room + '/nobody'), 'not-acceptable')
     id = a.iq_send('get', "<ping xmlns='urn:xmpp:ping'/>", room + '/hecate')
     q = b.expect(lambda e: e.name == 'iq' and e.find('ping:ping') is not None)

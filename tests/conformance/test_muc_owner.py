@@ -248,7 +248,7 @@ def test_destroy(t):
         e = seen(x, room, nick, type='unavailable')
         d = e.find(USER + ':x', 'destroy')
         assert d.get('jid') == 'coven@chat.shakespeare.example' and d.text('reason') == 'Macbeth doth come.', e
-        assert d.text('password') == 'x' and item(e).get('role') == 'none', e
+        assert d.text('password') == 'x' and (item(e).get('affiliation'), item(e).get('role')) == ('none', 'none'), e
         x.ping(t.server.domain)
         assert not x.heard_any(lambda e: e.get('type') == 'unavailable')
     refused(form_error(a, room), 'item-not-found')

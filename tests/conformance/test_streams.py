@@ -34,6 +34,16 @@ def test_header(t):
     assert len(ids) == 3
 
 
+def test_header_to(t):
+    """RFC 6120 §4.7.2: the response header is to whom the client has named, as a bare address, and to nobody where it named nobody"""
+    c = t.bound()
+    assert c.header.get('to') is None, c.header
+    for named, to in (('Romeo@%s/balcony', 'romeo@%s'), ('@%s', None)):
+        c = t.client().connect()
+        c.open(header=header(t)[:-1] + " from='%s'>" % (named % t.server.domain))
+        assert c.expect_open().get('to') == (to and to % t.server.domain), c.header
+
+
 def test_starttls_is_required_and_alone(t):
     """RFC 6120 §5.3.1: before TLS only STARTTLS is offered, as required"""
     f = t.client().connect().open().expect_features()
@@ -48,6 +58,15 @@ def test_close(t):
     assert c.expect_end() is None
     assert c.ended
     c.expect_eof()
+
+
+def test_error_of_client(t):
+    """RFC 6120 §4.9.1.1: an error of the client's ends the stream, and is not answered by one"""
+    for c in (t.bound(), t.client().connect().open()):
+        c.send("<stream:error><internal-server-error xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>")
+        assert c.expect_end() is None
+        assert c.ended
+        c.expect_eof()
 
 
 def test_close_before_tls(t):

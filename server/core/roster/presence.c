@@ -520,13 +520,14 @@ answer_probe(struct user *u, struct packet *p)
 void
 presence_inbound(struct user *u, struct packet *p)
 {
-	if (!u->roster || !p->from)
+	if (!u->roster)
 		return; /* §8.5.1: nobody there, and nobody is told */
 	if (p->type == TYPE_PROBE) {
 		answer_probe(u, p);
 		return;
 	}
-	if (!host_is_local(p->from))
+	/* Without a sender: our own word that a stanza went nowhere (RFC 6120 §8.3.3.8, RFC 6121 §4.7.1). */
+	if (p->from && !host_is_local(p->from))
 		elsewhere_presence(u, p);
 	deliver(u, p);
 }

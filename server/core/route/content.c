@@ -19,7 +19,9 @@ static const struct {
 	bool attributes;
 } weightless[] = {
 	{ NS_CHATSTATES, NULL, 0, false },
-	{ NS_HINTS, NULL, 0, false },
+	{ NS_HINTS, "no-store", 0, false }, /* not "store": that is said of what has to be kept (XEP-0334 §4.4) */
+	{ NS_HINTS, "no-permanent-store", 0, false },
+	{ NS_HINTS, "no-copy", 0, false },
 	{ NS_SID, NULL, 0, true },
 	{ NS_CLIENT, "thread", THREAD_BYTES, true },
 	{ NS_DELAY, NULL, 0, true },

@@ -152,9 +152,10 @@ write_header(struct c2s *c)
 		buf_adds(out, "' from='");
 		serialize_attr(out, c->host->domain, strlen(c->host->domain));
 	}
-	if (c->jid) {
+	/* RFC 6120 §4.7.2: whom the client has named, and nobody otherwise. */
+	if (c->claimed) {
 		buf_adds(out, "' to='");
-		serialize_attr(out, jid_bare(c->jid), jid_bare_len(c->jid));
+		serialize_attr(out, jid_bare(c->claimed), jid_bare_len(c->claimed));
 	}
 	buf_adds(out, "'>");
 	conn_wrote(c->conn);
@@ -474,14 +475,19 @@ on_flushed(struct conn *conn, void *owner, uint64_t upto)
 
 /* Stream header */
 
-/* XEP-0388 §2.1: who says it is somebody of another domain than the one it wants to talk to will not get on. In the clear
- * the name is not looked at. */
-static bool
+static void
 take_claim(struct c2s *c, const char *from)
 {
 	jid_unref(c->claimed);
 	c->claimed = from && *from ? jid_parse_z(from) : NULL;
-	return !from || !*from || (c->claimed && !strcmp(jid_domain(c->claimed), c->host->domain));
+}
+
+/* XEP-0388 §2.1: who says it is somebody of another domain than the one it wants to talk to will not get on. In the clear
+ * the name is not judged. */
+static bool
+claim_is_right(struct c2s *c, const char *from)
+{
+	return !c2s_is_secure(c) || !from || !*from || (c->claimed && !strcmp(jid_domain(c->claimed), c->host->domain));
 }
 
 static enum xstream_error
@@ -492,6 +498,7 @@ check_header(struct c2s *c, const struct parser_header *h)
 	unsigned major = 0;
 
 	jid_unref(to);
+	take_claim(c, h->from);
 	if (!h->ns || strcmp(h->ns, NS_CLIENT))
 		return XSTREAM_INVALID_NAMESPACE;
 	if (c->host && host && host != c->host)
@@ -502,9 +509,7 @@ check_header(struct c2s *c, const struct parser_header *h)
 	/* RFC 6120 §4.7.5 */
 	if (!h->version || sscanf(h->version, "%u.", &major) != 1 || major < 1)
 		return XSTREAM_UNSUPPORTED_VERSION;
-	if (c2s_is_secure(c) && !take_claim(c, h->from))
-		return XSTREAM_INVALID_FROM;
-	return XSTREAM_NONE;
+	return claim_is_right(c, h->from) ? XSTREAM_NONE : XSTREAM_INVALID_FROM;
 }
 
 void
@@ -568,6 +573,10 @@ on_stanza(void *owner, struct stanza *st)
 
 	if (c->state == C2S_CLOSING || (here->deaf && is_stanza(st->root))) {
 		stanza_unref(st);
+	} else if (elem_is(st->root, NS_STREAMS, "error")) {
+		/* RFC 6120 §4.9.1.1: the stream is over, and its end is all that is left to say. */
+		stanza_unref(st);
+		c2s_refuse(c, XSTREAM_NONE, NULL);
 	} else if (c->frames && c2s_framed_element(c, st)) {
 		stanza_unref(st);
 	} else if (c->state != C2S_BOUND) {

@@ -103,9 +103,9 @@ c2s_framed_open(struct c2s *c, const char *id)
 		buf_adds(out, "' from='");
 		serialize_attr(out, c->host->domain, strlen(c->host->domain));
 	}
-	if (c->jid) {
+	if (c->claimed) {
 		buf_adds(out, "' to='");
-		serialize_attr(out, jid_bare(c->jid), jid_bare_len(c->jid));
+		serialize_attr(out, jid_bare(c->claimed), jid_bare_len(c->claimed));
 	}
 	buf_adds(out, "'/>");
 	c2s_wrote(c);

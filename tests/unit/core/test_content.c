@@ -23,6 +23,7 @@ static const struct {
 	{ "<composing xmlns='http://jabber.org/protocol/chatstates'>words</composing>", RECORD_MESSAGE, false, NULL, NULL },
 	{ "<x xmlns='urn:example:unknown'/>", RECORD_MESSAGE, false, NULL, NULL },
 	{ "<x xmlns='urn:example:unknown'/><store xmlns='urn:xmpp:hints'/>", RECORD_MESSAGE, true, NULL, NULL },
+	{ "<active xmlns='http://jabber.org/protocol/chatstates'/><store xmlns='urn:xmpp:hints'/>", RECORD_MESSAGE, true, NULL, NULL },
 	{ "<body>Hi</body><no-store xmlns='urn:xmpp:hints'/>", RECORD_MESSAGE, false, "Hi", NULL },
 	{ "<body>Hi</body><no-permanent-store xmlns='urn:xmpp:hints'/>", RECORD_MESSAGE, false, "Hi", NULL },
 	{ "<body>Ho</body><replace xmlns='urn:xmpp:message-correct:0' id='a'/>", RECORD_CORRECTION, true, "Ho", "a" },
