@@ -1,6 +1,6 @@
 /*
  * bridge: what the framework's objects are at IRC: users and their sessions, rooms and who hears what happens in them, messages and what became of them. For
- * irc.c, room.c and message.c.
+ * irc.c, room.c, contact.c and message.c.
  */
 #ifndef GATEWAY_IRC_BRIDGE_H
 #define GATEWAY_IRC_BRIDGE_H
@@ -10,7 +10,7 @@
 /* gateway_user.net */
 struct irc_user {
 	struct gateway_user *u;
-	struct list seats, sessions;
+	struct list seats, sessions, contacts;
 	char *away; /* NULL: there */
 	/* Of the account that they brought; NULL: none. */
 	char *network, *nick, *account, *password;
@@ -72,6 +72,11 @@ bool irc_room_has(struct irc_session *s, const struct irc_channel *ch, const cha
 void irc_seats_end(struct irc_user *u);
 /* A session has a connection no more; `why`: and will have none. */
 void irc_room_deaf(struct irc_session *s, const char *why);
+
+/* contact.c */
+void irc_contact_set(struct gateway_user *u, const char *foreign, bool on);
+void irc_contact_event(struct irc_session *s, const struct irc_event *e);
+void irc_contacts_end(struct irc_user *iu);
 
 /* message.c */
 void irc_message_send(struct gateway_message *m);

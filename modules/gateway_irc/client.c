@@ -23,6 +23,7 @@ irc_client_new(const struct irc_settings *settings, const struct irc_identity *w
 	c->in.limit = settings->line_bytes;
 	list_init(&c->queue);
 	list_init(&c->pending);
+	list_init(&c->watches);
 	return c;
 }
 
@@ -32,6 +33,7 @@ irc_client_free(struct irc_client *c)
 	if (!c)
 		return;
 	irc_outgoing_drop(c);
+	irc_watch_end(c);
 	while (c->channels)
 		irc_channel_drop(c, c->channels);
 	irc_reader_fini(&c->in);
@@ -95,6 +97,7 @@ end(struct irc_client *c, enum irc_state state, bool forever, const char *why)
 	}
 	c->state = state;
 	irc_outgoing_end(c);
+	irc_watch_lost(c);
 	forget_connection(c);
 	irc_emit(c, &e);
 }
@@ -220,6 +223,8 @@ irc_client_tick(struct irc_client *c, int64_t now)
 		tick_channels(c);
 	}
 	irc_flush(c);
+	irc_watch_tick(c);
+	irc_flush(c);
 }
 
 static void
@@ -242,6 +247,7 @@ irc_client_due(const struct irc_client *c)
 	if (buf_len(&c->rest))
 		return c->now;
 	sooner(&due, irc_login_due(c));
+	sooner(&due, irc_watch_due(c));
 	if (c->ping_since)
 		sooner(&due, c->ping_since + c->set->answer_ms);
 	else if (c->state == IRC_ON)

@@ -44,6 +44,8 @@ struct irc_settings {
 	unsigned line_bytes;    /* of a line from the server, with its tags */
 	unsigned channels;      /* that a client is in */
 	unsigned members;       /* that are remembered of a channel */
+	unsigned watched;       /* people that are watched */
+	unsigned presence_ms;   /* between two questions after those that the server does not tell of by itself */
 };
 
 enum irc_sasl { IRC_SASL_NONE, IRC_SASL_PLAIN, IRC_SASL_EXTERNAL };
@@ -53,6 +55,7 @@ struct irc_identity {
 	const char *nick, *user, *realname;
 	enum irc_sasl sasl;
 	const char *account, *password; /* EXTERNAL: the account may be NULL */
+	const char *pass; /* its own PASS, instead of the network's; NULL: none */
 };
 
 enum irc_event_kind {
@@ -76,6 +79,8 @@ enum irc_event_kind {
 	IRC_SENT,      /* ref; id and at, if the server says them */
 	IRC_FAILED,    /* ref: code (0: the connection was lost, it may have arrived), text */
 	IRC_INVITED,   /* to text (a channel's name), by nick */
+	IRC_PRESENT,   /* nick, who is watched, is there; what is watched must not be changed from inside */
+	IRC_ABSENT,    /* or is not (any more), or nothing is known of them, as there is no connection */
 };
 
 struct irc_event {
@@ -142,6 +147,10 @@ int irc_client_kick(struct irc_client *c, uint64_t ref, struct irc_channel *ch, 
 int irc_client_mode(struct irc_client *c, uint64_t ref, struct irc_channel *ch, const char *change, const char *what, struct err *e);
 /* NULL: there again. */
 int irc_client_away(struct irc_client *c, const char *text, struct err *e);
+/* Whether `nick` is there is told from now on: IRC_PRESENT, and IRC_ABSENT behind that. Each is undone by an unwatch of its own. -1: it is no nick, or too many are watched. */
+int irc_client_watch(struct irc_client *c, const char *nick) MUST_CHECK;
+void irc_client_unwatch(struct irc_client *c, const char *nick);
+bool irc_client_is_there(const struct irc_client *c, const char *nick);
 /* Says goodbye: the server closes. */
 void irc_client_quit(struct irc_client *c, const char *why);
 

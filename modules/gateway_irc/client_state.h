@@ -96,6 +96,11 @@ struct irc_client {
 	uint64_t ping_said, ping_heard;
 	int64_t ping_since; /* the oldest that was not answered; 0: none */
 	int64_t ctcp_at;    /* the last answer to a CTCP request */
+
+	struct list watches; /* watch.c's */
+	unsigned nwatches, watches_new, monitored; /* all; those that nothing has been said about yet; those of MONITOR */
+	bool ison_asked;     /* since ison_since */
+	int64_t ison_since, ison_at; /* _at: when it is asked next */
 };
 
 /* client.c */
@@ -128,6 +133,15 @@ void irc_names_end(struct irc_client *c, struct irc_channel *ch);
 void irc_join_all(struct irc_client *c);
 /* Tells it, and drops the channel. */
 void irc_join_refused(struct irc_client *c, struct irc_channel *ch, unsigned code, const char *text);
+
+/* watch.c */
+void irc_watch_tick(struct irc_client *c);
+int64_t irc_watch_due(const struct irc_client *c);
+/* 303, 730, 731, 734. */
+void irc_watch_take(struct irc_client *c, struct irc_line *l);
+/* There is no connection any more: nothing is known. */
+void irc_watch_lost(struct irc_client *c);
+void irc_watch_end(struct irc_client *c);
 
 /* outgoing.c */
 /* At once, before whatever waits: for what a server waits for itself. */

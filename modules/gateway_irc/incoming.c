@@ -425,7 +425,10 @@ on_pong(struct irc_client *c, struct irc_line *l)
 static void
 on_error(struct irc_client *c, struct irc_line *l)
 {
-	irc_over(c, false, "%s", irc_line_param(l, 0));
+	const char *why = irc_line_param(l, 0);
+
+	/* Some servers say so of a wrong PASS, and no 464: it does not become right by being said again. */
+	irc_over(c, c->state == IRC_LOGIN && strcasestr(why, "password"), "%s", why);
 }
 
 static void
@@ -586,6 +589,9 @@ take_numeric(struct irc_client *c, struct irc_line *l)
 	case 366:
 		if ((ch = irc_channel_find(c, irc_line_param(l, 1))))
 			irc_names_end(c, ch);
+		return true;
+	case 303: case 730: case 731: case 734:
+		irc_watch_take(c, l);
 		return true;
 	case 396: /* our host as others see it */
 		free(c->address);

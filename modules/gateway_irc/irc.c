@@ -163,6 +163,9 @@ irc_session_event(struct irc_session *s, const struct irc_event *e)
 		if (s->user)
 			gateway_tell(s->user, line);
 		break;
+	case IRC_PRESENT: case IRC_ABSENT:
+		irc_contact_event(s, e);
+		break;
 	case IRC_MESSAGE:
 		if (!e->channel)
 			irc_message_event(s, e);
@@ -329,6 +332,7 @@ user_open(struct gateway_user *u, const json_t *login)
 	u->net = iu;
 	list_init(&iu->seats);
 	list_init(&iu->sessions);
+	list_init(&iu->contacts);
 	if (login) {
 		iu->network = login_text(login, "network");
 		iu->nick = login_text(login, "nick");
@@ -359,6 +363,7 @@ user_close(struct gateway_user *u)
 	if (!iu)
 		return;
 	irc_seats_end(iu);
+	irc_contacts_end(iu);
 	each_session(iu, session_end, "leaving");
 	LIST_EACH(l, &irc->servers) {
 		struct irc_session *shared = LIST_ENTRY(l, struct irc_server, link)->shared;
@@ -411,7 +416,7 @@ drain(struct gateway *g)
 static const struct network_field fields[] = {
 	{ "network", "IRC network", false, false },
 	{ "nick", "Nick", false, true },
-	{ "account", "Account (SASL; the nick when empty)", false, false },
+	{ "account", "Account (the nick when empty)", false, false },
 	{ "password", "Password", true, false },
 	{ NULL, NULL, false, false },
 };
@@ -420,7 +425,7 @@ const struct network irc_network = {
 	.kind = "irc",
 	.about = "IRC",
 	.identity = "irc",
-	.features = NETWORK_ROOMS | NETWORK_ACCOUNTS,
+	.features = NETWORK_ROOMS | NETWORK_ACCOUNTS | NETWORK_PRESENCE,
 	.fields = fields,
 	.start = start,
 	.change = change,
@@ -431,6 +436,7 @@ const struct network irc_network = {
 	.send = irc_message_send,
 	.forget = irc_message_forget,
 	.presence = presence,
+	.subscribe = irc_contact_set,
 	.room_join = irc_room_join,
 	.room_leave = irc_room_leave,
 	.room_nick = irc_room_nick,

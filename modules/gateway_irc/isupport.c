@@ -1,6 +1,7 @@
 #include "isupport.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -93,10 +94,18 @@ take_token(struct irc_isupport *is, char *token)
 {
 	char *value = strchr(token, '=');
 
+	if (!strcmp(token, "MONITOR"))
+		is->monitor = UINT_MAX;
+	if (!strcmp(token, "-MONITOR"))
+		is->monitor = 0;
 	if (!value)
 		return;
 	*value++ = '\0';
-	if (!strcmp(token, "CASEMAPPING"))
+	if (!strcmp(token, "MONITOR") && !*value)
+		is->monitor = UINT_MAX;
+	else if (!strcmp(token, "MONITOR"))
+		take_number(&is->monitor, value, 1, 1000000);
+	else if (!strcmp(token, "CASEMAPPING"))
 		is->casemapping = !strcmp(value, "rfc1459") ? IRC_CASE_RFC1459 :
 				  !strcmp(value, "strict-rfc1459") ? IRC_CASE_RFC1459_STRICT : IRC_CASE_ASCII;
 	else if (!strcmp(token, "CHANTYPES") && are_signs(value, strlen(value)))

@@ -23,6 +23,7 @@ struct irc_isupport {
 	/* CHANMODES: lists, with a parameter always, with one when set; others have none. */
 	char modes_list[24], modes_always[24], modes_set[24];
 	unsigned nicklen, topiclen, linelen, userlen, hostlen;
+	unsigned monitor; /* so many it watches for us (MONITOR); 0: none, UINT_MAX: it does not say */
 	char network[64];
 };
 

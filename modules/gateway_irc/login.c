@@ -17,6 +17,7 @@
 
 #define NICK_TRIES 12
 #define REGAIN_MS 60000
+#define NO_TLS "the password is not said without TLS"
 #define SASL_CHUNK 400 /* IRCv3 SASL: a response goes in pieces of so many characters */
 
 static const struct {
@@ -50,8 +51,12 @@ irc_login_begin(struct irc_client *c)
 	free(c->nick);
 	c->nick = NULL;
 	irc_now(c, "CAP", "LS", "302");
-	if (c->set->pass)
-		irc_now(c, "PASS", c->set->pass);
+	if (c->who->pass && !c->tls && !c->set->plain_without_tls) {
+		irc_over(c, true, NO_TLS);
+		return;
+	}
+	if (c->who->pass || c->set->pass)
+		irc_now(c, "PASS", c->who->pass ? c->who->pass : c->set->pass);
 	irc_now(c, "NICK", c->wanted);
 	irc_now(c, "USER", c->who->user, "0", "*", c->who->realname);
 }
@@ -73,7 +78,7 @@ caps_known(struct irc_client *c)
 	else if (!(c->caps & IRC_CAP_SASL))
 		irc_over(c, true, "the server offers no SASL");
 	else if (c->who->sasl == IRC_SASL_PLAIN && !c->tls && !c->set->plain_without_tls)
-		irc_over(c, true, "the password is not said without TLS");
+		irc_over(c, true, NO_TLS);
 	else
 		irc_now(c, "AUTHENTICATE", c->who->sasl == IRC_SASL_PLAIN ? "PLAIN" : "EXTERNAL");
 }

@@ -18,6 +18,8 @@
 	X("line_bytes", set.line_bytes, 16384, 1024, 1048576) \
 	X("channels", set.channels, 100, 1, 10000) \
 	X("members", set.members, 20000, 10, 1000000) \
+	X("watched", set.watched, 1000, 0, 1000000) \
+	X("presence_ms", set.presence_ms, 60000, 100, 3600000) \
 	X("connect_ms", connect_ms, 250, 0, 60000) \
 	X("address_ms", address_ms, 5000, 100, 60000) \
 	X("logins", logins, 10, 1, 10000)
@@ -75,6 +77,8 @@ read_key(struct irc_server *s, struct irc_tls_files *files, bool *tls, const cha
 		s->each = !strcmp(text, "each");
 	else if (!strcmp(key, "nicks") && text && (!strcmp(text, "free") || !strcmp(text, "account")))
 		s->free_nicks = !strcmp(text, "free");
+	else if (!strcmp(key, "login") && text && (!strcmp(text, "sasl") || !strcmp(text, "pass")))
+		s->pass_login = !strcmp(text, "pass");
 	else if (!strcmp(key, "sasl") && text && (!strcmp(text, "plain") || !strcmp(text, "external")))
 		s->sasl = !strcmp(text, "plain") ? IRC_SASL_PLAIN : IRC_SASL_EXTERNAL;
 	else if (read_numbers(s, key, value, &known, e))

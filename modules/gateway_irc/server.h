@@ -20,6 +20,7 @@ struct irc_server {
 	const char *host;
 	unsigned port;
 	struct irc_tls tls;
+	bool pass_login;     /* who brings an account says it by PASS, not by SASL */
 	bool each;           /* a connection for each user; else one for all, which says who says what */
 	bool eager;          /* whoever uses the gateway is there from then on; else when they enter a channel, or write */
 	bool free_nicks;     /* people choose theirs; else it is their account's */

@@ -233,6 +233,25 @@ irc_session_hold(struct irc_session *s, bool hold)
 		irc_session_stir(s);
 }
 
+/* As bouncers take it: whose, and which; a server that has one password for all is told that alone. */
+static char *
+pass_of(const char *account, const char *password)
+{
+	size_t n = (account ? strlen(account) + 1 : 0) + strlen(password) + 1;
+	char *pass = mem_alloc(n);
+
+	snprintf(pass, n, "%s%s%s", account ? account : "", account ? ":" : "", password);
+	return pass;
+}
+
+static void
+free_secret(char *secret)
+{
+	if (secret)
+		crypt_wipe(secret, strlen(secret));
+	free(secret);
+}
+
 struct irc_session *
 irc_session_new(struct gateway *g, struct irc_server *server, struct gateway_user *user, const char *nick, const char *account, const char *password, irc_session_fn *fn)
 {
@@ -245,12 +264,16 @@ irc_session_new(struct gateway *g, struct irc_server *server, struct gateway_use
 	list_init(&s->turn);
 	list_init(&s->of_user);
 	list_init(&s->messages);
+	list_init(&s->contacts);
 	list_append(&server->sessions, &s->link);
 	s->nick = mem_strdup(nick);
 	s->account = account ? mem_strdup(account) : NULL;
 	s->password = password ? mem_strdup(password) : NULL;
 	s->who = (struct irc_identity){ .nick = s->nick, .user = server->user, .realname = server->realname };
-	if (password) {
+	if (password && server->pass_login) {
+		s->pass = pass_of(account, password);
+		s->who.pass = s->pass;
+	} else if (password) {
 		s->who.sasl = IRC_SASL_PLAIN;
 		s->who.account = s->account ? s->account : s->nick;
 		s->who.password = s->password;
@@ -286,8 +309,7 @@ irc_session_close(struct irc_session *s, const char *why)
 	uv_close((uv_handle_t *)s->timer, timer_closed);
 	free(s->nick);
 	free(s->account);
-	if (s->password)
-		crypt_wipe(s->password, strlen(s->password));
-	free(s->password);
+	free_secret(s->password);
+	free_secret(s->pass);
 	free(s);
 }

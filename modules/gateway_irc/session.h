@@ -22,7 +22,7 @@ struct irc_session {
 	struct gateway *gateway;
 	struct gateway_user *user; /* NULL: it is for all */
 	struct irc_identity who;
-	char *nick, *account, *password; /* what `who` points to, when they are its own */
+	char *nick, *account, *password, *pass; /* what `who` points to, when they are its own */
 	struct irc_client *client;
 	struct irc_conn *conn;
 	uv_timer_t *timer;
@@ -33,6 +33,7 @@ struct irc_session {
 	unsigned tries;
 	char why[200];    /* of the last end */
 	struct list messages; /* irc_message: all that has no answer yet */
+	struct list contacts; /* irc_contact: whose presence it tells */
 	uint64_t refs;
 	struct gateway_seat *nick_asked; /* who wanted another nick last */
 };

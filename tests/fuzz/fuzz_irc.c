@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct irc_settings settings = {
 	.version = "fuzz", .flood_burst = 100, .flood_ms = 1, .queue_lines = 200, .message_lines = 10, .ping_ms = 60000, .answer_ms = 30000,
-	.login_ms = 20000, .line_bytes = 2048, .channels = 5, .members = 50, .charset = "CP1252",
+	.login_ms = 20000, .line_bytes = 2048, .channels = 5, .members = 50, .watched = 3, .presence_ms = 1000, .charset = "CP1252",
 };
 static const struct irc_identity identity = {
 	.nick = "romeo", .user = "romeo", .realname = "Romeo", .sasl = IRC_SASL_PLAIN, .account = "romeo", .password = "x",
@@ -102,6 +102,8 @@ run(const uint8_t *data, size_t size, size_t step, bool says, struct seen *s)
 	s->client = irc_client_new(&settings, &identity, people, note, s);
 	assert(!irc_client_join(s->client, "#garden", NULL, NULL, &err));
 	assert(!irc_client_join(s->client, "#balcony", "key", NULL, &err));
+	for (const char *const *nick = (const char *const[]){ "juliet", "nurse", "tybalt", NULL }; *nick; nick++)
+		assert(!irc_client_watch(s->client, *nick));
 	irc_client_connected(s->client, true, now);
 	for (size_t at = 0; at < size; at += step) {
 		size_t n = size - at < step ? size - at : step;
@@ -110,6 +112,8 @@ run(const uint8_t *data, size_t size, size_t step, bool says, struct seen *s)
 			n = step = sizeof(piece);
 		memcpy(piece, data + at, n);
 		irc_client_input(s->client, piece, n, now);
+		if (says)
+			irc_client_tick(s->client, now);
 		check(s);
 	}
 	buf_add(&s->out, buf_data(irc_client_output(s->client)), buf_len(irc_client_output(s->client)));

@@ -1,7 +1,6 @@
 """IRC, against inspircd (Debian's package), which has much of IRCv3: the behaviours once more, and what ngircd has not. CI runs those that this can make a difference for (SUBSET)."""
 import os
 import shutil
-import socket
 import subprocess
 import time
 
@@ -11,7 +10,7 @@ from behaviours import World, failed, joined, local, occupant, said
 from chancerytest.client import PATIENCE
 
 INSPIRCD = shutil.which('inspircd', path='/usr/sbin:/usr/bin')
-SUBSET = {'out', 'nobody', 'room_two', 'room_rename', 'room_refused', 'server_back', 'id', 'which_was_refused', 'away', 'to_oneself'}
+SUBSET = {'presence', 'out', 'nobody', 'room_two', 'room_rename', 'room_refused', 'server_back', 'id', 'which_was_refused', 'away', 'to_oneself'}
 MODULES = ('cap chghost ircv3 ircv3_accounttag ircv3_batch ircv3_chghost ircv3_ctctags ircv3_echomessage ircv3_invitenotify ircv3_labeledresponse ircv3_msgid '
            'ircv3_servertime namesx uhnames monitor setname permchannels services_account').split()
 CONF = """<server name="irc.example.net" description="test" network="Test" id="1AA">
@@ -33,13 +32,17 @@ def missing():
 
 
 class Driver(test_irc.Driver):
+    modules = MODULES
+
+    def more(self):
+        return ''
+
     def start_server(self):
         if not hasattr(self, 'port'):
-            with socket.create_server(('127.0.0.1', 0)) as s:
-                self.port = s.getsockname()[1]
+            self.port = test_irc.free_port()
         path = os.path.join(self.folder, 'inspircd.conf')
         with open(path, 'w') as f:
-            f.write(CONF % (self.port, self.folder, '\n'.join('<module name="%s">' % m for m in MODULES)))
+            f.write(CONF % (self.port, self.folder, '\n'.join('<module name="%s">' % m for m in self.modules)) + self.more())
         self.process = subprocess.Popen([INSPIRCD, '--config=' + path, '--nofork', '--nolog', '--runasroot'], cwd=self.folder, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.t.server.wait(self.answers, 'inspircd')
@@ -84,6 +87,11 @@ def test_away(t):
     romeo.expect(lambda e: e.name == 'presence' and e.get('from') == there and e.text('show') == 'away', 'away')
     bob.raw('AWAY')
     romeo.expect(lambda e: e.name == 'presence' and e.get('from') == there and e.text('show') is None and e.get('type') is None, 'back')
+
+
+def test_presence(t):
+    """who is in the roster is seen while they are there: the server tells it (MONITOR)"""
+    test_irc.seen_there(t, Driver)
 
 
 def test_to_oneself(t):

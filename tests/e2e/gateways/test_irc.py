@@ -21,13 +21,20 @@ def missing():
     return None if NGIRCD else 'ngircd'
 
 
+def free_port():
+    with socket.create_server(('127.0.0.1', 0)) as s:
+        return s.getsockname()[1]
+
+
 class Person:
-    def __init__(self, driver, name):
+    def __init__(self, driver, name, password=None):
         self.driver, self.rest, self.nick = driver, b'', unique(name).lower()
         self.address = self.nick + '%verona'
         self.sock = socket.create_connection(('127.0.0.1', driver.port), PATIENCE)
         self.sock.settimeout(PATIENCE)
         driver.t.clients.append(self)
+        if password:
+            self.raw('PASS ' + password)
         self.raw('NICK ' + self.nick)
         self.raw('USER %s 0 * :%s' % (self.nick, name))
         self.expect(lambda w: w[1] in ('376', '422'))
@@ -64,13 +71,13 @@ class Person:
         self.wait_for(user)
         self.raw('PRIVMSG %s :%s' % (user, text))
 
-    def wait_for(self, user):
+    def wait_for(self, user, gone=False):
         end = time.monotonic() + PATIENCE
         while True:
             self.raw('ISON ' + user)
-            if user in self.expect(lambda w: w[1] == '303')[-1].split():
+            if (user in self.expect(lambda w: w[1] == '303')[-1].split()) != gone:
                 return
-            assert time.monotonic() < end, '%s is not on IRC' % user
+            assert time.monotonic() < end, '%s is %s IRC' % (user, 'still on' if gone else 'not on')
             time.sleep(0.05)
 
     def heard(self, text):
@@ -104,17 +111,16 @@ class Person:
 class Driver(behaviours.Driver):
     kind, features = 'irc', {'rooms'}
     program = os.path.join(behaviours.BUILD, 'bin', 'chancery-gateway-irc')
-    process, settings = None, {}
+    process, settings, more = None, {}, ''
 
     def start_server(self):
         if not hasattr(self, 'port'):
-            with socket.create_server(('127.0.0.1', 0)) as s:
-                self.port = s.getsockname()[1]
+            self.port = free_port()
         path = os.path.join(self.folder, 'ngircd.conf')
         with open(path, 'w') as f:
-            f.write('[Global]\nName = irc.example.net\nInfo = test\nListen = 127.0.0.1\nPorts = %d\nMotdPhrase = hello\n'
+            f.write('[Global]\nName = irc.example.net\nInfo = test\nListen = 127.0.0.1\nPorts = %d\nMotdPhrase = hello\n%s'
                     '[Limits]\nMaxConnections = 0\nMaxConnectionsIP = 0\nMaxNickLength = 30\nMaxJoins = 0\nMaxPenaltyTime = 0\n'
-                    '[Options]\nDNS = no\nIdent = no\nPAM = no\n[Channel]\nName = #closed\nModes = i\n' % self.port)
+                    '[Options]\nDNS = no\nIdent = no\nPAM = no\n[Channel]\nName = #closed\nModes = i\n' % (self.port, self.more))
         self.process = subprocess.Popen([NGIRCD, '-n', '-f', path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.t.server.wait(self.answers, 'ngircd')
 
@@ -135,8 +141,8 @@ class Driver(behaviours.Driver):
     def network(self):
         return {'networks': {'verona': dict({'host': '127.0.0.1', 'port': self.port, 'tls': False, 'nicks': 'free', 'flood_ms': 10, 'connect_ms': 10}, **self.settings)}}
 
-    def person(self, name):
-        return Person(self, name)
+    def person(self, name, password=None):
+        return Person(self, name, password)
 
     def room(self, name):
         return '#%s%%verona' % name
@@ -246,6 +252,29 @@ def test_nick_is_anothers(t):
     thief.expect(lambda e: e[1] == 'NICK')
     me = joined(romeo, w.jid('#verona%verona'), local(romeo))
     assert me.get('from').split('/')[1] == local(romeo) + '_', me
+
+
+def seen_there(t, driver):
+    w = World(t, driver)
+    romeo, bob = w.clients[0], w.driver.person('bob')
+    jid, nobody = w.jid(bob.address), w.jid(w.driver.nobody())
+    for j in jid, nobody:
+        romeo.presence('subscribe', to=j)
+        romeo.expect_presence('subscribed', j)
+    romeo.expect_presence(None, jid)
+    romeo.heard.clear()
+    bob.raw('QUIT')
+    romeo.expect_presence('unavailable', jid)
+    assert not romeo.heard_any(lambda e: e.name == 'presence' and e.get('from') == nobody and e.get('type') is None)
+
+
+class Asking(Driver):
+    settings = {'presence_ms': 200}
+
+
+def test_presence(t):
+    """who is in the roster is seen while they are there: the server is asked (ISON)"""
+    seen_there(t, Asking)
 
 
 @alone(archive__patience='1s')

@@ -26,7 +26,7 @@ static void
 note(void *arg, const struct irc_event *e)
 {
 	static const char *const names[] = { "UP", "CLOSED", "OWN_NICK", "NICK_REFUSED", "ENTERED", "JOINED", "NAMED", "REFUSED", "LEFT", "IN", "OUT",
-		"RENAMED", "RANKED", "TOPIC", "MESSAGE", "SENT", "FAILED", "INVITED" };
+		"RENAMED", "RANKED", "TOPIC", "MESSAGE", "SENT", "FAILED", "INVITED", "PRESENT", "ABSENT" };
 	static const char *const says[] = { "", " notice", " action" };
 
 	(void)arg;
@@ -144,7 +144,7 @@ log_in(const char *caps, const char *tokens)
 }
 
 /* In a channel with these names, all of it forgotten. */
-static struct irc_channel *
+static inline struct irc_channel *
 be_in(const char *channel, const char *names)
 {
 	struct err e;
