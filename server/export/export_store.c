@@ -77,6 +77,12 @@ export_store_there(struct sql *db, const uint64_t *ids, size_t n, PGresult **row
 }
 
 enum sql_status
+export_store_presence(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e)
+{
+	return ask_ids(db, "SELECT r.id, r.salt IS NOT NULL FROM archive.record r WHERE " THESE " ORDER BY r.id", ids, n, rows, e);
+}
+
+enum sql_status
 export_store_brief(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e)
 {
 	return ask_ids(db,
@@ -133,51 +139,102 @@ export_store_names(struct sql *db, const char *const *bare, size_t n, PGresult *
 #define TARGET "r.id, r.log_index, " AT ", r.body, r.salt IS NULL"
 #define LOOK_BACK_US "5184000000000" /* sixty days */
 
+/* Is it what this is about? Of a room anybody may have said it. */
+#define FITS(of) \
+	"r.client_id = " of ".name AND r.kind IN (1, 2, 12) AND ((r.from_bare = " of ".a AND r.to_bare = " of ".b) OR (r.from_bare = " of ".b AND" \
+	" r.to_bare = " of ".a) OR (r.type = 'groupchat' AND r.to_bare = " of ".b))"
+
 /* Most refer to what was said just before; whoever refers to what is older than the newest few thousand finds it in the record by hand. */
 #define SAID_NEAR "64"
 #define SAID_FAR "2000"
+#define BEFORE(of) "x.id < " of ".id AND x.id > " of ".id - " LOOK_BACK_US " ORDER BY x.id DESC LIMIT "
 
-/* Each end's newest records by its own index, one after the other: with both in one condition all of the time in question would be sorted. */
-static enum sql_status
-said_among(struct sql *db, const char *const v[6], const char *most, PGresult **rows, struct err *e)
+/* An array for each of what aims have. */
+struct aim_arrays {
+	struct buf id, target, from, to, name, hash;
+};
+
+static void
+add_comma(struct buf *b, size_t i)
 {
-	return sql_query(db, e, rows,
-			 "SELECT " TARGET " FROM unnest(ARRAY[$5::bigint, $6::bigint]) h (number), LATERAL (SELECT x.* FROM archive.record x"
-			 " WHERE x.to_hash = h.number AND x.id < $1::bigint AND x.id > $1::bigint - " LOOK_BACK_US
-			 " ORDER BY x.id DESC LIMIT $7::bigint) r WHERE r.client_id = $4 AND r.kind IN (1, 2, 12) AND"
-			 " ((r.from_bare = $2 AND r.to_bare = $3) OR (r.from_bare = $3 AND r.to_bare = $2) OR (r.type = 'groupchat' AND"
-			 " r.to_bare = $3)) ORDER BY r.id DESC LIMIT 1",
-			 7, v[0], v[1], v[2], v[3], v[4], v[5], most);
+	buf_addc(b, i ? ',' : '{');
+}
+
+static void
+aims_make(struct aim_arrays *v, const struct export_aim *const *aims, size_t n, int round)
+{
+	*v = (struct aim_arrays){0};
+	for (size_t i = 0; i < n; i++) {
+		const struct export_aim *a = aims[i];
+		/* What was said to somebody is found with those who were told: an own word with the other, another's word with oneself. */
+		bool other = a->own == (round == 1);
+
+		for (struct buf *b = &v->id; b <= &v->hash; b++)
+			add_comma(b, i);
+		buf_addu(&v->id, a->id);
+		buf_addu(&v->target, a->target);
+		add_element(&v->from, a->from);
+		add_element(&v->to, a->to);
+		add_element(&v->name, a->client_id);
+		buf_addf(&v->hash, "%" PRId64, other ? a->to_hash : a->from_hash);
+	}
+	for (struct buf *b = &v->id; b <= &v->hash; b++)
+		buf_addc(b, '}');
+}
+
+static void
+aims_free(struct aim_arrays *v)
+{
+	for (struct buf *b = &v->id; b <= &v->hash; b++)
+		buf_fini(b);
 }
 
 enum sql_status
-export_store_said(struct sql *db, uint64_t id, const char *from, const char *to, const char *client_id, PGresult **rows, struct err *e)
+export_store_said_ids(struct sql *db, const struct export_aim *const *aims, size_t n, PGresult **rows, struct err *e)
 {
-	char number[24], of_from[24], of_to[24];
-	const char *const v[6] = { number, from, to, client_id, of_from, of_to };
+	struct aim_arrays v;
 	enum sql_status st;
 
-	snprintf(number, sizeof(number), "%" PRIu64, id);
-	snprintf(of_from, sizeof(of_from), "%" PRId64, address_hash(from));
-	snprintf(of_to, sizeof(of_to), "%" PRId64, address_hash(to));
-	st = said_among(db, v, SAID_NEAR, rows, e);
-	if (st != SQL_OK || PQntuples(*rows))
-		return st;
-	PQclear(*rows);
-	return said_among(db, v, SAID_FAR, rows, e);
+	aims_make(&v, aims, n, 1);
+	st = sql_query(db, e, rows,
+		       "SELECT w.id, " TARGET " FROM unnest($1::bigint[], $2::bigint[], $3::text[]) w (id, target, b),"
+		       " LATERAL (SELECT x.* FROM archive.record x WHERE x.id = w.target AND x.id < w.id AND w.b IN (x.to_bare, x.from_bare)) r ORDER BY w.id",
+		       3, buf_str(&v.id), buf_str(&v.target), buf_str(&v.to));
+	aims_free(&v);
+	return st;
 }
 
+/* The records to that end are read one by one, newest first, and no further than to the first that fits. */
 enum sql_status
-export_store_said_id(struct sql *db, uint64_t id, uint64_t target, const char *to, PGresult **rows, struct err *e)
+export_store_said_near(struct sql *db, const struct export_aim *const *aims, size_t n, int round, PGresult **rows, struct err *e)
 {
-	char number[24], what[24];
+	struct aim_arrays v;
+	enum sql_status st;
 
-	snprintf(number, sizeof(number), "%" PRIu64, id);
-	snprintf(what, sizeof(what), "%" PRIu64, target);
+	aims_make(&v, aims, n, round);
+	st = sql_query(db, e, rows,
+		       "SELECT w.id, " TARGET " FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[]) w (id, a, b, name, number),"
+		       " LATERAL (SELECT r.* FROM (SELECT x.* FROM archive.record x WHERE x.to_hash = w.number AND " BEFORE("w") SAID_NEAR ") r"
+		       " WHERE " FITS("w") " LIMIT 1) r ORDER BY w.id",
+		       5, buf_str(&v.id), buf_str(&v.from), buf_str(&v.to), buf_str(&v.name), buf_str(&v.hash));
+	aims_free(&v);
+	return st;
+}
+
+/* Each end's newest records by its own index, one after the other: with both in one condition all of the time in question would be sorted. */
+enum sql_status
+export_store_said_far(struct sql *db, const struct export_aim *a, PGresult **rows, struct err *e)
+{
+	char number[24], of_from[24], of_to[24];
+
+	snprintf(number, sizeof(number), "%" PRIu64, a->id);
+	snprintf(of_from, sizeof(of_from), "%" PRId64, a->from_hash);
+	snprintf(of_to, sizeof(of_to), "%" PRId64, a->to_hash);
 	return sql_query(db, e, rows,
-			 "SELECT " TARGET " FROM archive.record r WHERE r.id = $2::bigint AND r.id < $1::bigint"
-			 " AND $3::text IN (r.to_bare, r.from_bare)",
-			 3, number, what, to);
+			 "SELECT w.id, " TARGET " FROM (SELECT $1::bigint, $2::text, $3::text, $4::text) w (id, a, b, name),"
+			 " unnest(ARRAY[$5::bigint, $6::bigint]) h (number), LATERAL (SELECT x.* FROM archive.record x"
+			 " WHERE x.to_hash = h.number AND " BEFORE("w") SAID_FAR ") r WHERE " FITS("w") " ORDER BY r.id DESC LIMIT 1",
+			 6, number, a->from, a->to, a->client_id, of_from, of_to);
 }
 
 enum sql_status

@@ -25,6 +25,10 @@ enum sql_status export_store_records(struct sql *db, const uint64_t *ids, size_t
 /* The same, their ids only. */
 enum sql_status export_store_there(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e);
 
+/* The same, and whether they have their salt: what was erased has none. */
+enum { PRESENCE_ID, PRESENCE_WHOLE };
+enum sql_status export_store_presence(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e);
+
 /* What an order is made from; columns as above, up to ROW_TO, and ROW_BRIEF_TYPE. */
 enum { BRIEF_ID, BRIEF_AT, BRIEF_KIND, BRIEF_DIRECTION, BRIEF_FROM, BRIEF_TO, BRIEF_TYPE };
 enum sql_status export_store_brief(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e);
@@ -36,12 +40,24 @@ enum sql_status export_store_files(struct sql *db, const uint64_t *ids, size_t n
 /* Of these addresses those that have a vCard: bare, vcard. */
 enum sql_status export_store_names(struct sql *db, const char *const *bare, size_t n, PGresult **rows, struct err *e);
 
-/* The record with this client id that one of `from` and `to` has sent to the other (or anybody to `to`, where it is a room), the newest before
- * `id`; NULL of *rows is none. Columns: id, log_index, at, body, erased. */
-enum sql_status export_store_said(struct sql *db, uint64_t id, const char *from, const char *to, const char *client_id, PGresult **rows,
-	struct err *e);
-/* The same by its id. */
-enum sql_status export_store_said_id(struct sql *db, uint64_t id, uint64_t target, const char *to, PGresult **rows, struct err *e);
+/* What records are about. By the number of what that is (`target`), or by the name that its sender's client gave it. */
+struct export_aim {
+	uint64_t id;                    /* the record that is about something */
+	uint64_t target;                /* 0: not known */
+	const char *from, *to, *client_id;
+	int64_t from_hash, to_hash;     /* address_hash of the two */
+	bool own;                       /* what it is about was said by its own sender: a correction, a retraction */
+};
+
+/* Columns of the following: id is the record's that is about something, the others are those of what it is about. */
+enum { TARGET_OF, TARGET_ID, TARGET_LOG_INDEX, TARGET_AT, TARGET_BODY, TARGET_ERASED };
+/* By numbers: those that are older than what is about them, and to or from the same address. */
+enum sql_status export_store_said_ids(struct sql *db, const struct export_aim *const *aims, size_t n, PGresult **rows, struct err *e);
+/* By names: the newest before it, among the newest few records to one of the two ends: in the first `round` the one where it is to be expected, in the
+ * second the other. */
+enum sql_status export_store_said_near(struct sql *db, const struct export_aim *const *aims, size_t n, int round, PGresult **rows, struct err *e);
+/* One of them, among many more. */
+enum sql_status export_store_said_far(struct sql *db, const struct export_aim *aim, PGresult **rows, struct err *e);
 
 /* The first log index that no record before `us` (since 1970) has; the log index of the first record from then on: *index stays where there is none. */
 enum sql_status export_store_index_before(struct sql *db, int64_t us, uint64_t *index, struct err *e);

@@ -120,7 +120,7 @@ run_part(struct job *j, const char *name, const struct export_format *f, int (*f
 		return 0;
 	set_stage(j, name);
 	source_count_anew(j->source);
-	source_for_formats(j->source, f != NULL);
+	source_set_want(j->source, f ? SOURCE_FORMATS : fn == job_put_files ? SOURCE_FILES : SOURCE_PROOF);
 	rc = f ? run_format(j, f, e) : fn(j, e);
 	if (rc)
 		return err_prefix(e, "%s", name);
@@ -226,6 +226,16 @@ read_hosts(struct job *j, const json_t *list, struct err *e)
 	return 0;
 }
 
+static struct sql *
+new_connection(const char *conninfo, const char *role)
+{
+	struct sql *db = sql_new_as(conninfo, role, "chancery-export");
+
+	sql_skip_durability(db);
+	sql_set_deadline(db, STATEMENT_MS);
+	return db;
+}
+
 static int
 read_job(struct job *j, const json_t *what, struct err *e)
 {
@@ -261,9 +271,8 @@ read_job(struct job *j, const json_t *what, struct err *e)
 	j->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (j->dir < 0)
 		return err_set(e, errno, "%s: %s", dir, strerror(errno));
-	j->db = sql_new_as(conninfo, role, "chancery-export");
-	sql_skip_durability(j->db);
-	sql_set_deadline(j->db, STATEMENT_MS);
+	j->db = new_connection(conninfo, role);
+	j->ahead = new_connection(conninfo, role);
 	return 0;
 }
 
@@ -271,7 +280,7 @@ static int
 open_all(struct job *j, const char *dir, struct err *e)
 {
 	struct bundle_limits limits = { .bytes = limit(j->what, "bytes"), .files = limit(j->what, "files") };
-	struct source_settings set = { .db = j->db, .dir = j->dir, .vault = j->vault, .hosts = j->hosts, .nhosts = j->nhosts, .leaves = j->log,
+	struct source_settings set = { .db = j->db, .ahead = j->ahead, .dir = j->dir, .vault = j->vault, .hosts = j->hosts, .nhosts = j->nhosts, .leaves = j->log,
 		.tick = tick, .tick_arg = j };
 
 	j->source = source_new(&set, e);
@@ -291,6 +300,7 @@ close_all(struct job *j)
 	source_free(j->source);
 	bundle_out_free(j->out);
 	log_reader_free(j->log);
+	sql_free(j->ahead);
 	sql_free(j->db);
 	if (j->dir >= 0)
 		(void)close(j->dir);
@@ -329,16 +339,29 @@ find_finished(struct job *j, struct stat *bundle, uint64_t *records, struct err 
 	return 1;
 }
 
+/* Pages of records lie where they like: what the disk has is asked for side by side. */
+static enum sql_status
+connect_both(struct job *j, struct err *e)
+{
+	enum sql_status st = sql_connect(j->db, CONNECT_MS, e);
+
+	if (st == SQL_OK)
+		st = sql_connect(j->ahead, CONNECT_MS, e);
+	if (st == SQL_OK)
+		st = sql_script(j->ahead, e, "SET effective_io_concurrency = 32; SET enable_indexscan = off");
+	return st;
+}
+
 static int
 make(struct job *j, const char *dir, json_t **done, struct err *e)
 {
-	if (sql_connect(j->db, CONNECT_MS, e) != SQL_OK) {
+	if (connect_both(j, e) != SQL_OK) {
 		j->again = true;
 		return err_prefix(e, "the database is not available");
 	}
 	j->log = log_reader_new(j->db, j->info.tree_size);
 	if (check_allowed(j, e) || job_select(j, e) || open_all(j, dir, e) || make_bundle(j, e)) {
-		j->again = !sql_is_connected(j->db);
+		j->again = !sql_is_connected(j->db) || (j->source && source_is_lost(j->source));
 		return -1;
 	}
 	*done = json_pack("{s:I,s:I}", "bytes", (json_int_t)bundle_bytes(j->out), "records", (json_int_t)j->info.records);

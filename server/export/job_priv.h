@@ -28,7 +28,7 @@ struct job {
 	uint64_t limit_records;
 	int64_t until_ms;           /* monotonic; 0: no such moment */
 	int dir;
-	struct sql *db;
+	struct sql *db, *ahead;     /* the second reads pages (source_ahead.h) */
 	struct log_reader *log;
 	struct export_source *source;
 	struct bundle_out *out;

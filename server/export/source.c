@@ -27,8 +27,8 @@ source_new(const struct source_settings *set, struct err *e)
 
 	s->set = *set;
 	s->order = -1;
-	s->for_formats = true;
 	s->turn = arena_new(16384);
+	s->ahead = source_ahead_new(set->ahead);
 	s->selection = order_open(set->dir, SOURCE_SELECTION, &s->records, e);
 	if (s->selection >= 0)
 		return s;
@@ -37,21 +37,20 @@ source_new(const struct source_settings *set, struct err *e)
 }
 
 static void
-page_clear(struct source_page *p)
+clear_page(struct export_source *s)
 {
-	PQclear(p->rows);
-	PQclear(p->files);
-	p->rows = p->files = NULL;
-	p->n = 0;
+	source_page_clear(&s->page);
+	source_forget_aims(s);
 }
 
 static void
 close_order(struct export_source *s)
 {
+	source_ahead_rest(s->ahead);
 	if (s->order >= 0)
 		(void)close(s->order);
 	s->order = -1;
-	page_clear(&s->page);
+	clear_page(s);
 }
 
 void
@@ -60,6 +59,7 @@ source_free(struct export_source *s)
 	if (!s)
 		return;
 	close_order(s);
+	source_ahead_free(s->ahead);
 	if (s->selection >= 0)
 		(void)close(s->selection);
 	source_forget_names(s);
@@ -88,9 +88,15 @@ source_count_anew(struct export_source *s)
 }
 
 void
-source_for_formats(struct export_source *s, bool yes)
+source_set_want(struct export_source *s, enum source_want want)
 {
-	s->for_formats = yes;
+	s->want = want;
+}
+
+bool
+source_is_lost(const struct export_source *s)
+{
+	return !sql_is_connected(s->set.db) || source_ahead_is_lost(s->ahead);
 }
 
 int
@@ -119,24 +125,15 @@ source_count_erased(struct export_source *s, uint64_t *erased, struct err *e)
 static int
 read_page(struct export_source *s, uint64_t from, struct err *e)
 {
-	struct source_page *p = &s->page;
-	uint64_t ids[SOURCE_PAGE];
-	long n;
+	struct source_wish w = { .fd = s->order, .from = from, .end = s->norder, .want = s->want };
 
-	page_clear(p);
-	n = order_read(s->order, from, p->entry, SOURCE_PAGE, e);
-	if (n <= 0)
-		return n < 0 ? -1 : err_set(e, 0, "the export's order has become shorter");
-	for (long i = 0; i < n; i++)
-		ids[i] = p->entry[i].id;
-	if (export_store_records(s->set.db, ids, (size_t)n, &p->rows, e) != SQL_OK ||
-	    export_store_files(s->set.db, ids, (size_t)n, &p->files, e) != SQL_OK || (s->for_formats && source_learn_names(s, e))) {
-		page_clear(p);
+	clear_page(s);
+	if (source_ahead_take(s->ahead, &w, &s->page, e))
 		return -1;
-	}
-	p->from = from;
-	p->n = (size_t)n;
-	return 0;
+	if (s->want != SOURCE_FORMATS || !source_learn_names(s, e))
+		return 0;
+	clear_page(s);
+	return -1;
 }
 
 /* Groups */

@@ -1,7 +1,8 @@
 /*
  * source: the records of a job, read page by page from the database, with what a format wants to know of each (format.h).
  *
- * Which they are says the selection (order.h), made once; orders are made from it when the first format asks for one. One thread.
+ * Which they are says the selection (order.h), made once; orders are made from it when the first format asks for one. One thread uses it; pages are
+ * read ahead by another (source_ahead.h).
  */
 #ifndef EXPORT_SOURCE_H
 #define EXPORT_SOURCE_H
@@ -16,7 +17,7 @@
 #define SOURCE_NOT_HERE "it is not part of this export" /* why, of what is clean and kept */
 
 struct source_settings {
-	struct sql *db;               /* connected, as chancery_officer; the caller's */
+	struct sql *db, *ahead;       /* two connections, as chancery_export; the caller's, the second not to be used until source_free */
 	int dir;                      /* the job's folder; the caller's */
 	const char *vault;            /* the folder of contents by their hash; "": there is none */
 	const char *const *hosts;     /* our domains */
@@ -39,8 +40,12 @@ void source_count_anew(struct export_source *s);
 /* All that are erased or gone now. */
 int source_count_erased(struct export_source *s, uint64_t *erased, struct err *e) MUST_CHECK;
 
-/* What formats want to know (names, places, the stanza taken apart) costs as much as all else: the other parts go without. True at first. */
-void source_for_formats(struct export_source *s, bool yes);
+/* What who reads wants of each record: formats all of it, as names, places and the stanza taken apart cost as much as the record; the proof what was
+ * recorded; who gathers contents only whether it is erased, and its files. Formats at first. */
+enum source_want { SOURCE_FORMATS, SOURCE_PROOF, SOURCE_FILES };
+void source_set_want(struct export_source *s, enum source_want want);
+/* Has a connection been lost? What failed may be tried again by another. */
+bool source_is_lost(const struct export_source *s);
 /* Calls fn for each group of the order. */
 int source_each(struct export_source *s, enum export_order order, int (*fn)(void *arg, struct export_group *g, struct err *e), void *arg,
 	struct err *e) MUST_CHECK;

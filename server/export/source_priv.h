@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "export/export_store.h"
 #include "export/source.h"
+#include "export/source_ahead.h"
 
 struct source_name {
 	char *bare, *name;     /* name NULL: it has none */
@@ -26,28 +27,21 @@ struct source_about {
 	UT_hash_handle hh;
 };
 
-/* Records that lie one behind the other in an order. */
-struct source_page {
-	uint64_t from;         /* the first entry's number */
-	size_t n;
-	struct order_entry entry[SOURCE_PAGE];
-	PGresult *rows, *files;
-};
-
 struct export_source {
 	struct source_settings set;
 	int selection;         /* descriptor */
 	uint64_t records, erased;
-	bool for_formats;
+	enum source_want want;
+	struct source_ahead *ahead;
 	int order;             /* the order that is read now; -1 */
 	uint64_t norder;
 	struct source_page page;
+	struct source_aims *aims; /* of the page; NULL: nobody has asked */
 	struct source_name *names;
 	struct source_file *files;
 	struct source_about *about;
 	struct arena *turn;    /* of one record */
 	struct export_record record;
-	struct export_target target;
 };
 
 /* The group that formats see, and where it is in the order. */
@@ -68,6 +62,8 @@ int source_learn_names(struct export_source *s, struct err *e) MUST_CHECK;
 void source_forget_names(struct export_source *s);
 /* Fills s->record from entry `i` of the page. */
 int source_fill(struct export_source *s, size_t i, struct err *e) MUST_CHECK;
+/* What those of the page are about, and all that was found. */
+void source_forget_aims(struct export_source *s);
 void source_forget_targets(struct export_source *s);
 /* The order's file, made from the selection when there is none yet. -1. */
 int source_order(struct export_source *s, enum export_order order, uint64_t *n, struct err *e) MUST_CHECK;

@@ -342,13 +342,18 @@ source_fill(struct export_source *s, size_t i, struct err *e)
 
 	arena_reset(s->turn);
 	*r = (struct export_record){ .id = x->id, .log_index = x->log_index, .conversation = "", .kind_name = "" };
+	if (s->want == SOURCE_FILES) {
+		r->erased = row < 0 || !sql_bool(s->page.rows, row, PRESENCE_WHOLE);
+		fill_files(s, r);
+		return 0;
+	}
 	if (row < 0)
 		return fill_gone(s, r, e);
 	if (fill_columns(r, s->page.rows, row, e))
 		return -1;
-	fill_files(s, r);
-	if (!s->for_formats)
+	if (s->want == SOURCE_PROOF)
 		return 0;
+	fill_files(s, r);
 	fill_stanza(s, r);
 	r->kind_name = query_kind_name((int)r->kind);
 	r->conversation = source_conversation(s, s->turn, (int)r->kind, r->direction, r->type, r->from_bare, r->to_bare, &r->place);

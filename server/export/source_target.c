@@ -1,5 +1,5 @@
 /*
- * source_target: what a correction, a retraction or a reaction is about.
+ * source_target: what corrections, retractions and reactions are about: asked for all of a page at once, when a format asks for the first.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +7,34 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "export/source_priv.h"
+#include "store/address.h"
 
 #define ABOUT_MAX 100000 /* then they are forgotten, and looked for again */
+#define ROUNDS 2         /* of export_store_said_near */
+
+/* One of the page. */
+struct aim {
+	struct export_aim is;
+	bool settled;              /* found, or it is known that nothing is there */
+	bool found;
+	struct export_target target;
+};
+
+struct source_aims {
+	struct arena *arena;
+	struct aim aim[SOURCE_PAGE]; /* by id, as the page's rows are */
+	size_t n;
+};
+
+void
+source_forget_aims(struct export_source *s)
+{
+	if (s->aims)
+		arena_free(s->aims->arena);
+	s->aims = NULL;
+}
+
+/* What was looked for by its name */
 
 void
 source_forget_targets(struct export_source *s)
@@ -22,7 +48,7 @@ source_forget_targets(struct export_source *s)
 }
 
 static void
-note_about(struct export_source *s, uint64_t id, const PGresult *rows)
+note_about(struct export_source *s, uint64_t id, uint64_t target)
 {
 	struct source_about *a;
 
@@ -30,48 +56,153 @@ note_about(struct export_source *s, uint64_t id, const PGresult *rows)
 		source_forget_targets(s);
 	a = NEW(struct source_about);
 	a->id = id;
-	a->target = PQntuples(rows) ? (uint64_t)sql_i64(rows, 0, 0) : 0;
+	a->target = target;
 	HASH_ADD(hh, s->about, id, sizeof(a->id), a);
 }
 
-/* By the number that the record gives, or by the client's id for it, which takes long. *rows NULL: there is none. */
-static enum sql_status
-find_target(struct export_source *s, const struct export_record *r, PGresult **rows, struct err *e)
-{
-	struct source_about *a;
-	enum sql_status st;
-	uint64_t id;
+/* Pages */
 
-	if (text_u64(r->refers_to, strlen(r->refers_to), 1, INT64_MAX, &id))
-		return export_store_said_id(s->set.db, r->id, id, r->to_bare, rows, e);
-	HASH_FIND(hh, s->about, &r->id, sizeof(r->id), a);
-	if (a)
-		return a->target ? export_store_said_id(s->set.db, r->id, a->target, r->to_bare, rows, e) : SQL_OK;
-	st = export_store_said(s->set.db, r->id, r->from_bare, r->to_bare, r->refers_to, rows, e);
-	if (st == SQL_OK)
-		note_about(s, r->id, *rows);
-	return st;
+static struct aim *
+find_aim(struct source_aims *v, uint64_t id)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (v->aim[i].is.id == id)
+			return &v->aim[i];
+	return NULL;
+}
+
+static void
+take(struct source_aims *v, const PGresult *rows)
+{
+	for (int i = 0; i < PQntuples(rows); i++) {
+		struct aim *a = find_aim(v, (uint64_t)sql_i64(rows, i, TARGET_OF));
+
+		if (!a)
+			continue;
+		a->settled = a->found = true;
+		a->target = (struct export_target){ .id = (uint64_t)sql_i64(rows, i, TARGET_ID), .log_index = (uint64_t)sql_i64(rows, i, TARGET_LOG_INDEX),
+			.at_us = sql_i64(rows, i, TARGET_AT), .erased = sql_bool(rows, i, TARGET_ERASED) };
+		if (!sql_is_null(rows, i, TARGET_BODY))
+			a->target.body = arena_strdup(v->arena, sql_text(rows, i, TARGET_BODY));
+	}
+}
+
+/* Those that have, or have not, a number. */
+static size_t
+unsettled(const struct source_aims *v, bool numbered, const struct export_aim **out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->n; i++)
+		if (!v->aim[i].settled && (v->aim[i].is.target != 0) == numbered)
+			out[n++] = &v->aim[i].is;
+	return n;
+}
+
+static bool
+can_be_about(const PGresult *rows, int i)
+{
+	int kind = (int)sql_i64(rows, i, ROW_KIND);
+
+	return (kind == RECORD_CORRECTION || kind == RECORD_RETRACTION || kind == RECORD_REACTION || kind == RECORD_MODERATION) &&
+	       !sql_is_null(rows, i, ROW_SALT) && !sql_is_null(rows, i, ROW_REFERS_TO) && !sql_is_null(rows, i, ROW_FROM) &&
+	       !sql_is_null(rows, i, ROW_TO);
+}
+
+/* By the number that the record gives, or by the client's id for it, which takes longer, and is not done again. */
+static void
+aim_at(struct export_source *s, struct aim *a, int i)
+{
+	const PGresult *rows = s->page.rows;
+	struct source_about *known;
+	int kind = (int)sql_i64(rows, i, ROW_KIND);
+
+	*a = (struct aim){ .is = { .id = (uint64_t)sql_i64(rows, i, ROW_ID), .from = sql_text(rows, i, ROW_FROM), .to = sql_text(rows, i, ROW_TO),
+		.client_id = sql_text(rows, i, ROW_REFERS_TO) } };
+	a->is.own = kind == RECORD_CORRECTION || kind == RECORD_RETRACTION || !strcmp(sql_text(rows, i, ROW_TYPE), "groupchat");
+	if (text_u64(a->is.client_id, strlen(a->is.client_id), 1, INT64_MAX, &a->is.target))
+		return;
+	a->is.target = 0;
+	HASH_FIND(hh, s->about, &a->is.id, sizeof(a->is.id), known);
+	if (known) {
+		a->is.target = known->target;
+		a->settled = !known->target;
+		return;
+	}
+	a->is.from_hash = address_hash(a->is.from);
+	a->is.to_hash = address_hash(a->is.to);
+}
+
+/* By their numbers, then by names: near, then further away. */
+static int
+ask_all(struct export_source *s, struct source_aims *v, struct err *e)
+{
+	const struct export_aim *some[SOURCE_PAGE];
+	size_t n = unsettled(v, true, some);
+	PGresult *rows;
+
+	if (n && export_store_said_ids(s->set.db, some, n, &rows, e) != SQL_OK)
+		return -1;
+	if (n) {
+		take(v, rows);
+		PQclear(rows);
+	}
+	for (int round = 1; round <= ROUNDS; round++) {
+		n = unsettled(v, false, some);
+		if (n && export_store_said_near(s->set.db, some, n, round, &rows, e) != SQL_OK)
+			return -1;
+		if (n) {
+			take(v, rows);
+			PQclear(rows);
+		}
+	}
+	n = unsettled(v, false, some);
+	for (size_t i = 0; i < n; i++) {
+		if (export_store_said_far(s->set.db, some[i], &rows, e) != SQL_OK)
+			return -1;
+		take(v, rows);
+		PQclear(rows);
+	}
+	return 0;
+}
+
+static int
+learn_aims(struct export_source *s, struct err *e)
+{
+	struct arena *arena = arena_new(0);
+	struct source_aims *v = arena_zalloc(arena, sizeof(*v));
+
+	v->arena = arena;
+	for (int i = 0; i < PQntuples(s->page.rows); i++)
+		if (can_be_about(s->page.rows, i))
+			aim_at(s, &v->aim[v->n++], i);
+	s->aims = v;
+	if (ask_all(s, v, e)) {
+		source_forget_aims(s);
+		return -1;
+	}
+	for (size_t i = 0; i < v->n; i++)
+		if (!v->aim[i].is.target && !v->aim[i].settled)
+			note_about(s, v->aim[i].is.id, 0);
+		else if (!v->aim[i].is.target && v->aim[i].found)
+			note_about(s, v->aim[i].is.id, v->aim[i].target.id);
+	return 0;
 }
 
 int
 export_group_target(struct export_group *g, const struct export_record *r, const struct export_target **t, struct err *e)
 {
 	struct export_source *s = ((struct source_group *)g)->source;
-	PGresult *rows = NULL;
+	struct aim *a;
 
 	*t = NULL;
 	if (!r->refers_to || !r->from_bare || !r->to_bare ||
 	    (r->kind != RECORD_CORRECTION && r->kind != RECORD_RETRACTION && r->kind != RECORD_REACTION && r->kind != RECORD_MODERATION))
 		return 0;
-	if (find_target(s, r, &rows, e) != SQL_OK)
+	if (!s->aims && learn_aims(s, e))
 		return -1;
-	if (rows && PQntuples(rows) == 1) {
-		s->target = (struct export_target){ .id = (uint64_t)sql_i64(rows, 0, 0), .log_index = (uint64_t)sql_i64(rows, 0, 1),
-			.at_us = sql_i64(rows, 0, 2), .erased = sql_bool(rows, 0, 4) };
-		if (!sql_is_null(rows, 0, 3))
-			s->target.body = arena_strdup(s->turn, sql_text(rows, 0, 3));
-		*t = &s->target;
-	}
-	PQclear(rows);
+	a = find_aim(s->aims, r->id);
+	if (a && a->found)
+		*t = &a->target;
 	return 0;
 }

@@ -108,7 +108,11 @@ bundle_tree_lines(struct buf *out, uint64_t from, uint64_t to, merkle_node_fn no
 	while (merkle_gap_next(&g, &level, &index)) {
 		if (node(arg, level, index, hash) != 0)
 			return -1;
-		buf_addf(out, "{\"level\":%d,\"index\":%" PRIu64 ",", level, index);
+		buf_adds(out, "{\"level\":");
+		buf_addu(out, (uint64_t)level);
+		buf_adds(out, ",\"index\":");
+		buf_addu(out, index);
+		buf_addc(out, ',');
 		add_hex(out, "hash", hash, MERKLE_HASH);
 		buf_adds(out, "}\n");
 	}

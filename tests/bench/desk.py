@@ -282,23 +282,24 @@ def is_export(pid):
 
 def export(s, token, query):
     """(seconds, its row, the most memory of the program in MiB, its CPU and that of PostgreSQL for it, seconds of each stage)"""
-    begun, peak, stages, backend, cpu = time.monotonic(), 0, {}, None, {}
+    begun, peak, stages, backends, cpu = time.monotonic(), 0, {}, {}, {}
     number, = control(s, 'archive', 'export', token=token, query=query, formats=s.formats, reason='measured')
     while True:
         time.sleep(0.05)
         row, = control(s, 'export', 'show', token=token, export=number['export'])
         for p in filter(is_export, children(s.pid)):
             peak, cpu['program'] = max(peak, peak_kib(p)), max(cpu.get('program', 0), cpu_of(p))
-        if cpu and not backend:
-            backend = s.psql("SELECT pid FROM pg_stat_activity WHERE application_name = 'chancery-export'")
-        if backend:
-            cpu['backend'] = cpu_of(int(backend[0][0])) or cpu.get('backend', 0)
+        if cpu and len(backends) < 2:     # its connections
+            backends.update((int(pid), 0) for pid, in s.psql("SELECT pid FROM pg_stat_activity WHERE application_name = 'chancery-export'"))
+        for p in backends:
+            backends[p] = cpu_of(p) or backends[p]
         if row['state'] not in ('waiting', 'running'):
             break
         stages.setdefault(row['stage'], time.monotonic())
     seconds = time.monotonic() - begun
     if row['state'] != 'done':
         sys.exit('the export failed: %s' % row)
+    cpu['backend'] = sum(backends.values())
     ends = list(stages.values())[1:] + [time.monotonic()]
     return seconds, row, peak / 1024, cpu, {n: e - b for (n, b), e in zip(stages.items(), ends)}
 

@@ -185,6 +185,28 @@ def test_edits(t):
     assert kinds['reaction']['about']['id'] == kinds['message']['id'], kinds
 
 
+def test_edits_far(t):
+    """What is about something is shown with it: one's own words and others', just before and far back; a name that nobody has used is about nothing"""
+    a, b = t.online(), t.online()
+    said = [a.message(b.jid, 'word %d' % i) for i in range(70)]
+    b.expect_message(id=said[-1])
+
+    def about(who, to, id, inner):
+        sent = who.message(to.jid, inner=inner % id)
+        to.expect_message(id=sent)
+        return sent
+    like, fix = "<reactions xmlns='urn:xmpp:reactions:0' id='%s'><reaction>+</reaction></reactions>", \
+        "<body>better</body><replace xmlns='urn:xmpp:message-correct:0' id='%s'/>"
+    wanted = {about(a, b, said[69], fix): 'word 69', about(a, b, said[0], fix): 'word 0', about(b, a, said[68], like): 'word 68',
+              about(b, a, said[1], like): 'word 1', about(a, b, said[67], like): 'word 67', about(b, a, 'nobody-s', like): None}
+    _, got = read(export(t, officer(t), '--between', a.bare, '--between', b.bare))
+    shown = {m['client_id']: m for m in lines(got)}
+    assert {id: (shown[id]['about'] or {}).get('body') for id in wanted} == wanted, {id: shown[id]['about'] for id in wanted}
+    # The other format, which finds what the first has found.
+    rows = {int(r['log_index']): r['about_text'] for r in table(got)}
+    assert {id: rows[shown[id]['log_index']] or None for id in wanted} == wanted, rows
+
+
 @alone()
 def test_erased(t):
     """Issue 7: an erased record is shown by its number and leaf, and proved like the others; a deleted row, too"""
@@ -447,7 +469,7 @@ def test_connection_lost(t):
     who = officer(t)
     with Locked(t.server):
         id, _ = begun(t, who, person=[a.bare])
-        assert t.server.value("select count(*) from (select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'chancery-export') x") == '1'
+        assert t.server.value("select count(*) from (select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'chancery-export') x") == '2'
         t.server.wait(lambda: t.server.value('select attempts from compliance.export where id = %d' % id) == '2', 'another attempt')
     row = over(t, who, id)
     assert row['state'] == 'done' and row['attempts'] == 2, row
