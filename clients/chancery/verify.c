@@ -102,8 +102,10 @@ conclude(const struct options *o, const json_t *sum, bool trusted)
 	if (!o->json) {
 		if (number(sum, "first") > 0)
 			printf("log indexes %lld to %lld: ", (long long)number(sum, "first"), (long long)number(sum, "size") - 1);
-		printf("%lld records, of which %lld were erased; %lld checkpoints, of which %lld are of the file outside: ", (long long)number(sum, "records"),
-			(long long)number(sum, "erased"), (long long)number(sum, "checkpoints"), (long long)number(sum, "outside"));
+		printf("%lld records, of which %lld were erased; ", (long long)number(sum, "records"), (long long)number(sum, "erased"));
+		if (number(sum, "dropped") > 0)
+			printf("%lld more that were erased are there as leaves only; ", (long long)number(sum, "dropped"));
+		printf("%lld checkpoints, of which %lld are of the file outside: ", (long long)number(sum, "checkpoints"), (long long)number(sum, "outside"));
 		printf(findings ? "%lld findings\n" : "everything is as it was recorded\n", (long long)findings);
 		if (!trusted && number(sum, "checkpoints"))
 			fputs("chancery: the signatures were checked with the keys that the database itself names; --key says which to trust\n", stderr);
@@ -208,8 +210,8 @@ verify_here(const struct options *o)
 	clear_bar(&s);
 	if (rc != 0)
 		return command_fail(&e);
-	sum = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:f}", "first", (json_int_t)v.first, "size", (json_int_t)v.size, "records",
-		(json_int_t)v.records, "erased", (json_int_t)v.erased, "checkpoints", (json_int_t)v.checkpoints, "outside", (json_int_t)v.outside, "findings",
+	sum = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:f}", "first", (json_int_t)v.first, "size", (json_int_t)v.size, "records",
+		(json_int_t)v.records, "erased", (json_int_t)v.erased, "dropped", (json_int_t)v.dropped, "checkpoints", (json_int_t)v.checkpoints, "outside", (json_int_t)v.outside, "findings",
 		(json_int_t)v.findings, "resumed", (json_int_t)v.resumed, "trusted", (int)v.trusted, "seconds",
 		(double)(clock_mono_ms() - s.began_ms) / 1000.0);
 	if (o->json)

@@ -3,6 +3,8 @@
  */
 #include "admin/archive_row.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,4 +198,22 @@ archive_row_full(const struct search_row *r)
 					      string(r, CANONICAL_STANZA), "deliverable", (int)r->is.deliverable, "leaf_hash", leaf, "salt",
 					      r->erased ? json_null() : json_string(salt)));
 	return row;
+}
+
+int
+archive_row_missing(struct sql *db, uint64_t id, struct err *e)
+{
+	char number[24];
+	PGresult *rows;
+
+	snprintf(number, sizeof number, "%" PRIu64, id > INT64_MAX ? INT64_MAX : id);
+	if (sql_query(db, e, &rows, "SELECT month, first_index, last_index FROM archive.dropped WHERE $1::bigint >= first_id AND $1::bigint < end_id", 1, number) != SQL_OK)
+		return -1;
+	if (PQntuples(rows) == 1)
+		err_set(e, 0, "there is no record %" PRIu64 ": what was erased of %s has left the database, and is there as leaves of the log only (log indexes %" PRId64
+			" to %" PRId64 ")", id, sql_text(rows, 0, 0), sql_i64(rows, 0, 1), sql_i64(rows, 0, 2));
+	else
+		err_set(e, 0, "there is no record %" PRIu64, id);
+	PQclear(rows);
+	return -1;
 }

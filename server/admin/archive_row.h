@@ -14,5 +14,7 @@
 json_t *archive_row_brief(struct search_words *w, const struct search_terms *t, const struct search_row *r);
 /* All that the record has, and its words in full. */
 json_t *archive_row_full(const struct search_row *r);
+/* There is no such record: -1, and in words whether it may have gone with what was erased of its month. */
+int archive_row_missing(struct sql *db, uint64_t id, struct err *e);
 
 #endif

@@ -290,7 +290,7 @@ show_record(struct showing *s)
 
 	if (rc == 0) {
 		s->r->status = 404;
-		return err_set(&s->r->err, 0, "there is no record %" PRIu64, s->id);
+		return archive_row_missing(s->r->db, s->id, &s->r->err);
 	}
 	/* What others looked for is the auditors' to see. */
 	if (rc > 0 && row.is.kind == RECORD_AUDIT) {

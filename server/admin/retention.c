@@ -16,6 +16,7 @@
 #include "admin/archive_query.h"
 #include "admin/audit.h"
 #include "admin/request.h"
+#include "admin/retention_drop.h"
 #include "archive/hold.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -274,6 +275,12 @@ go_on(int64_t run, int64_t looked_to, bool *done, struct err *e)
 	return st;
 }
 
+static bool
+rest(int64_t ms)
+{
+	return nap(ms, false);
+}
+
 /* Its end, in the audit trail and in the table. */
 static enum sql_status
 finish(int64_t run, struct err *e)
@@ -286,12 +293,13 @@ finish(int64_t run, struct err *e)
 
 	if (st == SQL_OK)
 		st = sql_query(retention.db, e, &rows,
-			       "UPDATE compliance.retention_run SET state = 'done', finished_at = now() WHERE id = $1::bigint RETURNING erased, held", 1,
+			       "UPDATE compliance.retention_run SET state = 'done', finished_at = now() WHERE id = $1::bigint RETURNING erased, held, dropped", 1,
 			       number(run, a));
 	if (st != SQL_OK)
 		return st;
 	snprintf(target, sizeof target, "run %" PRId64, run);
-	detail = json_pack("{s:I, s:I}", "erased", (json_int_t)sql_i64(rows, 0, 0), "held", (json_int_t)sql_i64(rows, 0, 1));
+	detail = json_pack("{s:I, s:I, s:I}", "erased", (json_int_t)sql_i64(rows, 0, 0), "held", (json_int_t)sql_i64(rows, 0, 1), "dropped",
+			   (json_int_t)sql_i64(rows, 0, 2));
 	st = audit_write(retention.db, ourselves(&who), "retention.finish", target, detail, e);
 	json_decref(detail);
 	if (st == SQL_OK)
@@ -299,7 +307,8 @@ finish(int64_t run, struct err *e)
 	if (st == SQL_OK) {
 		remember(clock_wall_us(), sql_i64(rows, 0, 1));
 		audit_log(&who, "retention.finish", target);
-		log_info(NULL, "retention-finished", "run=%" PRId64 " erased=%" PRId64 " held=%" PRId64, run, sql_i64(rows, 0, 0), sql_i64(rows, 0, 1));
+		log_info(NULL, "retention-finished", "run=%" PRId64 " erased=%" PRId64 " held=%" PRId64 " dropped=%" PRId64, run, sql_i64(rows, 0, 0),
+			 sql_i64(rows, 0, 1), sql_i64(rows, 0, 2));
 	}
 	PQclear(rows);
 	return st;
@@ -383,6 +392,8 @@ look(struct err *e)
 	st = renew_holds(e);
 	if (st == SQL_OK)
 		st = go_on(run, looked_to, &done, e);
+	if (st == SQL_OK && done)
+		st = retention_drop(retention.db, run, rest, &done, e);
 	return st == SQL_OK && done ? finish(run, e) : st;
 }
 

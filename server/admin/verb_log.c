@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "admin/archive_row.h"
 #include "archive/log.h"
 #include "archive/log_watch.h"
 #include "base/text.h"
@@ -52,7 +53,7 @@ hashes(const struct merkle_proof *p)
 
 /* Of the record: its place and leaf. */
 static int
-find_leaf(struct request *r, const char *id, uint64_t *index, char leaf[2 * MERKLE_HASH + 1])
+find_leaf(struct request *r, const char *id, uint64_t number, uint64_t *index, char leaf[2 * MERKLE_HASH + 1])
 {
 	PGresult *row;
 	int rc = 0;
@@ -64,7 +65,7 @@ find_leaf(struct request *r, const char *id, uint64_t *index, char leaf[2 * MERK
 		memcpy(leaf, sql_text(row, 0, 1), 2 * MERKLE_HASH + 1);
 	} else {
 		r->status = 404;
-		rc = err_set(&r->err, 0, "there is no record %s", id);
+		rc = archive_row_missing(r->db, number, &r->err);
 	}
 	PQclear(row);
 	return rc;
@@ -85,7 +86,7 @@ archive_prove(struct request *r)
 		return -1;
 	if (!text_u64(id, strlen(id), 1, INT64_MAX, &number))
 		return err_set(&r->err, 0, "not the number of a record");
-	if (request_db(r) != 0 || find_leaf(r, id, &index, leaf) != 0 || log_cover(index + 1, COVER_MS, &r->err) != 0)
+	if (request_db(r) != 0 || find_leaf(r, id, number, &index, leaf) != 0 || log_cover(index + 1, COVER_MS, &r->err) != 0)
 		return -1;
 	a = arena_new(0);
 	if (log_newest(r->db, a, &c, &r->err) != SQL_OK)
@@ -172,8 +173,8 @@ verify(struct request *r, bool all)
 	audit_log(r->who, "archive.verify", NULL);
 	if (log_look(&v, all, &r->err) != 0)
 		return -1;
-	return request_row(r, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "first", (json_int_t)v.first, "size", (json_int_t)v.size, "records",
-		(json_int_t)v.records, "erased", (json_int_t)v.erased, "checkpoints", (json_int_t)v.checkpoints, "outside", (json_int_t)v.outside,
+	return request_row(r, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "first", (json_int_t)v.first, "size", (json_int_t)v.size, "records",
+		(json_int_t)v.records, "erased", (json_int_t)v.erased, "dropped", (json_int_t)v.dropped, "checkpoints", (json_int_t)v.checkpoints, "outside", (json_int_t)v.outside,
 		"findings", (json_int_t)v.findings, "trusted", (int)v.trusted));
 }
 

@@ -173,6 +173,24 @@ load_full(struct log_reader *r, int level, uint64_t index)
 	return first;
 }
 
+/* The first leaves of a tile that is full meanwhile: their rows may have gone (RETENTION.md). */
+static size_t
+read_full(struct log_reader *r, struct kept *k, uint64_t index, unsigned n)
+{
+	char number[24], bytes[24];
+	PGresult *rows;
+	size_t got;
+
+	snprintf(number, sizeof(number), "%" PRIu64, index);
+	snprintf(bytes, sizeof(bytes), "%u", n * MERKLE_HASH);
+	if (sql_query(r->db, &r->err, &rows, "SELECT encode(substr(hashes, 1, $2::int), 'hex') FROM archive.tile WHERE level = 0 AND index = $1", 2, number,
+			bytes) != SQL_OK)
+		return 0;
+	got = PQntuples(rows) ? add_hashes(k, 0, n, sql_text(rows, 0, 0)) : 0;
+	PQclear(rows);
+	return got;
+}
+
 /* Of one that is not full, the hashes are the roots of those below it, or leaves. */
 static struct kept *
 load_part(struct log_reader *r, int level, uint64_t index, unsigned n)
@@ -199,6 +217,8 @@ load_part(struct log_reader *r, int level, uint64_t index, unsigned n)
 	for (int i = 0; i < PQntuples(rows); i++)
 		got += add_hashes(k, got, n, sql_text(rows, i, 0));
 	PQclear(rows);
+	if (got != n && !level)
+		got = read_full(r, k, index, n);
 	if (got != n) {
 		lacks(r, level, index, got, n);
 		return NULL;

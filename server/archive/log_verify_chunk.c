@@ -375,12 +375,13 @@ enum sql_status
 chunk_read(const struct verify *y, struct sql *db, struct chunk *c, struct err *e)
 {
 	enum sql_status st = read_rows(y, db, c, e);
+	uint64_t from, to = 0;
 
 	if (st == SQL_OK)
 		st = read_tiles(y, db, c, e);
 	if (st == SQL_OK)
 		st = read_points(y, db, c, e);
-	if (st == SQL_OK && c->erased)
+	if (st == SQL_OK && (c->erased || next_run(c, LEAF_HAVE, 0, &from, &to)))
 		st = erased_read(y, db, c, e);
 	if (st != SQL_OK)
 		return st;

@@ -1,6 +1,7 @@
 /*
- * log_verify_erased: which records without content may be so (see log_verify_priv.h): those that a record of kind RECORD_ERASURE names. The table of
- * erasures only says where these are; believed is what stands under their own leaves, so who takes a salt away and adds a row there is found out.
+ * log_verify_erased: which records without content may be so, and which rows need not be there (see log_verify_priv.h): those that a record of kind
+ * RECORD_ERASURE names as erased; and those of them that another one names as dropped. The table of erasures only says where these are; believed is
+ * what stands under their own leaves, so who takes a salt or a row away and adds a row there is found out.
  */
 #include "archive/log_verify_priv.h"
 
@@ -15,7 +16,12 @@
 #define CANONICAL_COLUMNS 16
 #define COLUMNS 18 /* and salt and leaf_hash */
 #define BODY 14
-#define PREFIX "erased: "
+
+/* "erased: 3-17 20", "dropped: 0-99" */
+static const struct {
+	const char *prefix;
+	uint8_t state;
+} says[] = { { "erased: ", LEAF_NAMED }, { "dropped: ", LEAF_LEFT } };
 
 static bool
 is_genuine(struct chunk *c, const struct log_field *f)
@@ -30,18 +36,18 @@ is_genuine(struct chunk *c, const struct log_field *f)
 }
 
 static void
-mark(struct chunk *c, uint64_t first, uint64_t last)
+mark(struct chunk *c, uint64_t first, uint64_t last, uint8_t state)
 {
 	if (first < c->first)
 		first = c->first;
 	for (uint64_t i = first; i <= last && i < c->end; i++)
-		if (c->state[i - c->first] & LEAF_ERASED)
-			c->state[i - c->first] |= LEAF_NAMED;
+		if ((c->state[i - c->first] & (LEAF_HAVE | LEAF_ERASED)) != LEAF_HAVE)
+			c->state[i - c->first] |= state;
 }
 
 /* "3-17" or "20"; false: it is neither. */
 static bool
-mark_word(struct chunk *c, const char *s, size_t n)
+mark_word(struct chunk *c, const char *s, size_t n, uint8_t state)
 {
 	const char *dash = memchr(s, '-', n);
 	size_t head = dash ? (size_t)(dash - s) : n;
@@ -52,37 +58,59 @@ mark_word(struct chunk *c, const char *s, size_t n)
 	last = first;
 	if (dash && !text_u64(dash + 1, n - head - 1, first, INT64_MAX, &last))
 		return false;
-	mark(c, first, last);
+	mark(c, first, last, state);
 	return true;
+}
+
+static void
+mark_words(struct chunk *c, const char *s, const char *end, uint8_t state)
+{
+	while (s < end) {
+		const char *space = memchr(s, ' ', (size_t)(end - s));
+		size_t n = (size_t)((space ? space : end) - s);
+
+		if (!mark_word(c, s, n, state))
+			return;
+		s += n + 1;
+	}
 }
 
 static void
 take_erasure(void *arg, const struct log_field *f)
 {
 	struct chunk *c = arg;
-	const char *s = f[BODY].at + 4, *end;
 
-	if (f[BODY].n < (int32_t)strlen(PREFIX) || memcmp(s, PREFIX, strlen(PREFIX)) != 0 || !is_genuine(c, f))
-		return;
-	end = s + f[BODY].n;
-	for (s += strlen(PREFIX); s < end;) {
-		const char *space = memchr(s, ' ', (size_t)(end - s));
-		size_t n = (size_t)((space ? space : end) - s);
+	for (size_t i = 0; i < sizeof(says) / sizeof(*says); i++) {
+		size_t n = strlen(says[i].prefix);
 
-		if (!mark_word(c, s, n))
-			return;
-		s += n + 1;
+		if (f[BODY].n >= (int32_t)n && memcmp(f[BODY].at + 4, says[i].prefix, n) == 0 && is_genuine(c, f))
+			mark_words(c, f[BODY].at + 4 + n, f[BODY].at + 4 + f[BODY].n, says[i].state);
 	}
+}
+
+/* Rows that are not there and need not be. */
+static void
+count_dropped(struct chunk *c)
+{
+	for (uint64_t i = 0; i < c->end - c->first; i++)
+		if ((c->state[i] & (LEAF_HAVE | LEAF_NAMED | LEAF_LEFT)) == (LEAF_NAMED | LEAF_LEFT)) {
+			c->state[i] |= LEAF_DROPPED;
+			c->dropped++;
+		}
 }
 
 enum sql_status
 erased_read(const struct verify *y, struct sql *db, struct chunk *c, struct err *e)
 {
 	char text[700];
+	enum sql_status st;
 
 	snprintf(text, sizeof(text), "COPY (SELECT id, log_index, at, refers_record, kind, direction, deliverable, from_bare, from_resource, to_bare,"
 		" to_resource, type, client_id, refers_to, body, stanza, salt, leaf_hash FROM archive.record WHERE kind = 25 AND id IN"
 		" (SELECT record FROM archive.erasure WHERE int8range(first_index, last_index, '[]') && int8range(%" PRIu64 ", %" PRIu64 ")))"
 		" TO STDOUT BINARY", c->first, c->end);
-	return log_copy(db, text, COLUMNS, take_erasure, c, &y->stop, e);
+	st = log_copy(db, text, COLUMNS, take_erasure, c, &y->stop, e);
+	if (st == SQL_OK)
+		count_dropped(c);
+	return st;
 }

@@ -57,7 +57,7 @@ struct findings {
 };
 
 enum leaf_state { LEAF_HAVE = 1, LEAF_ALTERED = 2, LEAF_ERASED = 4, LEAF_KNOWN = 8, LEAF_DROPPED = 16,
-	LEAF_NAMED = 32 /* erased, and the record of an erasure says so */ };
+	LEAF_NAMED = 32 /* erased, or without a row, and the record of an erasure says so */, LEAF_LEFT = 64 /* and another one that rows go */ };
 
 struct chunk {
 	uint64_t first, end;            /* of the log: at most CHUNK, from a multiple of it */
@@ -95,7 +95,7 @@ void point_add(struct points *l, const struct point *p);
 
 /* log_verify_chunk.c: reads and judges [c->first, c->end). On any thread, over a connection of its own. */
 enum sql_status chunk_read(const struct verify *y, struct sql *db, struct chunk *c, struct err *e);
-/* log_verify_erased.c: of its rows without content, those that the record of an erasure names. */
+/* log_verify_erased.c: of its rows without content and of those that are missing, which the records of erasures name. */
 enum sql_status erased_read(const struct verify *y, struct sql *db, struct chunk *c, struct err *e);
 /* Makes it ready for another range. */
 void chunk_begin(struct chunk *c, uint64_t first, uint64_t end, uint64_t covered);

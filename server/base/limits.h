@@ -175,6 +175,7 @@
 	X(exports_at_once, 2, 1, 16, "Exports that are made at a time") \
 	X(holds, 1000, 1, 100000, "Legal holds in force at a time") \
 	X(retention_per_second, 1000, 1, 100000, "Records that expire a second, at most, while a run of retention is under way") \
+	X(retention_pack_ms, 2000, 100, 60000, "Milliseconds for which a month of the record may be closed while the room of rows that have gone is given back") \
 	X(exports_waiting, 100, 1, 10000, "Exports that wait or run; more are refused") \
 	X(export_bytes, 68719476736, 65536, 1099511627776, "A bundle; an export that would be larger fails") \
 	X(export_files, 200000, 10, 200000, "Files in a bundle; the same") \

@@ -301,7 +301,9 @@ export_store_holes(struct sql *db, uint64_t from, uint64_t end, PGresult **rows,
 
 	snprintf(first, sizeof(first), "%" PRIu64, from);
 	snprintf(last, sizeof(last), "%" PRIu64, end);
-	return sql_query(db, e, rows, "SELECT a, b FROM (SELECT at + 1 AS a, lead(at, 1, $2::bigint) OVER (ORDER BY at) AS b FROM"
+	/* What is erased, and whose rows have gone as the record says, is not missing. */
+	return sql_query(db, e, rows, "SELECT lower(h), upper(h) FROM (SELECT range_agg(int8range(a, b)) AS all_of_them FROM"
+		" (SELECT at + 1 AS a, lead(at, 1, $2::bigint) OVER (ORDER BY at) AS b FROM"
 		" (SELECT $1::bigint - 1 AS at UNION ALL SELECT log_index FROM archive.record WHERE log_index >= $1::bigint AND log_index < $2::bigint) x) y"
-		" WHERE a < b ORDER BY a", 2, first, last);
+		" WHERE a < b) z, unnest(z.all_of_them - archive.dropped_among($1::bigint, $2::bigint)) h ORDER BY 1", 2, first, last);
 }
