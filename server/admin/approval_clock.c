@@ -133,7 +133,9 @@ tell_outcomes(struct err *e)
 
 	while ((o = first_outcome()) != NULL) {
 		snprintf(id, sizeof id, "%" PRId64, o->id);
-		if (sql_do(timer.db, e, "UPDATE compliance.approval SET state = $2, outcome = $3 WHERE id = $1::bigint AND state = 'running'"
+		/* The transaction that made it run may be about to commit, unseen yet: the row is that one's until then. */
+		if (sql_do(timer.db, e, "SELECT FROM compliance.approval WHERE id = $1::bigint FOR UPDATE", 1, id) != SQL_OK ||
+		    sql_do(timer.db, e, "UPDATE compliance.approval SET state = $2, outcome = $3 WHERE id = $1::bigint AND state = 'running'"
 			   " AND ($4::text IS NULL OR decided_at = $4::text::timestamptz)", 4, id, o->state, o->text, o->decided_at) != SQL_OK)
 			return -1;
 		drop(o);

@@ -186,7 +186,7 @@ wipe_batch(void *arg, const uint64_t *id, size_t n, struct err *e)
 	return 0;
 }
 
-/* In the audit trail first. */
+/* Said only when nothing but the commit can still fail: what cannot be written down would be said again by each attempt. */
 static int
 finish(struct granted *g, struct err *e)
 {
@@ -196,7 +196,7 @@ finish(struct granted *g, struct err *e)
 	json_t *detail;
 	enum sql_status st;
 
-	if (sql_query(erasures.wipe, e, &row, "SELECT coalesce(sum(erased), 0)::bigint FROM archive.erasure WHERE decision = $1::bigint", 1,
+	if (sql_begin(erasures.wipe, e) != SQL_OK || sql_query(erasures.wipe, e, &row, "SELECT coalesce(sum(erased), 0)::bigint FROM archive.erasure WHERE decision = $1::bigint", 1,
 		      number((int64_t)g->order.decision, decision)) != SQL_OK)
 		return -1;
 	number(sql_i64(row, 0, 0), erased);
@@ -204,12 +204,16 @@ finish(struct granted *g, struct err *e)
 	detail = json_pack("{s:I, s:I, s:I, s:I}", "erasure", (json_int_t)g->id, "decision", (json_int_t)g->order.decision, "erased",
 			   (json_int_t)sql_i64(row, 0, 0), "held", (json_int_t)g->held);
 	PQclear(row);
-	st = audit_write(erasures.wipe, &who, "erasure.finished", target, detail, e);
+	st = sql_do(erasures.wipe, e,
+		    "UPDATE compliance.erasure SET state = $2::smallint, finished_at = now(), erased = $3::bigint, held = $4::bigint, error = NULL"
+		    " WHERE id = $1::bigint AND state = 2",
+		    4, number(g->id, id), g->held > 0 ? "4" : "3", erased, number((int64_t)g->held, held));
+	if (st == SQL_OK)
+		st = audit_write(erasures.wipe, &who, "erasure.finished", target, detail, e);
 	json_decref(detail);
-	if (st != SQL_OK || sql_do(erasures.wipe, e,
-				   "UPDATE compliance.erasure SET state = $2::smallint, finished_at = now(), erased = $3::bigint, held = $4::bigint, error = NULL"
-				   " WHERE id = $1::bigint AND state = 2",
-				   4, number(g->id, id), g->held > 0 ? "4" : "3", erased, number((int64_t)g->held, held)) != SQL_OK)
+	if (st == SQL_OK)
+		st = sql_commit(erasures.wipe, e);
+	if (st != SQL_OK)
 		return -1;
 	audit_log(&who, "erasure.finished", target);
 	return 0;
@@ -238,6 +242,7 @@ note_trouble(const struct granted *g, const char *why)
 	char id[NUMBER], text[sizeof((struct err *)0)->text];
 	struct err e = {0};
 
+	sql_rollback(erasures.wipe);
 	log_error(NULL, "erasure-interrupted", "erasure=%" PRId64 " why=%s effect=%s", g->id, why, "it is tried again");
 	snprintf(text, sizeof text, "%s", why);
 	text_mend(text);

@@ -334,15 +334,35 @@ def test_files(t):
 
 
 def test_held_contents(t):
-    """Contents that are held do not keep those behind them from being removed, however many they are"""
+    """Contents that are held do not keep those behind them from being removed, however many they are, and are asked about again when a hold is released"""
     name = unique('content')
-    assert t.server.value(
+    found = (
         "begin; insert into archive.erasure (record, first_index, last_index, erased, held) values (-1, 0, 0, 0, 0);"
         "insert into chancery.file (sha256, size, state, scanned_at, signatures_at, kept, quarantined, seen_at, held_at)"
         " select sha256(('%s' || n)::bytea), 1, 1, now(), now(), true, false, now() - interval '1 hour', case when n > 0 then now() end"
-        " from generate_series(100, 0, -1) n;"
-        "select array_position(a, sha256('%s0'::bytea)) < array_position(a, sha256('%s1'::bytea)) from"
-        " (select array_agg(f) as a from chancery.file_orphans(1000000) f) x; rollback" % (name, name, name)) == 't'
+        " from generate_series(100, 0, -1) n;%s"
+        "select count(*) filter (where f = sha256('%s0'::bytea)), count(*) filter (where f = sha256('%s100'::bytea)) from chancery.file_orphans(1000000) f; rollback")
+    release = ("insert into compliance.hold (matter, reason, query, query_text, form, has, lacks, since, until, set_by) values ('%s', 'r', '{}', 'x', 1, '{}', '{}', 0, 0, 'x');"
+               "update compliance.hold set released_at = now(), released_by = 'x', release_reason = 'r' where matter = '%s';" % (name, name))
+    assert t.server.psql(found % (name, '', name, name)) == [['1', '0']]
+    assert t.server.psql(found % (name, release, name, name)) == [['1', '1']]
+
+
+@alone(**FAST)
+def test_end_not_written(t):
+    """An erasure whose end cannot be written down is said to be over once, when it is"""
+    a, b = t.online(), t.online()
+    ids = say(a, b, 'one')
+    who = dpo(t)
+    t.server.psql("create function compliance.no() returns trigger language plpgsql as $$ begin raise exception 'not now'; end $$;"
+                  "create trigger no before update on compliance.erasure for each row when (new.finished_at is not null) execute function compliance.no()")
+    n = asked(who, records=ids)
+    who.local('erasure', 'grant', erasure=n)
+    t.server.wait(lambda: 'not now' in (who.local('erasure', 'show', erasure=n)[0]['error'] or ''), 'it to fail')
+    t.server.psql('drop trigger no on compliance.erasure')
+    t.server.restart()
+    over(who, n)
+    assert t.server.value("select count(*) from archive.record where kind = 24 and strpos(stanza, 'erasure.finished') > 0") == '1'
 
 
 @alone(**FAST)
