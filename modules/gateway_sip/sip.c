@@ -84,6 +84,7 @@ user_close(struct gateway_user *u)
 {
 	sip_out_close(&the_sip, u);
 	sip_watch_close(&the_sip, u);
+	sip_publish_close(&the_sip, u);
 	sip_register_close(&the_sip, u);
 }
 
@@ -111,6 +112,12 @@ returned(struct gateway_user *u, const char *foreign, const char *foreign_id, en
 }
 
 static void
+presence(struct gateway_user *u, enum network_show show, const char *status)
+{
+	sip_publish_set(&the_sip, u, show, status);
+}
+
+static void
 subscribe(struct gateway_user *u, const char *foreign, bool on)
 {
 	sip_watch_set(&the_sip, u, foreign, on);
@@ -130,5 +137,6 @@ const struct network sip_network = {
 	.send = send_message,
 	.forget = forget,
 	.returned = returned,
+	.presence = presence,
 	.subscribe = subscribe,
 };

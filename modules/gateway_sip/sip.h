@@ -7,6 +7,7 @@
  *     sip_out         what our people say: one message at a time for each pair of people
  *     sip_in          what comes: MESSAGE, answered when chanceryd has it
  *     sip_watch       presence of others: SUBSCRIBE, NOTIFY
+ *     sip_publish     presence of our people: PUBLISH
  *     sip_register    registrations of our people at the proxy
  */
 #ifndef GATEWAY_SIP_SIP_H
@@ -34,6 +35,7 @@
 
 struct sip_conversation;
 struct sip_loop;
+struct sip_publication;
 struct sip_request;
 struct sip_watch;
 
@@ -46,6 +48,9 @@ struct sip {
 	char *contact;   /* header value: where we are reached */
 	struct sip_conversation *conversations; /* by user and address */
 	struct sip_watch *watches;              /* the same */
+	struct sip_publication *publications;   /* by user */
+	int64_t publish_ms;                     /* the proxy does not take presence: not before this is it tried again */
+	bool watch_refused;                     /* nor lets us watch, and that has been said */
 	struct list requests;                   /* of ours, without an answer yet */
 	struct list incoming;                   /* MESSAGEs that chanceryd has not answered yet */
 	uint64_t malformed;                     /* what the library refused by itself, as last told */
@@ -121,6 +126,14 @@ void sip_in_stop(struct sip *s);
 
 void sip_watch_set(struct sip *s, struct gateway_user *u, const char *foreign, bool on);
 void sip_watch_close(struct sip *s, const struct gateway_user *u);
+
+/*
+ * sip_publish
+ */
+
+/* What of the user is to be seen there from now on. */
+void sip_publish_set(struct sip *s, struct gateway_user *u, enum network_show show, const char *status);
+void sip_publish_close(struct sip *s, struct gateway_user *u);
 
 /*
  * sip_register

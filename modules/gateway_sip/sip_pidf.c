@@ -40,14 +40,12 @@ take_show(struct sip_pidf *d, const char *show)
 			(void)snprintf(d->show, sizeof(d->show), "%s", show);
 }
 
-/* Cut, but not in the middle of a character. */
-static void
-take_note(struct sip_pidf *d, const char *note)
+/* Not in the middle of a character. */
+void
+sip_pidf_set_note(struct sip_pidf *d, const char *note)
 {
 	size_t n = strlen(note);
 
-	if (d->note[0] != '\0')
-		return;
 	if (n >= sizeof(d->note))
 		for (n = sizeof(d->note) - 1; n > 0 && ((unsigned char)note[n] & 0xc0) == 0x80; n--)
 			;
@@ -66,8 +64,8 @@ on_element(void *arg, const char *parent, const char *name, const char *text)
 		r->d->open |= !strcmp(text, "open");
 	else if (!strcmp(name, "jabber:client show"))
 		take_show(r->d, text);
-	else if (!strcmp(name, PIDF " note") || !strcmp(name, DATA_MODEL " note"))
-		take_note(r->d, text);
+	else if ((!strcmp(name, PIDF " note") || !strcmp(name, DATA_MODEL " note")) && r->d->note[0] == '\0')
+		sip_pidf_set_note(r->d, text);
 	else if (!strcmp(parent, RPID " activities") && r->d->show[0] == '\0')
 		for (size_t i = 0; i < sizeof(activities) / sizeof(activities[0]); i++)
 			if (!strncmp(name, RPID " ", sizeof(RPID)) && !strcmp(name + sizeof(RPID), activities[i].activity))

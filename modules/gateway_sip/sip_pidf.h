@@ -17,6 +17,8 @@ struct sip_pidf {
 
 /* False: no such document. */
 bool sip_pidf_read(struct sip_pidf *d, const char *p, size_t n);
+/* Cut to what it holds. */
+void sip_pidf_set_note(struct sip_pidf *d, const char *note);
 /* entity: a URI. */
 void sip_pidf_write(struct buf *out, const char *entity, const struct sip_pidf *d);
 

@@ -27,6 +27,7 @@ static const struct {
 } known[] = {
 	{ "address", TEXT }, { "port", NUMBER }, { "tls_port", NUMBER }, { "udp", TRUTH }, { "certificates", TEXT }, { "proxy", TEXT }, { "domain", TEXT },
 	{ "user", TEXT }, { "password_file", TEXT }, { "register", TRUTH }, { "peers", LIST }, { "identity", TEXT }, { "typing", TRUTH }, { "reports", TRUTH },
+	{ "publish", TRUTH },
 };
 
 static const char *const kinds[] = { "text", "a number from 0 to 65535", "true or false", "a list" };
@@ -178,6 +179,7 @@ sip_settings_read(struct sip_settings *s, const json_t *settings, const char *ho
 	s->identity = identity != NULL && !strcmp(identity, "asserted") ? SIP_IDENTITY_ASSERTED : SIP_IDENTITY_FROM;
 	s->typing = truth_of(settings, "typing", true);
 	s->reports = truth_of(settings, "reports", false);
+	s->publish = truth_of(settings, "publish", false);
 	s->peers = sip_peers_read(json_object_get(settings, "peers"), e);
 	if (s->peers == NULL || (file != NULL && read_password(s, file, e) < 0) || check(s, settings, e) < 0) {
 		sip_settings_fini(s);

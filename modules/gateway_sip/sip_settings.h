@@ -28,6 +28,7 @@ struct sip_settings {
 	struct sip_peers *peers;
 	enum sip_identity identity;
 	bool typing;        /* is told (RFC 3994) */
+	bool publish;       /* presence of our people is told to the proxy (RFC 3903) */
 	bool reports;       /* of delivery are asked for (RFC 5438): texts go out in a CPIM wrapper */
 };
 

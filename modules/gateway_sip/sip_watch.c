@@ -144,12 +144,17 @@ on_answer(void *arg, int status, const char *phrase, const sip_t *sip)
 
 	(void)phrase;
 	w->request = NULL;
+	if ((status == 405 || status == 489 || status == 501) && !w->sip->watch_refused) {
+		w->sip->watch_refused = true;
+		log_warning(NULL, "sip-subscribe-refused", "status=%d of=%s", status, w->foreign);
+	}
 	if (status >= 300 || sip == NULL) {
 		/* 481: the dialog was forgotten, and a new one is wanted now. */
-		end_dialog(w, status >= 400 && status < 500 && status != 408 && status != 480 && status != 481 ? REFUSED_MS : gateway_backoff_ms(++w->tries));
+		end_dialog(w, status == 501 || (status >= 400 && status < 500 && status != 408 && status != 480 && status != 481) ? REFUSED_MS : gateway_backoff_ms(++w->tries));
 		return;
 	}
 	w->tries = 0;
+	w->sip->watch_refused = false;
 	nta_leg_rtag(w->leg, sip->sip_to->a_tag);
 	nta_leg_client_route(w->leg, sip->sip_record_route, sip->sip_contact);
 	if (sip->sip_expires != NULL)

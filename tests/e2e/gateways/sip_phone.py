@@ -13,6 +13,7 @@ import uuid
 from chancerytest.client import PATIENCE
 
 KAMAILIO = shutil.which('kamailio') or '/usr/sbin/kamailio'
+DB_TEXT = '/usr/share/kamailio/dbtext/kamailio'
 AGAIN = 0.5     # RFC 3261 §17.1.2.2: T1
 
 # One child: what comes first leaves first, as a report behind the answer to what it is about.
@@ -38,6 +39,7 @@ loadmodule "siputils.so"
 loadmodule "usrloc.so"
 loadmodule "registrar.so"
 loadmodule "auth.so"
+%(modules)s
 modparam("tm", "fr_timer", 3000)
 
 request_route {
@@ -46,6 +48,7 @@ request_route {
 		exit;
 	}
 	%(auth)s
+	%(watchers)s
 	if (has_totag()) {
 		if (!loose_route() && !is_present_hf("Route") && $rd == "%(host)s") {
 			sl_send_reply("404", "Not Here");
@@ -61,6 +64,7 @@ request_route {
 	if (is_method("SUBSCRIBE")) {
 		record_route();
 	}
+	%(presence)s
 	%(trunk)s
 	if (!lookup("location")) {
 		sl_send_reply("404", "Not Found");
@@ -109,6 +113,33 @@ AUTH = """
 	}
 """
 
+# Tables in memory; those of files are only looked for.
+PRESENCE_MODULES = """
+loadmodule "db_text.so"
+loadmodule "presence.so"
+loadmodule "presence_xml.so"
+modparam("presence", "db_url", "text://%(folder)s/db")
+modparam("presence", "publ_cache", 2)
+modparam("presence", "subs_db_mode", 0)
+modparam("presence", "server_address", "sip:%(host)s:%(port)d")
+modparam("presence_xml", "db_url", "text://%(folder)s/db")
+modparam("presence_xml", "force_active", 1)
+"""
+
+PRESENCE = """
+	if (is_method("PUBLISH|SUBSCRIBE")) {
+		if (!t_newtran()) {
+			sl_reply_error();
+			exit;
+		}
+		if (is_method("PUBLISH"))
+			handle_publish();
+		else
+			handle_subscribe();
+		exit;
+	}
+"""
+
 TRUNK = """
 	if ($rd == "%(domain)s") {
 		$du = "sip:%(gateway)s:%(gateway_port)d%(transport)s";
@@ -119,15 +150,20 @@ TRUNK = """
 
 
 class Kamailio:
-    """`auth`: a password without which nothing is taken from the gateway. `trunk`: what is for the domain goes to the gateway, else only who has registered is reached."""
+    """`presence`: it keeps presence, and tells it. `auth`: a password without which nothing is taken from the gateway. `trunk`: what is for the domain goes to the gateway, else only who has registered is reached."""
 
-    def __init__(self, t, folder, host, domain, gateway, gateway_port, auth=None, trunk=True, tls=None, transport=''):
+    def __init__(self, t, folder, host, domain, gateway, gateway_port, auth=None, trunk=True, tls=None, transport='', presence=False):
         self.t, self.host, self.port, self.tls_port, self.folder = t, host, 5060, 5061, folder
         names = {'host': host, 'port': self.port, 'tls_port': self.tls_port, 'folder': folder, 'domain': domain, 'gateway': gateway, 'gateway_port': gateway_port,
                  'password': auth, 'transport': transport, 'verify': 'yes'}
         names['tls'] = TLS % names if tls else ''
         names['auth'] = AUTH % names if auth else ''
         names['trunk'] = TRUNK % names if trunk else ''
+        names['presence'] = PRESENCE if presence else 'if (is_method("PUBLISH")) { sl_send_reply("405", "Method Not Allowed"); exit; }'
+        names['watchers'] = 'if (has_totag() && is_method("SUBSCRIBE") && uri == myself) {%s}' % PRESENCE if presence else ''
+        names['modules'] = PRESENCE_MODULES % names if presence else ''
+        if presence:
+            shutil.copytree(DB_TEXT, os.path.join(folder, 'db'))
         if tls:
             self.write('tls.cfg', TLS_CONFIG % names)
         self.config = self.write('kamailio.cfg', CONFIG % names)

@@ -272,6 +272,39 @@ def test_watched(t):
     assert bob.notify(s, PIDF % (bob.uri, 'open', '', 'away')).status == 481
 
 
+def test_published(t):
+    """sip: presence of our people is told to the proxy, which tells phones; that of phones comes from there; who goes is seen to go (RFC 3903, RFC 3856)"""
+    w = World(t, kamailio={'presence': True}, publish=True)
+    romeo, bob = w.romeo, w.phone()
+    contact = '<sip:%s@%s:%d>' % (bob.name, bob.host, bob.port)
+    answer = bob.ask('SUBSCRIBE', 'sip:' + romeo.bare, {'Event': 'presence', 'Accept': 'application/pidf+xml', 'Expires': '600', 'Contact': contact})
+    assert answer.status in (200, 202), answer
+    bob.expect('NOTIFY', lambda m: '<basic>open</basic>' in m.text())
+    romeo.presence(to=w.domain, inner='<show>dnd</show><status>at the feast</status>')
+    m = bob.expect('NOTIFY', lambda m: 'at the feast' in m.text())
+    assert 'rpid:busy' in m.text() and "entity='sip:%s'" % romeo.bare in m.text().replace('"', "'"), m.text()
+    romeo.presence('unavailable', to=w.domain)
+    bob.expect('NOTIFY', lambda m: '<basic>closed</basic>' in m.text())
+    answer = bob.ask('PUBLISH', bob.uri, {'Event': 'presence', 'Expires': '600', 'Content-Type': 'application/pidf+xml'}, PIDF % (bob.uri, 'open', 'in the garden', 'away'))
+    assert answer.status == 200, answer
+    romeo.presence('subscribe', to=w.jid(bob))
+    p = romeo.expect(lambda e: e.name == 'presence' and e.get('from').split('/')[0] == w.jid(bob) and e.text('show') == 'away')
+    assert p.text('status') == 'in the garden', p
+
+
+def test_not_published(t):
+    """sip: a proxy that takes no presence is not asked for everybody, nor for each change; the log says so once"""
+    w = World(t, publish=True)
+    nurse, bob = t.online(), w.phone()
+    t.server.wait(lambda: 'sip-publish-refused' in w.log(), 'the refusal')
+    nurse.presence(to=w.domain)
+    w.romeo.presence(to=w.domain, inner='<show>away</show>')
+    for c in nurse, w.romeo:
+        c.message(w.jid(bob), 'behind it')
+        bob.expect('MESSAGE', lambda m: c.bare in m.get('from'))
+    assert w.log().count('sip-publish-refused') == 1 and 'status=405' in w.log(), w.log()[-2000:]
+
+
 def test_strangers(t):
     """sip: only peers come in; who claims to be of ours does not; each attempt is counted and said in the log"""
     w = World(t)
