@@ -172,6 +172,9 @@ void gateway_data_set_of(struct gateway *g, const char *jid, const char *key, co
 /* The same for who must know: told once, also from inside, when it is committed, or that it will not be. Not told when the program ends before. */
 typedef void gateway_kept_fn(void *arg, bool kept);
 void gateway_data_keep(struct gateway *g, const char *key, const char *value, gateway_kept_fn *fn, void *arg);
+/* The same, asked once, for who can say to its own side that it shall come again. `known` false: it cannot be had now. */
+typedef void gateway_look_fn(void *arg, bool known, const char *value);
+void gateway_data_look(struct gateway *g, const char *key, gateway_look_fn *fn, void *arg);
 /* All whose key begins so, in order, then fn(arg, NULL, NULL). */
 typedef void gateway_data_each_fn(void *arg, const char *key, const char *value);
 void gateway_data_each(struct gateway *g, const char *prefix, gateway_data_each_fn *fn, void *arg);

@@ -21,6 +21,7 @@ struct ask {
 		store_may_fn *may;
 		gateway_data_fn *data;
 	} fn;
+	gateway_look_fn *look; /* instead of fn.data: asked once */
 	struct stanza *st;
 	void *arg;
 	char jid[];
@@ -480,9 +481,16 @@ value_came(struct gateway *g, void *arg, const struct stanza *st)
 	const struct elem *e = payload(st, "data");
 	struct ask *a = arg, *again;
 
+	bool known = e || !question_may_again(st);
+	const char *value = e ? elem_text(e, st->arena) : NULL;
+
 	(void)g;
-	if (e || !question_may_again(st)) {
-		a->fn.data(a->arg, e ? elem_text(e, st->arena) : NULL);
+	if (a->look) {
+		a->look(a->arg, known, value);
+		return;
+	}
+	if (known) {
+		a->fn.data(a->arg, value);
 		return;
 	}
 	again = ask_new(a->jid, NULL);
@@ -503,22 +511,47 @@ get_ask(struct gateway *g, struct ask *a)
 	request(g, "get", &b, value_came, a);
 }
 
-void
-gateway_data_get(struct gateway *g, const char *key, gateway_data_fn *fn, void *arg)
+/* What is not kept yet is read here. */
+static const struct put *
+put_find(const char *key)
 {
-	struct ask *a;
-
-	/* What is not kept yet is read here. */
 	for (struct list *pos = store.puts.prev; pos != &store.puts; pos = pos->prev) {
 		struct put *p = LIST_ENTRY(pos, struct put, link);
 
-		if (!strcmp(p->key, key)) {
-			fn(arg, p->value);
-			return;
-		}
+		if (!strcmp(p->key, key))
+			return p;
+	}
+	return NULL;
+}
+
+void
+gateway_data_get(struct gateway *g, const char *key, gateway_data_fn *fn, void *arg)
+{
+	const struct put *p = put_find(key);
+	struct ask *a;
+
+	if (p) {
+		fn(arg, p->value);
+		return;
 	}
 	a = ask_new(key, NULL);
 	a->fn.data = fn;
+	a->arg = arg;
+	get_ask(g, a);
+}
+
+void
+gateway_data_look(struct gateway *g, const char *key, gateway_look_fn *fn, void *arg)
+{
+	const struct put *p = put_find(key);
+	struct ask *a;
+
+	if (p) {
+		fn(arg, true, p->value);
+		return;
+	}
+	a = ask_new(key, NULL);
+	a->look = fn;
 	a->arg = arg;
 	get_ask(g, a);
 }

@@ -122,12 +122,14 @@ give(struct arrival *a, const char *jid)
 }
 
 static void
-last_writer(void *arg, const char *jid)
+last_writer(void *arg, bool known, const char *jid)
 {
 	struct arrival *a = arg;
 
 	if (a->given_up)
 		arrival_free(a);
+	else if (!known)
+		finish(a, ESME_RX_T_APPN);
 	else if (jid)
 		give(a, jid);
 	else

@@ -59,8 +59,8 @@ struct writers *writers_new(unsigned most);
 void writers_free(struct writers *w);
 /* `jid` has written to `number`: known here, and kept at chanceryd. */
 void writers_note(struct writers *w, const char *number, const char *jid);
-/* Tells who wrote to it within `hours`, NULL: nobody. Also from inside; not told when the program ends before. */
-typedef void writers_fn(void *arg, const char *jid);
+/* Tells who wrote to it within `hours`, NULL: nobody; `known` false: chanceryd cannot say it now. Also from inside; not told when the program ends before. */
+typedef void writers_fn(void *arg, bool known, const char *jid);
 void writers_find(struct writers *w, const char *number, unsigned hours, writers_fn *fn, void *arg);
 
 /* in.c */

@@ -123,14 +123,14 @@ is_recent(int64_t at_s, unsigned hours)
 
 /* "SECONDS JID" */
 static void
-answered(void *arg, const char *value)
+answered(void *arg, bool known, const char *value)
 {
 	struct asking *a = arg;
 	const char *space = value ? strchr(value, ' ') : NULL;
 	int64_t at;
-	bool known = space && text_i64(value, (size_t)(space - value), 0, INT64_MAX, &at) && is_recent(at, a->hours);
+	bool recent = space && text_i64(value, (size_t)(space - value), 0, INT64_MAX, &at) && is_recent(at, a->hours);
 
-	a->fn(a->arg, known ? space + 1 : NULL);
+	a->fn(a->arg, known, recent ? space + 1 : NULL);
 	free(a);
 }
 
@@ -143,11 +143,11 @@ writers_find(struct writers *w, const char *number, unsigned hours, writers_fn *
 
 	HASH_FIND_STR(w->by_number, number, it);
 	if (it) {
-		fn(arg, is_recent(it->at_s, hours) ? it->jid : NULL);
+		fn(arg, true, is_recent(it->at_s, hours) ? it->jid : NULL);
 		return;
 	}
 	a = NEW(struct asking);
 	*a = (struct asking){ fn, arg, hours };
 	key_of(key, number);
-	gateway_data_get(sms.g, key, answered, a);
+	gateway_data_look(sms.g, key, answered, a);
 }

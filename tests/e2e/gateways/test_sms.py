@@ -286,6 +286,21 @@ def test_database_away(t):
     assert romeo.expect(lambda e: e.name == 'message' and e.text('body'), 'a message').text('body') == 'after'
 
 
+@alone(archive__patience='2s', database__patience='2s')
+def test_database_away_who(t):
+    """SMS: the same when the program has not been told yet who wrote to that number last, and nobody can say it now"""
+    w, romeo, bob = world(t)
+    bob.say(local(romeo), 'before')
+    said(romeo, 'before')
+    w.stop()
+    w.start()
+    with stopped(t.server):
+        w.driver.tell(say={'id': 'm', 'from': bob.number, 'to': SENDER, 'text': 'meanwhile'})
+        assert w.driver.event('put_off', 'm')['status'] == 0x64
+    assert w.driver.event('said', 'm')['status'] == 0
+    said(romeo, 'meanwhile')
+
+
 def test_what_is_no_text(t):
     """SMS: binary messages and headers that lie are refused, and what follows is taken"""
     w, romeo, bob = world(t, inbox='nobody@nowhere.example')
