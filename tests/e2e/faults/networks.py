@@ -9,7 +9,7 @@ Whoever was told that something is taken has to find it again at its end, and at
     P8  first arrivals are in the order of saying, both ways, where the network keeps order
 
 What a network cannot promise is allowed where a fault of the kind that its class names fell between the message and what came before and behind it: that something
-comes twice (twice_out, twice_in), and that it is lost (lost_out, lost_in).
+comes twice (twice_out, twice_in), that it is lost (lost_out, lost_in), and that it is heard and its sender is told that it was not (both_out).
 """
 import collections
 import datetime
@@ -129,8 +129,9 @@ class There(threading.Thread):
 
 class Network(Talk):
     people, pace, ordered = 3, 0.1, True
-    twice_out = twice_in = lost_out = lost_in = ()
-    there = There
+    twice_out = twice_in = lost_out = lost_in = both_out = ()
+    ids_in = True       # what the network says has an id
+    here, there = Here, There
     limits = {'send_seconds': 600}
 
     def __init__(self, server):
@@ -143,12 +144,12 @@ class Network(Talk):
         self.last = collections.Counter()   # (way, who): the highest that was heard
         self.happened, self.codes = [], []
         self.cli('gateway', 'add', driver.kind, 'test', self.domain, '--settings', '-', stdin=json.dumps({'limits': self.limits, 'network': self.settings()}))
-        self.cli('gateway', 'allow', driver.kind, 'everyone', '--right', 'send', '--right', 'receive')
+        self.cli('gateway', 'allow', driver.kind, 'everyone', '--right', 'send', '--right', 'receive', '--right', 'join')
         self.secret = server.value("select secret from chancery.component where name = '%s'" % driver.kind)
         self.proxy = Proxy(t, port=server.port_component)
         self.program = None
         self.start_program()
-        self.sides = [Here(self, i) for i in range(self.people)] + [self.there(self, i) for i in range(self.people)]
+        self.sides = [self.here(self, i) for i in range(self.people)] + [self.there(self, i) for i in range(self.people)]
         for s in self.sides:
             s.start()
 
@@ -273,9 +274,12 @@ class Network(Talk):
         heard, shown = len(self.heard) + n, len(self.shown) + n
         self.wait(lambda: len(self.heard) >= heard and len(self.shown) >= shown, 'traffic both ways')
 
+    def goal(self):
+        return {('o' if isinstance(s, Here) else 'g', s.n): s.seq for s in self.sides}
+
     def settle(self):
         """Everybody is heard once more, then there is quiet, and all that is to come has come."""
-        goal = {(way, s.n): s.seq for s in self.sides for way in ('o' if isinstance(s, Here) else 'g')}
+        goal = self.goal()
         self.wait(lambda: all(self.last[k] > seq for k, seq in goal.items()), 'everybody to be heard again')
         self.paused.set()
         self.wait(lambda: all(s.ready and not (s.unacked if isinstance(s, Here) else s.open) for s in self.sides), 'everything to be acknowledged')
@@ -336,6 +340,7 @@ class Network(Talk):
         self.check_before()
         self.check_out()
         self.check_in()
+        self.check_more()
         self.check_programs()
         heard, bodies = {h.body for h in self.heard}, collections.Counter(r.body for r in self.rows)
         out, into = [r for r in self.rows if r.body[0] == 'o'], [r for r in self.rows if r.body[0] == 'g']
@@ -362,7 +367,7 @@ class Network(Talk):
         self.lost = [r.body for r in out if r.body not in came]
         self.few('recorded, neither heard at the network nor returned (P2)',
                  self.unexplained([(self.words(r.body)[1], r.body, heard.get(r.body, r.time)) for r in out], came, self.lost_out))
-        self.few('returned, and heard all the same', {b for b in heard if self.words(b) in self.errors})
+        self.few('returned, and heard all the same', {b for b, at in heard.items() if self.words(b) in self.errors and not self.fell(self.both_out, at - LATE, at + LATE)})
         self.few('heard twice', self.doubles([(h.body, h.time) for h in self.heard], self.twice_out))
         if self.ordered:
             self.check_order('heard', [(self.words(h.body), h.body) for h in self.heard])
@@ -379,13 +384,20 @@ class Network(Talk):
         ids = collections.defaultdict(set)
         for r in into:
             ids[r.body].add(r.client_id)
-        self.few('recorded twice, under ids by which no client knows it again', {b for b, i in ids.items() if len(i) > 1})
+        if self.ids_in:
+            self.few('recorded twice, under ids by which no client knows it again', {b for b, i in ids.items() if len(i) > 1})
         if self.ordered:
-            # What the archive could not take in time is offered to it again, and what was said behind it may be there already.
-            held = [datetime.datetime.fromisoformat(at + '+00:00').timestamp() for at in re.findall(r'^(\S+)Z warning incoming-held', self.log(), re.M)]
-            aside = {w for w, at in self.said_at.items() if any(h - LATE < at < h + LATE for h in held)}
+            aside = self.aside(self.said_at)
             for what, came in ('recorded', into), ('shown', self.read_here()):
                 self.check_order(what, [(self.words(r.body), r.body) for r in came if self.words(r.body) not in aside])
+
+    def aside(self, said_at):
+        """What the archive could not take in time is offered to it again, and what was said behind it may be there already."""
+        held = [datetime.datetime.fromisoformat(at + '+00:00').timestamp() for at in re.findall(r'^(\S+)Z warning incoming-held', self.log(), re.M)]
+        return {w for w, at in said_at.items() if any(h - LATE < at < h + LATE for h in held)}
+
+    def check_more(self):
+        """What else there is in this network."""
 
     def check_programs(self):
         self.end_program(signal.SIGTERM)

@@ -524,6 +524,16 @@ def network_mail(w):
     hurt_networks(w, ['mail'])
 
 
+def network_sms(w):
+    """the same with SMS alone"""
+    hurt_networks(w, ['sms'])
+
+
+def network_sip(w):
+    """the same with SIP alone"""
+    hurt_networks(w, ['sip'])
+
+
 ALL = [kill_server, kill_database, freeze_short, freeze_long, disk_full, wal_full, cut_commit, late_commit, unsafe_database,
        stop_server, devices_kill_server, devices_kill_database, devices_freeze,
-       bridge, networks, network_irc, network_mail]
+       bridge, networks, network_irc, network_mail, network_sms, network_sip]
