@@ -5,7 +5,7 @@
  *     NEW ── client_first ──► FIRST ── server_first ──► SENT ── client_final ──► OVER
  *
  * Messages are parsed in place by a cursor over `attribute = value` pairs. What the peer sizes
- * is bounded by SCRAM_MESSAGE_MAX, and nonces by NONCE_MIN and NONCE_MAX. Unknown extensions
+ * is bounded by SCRAM_MESSAGE_MAX, and nonces by NONCE_MAX. Unknown extensions
  * are skipped, the reserved "m" (mandatory extension) is refused: RFC 5802 §5.1.
  */
 #include "xmpp/scram.h"
@@ -20,7 +20,6 @@
 #include "base/text.h"
 #include "xmpp/digest.h"
 
-#define NONCE_MIN 8 /* of the client's part; shorter repeats too soon */
 #define NONCE_MAX 256
 #define NONCE_OURS 24    /* random bytes of ours, 32 characters */
 #define ANNOUNCED_MAX 32 /* names in a list of XEP-0474 */
@@ -232,10 +231,11 @@ decode_name(const struct value *v)
 	return out;
 }
 
+/* RFC 5802 §7 sets no least length: ours is what keeps an exchange from being played again. */
 static bool
 is_nonce(const struct value *v)
 {
-	if (v->n < NONCE_MIN || v->n > NONCE_MAX)
+	if (v->n > NONCE_MAX)
 		return false;
 	for (size_t i = 0; i < v->n; i++) {
 		if (v->p[i] < 0x21 || v->p[i] > 0x7e)

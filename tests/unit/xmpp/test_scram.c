@@ -310,7 +310,6 @@ bad_first(void **state)
 		"n,,n=u,r",
 		"n,,n=u,r=",
 		"n,,n=,r=12345678",
-		"n,,n=u,r=1234567",
 		"n,,n=u,r=12345678,",
 		"n,,n=u,r=1234 678",
 		"n,,n=u,r=12345678\x7f",
@@ -352,6 +351,7 @@ bad_first(void **state)
 	}
 	assert_int_equal(first_n("n,,n=u\0v,r=12345678", 19), SCRAM_MALFORMED);
 	assert_int_equal(first_n("n,,n=u,r=12345678\0", 18), SCRAM_MALFORMED);
+	assert_int_equal(first_n("n,,n=u,r=1", 10), SCRAM_OK);
 	memset(nonce, 'x', 256);
 	nonce[256] = '\0';
 	snprintf(big, sizeof(big), "n,,n=u,r=%s", nonce);
