@@ -47,6 +47,9 @@ gateway_limits_read(struct gateway_limits *l, const json_t *o, struct err *err)
 		if (set(&now, name, value, err))
 			return -1;
 	}
+	/* None would ever have room: each would wait for it, and be given up. */
+	if (now.files_bytes < now.file_bytes)
+		return err_set(err, 0, "limits.files_bytes: not less than limits.file_bytes (%" PRIu64 "), or no file of that size is ever fetched", now.file_bytes);
 	*l = now;
 	return 0;
 }

@@ -35,7 +35,7 @@
 	X(data_waiting, 2000, 10, 1000000, "Values that are to be kept, while chanceryd is away") \
 	X(files, 2, 1, 3, "Files that are fetched or uploaded at a time; more wait") \
 	X(file_bytes, 16777216, 1024, 1073741824, "A file; a larger one is refused, which is said") \
-	X(files_bytes, 268435456, 65536, 1099511627776, "Files on their way, on disk, in all") \
+	X(files_bytes, 268435456, 65536, 1099511627776, "Files on their way, on disk, in all; not less than file_bytes") \
 	X(file_seconds, 50, 1, 600, "For fetching or uploading one") \
 	X(file_redirects, 3, 0, 10, "Redirections, where a network's file is an address") \
 	X(message_files, 20, 1, 100, "Files of a message from the network; of more the names are said")
@@ -46,7 +46,7 @@ struct gateway_limits {
 #undef GATEWAY_LIMITS_FIELD
 };
 
-/* The defaults, with what `set` (an object, or NULL) says. -1: an unknown name, or out of its range; `l` stays. */
+/* The defaults, with what `set` (an object, or NULL) says. -1: an unknown name, out of its range, or two that contradict each other; `l` stays. */
 int gateway_limits_read(struct gateway_limits *l, const json_t *set, struct err *err);
 
 #endif
