@@ -160,9 +160,15 @@ file_put(struct sql *db, const struct file_row *f, enum file_state *state, bool 
 {
 	char hash[FILE_HASH_SIZE];
 	PGresult *r = NULL;
-	enum sql_status st = sql_query(db, e, &r, "SELECT kept FROM chancery.file WHERE sha256 = $1::bytea FOR UPDATE", 1, file_hash(f->sha256, hash));
-	bool known = st == SQL_OK && PQntuples(r) > 0;
+	enum sql_status st;
+	bool known;
 
+	*was_kept = false;
+	/* What has been found clean takes nothing out of the vault. */
+	if (f->state == FILE_CLEAN)
+		return put(db, f, state, e);
+	st = sql_query(db, e, &r, "SELECT kept FROM chancery.file WHERE sha256 = $1::bytea FOR UPDATE", 1, file_hash(f->sha256, hash));
+	known = st == SQL_OK && PQntuples(r) > 0;
 	*was_kept = known && sql_bool(r, 0, 0);
 	PQclear(r);
 	if (st == SQL_OK)
@@ -191,7 +197,7 @@ file_event_add(struct sql *db, struct file_event *v, struct err *e)
 	char hash[FILE_HASH_SIZE], record[NUMBER];
 	PGresult *r;
 	enum sql_status st = sql_query(db, e, &r,
-		"INSERT INTO chancery.file_event (path, sha256, from_bare, to_bare, name, declared, verdict, text, record)"
+		"INSERT INTO chancery.file_event (" FILE_EVENT_COLUMNS ")"
 		" VALUES ($1, $2::bytea, $3, $4, $5, $6, $7, $8, nullif($9::bigint, 0)) RETURNING id", 9, v->path, file_hash(v->sha256, hash),
 		v->from, v->to, v->name, v->declared, v->verdict, v->text ? v->text : "", number(record, (int64_t)v->record_id));
 

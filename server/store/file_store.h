@@ -36,7 +36,7 @@ enum sql_status file_find(struct sql *db, struct arena *a, const uint8_t sha256[
 /* Adds, or updates when what is there was scanned earlier; older signatures find nothing clean again. What people have released stays so, and so does
  * what is kept when it can no longer be scanned: limits are not signatures. `kept`, `quarantined`: since now, it is; a content that is not clean
  * is not kept any more, and WITHDRAWN where it was. In a transaction of the caller's: locks the row; *state: what is true
- * now; *was_kept: its content was kept until now. */
+ * now; *was_kept: `f` is not clean, and its content was kept until now. */
 enum sql_status file_put(struct sql *db, const struct file_row *f, enum file_state *state, bool *was_kept, struct err *e);
 /* It was judged again without a scan; `keep`: it is kept since now, if its state allows. The same lock, and *state (0: not known). */
 enum sql_status file_seen(struct sql *db, const uint8_t sha256[SHA256_SIZE], bool keep, enum file_state *state, struct err *e);
@@ -62,6 +62,7 @@ struct file_event {
 	uint64_t record_id;     /* 0: none */
 };
 
+#define FILE_EVENT_COLUMNS "path, sha256, from_bare, to_bare, name, declared, verdict, text, record" /* for statements that add one by the way */
 enum sql_status file_event_add(struct sql *db, struct file_event *v, struct err *e);
 
 /* Hex behind "\\x": a SHA-256 as a parameter of a statement. */

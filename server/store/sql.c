@@ -31,6 +31,10 @@
 #define STATEMENTS_MAX 384
 #define PARAMS_MAX 32
 
+/* What goes with a statement */
+#define BEGINS 1u
+#define ENDS 2u
+
 struct sql {
 	char *conninfo, *app;
 	char *role; /* NULL: that of conninfo */
@@ -40,6 +44,7 @@ struct sql {
 	int64_t until_ms;
 	bool skip_durability, standby;
 	char state[6];
+	unsigned frame; /* of the next statement: BEGINS, ENDS */
 	const atomic_bool *stop;
 	int tick_ms;
 	void (*tick)(void *);
@@ -98,6 +103,7 @@ sql_disconnect(struct sql *db)
 	db->c = NULL;
 	memset(db->prepared, 0, sizeof(db->prepared));
 	db->nprepared = 0;
+	db->frame = 0;
 }
 
 bool
@@ -519,11 +525,113 @@ slot_of(struct sql *db, const char *text, bool *known)
 	return *known || db->nprepared < STATEMENTS_MAX ? (int)i : -1;
 }
 
+void
+sql_begin_with(struct sql *db)
+{
+	db->frame |= BEGINS;
+}
+
+void
+sql_commit_with(struct sql *db)
+{
+	db->frame |= ENDS;
+}
+
+/* Takes what comes up to the end of a frame. */
+static enum sql_status
+leave_frame(struct sql *db, int64_t deadline, struct err *e)
+{
+	bool over = false;
+
+	while (!over) {
+		PGresult *r;
+
+		while (PQisBusy(db->c)) {
+			int w = sql_wait(db, false, deadline);
+
+			if (w == 0)
+				return timed_out(db, e, "statement");
+			if (w < 0 || !PQconsumeInput(db->c))
+				return sql_failure(db, NULL, e);
+		}
+		r = PQgetResult(db->c);
+		over = r && PQresultStatus(r) == PGRES_PIPELINE_SYNC;
+		PQclear(r);
+		if (PQstatus(db->c) != CONNECTION_OK)
+			return sql_failure(db, NULL, e);
+	}
+	return PQexitPipelineMode(db->c) ? SQL_OK : sql_failure(db, NULL, e);
+}
+
+/* BEGIN's answer, the statement's, COMMIT's; behind a failure PostgreSQL reads over the rest. */
+static enum sql_status
+collect_frame(struct sql *db, unsigned frame, int64_t deadline, struct err *e, PGresult **out)
+{
+	enum sql_status st = SQL_OK;
+	struct err ignored;
+
+	if (frame & BEGINS)
+		st = collect(db, deadline, e, NULL);
+	if (st == SQL_OK)
+		st = collect(db, deadline, e, out);
+	if (st == SQL_OK && (frame & ENDS))
+		st = collect(db, deadline, e, NULL);
+	if (st == SQL_OK)
+		st = leave_frame(db, deadline, e);
+	else if (st == SQL_FAILED && leave_frame(db, deadline, &ignored) != SQL_OK)
+		st = SQL_UNAVAILABLE;
+	if (st != SQL_OK && out) {
+		PQclear(*out);
+		*out = NULL;
+	}
+	return st;
+}
+
+static enum sql_status
+run_prepared(struct sql *db, unsigned frame, int slot, const char *text, int n, const char *const *v, int64_t deadline, struct err *e,
+	PGresult **out)
+{
+	char name[16];
+	bool sent;
+
+	snprintf(name, sizeof(name), "s%d", slot);
+	sent = !frame || PQenterPipelineMode(db->c);
+	if (sent && (frame & BEGINS))
+		sent = PQsendQueryParams(db->c, "BEGIN", 0, NULL, NULL, NULL, NULL, 0);
+	if (sent)
+		sent = slot < 0 ? PQsendQueryParams(db->c, text, n, NULL, v, NULL, NULL, 0) : PQsendQueryPrepared(db->c, name, n, v, NULL, NULL, 0);
+	if (sent && (frame & ENDS))
+		sent = PQsendQueryParams(db->c, "COMMIT", 0, NULL, NULL, NULL, NULL, 0);
+	if (sent && frame)
+		sent = PQpipelineSync(db->c);
+	if (!sent)
+		return sql_failure(db, NULL, e);
+	return frame ? collect_frame(db, frame, deadline, e, out) : collect(db, deadline, e, out);
+}
+
+/* Makes it known to this connection by the name of its slot. */
+static enum sql_status
+prepare(struct sql *db, int slot, const char *text, int64_t deadline, struct err *e)
+{
+	enum sql_status st;
+	char name[16];
+
+	snprintf(name, sizeof(name), "s%d", slot);
+	if (!PQsendPrepare(db->c, name, text, 0, NULL))
+		return sql_failure(db, NULL, e);
+	st = collect(db, deadline, e, NULL);
+	if (st == SQL_OK) {
+		db->prepared[slot] = text;
+		db->nprepared++;
+	}
+	return st;
+}
+
 enum sql_status
 sql_query_v(struct sql *db, struct err *e, PGresult **out, const char *text, int n,
 	    const char *const *v)
 {
-	char name[16];
+	unsigned frame = db->frame;
 	bool known;
 	enum sql_status st;
 	int slot;
@@ -532,26 +640,14 @@ sql_query_v(struct sql *db, struct err *e, PGresult **out, const char *text, int
 	if (out)
 		*out = NULL;
 	db->state[0] = '\0';
+	db->frame = 0;
 	if (!db->c)
 		return run_simple(db, deadline, e, text, NULL);
 	st = follow_deadline(db, deadline, e);
-	if (st != SQL_OK)
-		return st;
-	slot = slot_of(db, text, &known);
-	snprintf(name, sizeof(name), "s%d", slot);
-	if (slot >= 0 && !known) {
-		if (!PQsendPrepare(db->c, name, text, 0, NULL))
-			return sql_failure(db, NULL, e);
-		st = collect(db, deadline, e, NULL);
-		if (st != SQL_OK)
-			return st;
-		db->prepared[slot] = text;
-		db->nprepared++;
-	}
-	if (slot < 0 ? !PQsendQueryParams(db->c, text, n, NULL, v, NULL, NULL, 0) :
-		       !PQsendQueryPrepared(db->c, name, n, v, NULL, NULL, 0))
-		return sql_failure(db, NULL, e);
-	return collect(db, deadline, e, out);
+	slot = st == SQL_OK ? slot_of(db, text, &known) : -1;
+	if (slot >= 0 && !known)
+		st = prepare(db, slot, text, deadline, e);
+	return st == SQL_OK ? run_prepared(db, frame, slot, text, n, v, deadline, e, out) : st;
 }
 
 enum sql_status
@@ -646,6 +742,7 @@ sql_rollback(struct sql *db)
 	char state[sizeof(db->state)];
 	struct err e;
 
+	db->frame = 0;
 	if (!sql_in_transaction(db))
 		return;
 	memcpy(state, db->state, sizeof(state));

@@ -65,6 +65,10 @@ enum sql_status sql_script(struct sql *db, struct err *e, const char *text);
 enum sql_status sql_begin(struct sql *db, struct err *e);
 enum sql_status sql_commit(struct sql *db, struct err *e);
 void sql_rollback(struct sql *db);
+/* BEGIN goes to PostgreSQL with the next statement, COMMIT with the next statement, in one round trip with it. Of one that ends a transaction OK
+ * means that all of it is committed. What fails is rolled back as ever (sql_rollback). */
+void sql_begin_with(struct sql *db);
+void sql_commit_with(struct sql *db);
 bool sql_in_transaction(const struct sql *db);
 
 /* A COPY … FROM STDIN with all of its data, at most 1 GB: until `until_ms` (monotonic). The statement is text of ours with numbers in it and nothing else. */

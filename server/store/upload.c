@@ -80,27 +80,30 @@ upload_find(struct sql *db, struct arena *a, const char *token, bool put, struct
 	return SQL_OK;
 }
 
+/* $1 the slot, $2 the content, $3 the record, $4 the declared type; then the event's. */
+#define FINISH(with, set, from) \
+	"WITH e AS (INSERT INTO chancery.file_event (" FILE_EVENT_COLUMNS ") VALUES ($5, $2::bytea, $6, $7, $8, $9, $10, $11, nullif($3::bigint, 0))" \
+	" RETURNING id)" with " UPDATE chancery.upload u SET sha256 = $2::bytea, type = coalesce(u.type, $4), event = e.id, record = nullif($3::bigint, 0)," set \
+	" FROM e" from " WHERE u.id = $1 AND u.state = 1 RETURNING true"
+
 enum sql_status
 upload_finish(struct sql *db, struct upload_end *u, struct err *e)
 {
-	char id[24], sha[2 * SHA256_SIZE + 1], event[24], record[24], keep[24], state[24];
+	const struct file_event *v = u->event;
+	char id[24], sha[FILE_HASH_SIZE], record[24], keep[24], state[24];
 
 	snprintf(id, sizeof(id), "%" PRId64, u->id);
-	snprintf(event, sizeof(event), "%" PRId64, u->event);
-	snprintf(record, sizeof(record), "%" PRIu64, u->record);
+	snprintf(record, sizeof(record), "%" PRIu64, v->record_id);
 	snprintf(keep, sizeof(keep), "%" PRIu64, u->keep_ms);
 	snprintf(state, sizeof(state), "%d", u->state);
-	text_hex(u->sha256, SHA256_SIZE, sha);
+	file_hash(v->sha256, sha);
 	if (u->state != UPLOAD_KEPT)
-		return sql_query_bool(db, e, &u->done, "UPDATE chancery.upload SET state = $6::smallint, sha256 = decode($2, 'hex'), type = coalesce(type, $3),"
-			" event = nullif($4::bigint, 0), record = nullif($5::bigint, 0) WHERE id = $1 AND state = 1 RETURNING true",
-			6, id, sha, u->type, event, record, state);
-	/* The row of the content is held, so that it is not swept away meanwhile. */
-	return sql_query_bool(db, e, &u->done, "WITH f AS (SELECT 1 FROM chancery.file WHERE sha256 = decode($2, 'hex') AND kept FOR SHARE)"
-		" UPDATE chancery.upload u SET state = 2, sha256 = decode($2, 'hex'), type = coalesce(u.type, $3),"
-		" event = nullif($4::bigint, 0), record = nullif($5::bigint, 0), kept_at = now(),"
-		" expires_at = least(expire_before, CASE WHEN $6::bigint > 0 THEN now() + $6::bigint * interval '1 millisecond' END)"
-		" FROM f WHERE u.id = $1 AND u.state = 1 RETURNING true", 6, id, sha, u->type, event, record, keep);
+		return sql_query_bool(db, e, &u->done, FINISH("", " state = $12::smallint", ""), 12, id, sha, record, u->type, v->path, v->from, v->to,
+			v->name, v->declared, v->verdict, v->text ? v->text : "", state);
+	return sql_query_bool(db, e, &u->done,
+		FINISH(", f AS (SELECT FROM chancery.file WHERE sha256 = $2::bytea AND kept)", " state = 2, kept_at = now(),"
+		" expires_at = least(expire_before, CASE WHEN $12::bigint > 0 THEN now() + $12::bigint * interval '1 millisecond' END)", ", f"), 12, id, sha,
+		record, u->type, v->path, v->from, v->to, v->name, v->declared, v->verdict, v->text ? v->text : "", keep);
 }
 
 /* What counts against quotas: an account's, or those of a domain elsewhere and of one of its people. */

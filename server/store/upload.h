@@ -48,14 +48,13 @@ enum sql_status upload_find(struct sql *db, struct arena *a, const char *token, 
 struct upload_end {
 	int64_t id;
 	enum upload_state state; /* KEPT, REFUSED or HELD */
-	const uint8_t *sha256;
 	const char *type;      /* as declared by the PUT where the slot has none; NULL */
-	int64_t event;
-	uint64_t record;
+	const struct file_event *event; /* of its content and its record; added in any case */
 	uint64_t keep_ms;      /* 0: for ever */
 	/* Out */
-	bool done;             /* false: it was not open any more, or (kept) its content is not there: nothing has been changed */
+	bool done;             /* false: it was not open any more, or (kept) its content is not there: the slot has not been changed */
 };
+/* One statement. In a transaction of the caller's, who has put the content, so that it is not swept away meanwhile (file_put, file_seen). */
 enum sql_status upload_finish(struct sql *db, struct upload_end *u, struct err *e);
 
 /* So long what was put in time may take to be judged: until then it may yet be kept, and counts. */

@@ -23,7 +23,6 @@
 #include "core/file/file_policy.h"
 #include "core/file/notice.h"
 #include "core/file/vault.h"
-#include "store/file_store.h"
 #include "store/pool.h"
 #include "store/record.h"
 #include "xmpp/serialize.h"
@@ -233,16 +232,20 @@ note_work(struct job *job, struct sql *db)
 	struct judgement *j = g->j;
 	struct file_event v = { .path = paths[j->path], .sha256 = g->row.sha256, .from = jid_bare(j->from), .to = j->to ? jid_bare(j->to) : NULL,
 		.name = g->name, .declared = g->declared, .verdict = verdicts[j->verdict], .text = j->text, .record_id = j->record_id };
-	enum sql_status st = sql_begin(db, &job->err);
+	enum sql_status st = SQL_OK;
 
-	if (st == SQL_OK && g->row.state)
+	/* A content, then the transfer and what belongs to it: two round trips. */
+	if (g->row.state) {
+		sql_begin_with(db);
 		st = note_content(db, n, &job->err);
-	if (st == SQL_OK)
+		sql_commit_with(db);
+	}
+	if (st == SQL_OK && j->with && j->verdict != JUDGE_CLOSED && !is_outdated(n))
+		st = j->with(j, db, &v, &job->err);
+	else if (st == SQL_OK)
 		st = file_event_add(db, &v, &job->err);
 	j->event = v.id;
-	if (st == SQL_OK && j->with && j->verdict != JUDGE_CLOSED && !is_outdated(n))
-		st = j->with(j, db, &job->err);
-	return st == SQL_OK ? sql_commit(db, &job->err) : st;
+	return st;
 }
 
 static enum sql_status

@@ -16,6 +16,7 @@
 #include "base/file_rule.h"
 #include "core/file/scanner.h"
 #include "core/file/spool.h"
+#include "store/file_store.h"
 #include "store/sql.h"
 #include "xmpp/jid.h"
 
@@ -44,14 +45,15 @@ struct judgement {
 	bool keep;                   /* when it passes: it stays in the vault, durably, before the mail */
 	int64_t deadline_ms;         /* monotonic: what has not been scanned by then is JUDGE_CLOSED; 0: limits.scan_seconds */
 	/* NULL, or what is to be true in the database together with the verdict, or not at all: on a worker, in the transaction that notes the
-	 * transfer; out is set. It is not called for what is JUDGE_CLOSED, and when it fails, that is what it is. */
-	enum sql_status (*with)(struct judgement *j, struct sql *db, struct err *e);
+	 * transfer; out is set. One statement, which adds `event` (file_event_add's), too: the transaction ends with it. It is not called for what is
+	 * JUDGE_CLOSED, and when it fails, that is what it is. */
+	enum sql_status (*with)(struct judgement *j, struct sql *db, const struct file_event *event, struct err *e);
 	/* Out */
 	enum judge_verdict verdict;
 	const char *text;            /* what is said to people, whole sentence(s); "" for JUDGE_PASS */
 	const char *true_type;       /* "" when not known */
 	uint64_t record_id;          /* of the RECORD_FILE; 0: the archive is away (JUDGE_CLOSED) */
-	int64_t event;               /* chancery.file_event: this transfer */
+	int64_t event;               /* chancery.file_event: this transfer; 0: `with` has added it */
 };
 
 /* From a reactor. */

@@ -100,13 +100,12 @@ state_of(enum judge_verdict v)
 }
 
 static enum sql_status
-close_slot(struct judgement *j, struct sql *db, struct err *e)
+close_slot(struct judgement *j, struct sql *db, const struct file_event *event, struct err *e)
 {
 	struct put *p = (struct put *)((char *)j - offsetof(struct put, judge));
 
 	p->end.state = state_of(j->verdict);
-	p->end.event = j->event;
-	p->end.record = j->record_id;
+	p->end.event = event;
 	return upload_finish(db, &p->end, e);
 }
 
@@ -181,7 +180,7 @@ upload_put_complete(struct http_request *r)
 	p->state = JUDGING;
 	p->receive_ms = elapsed(p);
 	p->since_ms = reactor_now_ms(reactor_current());
-	p->end = (struct upload_end){ .id = p->slot->id, .sha256 = spool_sha256(p->spool), .type = p->type, .keep_ms = web_config()->files.keep_ms };
+	p->end = (struct upload_end){ .id = p->slot->id, .type = p->type, .keep_ms = web_config()->files.keep_ms };
 	p->judge = (struct judgement){ .mail.run = judged, .home = reactor_current(), .arena = p->arena, .spool = p->spool, .path = JUDGE_UPLOAD,
 		.from = p->from, .groups = p->slot->groups, .name = p->slot->name, .type = p->slot->type ? p->slot->type : p->type, .keep = true, .with = close_slot };
 	judge_submit(&p->judge);

@@ -326,6 +326,84 @@ statements(void **state)
 	sql_free(db);
 }
 
+/* BEGIN and COMMIT that go with statements. */
+static void
+frames(void **state)
+{
+	struct sql *db = sql_new(pg_conninfo(pg, "postgres"), "test");
+	static const char *const add = "INSERT INTO framed VALUES ($1::int) RETURNING n", *const count = "SELECT count(*) FROM framed";
+	struct err e;
+	PGresult *r;
+
+	(void)state;
+	assert_int_equal(sql_connect(db, 5000, &e), SQL_OK);
+	assert_int_equal(sql_script(db, &e, "CREATE TEMPORARY TABLE framed (n int PRIMARY KEY)"), SQL_OK);
+	/* One statement with both, one with each, prepared or not yet. */
+	for (int i = 0; i < 2; i++) {
+		static const char *const n[][3] = { { "1", "2", "3" }, { "4", "5", "6" } };
+
+		sql_begin_with(db);
+		sql_commit_with(db);
+		assert_int_equal(sql_query(db, &e, &r, add, 1, n[i][0]), SQL_OK);
+		assert_string_equal(sql_text(r, 0, 0), n[i][0]);
+		PQclear(r);
+		assert_false(sql_in_transaction(db));
+		sql_begin_with(db);
+		assert_int_equal(sql_do(db, &e, add, 1, n[i][1]), SQL_OK);
+		assert_true(sql_in_transaction(db));
+		sql_commit_with(db);
+		assert_int_equal(sql_query(db, &e, &r, add, 1, n[i][2]), SQL_OK);
+		assert_string_equal(sql_text(r, 0, 0), n[i][2]);
+		PQclear(r);
+		assert_false(sql_in_transaction(db));
+	}
+	/* What fails leaves nothing; which of the two it is makes no difference. */
+	sql_begin_with(db);
+	assert_int_equal(sql_do(db, &e, add, 1, "6"), SQL_FAILED);
+	assert_string_equal(sql_state(db), "23505");
+	sql_rollback(db);
+	sql_begin_with(db);
+	assert_int_equal(sql_do(db, &e, add, 1, "7"), SQL_OK);
+	sql_commit_with(db);
+	assert_int_equal(sql_query(db, &e, &r, add, 1, "7"), SQL_FAILED);
+	assert_null(r);
+	assert_string_equal(sql_state(db), "23505");
+	assert_true(sql_in_transaction(db));
+	sql_rollback(db);
+	/* At the commit itself. */
+	assert_int_equal(sql_script(db, &e, "ALTER TABLE framed ADD COLUMN m int REFERENCES framed (n) DEFERRABLE INITIALLY DEFERRED"), SQL_OK);
+	sql_begin_with(db);
+	sql_commit_with(db);
+	assert_int_equal(sql_query(db, &e, &r, "INSERT INTO framed VALUES (8, 99) RETURNING n", 0), SQL_FAILED);
+	assert_null(r);
+	assert_string_equal(sql_state(db), "23503");
+	assert_false(sql_in_transaction(db));
+	/* Not prepared: then there is no transaction. What was to begin one and did not is forgotten. */
+	sql_begin_with(db);
+	assert_int_equal(sql_do(db, &e, "SELECT nonsense FROM framed", 0), SQL_FAILED);
+	assert_false(sql_in_transaction(db));
+	sql_begin_with(db);
+	sql_rollback(db);
+	assert_int_equal(sql_query(db, &e, &r, count, 0), SQL_OK);
+	assert_true(sql_i64(r, 0, 0) == 6);
+	PQclear(r);
+	assert_false(sql_in_transaction(db));
+	/* The connection breaks: nothing is left behind it. */
+	sql_begin_with(db);
+	sql_commit_with(db);
+	assert_int_equal(sql_do(db, &e, "SELECT pg_terminate_backend(pg_backend_pid())", 0), SQL_UNAVAILABLE);
+	assert_false(sql_is_connected(db));
+	sql_begin_with(db);
+	assert_int_equal(sql_do(db, &e, count, 0), SQL_UNAVAILABLE);
+	assert_int_equal(sql_connect(db, 5000, &e), SQL_OK);
+	assert_int_equal(sql_do(db, &e, "SELECT 1", 0), SQL_OK);
+	assert_false(sql_in_transaction(db));
+	sql_set_deadline(db, 300);
+	sql_begin_with(db);
+	assert_int_not_equal(sql_do(db, &e, "SELECT pg_sleep(5)", 0), SQL_OK);
+	sql_free(db);
+}
+
 static void
 assert_timeout(struct sql *db, const char *expected)
 {
@@ -388,6 +466,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(statements),
+		cmocka_unit_test(frames),
 		cmocka_unit_test(timeout_follows_deadline),
 		cmocka_unit_test(connecting_is_bounded),
 		cmocka_unit_test_setup_teardown(same_key_keeps_order, open_patient_pool, close_pool),
