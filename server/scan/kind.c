@@ -255,18 +255,24 @@ embedded_is_real(const unsigned char *p, size_t n, const struct kind *k)
 	return p[6] == 0 ? p[9] == 0x73 : p[6] == 1 && p[7] == 0; /* RAR 4: its main header; RAR 5 */
 }
 
-/* The first real mark of this kind that begins in the first `most` bytes; NULL. */
-static const unsigned char *
-first_mark(const unsigned char *buf, size_t n, size_t most, const struct kind *k)
-{
-	const unsigned char *p = buf, *end = buf + n;
+/* Which byte of the mark is seldom in texts, programs and documents: it is sought, and the others only where it stands. */
+static const size_t seldom[] = { [ROW_7Z] = 2, [ROW_RAR] = 4 };
 
-	while ((p = memmem(p, (size_t)(end - p), k->magic, k->n))) {
-		if ((size_t)(p - buf) >= most)
+/* The first real mark of this row that begins in the first `most` bytes; NULL. */
+static const unsigned char *
+first_mark(const unsigned char *buf, size_t n, size_t most, int row)
+{
+	const struct kind *k = &kinds[row];
+	const unsigned char *p = buf + seldom[row], *behind = buf + n - k->n + seldom[row] + 1, *mark;
+
+	if (n < k->n)
+		return NULL;
+	for (; (p = memchr(p, (unsigned char)k->magic[seldom[row]], (size_t)(behind - p))); p++) {
+		mark = p - seldom[row];
+		if ((size_t)(mark - buf) >= most)
 			return NULL;
-		if (embedded_is_real(p, (size_t)(end - p), k))
-			return p;
-		p++;
+		if (!memcmp(mark, k->magic, k->n) && embedded_is_real(mark, n - (size_t)(mark - buf), k))
+			return mark;
 	}
 	return NULL;
 }
@@ -284,7 +290,7 @@ kind_embedded(const struct source *s, uint64_t from, uint64_t to, const struct k
 
 		n = source_read(s, pos, buf, most + OVERLAP);
 		for (int row = ROW_7Z; n > 0 && row <= ROW_RAR; row++) {
-			const unsigned char *p = first_mark(buf, (size_t)n, most, &kinds[row]);
+			const unsigned char *p = first_mark(buf, (size_t)n, most, row);
 
 			if (p && (!*found || pos + (uint64_t)(p - buf) < *at)) {
 				*found = &kinds[row];

@@ -12,6 +12,7 @@
 #include "scan/finding.h"
 
 #define HEAD 65536 /* of texts libmagic reads all that it is given, which takes longer than to scan them */
+#define HEAD_BINARY 40960 /* within HEAD the farthest mark that libmagic has a media type for is that of a disc image of raw sectors, at 37633 */
 
 /* For what may be text, and for what cannot be: to try all encodings, each time in a copy of four bytes a character, is half of the work. */
 static magic_t magic, magic_binary;
@@ -52,6 +53,7 @@ type_of(const struct source *s, char *out, size_t size)
 	static const unsigned char compound[8] = "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 	size_t n = s->size < HEAD ? (size_t)s->size : HEAD;
 	const char *type;
+	bool binary;
 	void *p;
 
 	out[0] = '\0';
@@ -62,9 +64,12 @@ type_of(const struct source *s, char *out, size_t size)
 	p = mmap(NULL, (size_t)s->size, PROT_READ, MAP_PRIVATE, s->fd, 0);
 	if (p == MAP_FAILED)
 		return;
+	binary = is_binary(p, n);
 	if (s->size >= 8 && !memcmp(p, compound, 8))
 		n = (size_t)s->size;
-	type = magic_buffer(is_binary(p, n) ? magic_binary : magic, p, n);
+	else if (binary && n > HEAD_BINARY)
+		n = HEAD_BINARY;
+	type = magic_buffer(binary ? magic_binary : magic, p, n);
 	if (type && strchr(type, '/'))
 		finding_copy(out, size, type);
 	munmap(p, (size_t)s->size);

@@ -51,22 +51,34 @@ unlike(struct finding *f, const char *why)
 
 /* The end of the archive */
 
+/* The last place below `before` where the mark of an end record begins; -1. */
+static long
+mark_before(const unsigned char *tail, size_t before)
+{
+	const size_t last = sizeof(end_mark) - 1;
+	const unsigned char *p;
+
+	while (before > 0 && (p = memrchr(tail + last, end_mark[last], before))) {
+		before = (size_t)(p - tail) - last;
+		if (!memcmp(tail + before, end_mark, sizeof(end_mark)))
+			return (long)before;
+	}
+	return -1;
+}
+
 /* The last end record whose comment fits; what follows it must be zeros. -1: none. *twice: there is another that some reader may take
  * for it: a later one, even cut, or an earlier one that claims to be the last. */
 static long
 end_find(const unsigned char *tail, size_t n, bool *twice)
 {
-	long found = -1;
+	long found = -1, at = n >= sizeof(end_mark) ? (long)(n - sizeof(end_mark) + 1) : 0;
 
 	*twice = false;
-	for (size_t i = n >= sizeof(end_mark) ? n - sizeof(end_mark) + 1 : 0; i-- > 0;) {
-		size_t end;
+	while ((at = mark_before(tail, (size_t)at)) >= 0) {
+		size_t i = (size_t)at, end = i + END_SIZE <= n ? i + END_SIZE + le16(tail + i + 20) : n + 1;
 
-		if (memcmp(tail + i, end_mark, 4) != 0)
-			continue;
-		end = i + END_SIZE <= n ? i + END_SIZE + le16(tail + i + 20) : n + 1;
 		if (found < 0 && end <= n)
-			found = (long)i;
+			found = at;
 		else if (found < 0 || end == n)
 			*twice = true;
 	}
@@ -153,18 +165,18 @@ int
 zip_at_tail(const struct source *s, uint64_t *start, uint64_t *end)
 {
 	size_t n = s->size < TAIL ? (size_t)s->size : TAIL;
-	unsigned char *tail = mem_alloc(TAIL), mark[4];
+	unsigned char *tail = mem_alloc(TAIL), central[4];
+	long mark = n >= END_SIZE ? (long)(n - END_SIZE + 1) : 0;
 	int found = 0;
 
 	if (source_read(s, s->size - n, tail, n) != (long)n) {
 		free(tail);
 		return -1;
 	}
-	for (size_t i = n >= END_SIZE ? n - END_SIZE + 1 : 0; i-- > 0 && !found;) {
+	while (!found && (mark = mark_before(tail, (size_t)mark)) >= 0) {
+		size_t i = (size_t)mark;
 		uint64_t at, size, off;
 
-		if (memcmp(tail + i, end_mark, 4) != 0)
-			continue;
 		at = s->size - n + i;
 		size = le32(tail + i + 12);
 		off = le32(tail + i + 16);
@@ -175,7 +187,7 @@ zip_at_tail(const struct source *s, uint64_t *start, uint64_t *end)
 		if (i >= LOCATOR_SIZE && !memcmp(tail + i - LOCATOR_SIZE, locator_mark, 4)) {
 			*start = 0;
 			found = 1;
-		} else if (size && size <= at && source_read(s, at - size, mark, 4) == 4 && !memcmp(mark, central_mark, 4)) {
+		} else if (size && size <= at && source_read(s, at - size, central, 4) == 4 && !memcmp(central, central_mark, 4)) {
 			/* Offsets count from where the archive begins, or from the beginning of the file. */
 			*start = off <= at - size ? at - size - off : 0;
 			found = 1;
