@@ -20,7 +20,7 @@
 #include "core/file/vault_priv.h"
 
 /* So many bytes are handed to the disk while more are coming: the fsync at the end finds little to do. */
-#define EARLY (8u << 20)
+#define EARLY (1u << 20)
 
 struct spool {
 	int write_fd, read_fd;
