@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Does a message wait while files are scanned? (issue 6)
 
-    tests/bench/scan.py [--build-dir build] [--repeat 3] [--reactors 1]
+    tests/bench/scan.py [--build-dir build] [--repeat 3] [--reactors 1] [--again]
 
 `paced` of tests/bench/run (200 sessions, 500 messages a second), by turns without files and while the two workers of the scanner are never idle:
-people upload small archives that take long to scan. Prints p50 and p99 of both, and how busy the workers were.
+people upload small archives that take long to scan. Prints p50 and p99 of both, and how busy the workers were. With --again there is a third turn: the
+archives are in the vault, and are scanned again, one after the other, because signatures change. Nothing is uploaded, so what it costs is the scanner's alone.
 """
 import argparse
 import glob
@@ -55,15 +56,19 @@ def busy_seconds(server):
     return total
 
 
+def change_signatures(world):
+    """What has been scanned once is known until there are other signatures."""
+    before = world.generation()
+    world.server.add_signature('Round-%d' % random.getrandbits(30), os.urandom(20))
+    world.server.wait(lambda: world.generation() > before, 'new signatures')
+
+
 class Senders:
     """Twice as many people as workers, so that these always have something to do."""
 
     def __init__(self, world, files, n):
         self.over, self.count, self.refused = threading.Event(), 0, 0
-        # What has been scanned once is known until there are other signatures.
-        before = world.generation()
-        world.server.add_signature('Round-%d' % random.getrandbits(30), os.urandom(20))
-        world.server.wait(lambda: world.generation() > before, 'new signatures')
+        change_signatures(world)
         self.todo = iter(random.sample(files, len(files)))
         self.lock = threading.Lock()
         self.threads = [threading.Thread(target=self.work, args=(world, world.people.online()), daemon=True) for _ in range(n)]
@@ -89,42 +94,96 @@ class Senders:
             t.join()
 
 
+def rescanned(world):
+    return world.server.metric('chancery_files_rescanned_total')
+
+
+def wait_idle(world):
+    """What a change of signatures has begun is over, too."""
+    seen, since = rescanned(world), time.monotonic()
+    while time.monotonic() < since + 3:
+        time.sleep(0.2)
+        if rescanned(world) != seen:
+            seen, since = rescanned(world), time.monotonic()
+
+
+class Rescans:
+    """What is kept, scanned again and again."""
+
+    def __init__(self, world):
+        self.world, self.over, self.refused = world, threading.Event(), 0
+        self.begin = self.scanned()
+        change_signatures(world)
+        self.thread = threading.Thread(target=self.work, daemon=True)
+        self.thread.start()
+
+    def scanned(self):
+        return rescanned(self.world)
+
+    def work(self):
+        changed = self.begin
+        while not self.over.wait(0.2):
+            if self.scanned() >= changed + FILES:
+                changed = self.scanned()
+                change_signatures(self.world)
+
+    @property
+    def count(self):
+        return int(self.scanned() - self.begin)
+
+    def end(self):
+        self.over.set()
+        self.thread.join()
+
+
+def turn(world, o, program, kind):
+    """(p50, p99) while files are scanned, or none are."""
+    s = world.server
+    wait_idle(world)
+    files = Senders(world, world.archives, 4) if kind == 'scanning' else Rescans(world) if kind == 'again' else None
+    cpu, begin = busy_seconds(s), time.monotonic()
+    out = subprocess.run([program, 'paced', '--port', str(s.port), '--ca', s.ca, '--domain', s.domain, '--pid', str(s.pid), '--pg-pid',
+                          s.env['CHANCERY_PG_PID'], '--sessions', '200', '--rate', '500', '--size', '200', '--warmup', '2', '--seconds',
+                          str(o.seconds)], check=True, stdout=subprocess.PIPE, text=True).stdout
+    values = dict(line.split() for line in out.splitlines() if len(line.split()) == 2)
+    busy = (busy_seconds(s) - cpu) / (time.monotonic() - begin)
+    if files:
+        files.end()
+    print('%-8s p50 %s ms, p99 %s ms, workers %.2f processors%s' % (kind, values['message_p50_ms'], values['message_p99_ms'], busy,
+          ', %d files, %d refused' % (files.count, files.refused) if files else ''), flush=True)
+    return float(values['message_p50_ms']), float(values['message_p99_ms'])
+
+
 def main():
     a = argparse.ArgumentParser()
     a.add_argument('--build-dir', default='build')
     a.add_argument('--repeat', type=int, default=3)
     a.add_argument('--reactors', type=int, default=1)
     a.add_argument('--seconds', type=int, default=10)
+    a.add_argument('--again', action='store_true')
     o = a.parse_args()
+    kinds = ['without', 'scanning'] + ['again'] * o.again
     program = os.path.join(tempfile.mkdtemp(), 'bench')
     subprocess.run(['cc', '-std=gnu11', '-D_GNU_SOURCE', '-O2', '-o', program, *glob.glob(os.path.join(HERE, '*.c')), '-lssl', '-lcrypto', '-lm'], check=True)
-    world = World(o.build_dir, o.reactors, scan_seconds=60, disk_mb=2048)
+    world = World(o.build_dir, o.reactors, scan_seconds=60, disk_mb=2048, more={'limits.rescans_per_minute': 100000 if o.again else 600})
     s = world.server
     try:
         world.taken, world.refused, world.lock = [], [], threading.Lock()
         s.add_users([('u%d' % i, 'pw') for i in range(200)])
         s.made = 200    # those that senders get come behind them
         s.wait_scanner()
-        files = archives()
-        print('%d archives of about %d KB, %d MB unpacked' % (FILES, len(files[0]) >> 10, UNPACKED >> 20))
-        found = {False: [], True: []}
-        for i in range(2 * o.repeat):
-            with_files = bool(i % 2)
-            senders = Senders(world, files, 4) if with_files else None
-            cpu, begin = busy_seconds(s), time.monotonic()
-            out = subprocess.run([program, 'paced', '--port', str(s.port), '--ca', s.ca, '--domain', s.domain, '--pid', str(s.pid), '--pg-pid',
-                                  s.env['CHANCERY_PG_PID'], '--sessions', '200', '--rate', '500', '--size', '200', '--warmup', '2', '--seconds',
-                                  str(o.seconds)], check=True, stdout=subprocess.PIPE, text=True).stdout
-            values = dict(line.split() for line in out.splitlines() if len(line.split()) == 2)
-            busy = (busy_seconds(s) - cpu) / (time.monotonic() - begin)
-            if senders:
-                senders.end()
-            found[with_files].append((float(values['message_p50_ms']), float(values['message_p99_ms'])))
-            print('%s p50 %s ms, p99 %s ms, workers %.2f processors%s' % ('scanning' if with_files else 'without ', values['message_p50_ms'],
-                  values['message_p99_ms'], busy, ', %d files, %d refused' % (senders.count, senders.refused) if senders else ''), flush=True)
+        world.archives = archives()
+        print('%d archives of about %d KB, %d MB unpacked' % (FILES, len(world.archives[0]) >> 10, UNPACKED >> 20))
+        if o.again:
+            client = world.people.online()
+            for content in world.archives:
+                world.send(content, 'a.zip', client=client)
+        found = {kind: [] for kind in kinds}
+        for i in range(len(kinds) * o.repeat):
+            found[kinds[i % len(kinds)]].append(turn(world, o, program, kinds[i % len(kinds)]))
         medians = {k: [statistics.median(x) for x in zip(*v)] for k, v in found.items()}
-        print('medians: without p50 %.2f p99 %.2f; scanning p50 %.2f p99 %.2f; p99 ratio %.2f'
-              % (*medians[False], *medians[True], medians[True][1] / medians[False][1]))
+        for kind in kinds:
+            print('medians: %-8s p50 %.2f p99 %.2f; p99 ratio %.2f' % (kind, *medians[kind], medians[kind][1] / medians['without'][1]))
     finally:
         world.close()
         remove_all()

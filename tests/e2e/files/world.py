@@ -58,8 +58,8 @@ class Talk(threading.Thread):
 
 
 class World:
-    def __init__(self, build, reactors, scan_seconds=max(3, int(3 * SLOW)), disk_mb=64):
-        settings = {'files.scanner': 'own', 'limits.scan_seconds': scan_seconds, 'limits.scans_at_once': 8}
+    def __init__(self, build, reactors, scan_seconds=max(3, int(3 * SLOW)), disk_mb=64, more=None):
+        settings = {'files.scanner': 'own', 'limits.scan_seconds': scan_seconds, 'limits.scans_at_once': 8, **(more or {})}
         # A small disk for files, so that it can be filled.
         self.disk = tempfile.mkdtemp(prefix='chancery-disk-')
         os.chmod(self.disk, 0o755)
