@@ -13,7 +13,8 @@ messages, each at its moment, and two seconds later
     once   all partners connect and begin TLS at one moment: this script makes the streams, by as many processes as there are cores
 Printed: median and p99 of the local messages of --seconds, how long it took until all streams were there, and how often a reactor was away for
 50 ms or more (its log's slow-callback); of each run, and medians. "once" lasts for a few seconds only, so that --seconds 3 says more about it. An instance takes its turns when it makes streams (core/federation/route_try.c), so
-it is 20 ms between two of them in either direction; let --seconds be about as long as that takes.
+it is 20 ms between two of them in either direction; let --seconds be about as long as that takes. With --costs also what the threads of both servers and the
+processes of their PostgreSQLs have used meanwhile, and how often the latter have waited for the disk (pg_stat_wal).
 """
 import argparse
 import multiprocessing
@@ -177,19 +178,56 @@ def beginning(a, kind, domains, people):
     return come_at_once(a, domains) if kind == 'once' else write_in(people)
 
 
-def run(o, a, kind, domains, people):
+def ticks(stat):
+    """CPU of a process or thread, in ms."""
+    with open(stat) as f:
+        name, rest = f.read().split('(', 1)[1].rsplit(')', 1)
+    return name, sum(map(int, rest.split()[11:13])) * 1000 / os.sysconf('SC_CLK_TCK')
+
+
+class Costs:
+    """What the threads of a server and the processes of its PostgreSQL have had of the processors, and how often the latter waited for its disk."""
+
+    def __init__(self, server, name):
+        self.server, self.name, self.before = server, name, {}
+        self.before = self.now()
+
+    def now(self):
+        got = {}
+        for t in os.listdir('/proc/%d/task' % self.server.pid):
+            name, ms = ticks('/proc/%d/task/%s/stat' % (self.server.pid, t))
+            got[name] = got.get(name, 0) + ms
+        for pid, name in self.server.psql("select pid, 'pg:' || coalesce(nullif(application_name, ''), backend_type) from pg_stat_activity"):
+            try:
+                got[name] = got.get(name, 0) + ticks('/proc/%s/stat' % pid)[1]
+            except OSError:
+                pass    # it was psql's own
+        got['fsyncs'] = float(self.server.value('select wal_sync from pg_stat_wal'))
+        return got
+
+    def __str__(self):
+        got = {k: v - self.before.get(k, 0) for k, v in self.now().items()}
+        return '     %s, ms of CPU: ' % self.name + ', '.join('%s %.0f' % (k, v) for k, v in sorted(got.items()) if v >= 10)
+
+
+def run(o, a, b, kind, domains, people):
     a.restart()
     a.wait(lambda: streams(a) == 0, 'no streams')
     go, end = beginning(a, kind, domains, people)
     load = Load(o, a, o.seconds)
     load.until_measured()
+    costs = [Costs(s, n) for s, n in ((a, 'a.test'), (b, 'the other'))] if o.costs else []
     took = None
     if kind != 'idle':
         began = time.monotonic()
         go()
-        a.wait(lambda: streams(a) >= len(domains), 'all streams', 60)
+        while streams(a) < len(domains):
+            assert time.monotonic() - began < 60, 'all streams'
+            time.sleep(0.25)    # asking costs some milliseconds of a processor
         took = time.monotonic() - began
     r = load.result()
+    for c in costs:
+        print(c, flush=True)
     end()
     return r['message_p50_ms'], r['message_p99_ms'], took, a.log().count('slow-callback')
 
@@ -204,6 +242,7 @@ def main():
     p.add_argument('--rate', type=int, default=200)
     p.add_argument('--seconds', type=int, default=10)
     p.add_argument('--kinds', default='idle,out,in,once')
+    p.add_argument('--costs', action='store_true', help='what the threads of both servers and their PostgreSQLs use meanwhile')
     o = p.parse_args()
     o.bench = o.bench or os.path.join(o.build_dir, 'tests', 'bench', 'bench')
     domains = ['p%d.b.test' % i for i in range(o.partners)]
@@ -229,7 +268,7 @@ def main():
         got = {}
         for i in range(o.repeat):
             for kind in o.kinds.split(','):
-                r = run(o, a, kind, domains, people)
+                r = run(o, a, b, kind, domains, people)
                 got.setdefault(kind, []).append(r)
                 print('%-4s p50 %.1f ms, p99 %.1f ms%s, %d slow callbacks so far' %
                       (kind, r[0], r[1], '' if r[2] is None else ', all streams after %.1f s' % r[2], r[3]), flush=True)
