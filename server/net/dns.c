@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "base/turns.h"
 
 #define CLASS_IN 1
 #define RCODE_SERVFAIL 2
@@ -367,6 +368,7 @@ watch_pipe(void *arg)
 {
 	struct dns *d = arg;
 
+	turns_long(0); /* libunbound's thread is made by this one, and begins with what it has */
 	if (uv_poll_init(reactor_loop(d->side), &d->poll, ub_fd(d->ctx)) || uv_poll_start(&d->poll, UV_READABLE, on_readable))
 		log_error(NULL, "dns-lost", "reason=%s", "its pipe cannot be polled");
 }

@@ -1,6 +1,6 @@
 /*
  * mailbox: the only way between threads. A list that many push to and one empties; the eventfd
- * (a uv_async_t) is written only when the list was empty.
+ * (an eventfd) is written only when the list was empty.
  */
 #ifndef NET_MAILBOX_H
 #define NET_MAILBOX_H

@@ -16,12 +16,17 @@
 #include "net/reactor.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -65,7 +70,8 @@ struct reactor {
 	struct log log;
 	char name[16];
 	uv_loop_t loop;
-	uv_async_t wake;
+	int wake_fd;                             /* an eventfd */
+	uv_poll_t wake;
 	uv_prepare_t prepare;
 	uv_check_t check;
 	uv_idle_t idle;
@@ -220,9 +226,27 @@ run_mails(struct reactor *r)
 }
 
 static void
-on_wake(uv_async_t *h)
+on_wake(uv_poll_t *h, int status, int events)
 {
-	run_mails(h->data);
+	struct reactor *r = h->data;
+	uint64_t count;
+
+	(void)status;
+	(void)events;
+	if (read(r->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		log_error(&r->log, "wake-failed", "why=%s", strerror(errno));
+	run_mails(r);
+}
+
+/* Not uv_async_send: its receiver waits in a loop for the sender to return from it (libuv 1.44), who has just lost the processor to
+ * the receiver, and gets it back late. */
+static void
+wake(struct reactor *r)
+{
+	static const uint64_t one = 1;
+
+	if (write(r->wake_fd, &one, sizeof(one)) < 0)
+		log_error(&r->log, "wake-failed", "why=%s", strerror(errno));
 }
 
 void
@@ -233,7 +257,7 @@ reactor_post(struct reactor *r, struct mail *m)
 	if (r == current)
 		r->own_mail = true;
 	else
-		uv_async_send(&r->wake);
+		wake(r);
 }
 
 struct call {
@@ -456,13 +480,15 @@ reactor_main(void *arg)
 static int
 make_loop(struct reactor *r)
 {
+	r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (r->wake_fd < 0)
+		return -1;
 	if (uv_loop_init(&r->loop))
-		return -1;
+		goto no_loop;
 	r->wake.data = r->prepare.data = r->check.data = r->idle.data = r->timer.data = r;
-	if (uv_async_init(&r->loop, &r->wake, on_wake)) {
-		uv_loop_close(&r->loop);
-		return -1;
-	}
+	if (uv_poll_init(&r->loop, &r->wake, r->wake_fd))
+		goto no_poll;
+	(void)uv_poll_start(&r->wake, UV_READABLE, on_wake); /* cannot fail on a new handle */
 	uv_prepare_init(&r->loop, &r->prepare);
 	uv_prepare_start(&r->prepare, on_prepare);
 	uv_check_init(&r->loop, &r->check);
@@ -470,6 +496,12 @@ make_loop(struct reactor *r)
 	uv_idle_init(&r->loop, &r->idle);
 	uv_timer_init(&r->loop, &r->timer);
 	return 0;
+
+no_poll:
+	uv_loop_close(&r->loop);
+no_loop:
+	close(r->wake_fd);
+	return -1;
 }
 
 static struct reactor *
@@ -501,6 +533,21 @@ close_left_over(uv_handle_t *h, void *arg)
 	uv_close(h, NULL);
 }
 
+/* Whose results are the only mails that still come from elsewhere. */
+static void
+await_works(struct reactor *r)
+{
+	struct pollfd p = { .fd = r->wake_fd, .events = POLLIN };
+
+	while (r->works.running) {
+		if (!r->own_mail)
+			(void)poll(&p, 1, -1);
+		on_wake(&r->wake, 0, 0);
+	}
+	while (atomic_load(&r->works.telling))
+		(void)poll(NULL, 0, 1);
+}
+
 /* By the main thread in the reactor's stead, once no thread runs. */
 static void
 reactor_free(struct reactor *r)
@@ -509,6 +556,7 @@ reactor_free(struct reactor *r)
 
 	current = r;
 	finish_turn(r);
+	await_works(r);
 	uv_close((uv_handle_t *)&r->wake, NULL);
 	uv_close((uv_handle_t *)&r->prepare, NULL);
 	uv_close((uv_handle_t *)&r->check, NULL);
@@ -520,6 +568,7 @@ reactor_free(struct reactor *r)
 	uv_run(&r->loop, UV_RUN_DEFAULT);
 	run_freed(r);
 	uv_loop_close(&r->loop);
+	close(r->wake_fd);
 	timers_fini(&r->timers);
 	arena_free(r->scratch);
 	free(r->freed);

@@ -1,14 +1,14 @@
 /*
  * work: what takes longer than a callback should and waits for nothing, like the cryptography of a TLS handshake: done on a thread beside
- * the reactor (libuv's pool), in the order in which it was given, so many at a time for each reactor; others wait in line. Used by conn.
+ * the reactor (a few that all share), in the order in which it was given, so many at a time for each reactor; others wait in line. Used by conn.
  *
  * Whoever gives work bounds how much of it can wait: conn has one step of one handshake for each connection.
  */
 #ifndef NET_WORK_H
 #define NET_WORK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
-#include <uv.h>
 
 #include "base/list.h"
 #include "net/reactor.h"
@@ -19,13 +19,15 @@ struct work {
 	struct reactor *home;
 	void (*run)(struct work *w);  /* on another thread */
 	void (*done)(struct work *w); /* at home; may free it */
-	uv_work_t request;
+	bool begun;                   /* it waits for a thread, runs, or its result is on the way: `link` is not the line's */
+	struct mail mail;
 };
 
 /* Of one reactor. */
 struct works {
 	struct list first, line;
 	unsigned running;
+	atomic_uint telling;          /* threads that post a result at the moment */
 };
 
 /* `run` and `done` are set; done follows in a later turn. `first`: before all that is not. */
