@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "base/turns.h"
 #include "store/record_writer.h"
 
 #define START_MS 10000
@@ -124,7 +125,7 @@ record_submit(struct record_entry *e)
 		writer_complete(e, RECORD_REFUSED, why);
 }
 
-/* Inbox to queue. With `sleep`, an empty inbox is marked: the next submitter wakes us. */
+/* Inbox to queue. With `sleep` it is marked: the next submitter wakes us. */
 static void
 take_inbox(struct writer *w, bool sleep)
 {
@@ -134,9 +135,8 @@ take_inbox(struct writer *w, bool sleep)
 		w->last = inbox.last;
 		inbox.first = NULL;
 		inbox.last = &inbox.first;
-	} else {
-		inbox.asleep = sleep;
 	}
+	inbox.asleep = sleep;
 	pthread_mutex_unlock(&inbox.lock);
 }
 
@@ -195,7 +195,23 @@ has_work(const struct writer *w)
 	return w->first || w->late_first;
 }
 
-/* Until `until_ms`, something is submitted (if asked for), or PostgreSQL hangs up. */
+/* When the queue is to be written: at once, unless all that is in it may wait for company. There are few of those before one that may not. */
+static int64_t
+due_ms(const struct writer *w)
+{
+	int64_t due = INT64_MAX;
+
+	if (w->late_first || atomic_load(&w->stopping))
+		return 0;
+	for (const struct record_entry *e = w->first; e && due; e = e->next)
+		if (!e->may_wait_ms)
+			due = 0;
+		else if (e->accepted_ms + e->may_wait_ms < due)
+			due = e->accepted_ms + e->may_wait_ms;
+	return due;
+}
+
+/* Until `until_ms`, something is submitted that is due earlier (if asked for), or PostgreSQL hangs up. */
 static void
 doze(struct writer *w, int64_t until_ms, bool for_work)
 {
@@ -204,7 +220,7 @@ doze(struct writer *w, int64_t until_ms, bool for_work)
 	struct pollfd p[2] = {{.fd = inbox.wake, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
 
 	take_inbox(w, for_work);
-	if ((for_work && has_work(w)) || left <= 0)
+	if ((for_work && due_ms(w) < until_ms) || left <= 0)
 		return;
 	if (sql_is_connected(w->db))
 		p[1].fd = PQsocket(sql_raw(w->db));
@@ -242,22 +258,46 @@ link_try(struct writer *w, int64_t *pause)
 	*pause = *pause * 2 > LINK_RETRY_MAX_MS ? LINK_RETRY_MAX_MS : *pause * 2;
 }
 
-static void
-write_next(struct writer *w)
+/* For what comes next, and once a day months ahead. */
+static bool
+has_partitions(struct writer *w)
 {
 	uint64_t now = (uint64_t)clock_wall_us();
 	struct err e;
 
-	if (link_partitions(w, (w->last_id > now ? w->last_id : now) + BATCH_ROWS_MAX, &e) !=
-	    SQL_OK) {
-		writer_went_down(w, e.text);
-		w->write_ms = clock_mono_ms() + LINK_RETRY_MAX_MS;
-		if (!sql_is_connected(w->db))
-			link_lost(w);
+	if (link_partitions(w, (w->last_id > now ? w->last_id : now) + BATCH_ROWS_MAX, &e) ==
+	    SQL_OK)
+		return true;
+	writer_went_down(w, e.text);
+	w->write_ms = clock_mono_ms() + LINK_RETRY_MAX_MS;
+	if (!sql_is_connected(w->db))
+		link_lost(w);
+	return false;
+}
+
+static void
+write_next(struct writer *w)
+{
+	if (!has_partitions(w))
 		return;
-	}
 	batch_build(w);
 	batch_run(w);
+}
+
+/* The link is ready. */
+static void
+work(struct writer *w)
+{
+	int64_t now = clock_mono_ms(), due = due_ms(w);
+
+	if (now < w->write_ms)
+		doze(w, w->write_ms, !has_work(w));
+	else if (due <= now)
+		write_next(w);
+	else if (w->partitions_ms <= now)
+		(void)has_partitions(w);
+	else
+		doze(w, due < w->partitions_ms ? due : w->partitions_ms, true);
 }
 
 static bool
@@ -275,6 +315,9 @@ writer_main(void *arg)
 	struct writer *w = arg;
 	int64_t pause = LINK_RETRY_MS;
 
+	(void)pthread_setname_np(pthread_self(), "archive");
+	turns_short(); /* every message waits for it */
+
 	for (;;) {
 		take_inbox(w, false);
 		writer_expire(w);
@@ -284,12 +327,8 @@ writer_main(void *arg)
 			link_try(w, &pause);
 		if (!link_is_ready(w))
 			doze(w, w->link_ms, false);
-		else if (!has_work(w))
-			doze(w, w->partitions_ms, true);
-		else if (clock_mono_ms() < w->write_ms)
-			doze(w, w->write_ms, false);
 		else
-			write_next(w);
+			work(w);
 	}
 }
 

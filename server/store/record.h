@@ -55,6 +55,7 @@ struct record_entry {
 	bool shown;                  /* its sender and its recipient see it in their histories (XEP-0313) */
 	bool recipient_only;         /* its sender does not (a room's messages are in the room's history) */
 	int64_t accepted_ms;         /* monotonic; patience counts from here */
+	unsigned may_wait_ms;        /* so long for others that are written anyway, as it need not cost a commit (an fsync) of its own; 0: at once */
 
 	/* Out. */
 	enum record_outcome outcome;

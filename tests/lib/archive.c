@@ -27,10 +27,11 @@ came_back(struct mail *m)
 	pthread_mutex_unlock(&lock);
 }
 
-void
-test_submit(struct test_entry *t, const char *from, const char *to, unsigned number)
+static void
+submit(struct test_entry *t, const char *from, const char *to, unsigned number, unsigned may_wait_ms)
 {
 	memset(t, 0, sizeof(*t));
+	t->e.may_wait_ms = may_wait_ms;
 	snprintf(t->from, sizeof(t->from), "%s", from);
 	snprintf(t->to, sizeof(t->to), "%s", to);
 	snprintf(t->id, sizeof(t->id), "%u", number);
@@ -41,6 +42,18 @@ test_submit(struct test_entry *t, const char *from, const char *to, unsigned num
 		"<message xmlns='jabber:client' type='chat' from='%s/r' to='%s' id='%u'><body>%s</body></message>",
 		from, to, number, t->body);
 	test_submit_as_is(t);
+}
+
+void
+test_submit(struct test_entry *t, const char *from, const char *to, unsigned number)
+{
+	submit(t, from, to, number, 0);
+}
+
+void
+test_submit_later(struct test_entry *t, const char *from, unsigned number, unsigned ms)
+{
+	submit(t, from, "juliet@example.org", number, ms);
 }
 
 void

@@ -22,6 +22,8 @@ struct test_entry {
 void test_archive_start(struct pg *pg, unsigned patience_ms, unsigned batch);
 /* Sends message `number` of `from`; the entry comes back by itself (home NULL). */
 void test_submit(struct test_entry *t, const char *from, const char *to, unsigned number);
+/* The same to juliet@example.org, of what may wait for company (record_entry.may_wait_ms). */
+void test_submit_later(struct test_entry *t, const char *from, unsigned number, unsigned ms);
 /* The same with texts that were set before. */
 void test_submit_as_is(struct test_entry *t);
 size_t test_open_entries(void);

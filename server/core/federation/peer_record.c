@@ -20,6 +20,8 @@
 #include "xmpp/serialize.h"
 
 #define IDS_EACH 10000 /* in one RECORD_PASSED */
+/* For records that are written anyway: hundreds of partners who come back would cost two commits each, which messages between others wait for. */
+#define COMPANY_MS 20
 
 struct peer_record {
 	struct record_entry rec;
@@ -128,6 +130,7 @@ new_record(struct s2s *s, peer_record_fn fn, void *owner, enum record_kind kind,
 	r->rec.mail.run = run;
 	r->rec.home = reactor_current();
 	r->rec.kind = kind;
+	r->rec.may_wait_ms = COMPANY_MS;
 	return r;
 }
 

@@ -2,7 +2,8 @@
  * peer_record: who was at the other end, in the record. When a stream has been authenticated, a record of kind RECORD_PEER says so before any
  * stanza passes: domain, direction, certificate's fingerprint, how it was authenticated, TLS, address. Messages that come in on it refer to that
  * record (refers_record); messages that go out refer to the one of the stream that was there when they were recorded. What was recorded
- * while there was none, or goes over another one than that, is named by a record of kind RECORD_PASSED before it is sent.
+ * while there was none, or goes over another one than that, is named by a record of kind RECORD_PASSED before it is sent. Both wait up to 20 ms
+ * for other records, with which they are committed.
  */
 #ifndef CORE_PEER_RECORD_H
 #define CORE_PEER_RECORD_H

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "lib/archive.h"
@@ -67,6 +68,68 @@ one(void **state)
 	assert_int_equal(record_last_id(), t.e.id);
 	assert_true(llabs(t.e.at_us - clock_wall_us()) < 5000000);
 	assert_sound(&t, 1);
+}
+
+/* What may wait is written with the next that may not, in its place in the order; by itself when it has waited so long, and when the writer stops. */
+static void
+what_may_wait_goes_in_company(void **state)
+{
+	struct test_entry t[4];
+
+	(void)state;
+	test_submit_later(&t[0], "romeo@example.org", 0, 3600000);
+	test_submit_later(&t[1], "romeo@example.org", 1, 3600000);
+	assert_int_equal(pg_number(pg, "SELECT count(*) FROM archive.record"), 0);
+	assert_int_equal(test_open_entries(), 2);
+	test_submit(&t[2], "romeo@example.org", "juliet@example.org", 2);
+	assert_true(test_wait_open(0, 10000));
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(t[i].e.outcome, RECORD_COMMITTED);
+		assert_int_equal(t[i].e.log_index, i);
+		assert_int_equal(t[i].e.at_us, t[0].e.at_us);
+	}
+	test_submit_later(&t[3], "romeo@example.org", 3, 1);
+	assert_true(test_wait_open(0, 10000));
+	assert_int_equal(t[3].e.outcome, RECORD_COMMITTED);
+	assert_sound(t, 4);
+}
+
+/* A record that may wait wakes the writer, and that is all it does here. */
+static void
+partitions_are_made_while_nothing_is_written(void **state)
+{
+	static const char all[] = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'archive.record'::regclass";
+	struct test_entry t[2];
+	long n;
+
+	(void)state;
+	n = pg_number(pg, all);
+	pg_exec(pg, "DO $$ BEGIN EXECUTE 'DROP TABLE ' || (SELECT max(inhrelid::regclass::text) FROM pg_inherits"
+		    " WHERE inhparent = 'archive.record'::regclass); END $$");
+	assert_int_equal(pg_number(pg, all), n - 1);
+	clock_fake(clock_wall_us(), clock_mono_us() + INT64_C(86401000000));
+	test_submit_later(&t[0], "romeo@example.org", 0, 3600000);
+	while (pg_number(pg, all) < n)
+		usleep(10000);
+	assert_int_equal(test_open_entries(), 1);
+	clock_fake(-1, -1);
+	test_submit(&t[1], "romeo@example.org", "juliet@example.org", 1);
+	assert_true(test_wait_open(0, 10000));
+	assert_sound(t, 2);
+}
+
+static void
+what_may_wait_is_written_at_the_end(void **state)
+{
+	struct test_entry t;
+
+	(void)state;
+	test_submit_later(&t, "romeo@example.org", 0, 3600000);
+	record_stop();
+	assert_int_equal(test_open_entries(), 0);
+	assert_int_equal(t.e.outcome, RECORD_COMMITTED);
+	assert_sound(&t, 1);
+	test_archive_start(pg, 20000, 1000);
 }
 
 #define SENDERS 4
@@ -312,6 +375,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(one, empty),
+		cmocka_unit_test_setup(what_may_wait_goes_in_company, empty),
+		cmocka_unit_test_setup(what_may_wait_is_written_at_the_end, empty),
+		cmocka_unit_test_setup(partitions_are_made_while_nothing_is_written, empty),
 		cmocka_unit_test_setup(many_senders_keep_their_order, empty),
 		cmocka_unit_test_setup(a_bad_row_goes_alone, empty),
 		cmocka_unit_test_setup(a_full_queue_refuses, empty),
