@@ -351,19 +351,37 @@ def test_closed_after_success(t):
         p.taken().expect_message('important', id='i-' + p.domain)
 
 
-def test_order_across_streams(t):
-    """P8: messages keep their order when streams break again and again; each arrives"""
-    romeo, p = t.online(), t.partner()
+def breaking_streams(romeo, p):
+    """What has come over streams that the other server cuts, and how long the slowest of them had lived since <success/>."""
     for i in range(30):
         romeo.message(p.jid(), 'm%d' % i)
-    got = []
+    got, lived = [], 0
     for n in 3, 7:
-        s = p.taken()
+        s = p.accept().serve_secure().serve_auth()
+        begin = time.monotonic()
+        s.fresh().send(SUCCESS)
+        s.answer_open('')
         for _ in range(n):
             got.append(s.expect('message').text('body'))
         s.cut()
+        lived = max(lived, time.monotonic() - begin)
     romeo.message(p.jid(), 'last')
     collect(p.taken(), got)
+    return got, lived
+
+
+def test_order_across_streams(t):
+    """P8: messages keep their order when streams break again and again; each arrives"""
+    # Without XEP-0198 what the other's kernel has counts as arrived when the stream still lives after 200 ms (core/federation/route.c):
+    # a try in which this machine was slower shows only the order.
+    romeo, lived = t.online(), 1
+    for _ in range(20):
+        if lived < 0.19:
+            break
+        got, lived = breaking_streams(romeo, t.partner())
+        seen = list(dict.fromkeys(got))
+        assert seen == sorted(seen, key=lambda b: 99 if b == 'last' else int(b[1:])), got
+    assert lived < 0.19, 'this machine is too slow for this test'
     in_order(got, 30)
 
 
