@@ -1,7 +1,9 @@
 """A gateway as an administrator has it: added by `chancery gateway`, its program started and watched by the server, policy asked, passwords kept (deploy/gateways.md).
 The network is the worked example's."""
+import datetime
 import json
 import os
+import re
 import shutil
 import signal
 
@@ -85,3 +87,79 @@ def test_stats(t):
     g.present(romeo)
     t.server.wait(lambda: g.show()['stats'].get('users', 0) >= 1, 'what it says of itself')
     assert t.server.metric('chancery_gateway_users', '{network="%s"}' % g.name) >= 1
+
+
+class Spoilt(Served):
+    """Its program can be taken away, and put back."""
+
+    def __init__(self, t):
+        super().__init__(t)
+        ok(t, 'gateway', 'allow', self.name, 'everyone')
+        self.romeo, self.bob = t.online(), self.driver.person('bob')
+        self.present(self.romeo)
+        self.jid = '%s@%s' % (escaped(self.bob.address), self.domain)
+        self.program = os.path.join(os.path.dirname(t.server.env['CHANCERY_CONFIG']), 'programs', 'chancery-gateway-line')
+        self.n = 0
+
+    def spoil(self, script):
+        shutil.move(self.program, self.program + '.good')
+        with open(self.program + '.new', 'w') as f:
+            f.write('#!/bin/sh\n' + script)
+        os.chmod(self.program + '.new', 0o755)
+        os.rename(self.program + '.new', self.program)
+
+    def mend(self):
+        os.rename(self.program + '.good', self.program)
+
+    def say(self):
+        for _ in range(3):
+            self.n += 1
+            self.romeo.message(self.jid, 'kept %d' % self.n)
+
+    def hears_all(self):
+        for i in range(self.n):
+            self.bob.heard('kept %d' % (i + 1))
+
+    def wait(self, check, what):
+        self.t.server.wait(lambda: check(self.show()['program']), '%s: %s' % (what, self.show()['program']))
+
+
+@alone(gateways__programs='programs')
+def test_dies_at_once(t):
+    """A program that dies as soon as it begins is started again after longer and longer pauses, which the administrator sees, with why; one whose settings are wrong is not;
+    what people wrote meanwhile arrives when it is mended"""
+    g = Spoilt(t)
+    pid = g.wait_connected()
+    g.spoil('exit 3\n')
+    os.kill(pid, signal.SIGKILL)
+    g.say()
+    g.wait(lambda p: p['restarts'] >= 4 and p['state'] == 'waiting', 'it to die again and again')
+    assert 'exit code 3' in g.show()['program']['why'], g.show()
+    died = [datetime.datetime.fromisoformat(at + '+00:00').timestamp() for at in re.findall(r'^(\S+)Z warning gateway-died', t.server.log(), re.M)]
+    assert [b - a > pause for a, b, pause in zip(died, died[1:], (0.9, 1.9, 3.9))] == [True] * 3, died
+    g.mend()
+    g.spoil('exit 2\n')
+    ok(t, 'gateway', 'enable', g.name)
+    g.wait(lambda p: p['state'] == 'refused', 'it to be refused')
+    n = g.show()['program']['restarts']
+    g.say()
+    g.mend()
+    assert g.show()['program']['restarts'] == n, 'it was tried again'
+    ok(t, 'gateway', 'enable', g.name)
+    g.wait_connected()
+    g.hears_all()
+
+
+@alone(gateways__programs='programs', stream__ping_timeout='2s')
+def test_hangs(t):
+    """A program that hangs loses its stream, and the administrator sees that it runs without one; what people wrote meanwhile arrives when it has been killed"""
+    g = Spoilt(t)
+    pid = g.wait_connected()
+    os.kill(pid, signal.SIGSTOP)
+    g.say()
+    t.server.wait(lambda: not g.show()['connected'], 'its stream to end')
+    assert g.show()['program']['state'] == 'running', g.show()
+    g.say()
+    os.kill(pid, signal.SIGKILL)
+    g.wait_connected(without=pid)
+    g.hears_all()
