@@ -20,7 +20,7 @@ struct incoming {
 	struct offer offer; /* first; where there is no `stored` */
 	struct list link;   /* under way, or held */
 	struct gateway *g;
-	char *user, *from, *there; /* there: NULL when the network has no id */
+	const char *user, *from, *there; /* in text; there: NULL when the network has no id */
 	char id[40];
 	void (*stored)(void *arg, enum xerror e, const char *text);
 	void *arg;
@@ -30,6 +30,7 @@ struct incoming {
 	bool late;       /* it says when it was said */
 	char *xml;       /* without its end; NULL: the network says it again */
 	int64_t said_us;
+	char text[];
 };
 
 static struct list under_way = { &under_way, &under_way }, held = { &held, &held };
@@ -40,9 +41,6 @@ incoming_free(struct incoming *i)
 	list_remove(&i->link);
 	again_forget(i->g, &i->offer);
 	i->g->ncoming--;
-	free(i->user);
-	free(i->from);
-	free(i->there);
 	free(i->xml);
 	free(i);
 }
@@ -299,12 +297,18 @@ write_one(struct gateway *g, const struct incoming_head *h, const struct gateway
 void
 incoming_send(struct gateway *g, const struct incoming_head *h, const struct gateway_incoming *in, const char *url)
 {
-	struct incoming *i = NEW(struct incoming);
+	size_t user = strlen(h->user) + 1, from = strlen(h->from) + 1, there = h->there ? strlen(h->there) + 1 : 0;
+	struct incoming *i = mem_alloc(sizeof(*i) + user + from + there);
 
-	*i = (struct incoming){ .offer = { .until_ms = g->now_ms + g->limits->again_seconds * 1000, .give = give, .late = late }, .g = g, .user = mem_strdup(h->user), .from = mem_strdup(h->from), .there = h->there ? mem_strdup(h->there) : NULL,
+	*i = (struct incoming){ .offer = { .until_ms = g->now_ms + g->limits->again_seconds * 1000, .give = give, .late = late }, .g = g,
+		.user = i->text, .from = i->text + user, .there = there ? i->text + user + from : NULL,
 		.stored = in->stored, .arg = in->arg, .final = in->final, .late = incoming_is_late(in->at_us),
 		.said_us = in->at_us ? in->at_us : clock_wall_us() };
 	list_init(&i->offer.link);
+	memcpy(i->text, h->user, user);
+	memcpy(i->text + user, h->from, from);
+	if (there)
+		memcpy(i->text + user + from, h->there, there);
 	snprintf(i->id, sizeof(i->id), "%s", h->id);
 	list_append(&under_way, &i->link);
 	g->ncoming++;
@@ -330,7 +334,7 @@ take(struct gateway *g, struct gateway_user *u, const char *from, const char *lo
 	if (in->id)
 		stable_id(id, h.user, from, in->id);
 	else
-		crypt_random_hex(id, 16);
+		random_id(id);
 	h.id = id;
 	if (parcel_is_wanted(g, &h, in)) {
 		if (parcel_begin(g, &h, in))
@@ -385,7 +389,7 @@ gateway_tell(struct gateway_user *u, const char *text)
 
 	if (g->stopping || incoming_is_over(g))
 		return;
-	crypt_random_hex(id, 16);
+	random_id(id);
 	b = write_start(g, "message", NULL, NULL, jid_bare(u->jid), "chat", id);
 	buf_adds(b, "<body>");
 	gateway_text_add(b, text, strlen(text), 4096);

@@ -60,26 +60,33 @@ struct seen *
 seen_get(struct gateway *g, const struct stanza *st, bool *fresh)
 {
 	const char *recorded = record_id(g, st), *id = recorded ? recorded : elem_get(st->root, "id"), *from = elem_get(st->root, "from");
-	struct seen *s;
-	struct buf k = { 0 };
+	const char *by = recorded ? " recorded " : " ";
+	struct seen *s, *made;
+	size_t n, nfrom, nby;
+	unsigned hash;
 
 	*fresh = true;
 	if (!id || !from)
 		return NULL;
-	buf_adds(&k, from);
-	buf_adds(&k, recorded ? " recorded " : " ");
-	buf_adds(&k, id);
-	HASH_FIND(hh, g->seen, buf_str(&k), buf_len(&k), s);
+	nfrom = strlen(from);
+	nby = strlen(by);
+	n = nfrom + nby + strlen(id);
+	made = mem_alloc(sizeof(*made) + n + 1);
+	made->m = NULL;
+	memcpy(made->key, from, nfrom);
+	memcpy(made->key + nfrom, by, nby);
+	strcpy(made->key + nfrom + nby, id);
+	HASH_VALUE(made->key, n, hash);
+	HASH_FIND_BYHASHVALUE(hh, g->seen, made->key, n, hash, s);
 	*fresh = !s;
-	if (!s) {
-		seen_forget(g);
-		s = mem_zalloc(sizeof(*s) + buf_len(&k) + 1);
-		strcpy(s->key, buf_str(&k));
-		HASH_ADD_KEYPTR(hh, g->seen, s->key, strlen(s->key), s);
-		list_append(&g->seen_order, &s->link);
+	if (s) {
+		free(made);
+		return s;
 	}
-	buf_fini(&k);
-	return s;
+	seen_forget(g);
+	HASH_ADD_KEYPTR_BYHASHVALUE(hh, g->seen, made->key, n, hash, made);
+	list_append(&g->seen_order, &made->link);
+	return made;
 }
 
 bool
@@ -134,7 +141,7 @@ message_new(struct gateway_user *u, enum message_kind kind, const char *to, cons
 	char made[33];
 
 	if (!id)
-		crypt_random_hex(made, 16);
+		random_id(made);
 	k->arena = a;
 	k->from = jid_ref(from);
 	k->local = arena_strdup(a, local);

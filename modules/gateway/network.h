@@ -138,6 +138,7 @@ struct network {
 	const char *about;     /* "IRC": in service discovery */
 	const char *identity;  /* type of disco's category gateway: "irc", "sms", "smtp", "simple", … */
 	unsigned features;     /* of network_feature */
+	unsigned turn_us;      /* while much comes, the loop turns once in so long, and takes what came meanwhile together; 0: as often as anything comes */
 	const struct network_field *fields; /* ends with a name of NULL; NULL: none */
 
 	/* Once, before anything else: `settings` is the object "network" of the settings (borrowed). -1: they are refused, the program ends with the

@@ -41,6 +41,8 @@ struct gateway {
 	bool stopping;
 	bool off;                      /* chanceryd says that the network is switched off: nobody uses it, until the program ends */
 	uint64_t now_ms;               /* uv_now: monotonic, once a turn */
+	uint64_t turned_ns;            /* when the loop began to wait last */
+	unsigned hurried;              /* turns in a row that came right behind another */
 
 	struct link link;
 	struct ledger ledger;
@@ -163,6 +165,8 @@ bool disco_came(struct gateway *g, const struct stanza *st, const struct elem *q
 
 /* What is written */
 
+/* The first half of a start tag: <name from='LOCAL@DOMAIN/RESOURCE'. LOCAL and RESOURCE may be NULL. */
+void write_from(struct gateway *g, struct buf *b, const char *name, const char *local, const char *resource);
 /* Starts a stanza in the scratch buffer: <name from='LOCAL@DOMAIN/RESOURCE' to='…' type='…' id='…'>. Any may be NULL; `to` is not. */
 struct buf *write_start(struct gateway *g, const char *name, const char *local, const char *resource, const char *to, const char *type, const char *id);
 void write_chars(struct buf *b, const char *text);
@@ -176,6 +180,8 @@ void send_stanza(struct gateway *g, struct stanza *st);
 void write_end(void); /* frees the scratch buffer */
 struct stanza *iq_result(const struct stanza *iq);
 void write_foreign(struct gateway *g, struct buf *b, const struct gateway_incoming *in, const char *id);
+/* An id of 32 characters that nobody can guess. For messages, not for keys. */
+void random_id(char out[33]);
 /* An id of 32 characters that is always the same for these parts (NULL: none). */
 void stable_id(char out[40], const char *a, const char *b, const char *c);
 

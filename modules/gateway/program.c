@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "gateway/clients.h"
@@ -20,6 +21,7 @@
 #include "gateway/transfer.h"
 #include "xmpp/parser.h"
 
+#define HURRIED 4       /* turns in a row: one message is as many */
 #define ANSWER_MS 3000  /* for a network to answer what it has been given */
 #define END_MS 10000    /* for what a network closes */
 #define GOODBYE_MS 5000 /* for chanceryd to acknowledge the last of what it was sent */
@@ -45,6 +47,25 @@ on_tick(uv_timer_t *t)
 	end_when_answered(g);
 }
 
+/*
+ * A turn costs the same for one line as for a hundred: asking the kernel what came, writing to chanceryd, hearing that it has it. Where one comes right behind the
+ * other they are spread, so that each has more to do. Who says something now and then is served at once.
+ */
+static void
+pace(struct gateway *g)
+{
+	uint64_t now = uv_hrtime(), least = g->net->turn_us * UINT64_C(1000);
+	struct timespec rest = { .tv_nsec = (long)least };
+
+	g->hurried = now - g->turned_ns < least ? g->hurried + 1 : 0;
+	if (g->hurried > HURRIED && uv_backend_timeout(g->loop)) {
+		nanosleep(&rest, NULL);
+		uv_update_time(g->loop);
+		now = uv_hrtime();
+	}
+	g->turned_ns = now;
+}
+
 /* Before the loop waits: what the turn has left to do. */
 static void
 on_turn(uv_prepare_t *p)
@@ -60,6 +81,8 @@ on_turn(uv_prepare_t *p)
 	if (g->held_back && g->running && gateway_takes(g) && g->net->drain)
 		g->net->drain(g);
 	end_when_answered(g);
+	if (g->net->turn_us)
+		pace(g);
 }
 
 static void

@@ -227,36 +227,56 @@ write_missing(struct line *l)
 	buf_addf(&l->inner, " %s missing here: what was said could not be recorded.</body>", l->missing == 1 ? "is" : "are");
 }
 
+/* Copies differ in nothing but whom they are to: what stands before that and behind it is written once. */
 static void
-give_copy(struct line *l, struct copy *c)
+write_around(struct line *l, struct buf *head, struct buf *tail)
 {
-	struct buf *b = write_start(l->g, "message", ROOM_KEPT(l->room)->local, l->nick, c->to, "groupchat", l->id);
-
-	buf_add(b, buf_data(&l->inner), buf_len(&l->inner));
+	write_from(l->g, head, "message", ROOM_KEPT(l->room)->local, l->nick);
+	write_attr(tail, "type", "groupchat");
+	write_attr(tail, "id", l->id);
+	buf_addc(tail, '>');
+	buf_add(tail, buf_data(&l->inner), buf_len(&l->inner));
 	if (!l->dated && !l->missing)
-		incoming_write_delay(l->g, b, l->said_us);
+		incoming_write_delay(l->g, tail, l->said_us);
+	buf_adds(tail, "</message>");
+}
+
+static void
+give_copy(struct line *l, struct copy *c, const struct buf *head, const struct buf *tail)
+{
+	struct buf b = { 0 };
+
+	buf_reserve(&b, buf_len(head) + buf_len(tail) + 2 * strlen(c->to) + 16);
+	buf_add(&b, buf_data(head), buf_len(head));
+	write_attr(&b, "to", c->to);
+	buf_add(&b, buf_data(tail), buf_len(tail));
 	l->waiting++;
-	write_send(l->g, "message", copy_stored, c);
+	link_send(l->g, buf_data(&b), buf_len(&b), copy_stored, c);
+	buf_fini(&b);
 }
 
 static void
 give(struct offer *o)
 {
 	struct line *l = (struct line *)o;
+	struct buf head = { 0 }, tail = { 0 };
 	bool waited = l->held;
 
 	set_held(l, false);
 	if (l->missing)
 		write_missing(l);
 	l->waiting = 1;
+	write_around(l, &head, &tail);
 	LIST_EACH(pos, &l->copies) {
 		struct copy *c = LIST_ENTRY(pos, struct copy, link);
 
 		if (waited && !is_there(l, c->to))
 			copy_free(c);
 		else
-			give_copy(l, c);
+			give_copy(l, c, &head, &tail);
 	}
+	buf_fini(&head);
+	buf_fini(&tail);
 	settle(l);
 }
 

@@ -114,7 +114,7 @@ room_show_topic(struct gateway_room *room, const char *client)
 	write_attr(&b, "network", g->start.name);
 	write_attr(&b, "address", r->topic_by ? r->topic_by : r->address);
 	buf_adds(&b, "/>");
-	crypt_random_hex(id, 16);
+	random_id(id);
 	room_say(room, &(struct room_words){ .nick = r->topic_by, .id = id, .inner = &b, .dated = r->topic_us != 0 }, client);
 	buf_fini(&b);
 }
@@ -166,7 +166,7 @@ gateway_room_receive(struct gateway_room *r, struct gateway_seat *by, const char
 	if (in->id)
 		stable_id(id, r->address, clean, in->id);
 	else
-		crypt_random_hex(id, 16);
+		random_id(id);
 	stats_count(&g->stats, "received", 1);
 	incoming_write_text(g, &inner, &full, NULL);
 	write_foreign(g, &inner, &full, in->id);

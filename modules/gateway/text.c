@@ -50,6 +50,15 @@ escaped(char c)
 	}
 }
 
+/* Printable ASCII that is written as it is. */
+static bool
+is_plain(unsigned char c)
+{
+	static const bool special[128] = { ['&'] = true, ['<'] = true, ['>'] = true, ['\''] = true, ['"'] = true };
+
+	return c >= 0x20 && c < 0x7f && !special[c];
+}
+
 static bool
 add(struct buf *out, const char *s, size_t n, size_t max, bool escape, bool line)
 {
@@ -61,7 +70,7 @@ add(struct buf *out, const char *s, size_t n, size_t max, bool escape, bool line
 		const char *instead = NULL;
 
 		/* Runs of what needs nothing are copied at once. */
-		for (plain = i; plain < n && plain - i < room && (unsigned char)s[plain] >= 0x20 && (unsigned char)s[plain] < 0x7f && !strchr("&<>'\"", s[plain]); plain++)
+		for (plain = i; plain < n && plain - i < room && is_plain((unsigned char)s[plain]); plain++)
 			;
 		if (plain > i) {
 			buf_add(out, s + i, plain - i);

@@ -41,16 +41,25 @@ write_chars(struct buf *b, const char *text)
 	gateway_text_add(b, text, strlen(text), SIZE_MAX);
 }
 
+static void
+write_close(struct buf *b, const char *name)
+{
+	buf_adds(b, "</");
+	buf_adds(b, name);
+	buf_addc(b, '>');
+}
+
 void
 write_text(struct buf *b, const char *name, const char *ns, const char *text)
 {
 	if (!text)
 		return;
-	buf_addf(b, "<%s", name);
+	buf_addc(b, '<');
+	buf_adds(b, name);
 	write_attr(b, "xmlns", ns);
 	buf_addc(b, '>');
 	gateway_text_add(b, text, strlen(text), SIZE_MAX);
-	buf_addf(b, "</%s>", name);
+	write_close(b, name);
 }
 
 /* Each character that an address can carry by itself (RFC 8265 §4.2), or that is ASCII; U+FFFD for the others. */
@@ -85,13 +94,12 @@ add_resource(struct buf *b, const char *resource)
 	free(clean);
 }
 
-struct buf *
-write_start(struct gateway *g, const char *name, const char *local, const char *resource, const char *to, const char *type, const char *id)
+void
+write_from(struct gateway *g, struct buf *b, const char *name, const char *local, const char *resource)
 {
-	struct buf *b = &scratch;
-
-	buf_clear(b);
-	buf_addf(b, "<%s from='", name);
+	buf_addc(b, '<');
+	buf_adds(b, name);
+	buf_adds(b, " from='");
 	if (local) {
 		gateway_text_add(b, local, strlen(local), SIZE_MAX);
 		buf_addc(b, '@');
@@ -102,6 +110,15 @@ write_start(struct gateway *g, const char *name, const char *local, const char *
 		add_resource(b, resource);
 	}
 	buf_addc(b, '\'');
+}
+
+struct buf *
+write_start(struct gateway *g, const char *name, const char *local, const char *resource, const char *to, const char *type, const char *id)
+{
+	struct buf *b = &scratch;
+
+	buf_clear(b);
+	write_from(g, b, name, local, resource);
 	write_attr(b, "to", to);
 	write_attr(b, "type", type);
 	write_attr(b, "id", id);
@@ -112,7 +129,7 @@ write_start(struct gateway *g, const char *name, const char *local, const char *
 void
 write_send(struct gateway *g, const char *name, link_stored_fn *fn, void *arg)
 {
-	buf_addf(&scratch, "</%s>", name);
+	write_close(&scratch, name);
 	link_send(g, buf_data(&scratch), buf_len(&scratch), fn, arg);
 }
 
@@ -152,6 +169,21 @@ refuse(struct gateway *g, const struct stanza *st, struct ticket *t, enum xerror
 	ledger_done(&g->ledger, t);
 }
 
+/* The generator costs as much for sixteen bytes as for a thousand, more than all else about a message. */
+void
+random_id(char out[33])
+{
+	static unsigned char drawn[1024];
+	static size_t left;
+
+	if (!left) {
+		crypt_random(drawn, sizeof(drawn));
+		left = sizeof(drawn);
+	}
+	left -= 16;
+	text_hex(drawn + left, 16, out);
+}
+
 void
 stable_id(char out[40], const char *a, const char *b, const char *c)
 {
@@ -170,7 +202,7 @@ write_foreign(struct gateway *g, struct buf *b, const struct gateway_incoming *i
 {
 	char at[32];
 
-	buf_addf(b, "<foreign xmlns='%s'", NS_GATEWAY_TEXT);
+	buf_adds(b, "<foreign xmlns='" NS_GATEWAY_TEXT "'");
 	write_attr_cut(b, "network", in->network ? in->network : g->start.name, NOTE_BYTES);
 	write_attr(b, "kind", g->net->kind);
 	write_attr_cut(b, "address", in->foreign ? in->foreign : in->from ? in->from : "", NOTE_BYTES);

@@ -283,6 +283,9 @@ read_all(struct irc_conn *c)
 		if (!(n = read_some(c, bytes, sizeof(bytes))))
 			break;
 		c->events->data(c->arg, bytes, n);
+		/* That was all: the kernel need not be asked to say so. What TLS gives is a record, behind which there may be others. */
+		if (n < sizeof(bytes) && !c->ssl)
+			break;
 	}
 	unbusy(c);
 }

@@ -16,9 +16,7 @@
 static const char *
 address_of(const struct irc_line *l, char *out, size_t size)
 {
-	int n = l->from.user && l->from.host ? snprintf(out, size, "%s@%s", l->from.user, l->from.host) : -1;
-
-	return n < 0 || (size_t)n >= size ? NULL : out;
+	return l->from.user && l->from.host && irc_text_join(out, size, l->from.user, '@', l->from.host) ? out : NULL;
 }
 
 static struct irc_event

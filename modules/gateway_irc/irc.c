@@ -426,6 +426,7 @@ const struct network irc_network = {
 	.about = "IRC",
 	.identity = "irc",
 	.features = NETWORK_ROOMS | NETWORK_ACCOUNTS | NETWORK_PRESENCE,
+	.turn_us = 1000,
 	.fields = fields,
 	.start = start,
 	.change = change,

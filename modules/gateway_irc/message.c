@@ -98,15 +98,24 @@ answered(struct irc_message *im, enum xerror e, const char *id, const char *text
 		gateway_ask_failed(ask, e, text);
 }
 
+/* What its address names, without the network. */
+static const char *
+name_of(const struct gateway_message *m, char out[NETWORK_ADDRESS_MAX])
+{
+	size_t n = 0;
+
+	irc_server_of(&irc->servers, m->to, &n);
+	memcpy(out, m->to, n);
+	out[n] = '\0';
+	return out;
+}
+
 static struct irc_channel *
 channel_of(struct irc_session *s, const struct gateway_message *m)
 {
-	size_t n;
 	char name[NETWORK_ADDRESS_MAX];
 
-	irc_server_of(&irc->servers, m->to, &n);
-	snprintf(name, sizeof(name), "%.*s", (int)n, m->to);
-	return irc_client_channel(s->client, name);
+	return irc_client_channel(s->client, name_of(m, name));
 }
 
 /* Whom an occupant's nick names at IRC: somebody, and no channel or mask; where one connection is for all, not one of ours, whom others there would hear for. */
@@ -126,7 +135,6 @@ say(struct irc_session *s, struct irc_message *im)
 	const char *text = m->body + (action ? 4 : 0), *to;
 	struct err e = { 0 };
 	char target[NETWORK_ADDRESS_MAX], *made = NULL;
-	size_t n;
 	int rc;
 
 	if (!irc_client_is_up(s->client) || (m->seat && (!ch || ch->state < IRC_CHANNEL_NAMES)))
@@ -137,9 +145,7 @@ say(struct irc_session *s, struct irc_message *im)
 	} else if (m->kind == MESSAGE_TOPIC) {
 		rc = ch ? irc_client_topic(s->client, im->ref, ch, m->body, &e) : err_set(&e, 442, "not in that channel");
 	} else {
-		irc_server_of(&irc->servers, m->to, &n);
-		snprintf(target, sizeof(target), "%.*s", (int)n, m->to);
-		to = m->nick ? m->nick : ch ? ch->name : target;
+		to = m->nick ? m->nick : ch ? ch->name : name_of(m, target);
 		if (!s->user)
 			text = made = signed_text(m->seat && s->server->free_nicks ? m->seat->nick : jid_local(m->user->jid), text, action, irc_client_room(s->client, to));
 		rc = irc_client_say(s->client, im->ref, to, action && s->user ? IRC_ACTION : IRC_PRIVMSG, text, &e);
@@ -216,22 +222,20 @@ find(struct irc_session *s, uint64_t ref)
 static void
 receive(struct irc_session *s, const struct irc_event *e)
 {
-	char from[NETWORK_ADDRESS_MAX], foreign[NETWORK_ADDRESS_MAX], *body = NULL;
-	struct gateway_incoming in = { .from = from, .foreign = foreign, .network = s->server->name, .id = e->id, .at_us = e->at };
+	char from[NETWORK_ADDRESS_MAX], foreign[NETWORK_ADDRESS_MAX];
+	struct gateway_incoming in = { .from = from, .foreign = foreign, .network = s->server->name, .body = e->text, .id = e->id, .at_us = e->at };
 	struct buf text = { 0 };
 
 	if (!s->user)
 		return; /* written to all of us is written to nobody */
-	snprintf(from, sizeof(from), "%s%%%s", e->nick, s->server->name);
-	snprintf(foreign, sizeof(foreign), "%s!%s", e->nick, e->address ? e->address : "@");
-	if (e->say == IRC_ACTION)
-		buf_adds(&text, "/me ");
-	buf_adds(&text, e->text);
-	body = mem_strdup(buf_str(&text));
-	buf_fini(&text);
-	in.body = body;
+	irc_text_join(from, sizeof(from), e->nick, '%', s->server->name);
+	irc_text_join(foreign, sizeof(foreign), e->nick, '!', e->address ? e->address : "@");
+	if (e->say == IRC_ACTION) {
+		buf_addf(&text, "/me %s", e->text);
+		in.body = buf_str(&text);
+	}
 	gateway_receive(s->user, &in);
-	free(body);
+	buf_fini(&text);
 }
 
 void

@@ -12,6 +12,7 @@
 #include "client_state.h"
 
 #define PIECE_MIN 64 /* bytes of text in a line, whatever a server says of its names */
+#define PING_PREFIX "chancery-" /* then its number */
 #define ECHO_MS 5000 /* what has not come back by then is asked about by a PING */
 
 struct buf *
@@ -58,10 +59,9 @@ irc_later_line(struct irc_client *c, struct irc_pending *of, bool last, int writ
 void
 irc_ping(struct irc_client *c)
 {
-	char text[32];
-
-	snprintf(text, sizeof(text), "chancery-%llu", (unsigned long long)++c->ping_said);
-	irc_now(c, "PING", text);
+	buf_adds(&c->out, "PING " PING_PREFIX);
+	buf_addu(&c->out, ++c->ping_said);
+	buf_adds(&c->out, "\r\n");
 	if (!c->ping_since)
 		c->ping_since = c->now;
 }
@@ -230,8 +230,8 @@ irc_outgoing_pong(struct irc_client *c, const struct irc_line *l)
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < l->nparams && !n; i++)
-		if (sscanf(l->params[i], "chancery-%20lu", &n) != 1)
-			n = 0;
+		if (!strncmp(l->params[i], PING_PREFIX, strlen(PING_PREFIX)))
+			n = strtoull(l->params[i] + strlen(PING_PREFIX), NULL, 10);
 	if (n <= c->ping_heard || n > c->ping_said)
 		return;
 	c->ping_heard = n;
@@ -416,7 +416,10 @@ say_piece(struct irc_client *c, struct irc_pending *p, bool last, const char *co
 	struct buf *line = irc_later_begin(c);
 
 	irc_label(c, line);
-	buf_addf(line, "%s %s :%s", command, p->target, say == IRC_ACTION ? "\1ACTION " : "");
+	buf_adds(line, command);
+	buf_addc(line, ' ');
+	buf_adds(line, p->target);
+	buf_adds(line, say == IRC_ACTION ? " :\1ACTION " : " :");
 	buf_add(line, s, n);
 	buf_adds(line, say == IRC_ACTION ? "\1\r\n" : "\r\n");
 	return irc_later_line(c, p, last, 0);

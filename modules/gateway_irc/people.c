@@ -1,12 +1,12 @@
 #include "people.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/crypt.h"
 #include "base/mem.h"
+#include "text.h"
 
 #define FOLDED_BYTES 160 /* irc_name_is_sane lets less pass */
 
@@ -141,9 +141,7 @@ irc_person_learn(struct irc_person *p, const char *user, const char *host)
 {
 	char address[256];
 
-	int n = user && host ? snprintf(address, sizeof(address), "%s@%s", user, host) : -1;
-
-	if (n >= 0 && (size_t)n < sizeof(address))
+	if (user && host && irc_text_join(address, sizeof(address), user, '@', host))
 		set(&p->address, address);
 }
 

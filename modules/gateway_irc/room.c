@@ -260,7 +260,7 @@ occupant(struct irc_session *s, struct irc_room *room, const struct irc_channel 
 	if (!ranks)
 		return;
 	make_way(s, room, p->nick);
-	snprintf(foreign, sizeof(foreign), "%s!%s", p->nick, p->address ? p->address : "@");
+	irc_text_join(foreign, sizeof(foreign), p->nick, '!', p->address ? p->address : "@");
 	o.foreign = p->address ? foreign : NULL;
 	o.owner = *ranks & irc_rank_of_mode(is, 'q');
 	o.admin = *ranks & irc_rank_of_mode(is, 'a');
@@ -349,7 +349,7 @@ heard(struct irc_session *s, struct irc_room *room, const struct irc_event *e)
 	struct gateway_incoming in = { .network = s->server->name, .foreign = foreign, .id = e->id, .at_us = e->at };
 	struct buf text = { 0 };
 
-	snprintf(foreign, sizeof(foreign), "%s!%s", e->nick, e->address ? e->address : "@");
+	irc_text_join(foreign, sizeof(foreign), e->nick, '!', e->address ? e->address : "@");
 	if (e->say == IRC_ACTION) {
 		buf_addf(&text, "/me %s", e->text);
 		in.body = buf_str(&text);

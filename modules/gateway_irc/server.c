@@ -114,6 +114,7 @@ server_new(const char *name, json_t *json, struct err *e)
 	list_init(&s->link);
 	list_init(&s->sessions);
 	list_init(&s->waiting);
+	list_init(&s->stirred);
 	s->name = mem_strdup(name);
 	s->json = json_deep_copy(json);
 	s->each = s->eager = true;
@@ -143,12 +144,20 @@ fail:
 	return NULL;
 }
 
+static void
+timer_closed(uv_handle_t *h)
+{
+	free(h);
+}
+
 void
 irc_server_free(struct irc_server *s)
 {
 	if (!s)
 		return;
 	list_remove(&s->link);
+	if (s->soon)
+		uv_close((uv_handle_t *)s->soon, timer_closed);
 	irc_people_free(s->people);
 	irc_tls_fini(&s->tls);
 	json_decref(s->json);

@@ -16,6 +16,14 @@ static void stir(struct irc_session *s);
 static void stir_later(struct irc_session *s);
 static void on_timer(uv_timer_t *t);
 
+/* The timer goes off then, whatever it was set to before. */
+static void
+set_timer(struct irc_session *s, int64_t due, int64_t now)
+{
+	s->due = due;
+	uv_timer_start(s->timer, on_timer, due > now ? (uint64_t)(due - now) : 0, 0);
+}
+
 static void
 begun(struct irc_session *s)
 {
@@ -34,11 +42,13 @@ static void
 retry(struct irc_session *s, bool forever)
 {
 	uint64_t ms = gateway_backoff_ms(++s->tries);
+	int64_t now;
 
 	s->state = IRC_SESSION_RETRYING;
 	if (forever && ms < NOT_AGAIN_MS)
 		ms = NOT_AGAIN_MS;
-	uv_timer_start(s->timer, on_timer, ms, 0);
+	now = clock_mono_ms();
+	set_timer(s, now + (int64_t)ms, now);
 	gateway_count(s->gateway, "connections_lost", 1);
 }
 
@@ -151,6 +161,7 @@ on_timer(uv_timer_t *t)
 	struct irc_session *s = t->data;
 	int64_t now = clock_mono_ms();
 
+	s->due = 0;
 	switch (s->state) {
 	case IRC_SESSION_RETRYING:
 		s->state = IRC_SESSION_IDLE;
@@ -170,15 +181,14 @@ on_timer(uv_timer_t *t)
 	}
 }
 
+/* A timer that is set to an earlier time stays: it finds that it is too early, and is set anew. That is once in a while, and every line moves what is due. */
 static void
 stir_later(struct irc_session *s)
 {
-	int64_t now = clock_mono_ms(), due = s->state == IRC_SESSION_CONNECTING ? s->connect_by : irc_client_due(s->client);
+	int64_t due = s->state == IRC_SESSION_CONNECTING ? s->connect_by : irc_client_due(s->client);
 
-	if (due != INT64_MAX)
-		uv_timer_start(s->timer, on_timer, due > now ? (uint64_t)(due - now) : 0, 0);
-	else
-		uv_timer_stop(s->timer);
+	if (due != INT64_MAX && (!s->due || due < s->due))
+		set_timer(s, due, clock_mono_ms());
 }
 
 static void
@@ -204,12 +214,29 @@ over:
 		ended(s, s->why);
 }
 
+/* Those who are stirred meanwhile are for the next turn. */
+static void
+on_soon(uv_timer_t *t)
+{
+	struct irc_server *server = t->data;
+	struct list now, *l;
+
+	list_init(&now);
+	while ((l = list_pop(&server->stirred)))
+		list_append(&now, l);
+	while ((l = list_pop(&now)))
+		stir(LIST_ENTRY(l, struct irc_session, stirred));
+}
+
 void
 irc_session_stir(struct irc_session *s)
 {
 	/* In the next turn: what a server has to say may end things that the caller is still looking at. */
-	if (s->state == IRC_SESSION_OPEN && !s->in_client)
-		uv_timer_start(s->timer, on_timer, 0, 0);
+	if (s->state != IRC_SESSION_OPEN || s->in_client || !list_is_empty(&s->stirred))
+		return;
+	if (list_is_empty(&s->server->stirred))
+		uv_timer_start(s->server->soon, on_soon, 0, 0);
+	list_append(&s->server->stirred, &s->stirred);
 }
 
 void
@@ -265,6 +292,12 @@ irc_session_new(struct gateway *g, struct irc_server *server, struct gateway_use
 	list_init(&s->of_user);
 	list_init(&s->messages);
 	list_init(&s->contacts);
+	list_init(&s->stirred);
+	if (!server->soon) {
+		server->soon = NEW(uv_timer_t);
+		uv_timer_init(gateway_loop(g), server->soon);
+		server->soon->data = server;
+	}
 	list_append(&server->sessions, &s->link);
 	s->nick = mem_strdup(nick);
 	s->account = account ? mem_strdup(account) : NULL;
@@ -295,6 +328,7 @@ irc_session_close(struct irc_session *s, const char *why)
 	s->closing = true;
 	begun(s);
 	list_remove(&s->turn);
+	list_remove(&s->stirred);
 	list_remove(&s->of_user);
 	list_remove(&s->link);
 	if (s->server->shared == s)

@@ -26,6 +26,8 @@ struct irc_session {
 	struct irc_client *client;
 	struct irc_conn *conn;
 	uv_timer_t *timer;
+	int64_t due;      /* when it goes off; 0: it is not set */
+	struct list stirred; /* in the server's */
 	enum { IRC_SESSION_IDLE, IRC_SESSION_WAITING, IRC_SESSION_CONNECTING, IRC_SESSION_OPEN, IRC_SESSION_RETRYING } state;
 	bool beginning;   /* counted in the server's */
 	bool closing, in_client, held;

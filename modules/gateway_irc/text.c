@@ -195,6 +195,22 @@ irc_nick_make(const char *name, char *out, size_t max)
 }
 
 bool
+irc_text_join(char *out, size_t size, const char *a, char sign, const char *b)
+{
+	size_t na = strlen(a), nb = strlen(b);
+	bool fits = na + 1 + nb < size;
+
+	na = na < size - 1 ? na : size - 1;
+	memcpy(out, a, na);
+	if (na < size - 1)
+		out[na++] = sign;
+	nb = nb < size - 1 - na ? nb : size - 1 - na;
+	memcpy(out + na, b, nb);
+	out[na + nb] = '\0';
+	return fits;
+}
+
+bool
 irc_name_is_sane(const char *name)
 {
 	if (!*name || *name == ':' || strlen(name) > NAME_BYTES)

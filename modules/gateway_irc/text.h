@@ -31,6 +31,8 @@ char *irc_text_ctcp(char *s, const char **command);
  */
 size_t irc_text_cut(const char *s, size_t n, size_t max, size_t *skip);
 
+/* `a`, the sign, `b`; false: as much of it as `size` bytes have room for. */
+bool irc_text_join(char *out, size_t size, const char *a, char sign, const char *b);
 /* A nick that a server takes, made of any name: ASCII, no digit in front, `max` characters at most. `out` holds max + 1. */
 void irc_nick_make(const char *name, char *out, size_t max);
 /* Whether such a name can be said to a server: something, and no more than 128 bytes, without spaces and control characters, no ':' in front. */

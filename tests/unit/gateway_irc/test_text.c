@@ -170,10 +170,27 @@ test_nick(void **state)
 	assert_false(irc_name_is_sane(":a"));
 }
 
+static void
+test_join(void **state)
+{
+	char out[8];
+
+	(void)state;
+	assert_true(irc_text_join(out, sizeof(out), "nick", '@', "ab"));
+	assert_string_equal(out, "nick@ab");
+	assert_false(irc_text_join(out, sizeof(out), "nick", '@', "abc"));
+	assert_string_equal(out, "nick@ab");
+	assert_false(irc_text_join(out, sizeof(out), "sevenup", '@', ""));
+	assert_string_equal(out, "sevenup");
+	assert_false(irc_text_join(out, sizeof(out), "more than that", '!', "x"));
+	assert_string_equal(out, "more th");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_join),
 		cmocka_unit_test(test_decode),
 		cmocka_unit_test(test_encode),
 		cmocka_unit_test(test_plain),
