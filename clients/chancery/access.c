@@ -39,30 +39,6 @@ read_uid(const char *text, json_int_t *out)
 	return 0;
 }
 
-/* Where it waits for somebody else, says so. True: it has been said; the rows are still the caller's. */
-static bool
-says_waiting(const struct options *o, const json_t *rows)
-{
-	const json_t *row = json_array_get(rows, 0), *id = json_object_get(row, "approval");
-
-	if (!json_is_integer(id) || strcmp(json_string_value(json_object_get(row, "state")), "waiting") != 0)
-		return false;
-	if (!o->json)
-		printf("waits for a second person: chancery approval approve %lld\nhash %s\n", (long long)json_integer_value(id),
-		       json_string_value(json_object_get(row, "hash")));
-	return true;
-}
-
-/* An answer of one row, by lines. */
-static int
-print_row(const struct options *o, json_t *rows, const struct table_column *columns)
-{
-	if (rows == NULL || o->json || !says_waiting(o, rows))
-		return command_print_row(o, rows, columns);
-	json_decref(rows);
-	return EXIT_DONE;
-}
-
 /* Persons */
 
 static const struct table_column person_columns[] = {{"name", "Name"},	   {"roles", "Roles"},	 {"account", "Address"}, {"uid", "UID"}, {"disabled", "Disabled"},
@@ -94,7 +70,7 @@ person_add(const struct options *o, int argc, char **argv)
 		}
 		json_object_set_new(args, "uid", json_integer(uid));
 	}
-	return print_row(o, command_ask(o, "person", "add", args), person_columns);
+	return command_print_outcome(o, command_ask(o, "person", "add", args), person_columns, NULL);
 }
 
 static int
@@ -114,7 +90,7 @@ person_list(const struct options *o, int argc, char **argv)
 static int
 change_person(const struct options *o, const char *verb, const char *name)
 {
-	return options_only(o, "") != 0 ? EXIT_USAGE : print_row(o, command_ask(o, "person", verb, json_pack("{s:s}", "name", name)), person_columns);
+	return options_only(o, "") != 0 ? EXIT_USAGE : command_print_outcome(o, command_ask(o, "person", verb, json_pack("{s:s}", "name", name)), person_columns, NULL);
 }
 
 static int
@@ -143,7 +119,7 @@ person_roles(const struct options *o, int argc, char **argv)
 {
 	if (options_only(o, "") != 0)
 		return EXIT_USAGE;
-	return print_row(o, command_ask(o, "person", "roles", json_pack("{s:s, s:o}", "name", argv[0], "roles", roles_of(argc - 1, argv + 1))), person_columns);
+	return command_print_outcome(o, command_ask(o, "person", "roles", json_pack("{s:s, s:o}", "name", argv[0], "roles", roles_of(argc - 1, argv + 1))), person_columns, NULL);
 }
 
 static int
@@ -152,7 +128,7 @@ whoami(const struct options *o, int argc, char **argv)
 	static const struct table_column columns[] = {{"name", "Name"}, {"role", "Role"}, {"token", "Token"}, {NULL, NULL}};
 
 	(void)argc, (void)argv;
-	return print_row(o, command_ask(o, "whoami", NULL, NULL), columns);
+	return command_print_outcome(o, command_ask(o, "whoami", NULL, NULL), columns, NULL);
 }
 
 /* Tokens */
@@ -172,7 +148,7 @@ print_token(const struct options *o, json_t *rows, const char *token)
 	if (o->json) {
 		table_print_json(rows, &out);
 	} else {
-		if (!says_waiting(o, rows))
+		if (!command_add_waits(rows, &out))
 			table_print_row(row, columns, &out);
 		buf_addf(&out, "\nThis is the token. It is shown once; keep it in a file that nobody else can read:\n\n%s\n", token);
 	}
@@ -227,7 +203,7 @@ token_revoke(const struct options *o, int argc, char **argv)
 	(void)argc;
 	if (options_only(o, "") != 0 || command_read_id(argv[0], "a token", "token list", &id) != 0)
 		return EXIT_USAGE;
-	return print_row(o, command_ask(o, "token", "revoke", json_pack("{s:I}", "id", id)), columns);
+	return command_print_outcome(o, command_ask(o, "token", "revoke", json_pack("{s:I}", "id", id)), columns, NULL);
 }
 
 /* Approvals */

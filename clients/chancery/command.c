@@ -135,6 +135,32 @@ command_print_row(const struct options *o, json_t *rows, const struct table_colu
 	return command_print(&out);
 }
 
+bool
+command_add_waits(const json_t *rows, struct buf *out)
+{
+	const json_t *row = json_array_get(rows, 0), *id = json_object_get(row, "approval");
+	const char *state = json_string_value(json_object_get(row, "state")), *hash = json_string_value(json_object_get(row, "hash"));
+
+	if (!json_is_integer(id) || state == NULL || strcmp(state, "waiting") != 0)
+		return false;
+	buf_addf(out, "waits for a second person: chancery approval approve %lld\nhash %s\n", (long long)json_integer_value(id),
+		 hash != NULL ? hash : "-");
+	return true;
+}
+
+int
+command_print_outcome(const struct options *o, json_t *rows, const struct table_column *columns, const char *meanwhile)
+{
+	struct buf out = {0};
+
+	if (rows == NULL || o->json || !command_add_waits(rows, &out))
+		return command_print_row(o, rows, columns);
+	if (meanwhile != NULL)
+		buf_addf(&out, "%s\n", meanwhile);
+	json_decref(rows);
+	return command_print(&out);
+}
+
 int
 command_read_id(const char *text, const char *of_what, const char *list, json_int_t *id)
 {

@@ -75,6 +75,10 @@ json_t *command_query(const struct options *o);
 	"  --words TEXT, --file NAME, --file-hash SHA256, --has-file, --encrypted\n"
 /* The same of an answer of one row, by lines. */
 int command_print_row(const struct options *o, json_t *rows, const struct table_column *columns);
+/* The same of what may have to be approved by a second person (compliance.four_eyes): then how that is done, and `meanwhile` on a line (NULL: none). */
+int command_print_outcome(const struct options *o, json_t *rows, const struct table_column *columns, const char *meanwhile);
+/* Does it wait for one? Then `out` has got how. */
+bool command_add_waits(const json_t *rows, struct buf *out);
 /* An id given as an argument: "an export", "export list". -1: said what is wrong. */
 int command_read_id(const char *text, const char *of_what, const char *list, json_int_t *id);
 

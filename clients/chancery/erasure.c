@@ -86,18 +86,16 @@ ask_for(const struct options *o, const char *verb, json_t *args)
 {
 	static const struct table_column columns[] = {{"erasure", "ERASURE"}, {"state", "STATE"}, {"query_text", "WHAT"}, {NULL, NULL}};
 	json_t *rows = args != NULL ? command_ask(o, "erasure", verb, args) : NULL;
-	const json_t *row = json_array_get(rows, 0);
+	struct buf out = {0};
 
 	if (args == NULL)
 		return EXIT_USAGE;
 	if (rows == NULL)
 		return EXIT_REFUSED;
-	if (o->json || json_object_get(row, "approval") == NULL)
+	if (o->json || !command_add_waits(rows, &out))
 		return command_print_rows(o, rows, columns);
-	printf("waits for a second person: chancery approval approve %lld\nhash %s\n", (long long)json_integer_value(json_object_get(row, "approval")),
-	       json_string_value(json_object_get(row, "hash")));
 	json_decref(rows);
-	return EXIT_DONE;
+	return command_print(&out);
 }
 
 static int

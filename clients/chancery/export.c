@@ -264,11 +264,9 @@ archive_export(const struct options *o, int argc, char **argv)
 		return EXIT_REFUSED;
 	id = json_integer_value(json_object_get(json_array_get(rows, 0), "export"));
 	if (id == 0) {
-		static const struct table_column columns[] = {{"approval", "Approval"}, {"state", "State"}, {"hash", "Hash"}, {NULL, NULL}};
+		static const struct table_column columns[] = {{"state", "State"}, {NULL, NULL}};
 
-		if (!o->json)
-			fputs("chancery: it waits for a second person; then see chancery export list\n", stderr);
-		return command_print_row(o, rows, columns);
+		return command_print_outcome(o, rows, columns, "then: chancery export list, chancery export fetch EXPORT --out FILE");
 	}
 	if (!options_has(o, "out")) {
 		static const struct table_column columns[] = {{"export", "Export"}, {"state", "State"}, {"query", "Query"}, {NULL, NULL}};

@@ -7,24 +7,6 @@
 #include "base/text.h"
 #include "command.h"
 
-static const struct table_column waits[] = {{"approval", "Approval"}, {"state", "State"}, {"hash", "Hash"}, {NULL, NULL}};
-
-/* One row as lines. */
-static int
-print_one(const struct options *o, json_t *rows, const struct table_column *columns)
-{
-	struct buf out = {0};
-
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json)
-		table_print_json(rows, &out);
-	else
-		table_print_row(json_array_get(rows, 0), columns, &out);
-	json_decref(rows);
-	return command_print(&out);
-}
-
 static int
 missing(const char *text)
 {
@@ -49,7 +31,7 @@ hold_add(const struct options *o, int argc, char **argv)
 		json_decref(query);
 		return missing("what is to be held? For everything: --since with the day it begins");
 	}
-	return print_one(o, command_ask(o, "hold", "add", json_pack("{s:s, s:s, s:o}", "matter", options_value(o, "matter"), "reason",
+	return command_print_row(o, command_ask(o, "hold", "add", json_pack("{s:s, s:s, s:o}", "matter", options_value(o, "matter"), "reason",
 								       options_value(o, "reason"), "query", query)), columns);
 }
 
@@ -94,7 +76,7 @@ hold_show(const struct options *o, int argc, char **argv)
 	(void)argc;
 	if (options_only(o, "") != 0 || !read_id(argv[0], &id))
 		return EXIT_USAGE;
-	return print_one(o, command_ask(o, "hold", "show", json_pack("{s:I}", "hold", id)), columns);
+	return command_print_row(o, command_ask(o, "hold", "show", json_pack("{s:I}", "hold", id)), columns);
 }
 
 static int
@@ -103,7 +85,6 @@ hold_release(const struct options *o, int argc, char **argv)
 	static const struct table_column columns[] = {{"hold", "Hold"}, {"done", "Done"}, {NULL, NULL}};
 	json_int_t id;
 	json_t *rows;
-	bool waiting;
 
 	(void)argc;
 	if (options_only(o, "reason") != 0 || !read_id(argv[0], &id))
@@ -111,10 +92,7 @@ hold_release(const struct options *o, int argc, char **argv)
 	if (!options_has(o, "reason"))
 		return missing("why? --reason TEXT");
 	rows = command_ask(o, "hold", "release", json_pack("{s:I, s:s}", "hold", id, "reason", options_value(o, "reason")));
-	waiting = json_object_get(json_array_get(rows, 0), "approval") != NULL;
-	if (waiting)
-		fputs("chancery: it waits for a second person; until then it is in force\n", stderr);
-	return print_one(o, rows, waiting ? waits : columns);
+	return command_print_outcome(o, rows, columns, "until then it is in force");
 }
 
 const struct command command_hold[] = {

@@ -19,21 +19,8 @@ static int
 print_done(const struct options *o, json_t *rows)
 {
 	static const struct table_column done[] = {{"name", "Class"}, {"done", "Done"}, {NULL, NULL}};
-	static const struct table_column waits[] = {{"approval", "Approval"}, {"state", "State"}, {"hash", "Hash"}, {NULL, NULL}};
-	struct buf out = {0};
-	bool waiting;
 
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	waiting = json_object_get(json_array_get(rows, 0), "approval") != NULL;
-	if (waiting)
-		fputs("chancery: it waits for a second person; until then nothing changes\n", stderr);
-	if (o->json)
-		table_print_json(rows, &out);
-	else
-		table_print_row(json_array_get(rows, 0), waiting ? waits : done, &out);
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_outcome(o, rows, done, "until then nothing changes");
 }
 
 static int

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "export/formats.h"
+#include "export/lines.h"
 
 static const char head[] = "time,log_index,id,kind,direction,conversation,from,from_name,to,to_name,type,text,about_log_index,about_text,"
 	"refers_to,files,encrypted,erased,leaf_hash\r\n";
@@ -121,35 +122,10 @@ open_file(struct export_context *x, void **state, struct err *e)
 static int
 group(struct export_context *x, void *state, struct export_group *g, struct err *e)
 {
-	const struct export_target *t;
-	const struct export_record *r;
-	struct buf b = {0};
-	int rc;
-
 	(void)state;
-	while ((rc = export_group_next(g, &r, e)) > 0) {
-		buf_clear(&b);
-		if (export_group_target(g, r, &t, e)) {
-			rc = -1;
-			break;
-		}
-		row(&b, r, t);
-		if (bundle_write(x->out, buf_data(&b), buf_len(&b), e)) {
-			rc = -1;
-			break;
-		}
-	}
-	buf_fini(&b);
-	return rc;
-}
-
-static int
-close_file(struct export_context *x, void *state, struct err *e)
-{
-	(void)state;
-	return bundle_close(x->out, e);
+	return lines_put(x, g, row, e);
 }
 
 const struct export_format export_csv = {
-	.name = "csv", .about = "a table for spreadsheets", .order = EXPORT_BY_LOG, .open = open_file, .group = group, .close = close_file,
+	.name = "csv", .about = "a table for spreadsheets", .order = EXPORT_BY_LOG, .open = open_file, .group = group, .close = lines_close,
 };

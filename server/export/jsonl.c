@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "export/formats.h"
+#include "export/lines.h"
 #include "proof/bundle.h"
 
 /* By hand: built from objects, a line costs more than all else of it. */
@@ -41,15 +42,21 @@ when(struct buf *b, const char *key, int64_t us)
 	text(b, key, export_time(us, out));
 }
 
+/* The key of an object; false: it is null. */
+static bool
+object(struct buf *b, const char *key, bool is_there)
+{
+	buf_adds(b, key);
+	buf_adds(b, is_there ? "{" : "null");
+	return is_there;
+}
+
 static void
 person(struct buf *b, const char *key, const struct export_person *p)
 {
-	buf_adds(b, key);
-	if (!p->bare) {
-		buf_adds(b, "null");
+	if (!object(b, key, p->bare != NULL))
 		return;
-	}
-	text(b, "{\"address\":", p->bare);
+	text(b, "\"address\":", p->bare);
 	text(b, ",\"resource\":", p->resource);
 	text(b, ",\"name\":", p->name);
 	buf_addc(b, '}');
@@ -79,12 +86,9 @@ files(struct buf *b, const struct export_record *r)
 static void
 target(struct buf *b, const struct export_target *t)
 {
-	buf_adds(b, ",\"about\":");
-	if (!t) {
-		buf_adds(b, "null");
+	if (!object(b, ",\"about\":", t != NULL))
 		return;
-	}
-	number(b, "{\"id\":", t->id);
+	number(b, "\"id\":", t->id);
 	number(b, ",\"log_index\":", t->log_index);
 	when(b, ",\"time\":", t->at_us);
 	text(b, ",\"body\":", t->body);
@@ -142,35 +146,10 @@ open_file(struct export_context *x, void **state, struct err *e)
 static int
 group(struct export_context *x, void *state, struct export_group *g, struct err *e)
 {
-	const struct export_target *t;
-	const struct export_record *r;
-	struct buf b = {0};
-	int rc;
-
 	(void)state;
-	while ((rc = export_group_next(g, &r, e)) > 0) {
-		buf_clear(&b);
-		if (export_group_target(g, r, &t, e)) {
-			rc = -1;
-			break;
-		}
-		line(&b, r, t);
-		if (bundle_write(x->out, buf_data(&b), buf_len(&b), e)) {
-			rc = -1;
-			break;
-		}
-	}
-	buf_fini(&b);
-	return rc;
-}
-
-static int
-close_file(struct export_context *x, void *state, struct err *e)
-{
-	(void)state;
-	return bundle_close(x->out, e);
+	return lines_put(x, g, line, e);
 }
 
 const struct export_format export_jsonl = {
-	.name = "jsonl", .about = "JSON, an object a line", .order = EXPORT_BY_LOG, .open = open_file, .group = group, .close = close_file,
+	.name = "jsonl", .about = "JSON, an object a line", .order = EXPORT_BY_LOG, .open = open_file, .group = group, .close = lines_close,
 };

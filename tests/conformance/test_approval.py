@@ -260,6 +260,11 @@ def test_second_line(t):
     third = make(t, 'officer')
     third.local('approval', 'approve', id=row['approval'])
     t.server.wait(lambda: third.local('export', 'list')[0]['state'] == 'done', 'the export')
+    # Who asks by the command is told how it goes on.
+    code, out, err = officer.cli('archive', 'export', '--out', t.server.path('waits.zip'))
+    row, = officer.local('approval', 'list')
+    assert code == 0 and out.split('\n')[:2] == ['waits for a second person: chancery approval approve %d' % row['approval'], 'hash ' + row['hash']], (code, out, err)
+    assert 'chancery export fetch' in out and not err, (out, err)
 
 
 @alone(**FOUR)
