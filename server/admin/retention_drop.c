@@ -3,7 +3,6 @@
  */
 #include "admin/retention_drop.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -133,7 +132,8 @@ go_on_month(const struct drop *d, bool *any, bool *over)
 	return st;
 }
 
-/* Whoever asks for the month waits as long as this does, so it has its time; what does not end in it is tried again by the next run. */
+/* Whoever asks for the month waits as long as this does, so it has its time. What does not end in it, or lacks room on the disk, is tried again by the next run, and
+ * keeps this one from nothing. */
 static enum sql_status
 pack(const struct drop *d, const char *record, const char *month)
 {
@@ -150,11 +150,12 @@ pack(const struct drop *d, const char *record, const char *month)
 		st = sql_query_bool(d->db, d->e, &packed, "SELECT archive.pack_month($1::bigint)", 1, record);
 	if (st == SQL_OK)
 		st = sql_commit(d->db, d->e);
-	if (st == SQL_OK || (st == SQL_FAILED && d->e->code == EAGAIN))
+	if (st == SQL_OK)
 		log_info(NULL, packed ? "retention-packed" : "retention-not-packed", "month=%s why=%s", month,
-			 packed ? "its empty rows have gone" : st == SQL_OK ? "somebody may still see them" : d->e->text);
-	if (st != SQL_FAILED || d->e->code != EAGAIN)
+			 packed ? "its empty rows have gone" : "somebody may still see them");
+	if (st != SQL_FAILED)
 		return st;
+	log_warning(NULL, "retention-not-packed", "month=%s why=%s", month, d->e->text);
 	sql_rollback(d->db);
 	return SQL_OK;
 }
