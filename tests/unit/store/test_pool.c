@@ -331,7 +331,7 @@ static void
 frames(void **state)
 {
 	struct sql *db = sql_new(pg_conninfo(pg, "postgres"), "test");
-	static const char *const add = "INSERT INTO framed VALUES ($1::int) RETURNING n", *const count = "SELECT count(*) FROM framed";
+	static const char *const add = "INSERT INTO framed VALUES ($1::int) RETURNING n", *const how_many = "SELECT count(*) FROM framed";
 	struct err e;
 	PGresult *r;
 
@@ -384,7 +384,7 @@ frames(void **state)
 	assert_false(sql_in_transaction(db));
 	sql_begin_with(db);
 	sql_rollback(db);
-	assert_int_equal(sql_query(db, &e, &r, count, 0), SQL_OK);
+	assert_int_equal(sql_query(db, &e, &r, how_many, 0), SQL_OK);
 	assert_true(sql_i64(r, 0, 0) == 6);
 	PQclear(r);
 	assert_false(sql_in_transaction(db));
@@ -394,7 +394,7 @@ frames(void **state)
 	assert_int_equal(sql_do(db, &e, "SELECT pg_terminate_backend(pg_backend_pid())", 0), SQL_UNAVAILABLE);
 	assert_false(sql_is_connected(db));
 	sql_begin_with(db);
-	assert_int_equal(sql_do(db, &e, count, 0), SQL_UNAVAILABLE);
+	assert_int_equal(sql_do(db, &e, how_many, 0), SQL_UNAVAILABLE);
 	assert_int_equal(sql_connect(db, 5000, &e), SQL_OK);
 	assert_int_equal(sql_do(db, &e, "SELECT 1", 0), SQL_OK);
 	assert_false(sql_in_transaction(db));
