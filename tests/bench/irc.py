@@ -351,8 +351,8 @@ def restart(w, program):
         w.rest(1)
         seen.append(w.connections())
     steps = [b - a for a, b in zip(seen, seen[1:])]
-    print('killed with %d in their rooms: all connected again after %d s and in their rooms after %d; %d connections within a second at most, median %.0f' % (
-        w.n, seen.index(max(seen)), len(seen) - 1, max(steps), statistics.median(steps)))
+    print('killed with %d in their rooms: all connected and in their rooms again after %.0f s; between two looks, %.1f s apart, %d connections at most, median %.0f' % (
+        w.n, time.monotonic() - began, (time.monotonic() - began) / len(steps), max(steps), statistics.median(steps)))
 
 
 def main():
