@@ -366,9 +366,12 @@ def children(parent):
 def stopped(server):
     """PostgreSQL does not answer meanwhile (SIGSTOP)."""
     master = int(server.env['CHANCERY_PG_PID'])
-    pids = [master] + [p for p in map(int, filter(str.isdigit, os.listdir('/proc'))) if (_state(p) or ('', 0))[1] == master]
+    pids = [master]
     try:
-        for p in pids:
+        os.kill(master, signal.SIGSTOP)
+        server.wait(lambda: _state(master)[0] in 'Tt', 'PostgreSQL has stopped')
+        pids += children(master)    # from now on it makes none, and buries none
+        for p in pids[1:]:
             os.kill(p, signal.SIGSTOP)
         server.wait(lambda: all((_state(p) or 'T')[0] in 'TtZX' for p in pids), 'stopped processes')
         yield
