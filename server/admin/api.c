@@ -329,7 +329,10 @@ describe(struct api_order *o)
 	char *text = json_dumps(page, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
 
 	api_status(o, 200, TYPE_JSON);
-	api_end(o, text != NULL && write_text(o, text) == 0);
+	if (text != NULL)
+		api_whole(o, text, strlen(text));
+	else
+		api_end(o, false);
 	free(text);
 	json_decref(page);
 }

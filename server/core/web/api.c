@@ -432,6 +432,16 @@ api_file(struct api_order *o, int fd, uint64_t size)
 }
 
 void
+api_whole(struct api_order *o, const char *p, size_t n)
+{
+	pthread_mutex_lock(&o->lock);
+	buf_add(&o->out, p, n);
+	o->ended = o->complete = true;
+	post(o);
+	pthread_mutex_unlock(&o->lock);
+}
+
+void
 api_end(struct api_order *o, bool complete)
 {
 	pthread_mutex_lock(&o->lock);

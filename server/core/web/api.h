@@ -45,7 +45,7 @@ struct api_order {
  * its client has gone. */
 void api_set(int (*take)(struct api_order *o));
 
-/* For the thread that works on an order; api_end is the last. */
+/* For the thread that works on an order; api_end (or api_whole) is the last. */
 
 /* From here to api_end *gone is set when the client goes, for those who look at it while they wait for something else. */
 void api_listen(struct api_order *o, atomic_bool *gone);
@@ -59,6 +59,8 @@ int api_write(struct api_order *o, const char *p, size_t n);
 bool api_again(struct api_order *o);
 /* All of the answer's body: `size` bytes of a file from where it stands. Takes the descriptor. */
 void api_file(struct api_order *o, int fd, uint64_t size);
+/* In the place of api_write and api_end: all of the answer, which goes with its length however long it is. */
+void api_whole(struct api_order *o, const char *p, size_t n);
 /* `complete` false: what has been sent is not the whole. */
 void api_end(struct api_order *o, bool complete);
 
