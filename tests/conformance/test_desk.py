@@ -7,7 +7,7 @@ import subprocess
 from chancerytest.client import PATIENCE
 from chancerytest.desk import ROLES, Person, path_of, refused
 from chancerytest.scenario import alone
-from chancerytest.upload import upload
+from chancerytest.upload import noise, upload
 from chancerytest.web import Http
 from test_api import bearer, description
 from test_approval import make
@@ -60,7 +60,7 @@ def test_client_gone(t):
     a, _ = talk(t, 1)
     who = officer(t)
     # More than all buffers on the way hold.
-    upload(t, a, os.urandom(12 << 20))
+    upload(t, a, noise(12 << 20))
     size = os.path.getsize(export(t, who, '--person', a.bare))
     assert size > 12 << 20, size
     id, = own(who)

@@ -2,7 +2,6 @@
 import errno
 import gzip
 import io
-import os
 import socket
 import zipfile
 from urllib.parse import urlsplit
@@ -13,7 +12,7 @@ from chancerytest.fileserver import ADDRESS, FileServer, answer, fetch_from, red
 from chancerytest.rooms import enter, new_room
 from chancerytest.scenario import alone
 from chancerytest.server import EICAR
-from chancerytest.upload import http
+from chancerytest.upload import http, noise
 from test_filecheck import OFFERS, by_id, came, files, oob, others, png, refusal, sfs
 
 
@@ -137,7 +136,7 @@ def test_not_given(t):
     """What cannot be fetched, is too large or infected, or is not what it says, is refused with the reason; nothing reaches anybody, nothing stays"""
     s = start(t)
     a, b = t.online(), t.online()
-    big, elf = os.urandom(200001), b'\x7fELF\2\1\1' + bytes(9) + b'\2\0\x3e\0\1\0\0\0' + bytes(200)
+    big, elf = noise(200001), b'\x7fELF\2\1\1' + bytes(9) + b'\2\0\x3e\0\1\0\0\0' + bytes(200)
     s.files.update({
         '/eicar': answer(EICAR), '/eicar.zip': answer(zipped(EICAR)), '/cat.png': answer(elf, 'Content-Type: image/png'),
         '/empty': answer(b''), '/big': answer(big), '/endless': answer(big, length=False), '/liar': answer(b'x' * 100, length=10 ** 12),
@@ -360,7 +359,7 @@ def test_quota(t):
     s = start(t)
     a, b, p = t.online(), t.online(), t.partner()
     for i in range(8):
-        s.files['/%d' % i] = answer(os.urandom(600))
+        s.files['/%d' % i] = answer(noise(600))
     by_id(b, a.message(b.jid, inner=oob(s.url('/0'))))
     assert 'no room' in refused(a, oob(s.url('/1')), b.jid, 'resource-constraint', 'wait')
     assert uploads(t, 'expires_at IS NULL AND state = 2') == 1
@@ -373,7 +372,7 @@ def test_quota(t):
     assert 'no room' in refusal(by_id(p, 'p2'), 'resource-constraint', 'wait')
     assert uploads(t, "account IS NULL AND owner LIKE '%%@%s' AND domain = '%s'" % (p.domain, t.server.domain)) == 2
     # Nothing is asked for that there is no room for.
-    s.files['/6'] = answer(os.urandom(400))
+    s.files['/6'] = answer(noise(400))
     by_id(b, a.message(b.jid, inner=oob(s.url('/6'))))
     asked = s.connections
     assert 'no room' in refused(a, oob(s.url('/7')), b.jid, 'resource-constraint', 'wait')
@@ -391,7 +390,7 @@ def test_quota_of_one(t):
     s = start(t)
     b, p = t.online(), t.partner()
     for i in range(3):
-        s.files['/%d' % i] = answer(os.urandom(600))
+        s.files['/%d' % i] = answer(noise(600))
     p.message(b.bare, from_=p.jid('romeo'), id='p0', inner=oob(s.url('/0')))
     by_id(b, 'p0')
     p.message(b.bare, from_=p.jid('romeo'), id='p1', inner=oob(s.url('/1')))
@@ -451,7 +450,7 @@ def test_together(t):
     """limits.file_bytes is for all that is fetched for one stanza"""
     s = start(t)
     a, b = t.online(), t.online()
-    s.files.update({'/1': answer(os.urandom(150000)), '/2': answer(os.urandom(50001)), '/3': answer(os.urandom(50000)), '/4': answer(png())})
+    s.files.update({'/1': answer(noise(150000)), '/2': answer(noise(50001)), '/3': answer(noise(50000)), '/4': answer(png())})
 
     def offers(*paths):
         return '<body>x</body>' + ''.join("<x xmlns='jabber:x:oob'><url>%s</url></x>" % s.url(p) for p in paths)

@@ -1,9 +1,8 @@
 """Rules about files (files.rules): by the sender's group, whom they are for, what they are, how large, encrypted or not; on every path (issue 6)."""
-import os
 
 from chancerytest.client import unique
 from chancerytest.scenario import alone
-from chancerytest.upload import get, put, request, slot, upload
+from chancerytest.upload import get, noise, put, request, slot, upload
 from test_filecheck import ENCRYPTED, FOREIGN, avatar, bob, by_id, oob, png, refusal, sfs
 from test_transfer import BLOCK, IBB, close, closed, error_of, nothing_of, opened, pay, refused, send, si_offer, through
 
@@ -88,7 +87,7 @@ def test_rules_before_lists(t):
     s = upload(t, intern, text(5000))
     intern.message(p.jid(), s.get)
     p.expect_message(s.get)
-    for c, data in (intern, png()), (a, png()), (a, text()), (press, text()), (a, os.urandom(2000)), (press, png() + bytes(2000)):
+    for c, data in (intern, png()), (a, png()), (a, text()), (press, text()), (a, noise(2000)), (press, png() + bytes(2000)):
         answer = request(c, 'a', len(data))
         if answer.get('type') == 'result':
             x = slot(c, 'a', len(data))

@@ -11,6 +11,7 @@ from chancerytest.client import unique
 from chancerytest.rooms import enter, new_room
 from chancerytest.scenario import alone
 from chancerytest.server import EICAR
+from chancerytest.upload import noise
 
 P = 'http://jabber.org/protocol/pubsub'
 
@@ -32,7 +33,7 @@ def png():
 
 def locked():
     """A ZIP whose one member is encrypted (its bit 0 says so)."""
-    data, name = os.urandom(64), b'secret.txt'
+    data, name = noise(64), b'secret.txt'
     crc, size = zlib.crc32(data), len(data)
     local = struct.pack('<4sHHHHHIIIHH', b'PK\3\4', 20, 1, 0, 0, 0x21, crc, size, size - 12, len(name), 0) + name + data
     central = struct.pack('<4sHHHHHHIIIHHHHHII', b'PK\1\2', 20, 20, 1, 0, 0, 0x21, crc, size, size - 12, len(name), 0, 0, 0, 0, 0, 0) + name

@@ -1,13 +1,12 @@
 """Legal holds (issue 7): what they cover, now and later, is never among what may go; who sets and releases them is seen."""
 import hashlib
-import os
 import subprocess
 import threading
 
 from chancerytest.desk import Person, refused
 from chancerytest.rooms import create, new_room
 from chancerytest.scenario import alone
-from chancerytest.upload import upload
+from chancerytest.upload import noise, upload
 from test_approval import make
 from test_muc_archive import say
 from test_quarantine import caught, listed, on_disk
@@ -191,7 +190,7 @@ def test_file_stays(t):
 def test_upload_stays(t):
     """Issue 7: what was uploaded and is held is not swept when files.keep is over; when the hold has been released it is"""
     p, a, b = Person(t, 'officer'), t.online(), t.online()
-    data = os.urandom(500)
+    data = noise(500)
     sha = hashlib.sha256(data).hexdigest()
     s = upload(t, a, data, 'plan.bin')
     tell(a, b, s.get)

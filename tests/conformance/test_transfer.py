@@ -2,12 +2,12 @@
 XEP-0261). Nobody gets a byte that has not been scanned with all the others."""
 import base64
 import hashlib
-import os
 
 from chancerytest.client import Closed, unique
 from chancerytest.element import escape
 from chancerytest.scenario import alone
 from chancerytest.server import EICAR
+from chancerytest.upload import noise
 
 IBB = 'http://jabber.org/protocol/ibb'
 SI = 'http://jabber.org/protocol/si'
@@ -1224,4 +1224,4 @@ def test_blocked(t):
 def test_large_file(t):
     """A file of some megabytes in pieces of 64 KiB"""
     romeo, juliet = t.online(), t.online()
-    through(romeo, juliet, os.urandom(2000000), block=65535)
+    through(romeo, juliet, noise(2000000), block=65535)

@@ -11,7 +11,7 @@ from chancerytest.command import Step, command, submit
 from chancerytest.element import escape
 from chancerytest.scenario import alone
 from chancerytest.server import EICAR
-from chancerytest.upload import NS, PURPOSE, Slot, get, http, put, request, service, slot, upload
+from chancerytest.upload import NS, PURPOSE, Slot, get, http, noise, put, request, service, slot, upload
 
 INFO, ITEMS = 'http://jabber.org/protocol/disco#info', 'http://jabber.org/protocol/disco#items'
 PNG = bytes.fromhex('89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001'
@@ -206,7 +206,7 @@ def expire(t, s):
 def test_upload(t):
     """XEP-0363 §7: after 201 everybody who knows the address gets exactly what was put; before that nobody gets anything"""
     c = t.online()
-    data = os.urandom(300000)
+    data = noise(300000)
     s = slot(c, 'blob.bin', len(data))
     assert get(t, s).status == 404
     h = http(t)
@@ -349,7 +349,7 @@ def test_slow(t):
 def test_slow_download(t):
     """limits.http_head_seconds: who takes less than a kilobyte a second of a download loses the connection; others have all of it"""
     c = t.online()
-    data = (b'noise: ' + os.urandom(1000000)) * 20     # by chance it would begin as a program does
+    data = (noise(1000000)) * 20
     s = upload(t, c, data)
     stalled, fast = http(t), http(t)
     stalled.request('GET', s.get_path)
@@ -444,7 +444,7 @@ def test_denied_type(t):
 def test_same_content(t):
     """One content, many uploads: each has an address of its own, and one does not end another"""
     c, d = t.online(), t.online()
-    data = os.urandom(5000)
+    data = noise(5000)
     a, b = upload(t, c, data, 'a.bin'), upload(t, d, data, 'b.bin')
     expire(t, a)
     assert get(t, a).status == 410
@@ -501,7 +501,7 @@ def test_harmless_or_not(t):
     for name, type, data, inline in (('a.png', 'image/png', PNG, True), ('a.svg', 'image/svg+xml', svg, False), ('a.html', 'text/html', html, False),
                                      ('a.txt', 'text/plain', b'hello there', False), ('a.js', 'Text/JavaScript', b'alert(1)', False),
                                      ('a.css', 'text/css', b'a { color: red }', False), ('a.wasm', 'application/wasm', b'\0asm\1\0\0\0', False),
-                                     ('a.bin', None, os.urandom(99), False),
+                                     ('a.bin', None, noise(99), False),
                                      ('très "cool".xml', 'text/xml', b"<?xml version='1.0'?><a/>", False)):
         a = get(t, upload(t, c, data, name, type))
         assert a.status == 200, a
@@ -558,7 +558,7 @@ def events(t, data, path):
 def test_recorded(t):
     """What was uploaded, who was sent its address and each download are in the record and with the file"""
     c, d = t.online(), t.online()
-    data = os.urandom(64)
+    data = noise(64)
     s = upload(t, c, data, 'plan.bin')
     assert [r[0] for r in events(t, data, 'upload')] == [c.bare]
     m = "<message to='%s' type='chat' id='%s'><body>%s</body>%s</message>"
@@ -589,7 +589,7 @@ def test_recorded(t):
 def test_delete(t):
     """Its owner deletes a file by a command: nobody fetches it from then on; nobody else can, and the record stays"""
     c, other = t.online(), t.online()
-    data = os.urandom(50)
+    data = noise(50)
     a, b = upload(t, c, data, 'a.bin'), upload(t, c, b'keep', 'b.txt')
     node = 'urn:chancery:files:0#delete'
     step = Step(command(c, c.bare, node))
@@ -631,7 +631,7 @@ def test_deleted_meanwhile(t):
 def test_retention(t):
     """files.keep: what is over cannot be fetched, its content goes when no other upload has it, and its row stays"""
     c = t.online()
-    first, second = os.urandom(100), os.urandom(100)
+    first, second = noise(100), noise(100)
     a, b, a2 = upload(t, c, first, 'a.bin'), upload(t, c, second, 'b.bin'), upload(t, c, first, 'a2.bin')
     content = lambda d: t.server.psql("SELECT kept FROM chancery.file WHERE sha256 = '\\x%s'" % hashlib.sha256(d).hexdigest())[0][0]
     expire(t, a)
@@ -668,7 +668,7 @@ def test_killed(t):
     """P2: kill -9 between PUT and 201: nothing half is ever served, and the slot can be used; what had its 201 is there"""
     c = t.online()
     kept = upload(t, c, b'safe' * 1000, 'kept.txt')
-    data = os.urandom(2000000)
+    data = noise(2000000)
     slots = [slot(c, 'f%d.bin' % i, len(data)) for i in range(4)]
     conns = []
     for i, s in enumerate(slots):

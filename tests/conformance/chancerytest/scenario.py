@@ -120,7 +120,7 @@ class Scenario:
 
 
 # A scenario that failed is tried this many times more, when no more than a few did.
-AGAIN, FEW = 3, 2
+AGAIN, FEW = 3, 5
 
 
 def discover(folder, pattern):

@@ -1,4 +1,5 @@
 """HTTP File Upload (XEP-0363) as a client does it: a slot, a PUT, a GET."""
+import os
 from urllib.parse import urlsplit
 
 from .element import escape
@@ -38,6 +39,13 @@ class Slot:
     @property
     def token(self):
         return self.get_path.split('/')[2]
+
+
+def noise(size):
+    """So many bytes that are no two times the same and of no type: what is random from its first byte on is a program now and then (MZ)."""
+    head = b'noise: '
+    assert size > len(head)
+    return head + os.urandom(size - len(head))
 
 
 def slot(c, name='a.txt', size=1, type=None, inner=''):
