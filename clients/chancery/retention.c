@@ -105,7 +105,7 @@ static int
 retention_runs(const struct options *o, int argc, char **argv)
 {
 	static const struct table_column columns[] = {{"run", "RUN"}, {"started", "STARTED"}, {"by", "BY"}, {"state", "STATE"}, {"finished", "FINISHED"},
-						      {"erased", "ERASED"}, {"held", "HELD"}, {"dropped", "DROPPED"}, {NULL, NULL}};
+						      {"looked", "LOOKED"}, {"erased", "ERASED"}, {"held", "HELD"}, {"dropped", "DROPPED"}, {NULL, NULL}};
 
 	(void)argc, (void)argv;
 	return options_only(o, "") != 0 ? EXIT_USAGE : show_rows(o, "runs", NULL, columns);

@@ -17,6 +17,7 @@
 #include "admin/audit.h"
 #include "admin/request.h"
 #include "admin/retention_drop.h"
+#include "admin/retention_page.h"
 #include "archive/hold.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -30,20 +31,10 @@
 #define LOOK_MS 60000   /* at the table, and at the clock */
 #define RETRY_MS 5000
 #define FIRST_MS 1000
-#define PAGE "5000"     /* records looked at together */
 #define BATCH 1000      /* wiped together, at most */
 #define NUMBER 24
 
 _Static_assert(ERASURE_BATCH >= BATCH, "what is wiped together");
-
-struct page {
-	uint64_t *id;
-	int64_t *class;
-	size_t n;
-	int64_t upto;       /* looked at up to here */
-	int64_t classes;    /* what read_classes said before */
-	bool more;
-};
 
 static struct {
 	pthread_t thread;
@@ -124,58 +115,6 @@ ourselves(struct audit_who *who)
 	return who;
 }
 
-/* One page */
-
-/* Rows of classes come and are removed, and never go: another number says that something has been set or removed. */
-static enum sql_status
-read_classes(int64_t *version, struct err *e)
-{
-	PGresult *rows;
-	enum sql_status st = sql_query(retention.db, e, &rows, "SELECT count(*) + count(removed_at) FROM compliance.retention_class", 0);
-
-	if (st != SQL_OK)
-		return st;
-	*version = sql_i64(rows, 0, 0);
-	PQclear(rows);
-	return SQL_OK;
-}
-
-static enum sql_status
-read_page(int64_t run, int64_t after, struct page *p, struct err *e)
-{
-	char a[NUMBER], b[NUMBER];
-	PGresult *rows;
-	enum sql_status st = read_classes(&p->classes, e);
-
-	if (st == SQL_OK)
-		st = sql_query(retention.db, e, &rows, "SELECT x.id, x.class FROM compliance.retention_run n, archive.expired($2::bigint, n.now_at, " PAGE ") x"
-			" WHERE n.id = $1::bigint ORDER BY x.class, x.id", 2, number(run, a), number(after, b));
-
-	if (st != SQL_OK)
-		return st;
-	p->id = mem_alloc(((size_t)PQntuples(rows) + 1) * sizeof *p->id);
-	p->class = mem_alloc(((size_t)PQntuples(rows) + 1) * sizeof *p->class);
-	for (int i = 0; i < PQntuples(rows); i++) {
-		if (sql_is_null(rows, i, 1)) {
-			p->more = true;
-			p->upto = sql_i64(rows, i, 0);
-			continue;
-		}
-		p->id[p->n] = (uint64_t)sql_i64(rows, i, 0);
-		p->class[p->n++] = sql_i64(rows, i, 1);
-	}
-	PQclear(rows);
-	return SQL_OK;
-}
-
-static void
-free_page(struct page *p)
-{
-	free(p->id);
-	free(p->class);
-	*p = (struct page){0};
-}
-
 static enum sql_status
 note_erased(int64_t run, uint64_t erased, struct err *e)
 {
@@ -183,15 +122,6 @@ note_erased(int64_t run, uint64_t erased, struct err *e)
 
 	return sql_do(retention.db, e, "UPDATE compliance.retention_run SET erased = erased + $2::bigint WHERE id = $1::bigint", 2, number(run, a),
 		number((int64_t)erased, b));
-}
-
-static enum sql_status
-note_looked(int64_t run, int64_t looked_to, uint64_t held, struct err *e)
-{
-	char a[NUMBER], b[NUMBER], c[NUMBER];
-
-	return sql_do(retention.db, e, "UPDATE compliance.retention_run SET looked_to = $2::bigint, held = held + $3::bigint WHERE id = $1::bigint", 3,
-		number(run, a), number(looked_to, b), number((int64_t)held, c));
 }
 
 static unsigned
@@ -225,7 +155,7 @@ wipe(int64_t run, int64_t class, const uint64_t *id, size_t n, uint64_t *erased,
 
 /* *erased: of this page. SQL_OK when it is over (retention.stop), too. *valid false: what belongs to which class has changed, so it has to be read again. */
 static enum sql_status
-wipe_page(int64_t run, const struct page *p, uint64_t *erased, bool *valid, struct err *e)
+wipe_page(int64_t run, const struct retention_page *p, uint64_t *erased, bool *valid, struct err *e)
 {
 	enum sql_status st = SQL_OK;
 	unsigned most = rate(), batch = most < BATCH ? most : BATCH;
@@ -237,7 +167,7 @@ wipe_page(int64_t run, const struct page *p, uint64_t *erased, bool *valid, stru
 		while (end < p->n && p->class[end] == p->class[at] && end - at < batch)
 			end++;
 		n = end - at;
-		st = read_classes(&classes, e);
+		st = retention_classes(retention.db, &classes, e);
 		*valid = classes == p->classes;
 		if (st == SQL_OK && !*valid)
 			break;
@@ -257,20 +187,20 @@ go_on(int64_t run, int64_t looked_to, bool *done, struct err *e)
 
 	log_info(NULL, "retention-running", "run=%" PRId64 " from=%" PRId64, run, looked_to);
 	for (*done = false; st == SQL_OK && !*done && !atomic_load(&retention.stop);) {
-		struct page p = {0};
+		struct retention_page p = {0};
 		uint64_t erased = 0;
 		bool valid = true;
 
-		st = read_page(run, looked_to, &p, e);
+		st = retention_page_read(&p, retention.db, run, looked_to, e);
 		if (st == SQL_OK)
 			st = wipe_page(run, &p, &erased, &valid, e);
 		/* What is not erased is held, or has gone in another way meanwhile. */
 		if (st == SQL_OK && valid && !atomic_load(&retention.stop) && p.more) {
 			looked_to = p.upto;
-			st = note_looked(run, looked_to, p.n - erased, e);
+			st = retention_page_note(&p, retention.db, run, p.n - erased, e);
 		}
 		*done = st == SQL_OK && valid && !p.more;
-		free_page(&p);
+		retention_page_fini(&p);
 	}
 	return st;
 }
@@ -293,13 +223,13 @@ finish(int64_t run, struct err *e)
 
 	if (st == SQL_OK)
 		st = sql_query(retention.db, e, &rows,
-			       "UPDATE compliance.retention_run SET state = 'done', finished_at = now() WHERE id = $1::bigint RETURNING erased, held, dropped", 1,
+			       "UPDATE compliance.retention_run SET state = 'done', finished_at = now() WHERE id = $1::bigint RETURNING erased, held, dropped, looked", 1,
 			       number(run, a));
 	if (st != SQL_OK)
 		return st;
 	snprintf(target, sizeof target, "run %" PRId64, run);
-	detail = json_pack("{s:I, s:I, s:I}", "erased", (json_int_t)sql_i64(rows, 0, 0), "held", (json_int_t)sql_i64(rows, 0, 1), "dropped",
-			   (json_int_t)sql_i64(rows, 0, 2));
+	detail = json_pack("{s:I, s:I, s:I, s:I}", "erased", (json_int_t)sql_i64(rows, 0, 0), "held", (json_int_t)sql_i64(rows, 0, 1), "dropped",
+			   (json_int_t)sql_i64(rows, 0, 2), "looked", (json_int_t)sql_i64(rows, 0, 3));
 	st = audit_write(retention.db, ourselves(&who), "retention.finish", target, detail, e);
 	json_decref(detail);
 	if (st == SQL_OK)
@@ -307,8 +237,8 @@ finish(int64_t run, struct err *e)
 	if (st == SQL_OK) {
 		remember(clock_wall_us(), sql_i64(rows, 0, 1));
 		audit_log(&who, "retention.finish", target);
-		log_info(NULL, "retention-finished", "run=%" PRId64 " erased=%" PRId64 " held=%" PRId64 " dropped=%" PRId64, run, sql_i64(rows, 0, 0),
-			 sql_i64(rows, 0, 1), sql_i64(rows, 0, 2));
+		log_info(NULL, "retention-finished", "run=%" PRId64 " looked=%" PRId64 " erased=%" PRId64 " held=%" PRId64 " dropped=%" PRId64, run,
+			 sql_i64(rows, 0, 3), sql_i64(rows, 0, 0), sql_i64(rows, 0, 1), sql_i64(rows, 0, 2));
 	}
 	PQclear(rows);
 	return st;

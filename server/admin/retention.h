@@ -1,7 +1,7 @@
 /*
  * retention: the thread that lets go what has expired (server/archive/RETENTION.md).
  *
- * Once in compliance.retention_every, and when somebody asks (retention run), it looks through the record from its beginning, a page at a time, and has wiped what
+ * Once in compliance.retention_every, and when somebody asks (retention run), it looks through the record from its beginning, a page at a time (retention_page.h), and has wiped what
  * the classes let go and no hold covers (store/erasure.h): recorded first, then wiped, at most limits.retention_per_second. Where it is, is in
  * compliance.retention_run: what is interrupted goes on from there. It asks the database as chancery_retention, which reads no content.
  */

@@ -368,10 +368,10 @@ retention_list(struct request *r)
 static json_t *
 run_row(const PGresult *rows, int i)
 {
-	return json_pack("{s:I, s:o, s:o, s:s, s:o, s:o, s:I, s:I, s:I}", "run", (json_int_t)sql_i64(rows, i, 0), "started", time_or_null(rows, i, 1), "by",
+	return json_pack("{s:I, s:o, s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:I}", "run", (json_int_t)sql_i64(rows, i, 0), "started", time_or_null(rows, i, 1), "by",
 			 text_or_null(rows, i, 2), "state", sql_text(rows, i, 3), "expired_by", time_or_null(rows, i, 4), "finished",
 			 time_or_null(rows, i, 5), "erased", (json_int_t)sql_i64(rows, i, 6), "held", (json_int_t)sql_i64(rows, i, 7),
-			 "dropped", (json_int_t)sql_i64(rows, i, 8));
+			 "dropped", (json_int_t)sql_i64(rows, i, 8), "looked", (json_int_t)sql_i64(rows, i, 9));
 }
 
 static int
@@ -382,7 +382,7 @@ retention_runs(struct request *r)
 	if (request_args(r, "{}") != 0 || request_db(r) != 0 ||
 	    sql_query(r->db, &r->err, &rows,
 		      "SELECT id, (extract(epoch FROM started_at) * 1000000)::bigint, asked_by, state, (extract(epoch FROM now_at) * 1000000)::bigint,"
-		      " (extract(epoch FROM finished_at) * 1000000)::bigint, erased, held, dropped FROM compliance.retention_run ORDER BY id DESC LIMIT 200", 0) != SQL_OK)
+		      " (extract(epoch FROM finished_at) * 1000000)::bigint, erased, held, dropped, looked FROM compliance.retention_run ORDER BY id DESC LIMIT 200", 0) != SQL_OK)
 		return -1;
 	return give(r, rows, run_row);
 }

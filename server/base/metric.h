@@ -134,6 +134,7 @@ struct buf;
 	X(SIEM_FAILURES, COUNTER, "chancery_siem_failures_total", "Attempts to send that failed; they are repeated") \
 	X(ERASED_RECORDS, COUNTER, "chancery_erased_records_total", "Records whose content was erased") \
 	X(RETENTION_ERASED, COUNTER, "chancery_retention_erased_total", "Records that expired and were erased") \
+	X(RETENTION_LOOKED, COUNTER, "chancery_retention_looked_total", "Records that runs of retention have looked at") \
 	X(RETENTION_DROPPED, COUNTER, "chancery_retention_dropped_total", "Empty rows of erased records that have left the database") \
 	X(RETENTION_HELD, GAUGE, "chancery_retention_held", "Records that had expired and stayed as a hold covers them, in the last run") \
 	X(RETENTION_FAILURES, COUNTER, "chancery_retention_failures_total", "Times that a run had to stop, and went on later") \

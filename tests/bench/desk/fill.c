@@ -61,7 +61,7 @@ clear(void)
 	run("SET client_min_messages = warning; SET synchronous_commit = off; SET maintenance_work_mem = '512MB'; SET ROLE chancery_owner");
 	run("DO $$ DECLARE p regclass; BEGIN FOR p IN SELECT inhrelid FROM pg_inherits WHERE inhparent = 'archive.record'::regclass LOOP"
 		" EXECUTE format('DROP TABLE %s', p); END LOOP; END $$");
-	run("TRUNCATE archive.tile, archive.checkpoint, archive.checkpoint_stamp, archive.verification, archive.log_key");
+	run("TRUNCATE archive.tile, archive.checkpoint, archive.checkpoint_stamp, archive.verification, archive.log_key, compliance.retention_note");
 	run("SELECT search.reset(0)");
 }
 
