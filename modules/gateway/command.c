@@ -4,18 +4,13 @@
 #include <string.h>
 
 #include "gateway/address.h"
+#include "gateway/certificate.h"
 #include "gateway/priv.h"
 #include "gateway/registration.h"
 #include "xmpp/form.h"
 #include "xmpp/ns.h"
 
 #define NS_CONFERENCE_TEXT "jabber:x:conference"
-
-static bool
-has_login(const struct gateway *g)
-{
-	return g->settings.account && (g->net->features & NETWORK_ACCOUNTS) && g->net->fields;
-}
 
 static bool
 has_rooms(const struct gateway *g)
@@ -61,17 +56,18 @@ command_done(const struct stanza *st, const char *note)
 	return e && elem_is(e, NS_COMMANDS, "command") ? completed(st, "completed", note, NULL) : iq_result(st);
 }
 
-/* The form of a command, which is sent back by action complete. */
-static struct elem *
-ask(struct stanza *r, struct elem *command, const char *title, const char *words)
+struct stanza *
+command_ask(const struct stanza *st, const char *title, const char *words, struct elem **x)
 {
-	struct elem *actions = elem_add(r, command, NULL, "actions"), *x;
+	struct elem *command, *actions;
+	struct stanza *r = completed(st, "executing", NULL, &command);
 
+	actions = elem_add(r, command, NULL, "actions");
 	elem_set(r, actions, "execute", "complete");
 	elem_add(r, actions, NULL, "complete");
-	x = form_new(r, command, "form", NULL);
-	form_title(r, x, title, words);
-	return x;
+	*x = form_new(r, command, "form", NULL);
+	form_title(r, *x, title, words);
+	return r;
 }
 
 static void
@@ -94,7 +90,7 @@ status(struct gateway *g, const struct stanza *st, struct jid *from)
 static void
 login(struct gateway *g, const struct stanza *st, struct jid *from)
 {
-	struct elem *c, *x, *field;
+	struct elem *x, *field;
 	struct stanza *r;
 
 	(void)from;
@@ -102,8 +98,7 @@ login(struct gateway *g, const struct stanza *st, struct jid *from)
 		registration_set(g, st);
 		return;
 	}
-	r = completed(st, "executing", NULL, &c);
-	x = ask(r, c, g->net->about, "Your own account at this network. What you write through it is recorded, as everything here is.");
+	r = command_ask(st, g->net->about, "Your own account at this network. What you write through it is recorded, as everything here is.", &x);
 	for (const struct network_field *f = g->net->fields; f->name; f++) {
 		field = form_add(r, x, f->secret ? "text-private" : "text-single", f->name, f->label, NULL);
 		if (f->required)
@@ -159,11 +154,11 @@ join(struct gateway *g, const struct stanza *st, struct jid *from)
 	struct form *form = x ? form_parse(x, st->arena) : NULL;
 	const char *room = form ? form_value(form, "room") : NULL;
 	struct stanza *r;
-	struct elem *c;
+	struct elem *asked;
 
 	if (!x) {
-		r = completed(st, "executing", NULL, &c);
-		form_require(r, form_add(r, ask(r, c, "Enter a room", NULL), "text-single", "room", "Room", NULL));
+		r = command_ask(st, "Enter a room", NULL, &asked);
+		form_require(r, form_add(r, asked, "text-single", "room", "Room", NULL));
 		send_stanza(g, r);
 	} else if (!room || strlen(room) >= NETWORK_ADDRESS_MAX || g->net->address(g, room, address) != NETWORK_ROOM || gateway_address_to_local(address, local)) {
 		send_stanza(g, xerror_reply(st, XERROR_NOT_ACCEPTABLE, NULL, "not a room of this network"));
@@ -179,7 +174,8 @@ static const struct command {
 	void (*run)(struct gateway *g, const struct stanza *st, struct jid *from);
 } commands[] = {
 	{ "status", "Status", always, status },
-	{ "login", "Log in with an account of your own", has_login, login },
+	{ "login", "Log in with an account of your own", registration_is_offered, login },
+	{ "certificate", "A certificate for your account", certificate_is_offered, certificate_came },
 	{ "connect", "Connect anew", always, reconnect },
 	{ "logout", "Disconnect", always, log_out },
 	{ "join", "Enter a room", has_rooms, join },

@@ -1,5 +1,5 @@
 /*
- * command: what a person can have the gateway do, from any client (XEP-0050): see how it is, log in, log out, enter a room.
+ * command: what a person can have the gateway do, from any client (XEP-0050): see how it is, log in, have a certificate made, log out, enter a room.
  */
 #ifndef GATEWAY_COMMAND_H
 #define GATEWAY_COMMAND_H
@@ -13,6 +13,8 @@ bool command_came(struct gateway *g, const struct stanza *st, const struct elem 
 void command_items(struct gateway *g, struct stanza *r, struct elem *query, bool info);
 /* False: there is no such command. */
 bool command_info(struct gateway *g, struct stanza *r, struct elem *query, const char *node, bool info);
+/* The answer that asks something: a form in it, sent back by action complete. `words` NULL: none. */
+struct stanza *command_ask(const struct stanza *st, const char *title, const char *words, struct elem **x);
 /* The answer to something that was done: a command's, when `st` is one. `note`: words for the person, or NULL. */
 struct stanza *command_done(const struct stanza *st, const char *note);
 

@@ -158,6 +158,12 @@ struct network {
 	/* Ends it, at once: nothing more is called up for u; its seats and messages are gone with it. */
 	void (*user_close)(struct gateway_user *u);
 
+	/* With NETWORK_ACCOUNTS: a certificate by which the network knows the person, kept in the credential beside the fields. `certificate`: what they are told of the one in
+	 * `login`, malloced; NULL: there is none. `certificate_change` makes one, in place of any that is there, or takes it away; -1: it does not, and why. Both
+	 * NULL: the network knows no such thing. */
+	char *(*certificate)(const json_t *login);
+	int (*certificate_change)(json_t *login, bool make, struct err *err);
+
 	/* Only while u is up. */
 	void (*send)(struct gateway_message *m);
 	/* The framework has given up on m, its user left, or was told that it takes too long: m is not valid any more. May be NULL when send always answers from inside. */

@@ -9,8 +9,8 @@
 #include "xmpp/form.h"
 #include "xmpp/ns.h"
 
-static bool
-is_offered(const struct gateway *g)
+bool
+registration_is_offered(const struct gateway *g)
 {
 	return g->settings.account && (g->net->features & NETWORK_ACCOUNTS) && g->net->fields;
 }
@@ -35,14 +35,14 @@ give_form(struct gateway *g, const struct stanza *st, struct jid *from)
 	send_stanza(g, r);
 }
 
-/* One change of somebody's registration at a time: what two of their clients want at once would mix, password and registration. */
 struct registering {
 	UT_hash_handle hh;
+	char *words;
 	char jid[];
 };
 
-static bool
-begin(struct gateway *g, const struct stanza *st, struct jid *from)
+bool
+registration_begin(struct gateway *g, const struct stanza *st, struct jid *from)
 {
 	const char *jid = jid_bare(from);
 	struct registering *r;
@@ -58,16 +58,40 @@ begin(struct gateway *g, const struct stanza *st, struct jid *from)
 	return true;
 }
 
-static void
-end(struct gateway *g, struct jid *from)
+void
+registration_note(struct gateway *g, struct jid *from, char *words)
 {
 	struct registering *r;
 
 	HASH_FIND_STR(g->registering, jid_bare(from), r);
-	if (!r)
+	if (!r) {
+		free(words);
 		return;
+	}
+	free(r->words);
+	r->words = words;
+}
+
+char *
+registration_end(struct gateway *g, struct jid *from)
+{
+	struct registering *r;
+	char *words;
+
+	HASH_FIND_STR(g->registering, jid_bare(from), r);
+	if (!r)
+		return NULL;
+	words = r->words;
 	HASH_DEL(g->registering, r);
 	free(r);
+	return words;
+}
+
+/* Of a change that has no words. */
+static void
+end(struct gateway *g, struct jid *from)
+{
+	free(registration_end(g, from));
 }
 
 void
@@ -77,6 +101,7 @@ registration_free(struct gateway *g)
 
 	HASH_ITER(hh, g->registering, r, next) {
 		HASH_DEL(g->registering, r);
+		free(r->words);
 		free(r);
 	}
 }
@@ -155,14 +180,12 @@ said(const struct stanza *st, const char *name)
 	return e ? elem_text(e, st->arena) : NULL;
 }
 
-static void
-may_register(struct gateway *g, const char *jid, const struct stanza *st, enum store_may may, const char *text, const struct elem *answer)
+/* What the form says, as a credential. False: something that is required is missing. */
+static bool
+said_login(const struct gateway *g, const struct stanza *st, json_t *login)
 {
-	struct jid *from = person(st);
-	json_t *login = json_object();
 	bool whole = true;
 
-	(void)answer;
 	for (const struct network_field *f = g->net->fields; f->name; f++) {
 		const char *v = said(st, f->name);
 
@@ -171,12 +194,59 @@ may_register(struct gateway *g, const char *jid, const struct stanza *st, enum s
 		else if (f->required)
 			whole = false;
 	}
+	return whole;
+}
+
+static bool
+is_field(const struct gateway *g, const char *key)
+{
+	for (const struct network_field *f = g->net->fields; f->name; f++)
+		if (!strcmp(f->name, key))
+			return true;
+	return false;
+}
+
+/* What is in the credential beside the fields stays. */
+static void
+old_came(struct gateway *g, const char *jid, const json_t *old, bool again, const char *barred, const struct stanza *st)
+{
+	struct jid *from = person(st);
+	json_t *login = json_object(), *value;
+	const char *key;
+
+	if (again || barred) {
+		end(g, from);
+		if (barred)
+			send_stanza(g, xerror_reply(st, XERROR_FORBIDDEN, NULL, *barred ? barred : NULL));
+		else
+			not_kept(g, st, from);
+	} else {
+		said_login(g, st, login);
+		json_object_foreach((json_t *)old, key, value)
+			if (!is_field(g, key))
+				json_object_set(login, key, value);
+		store_credential_set(g, jid, login, credential_kept, st);
+	}
+	json_decref(login);
+	jid_unref(from);
+}
+
+static void
+may_register(struct gateway *g, const char *jid, const struct stanza *st, enum store_may may, const char *text, const struct elem *answer)
+{
+	struct jid *from = person(st);
+	json_t *login = json_object();
+	bool whole = said_login(g, st, login);
+
+	(void)answer;
 	if (may != STORE_MAY || !whole)
 		end(g, from);
 	if (may != STORE_MAY)
 		send_stanza(g, xerror_reply(st, XERROR_FORBIDDEN, NULL, text ? text : "you may not bring an account of your own"));
 	else if (!whole)
 		send_stanza(g, xerror_reply(st, XERROR_NOT_ACCEPTABLE, NULL, "something that is required is missing"));
+	else if (g->net->certificate)
+		store_credential_get(g, jid, old_came, st);
 	else
 		store_credential_set(g, jid, login, credential_kept, st);
 	json_decref(login);
@@ -188,9 +258,9 @@ registration_set(struct gateway *g, const struct stanza *st)
 {
 	struct jid *from = person(st);
 
-	if (!is_offered(g))
+	if (!registration_is_offered(g))
 		send_stanza(g, xerror_reply(st, XERROR_NOT_ALLOWED, NULL, "accounts of one's own are not used here"));
-	else if (!begin(g, st, from))
+	else if (!registration_begin(g, st, from))
 		; /* answered */
 	else if (g->start.settings)
 		may_register(g, jid_bare(from), st, STORE_MAY, NULL, NULL);
@@ -229,7 +299,7 @@ registration_remove(struct gateway *g, const struct stanza *st)
 
 	if (!u || !USER_KEPT(u)->registered)
 		send_stanza(g, xerror_reply(st, XERROR_REGISTRATION_REQUIRED, NULL, NULL));
-	else if (begin(g, st, from))
+	else if (registration_begin(g, st, from))
 		store_user_remove(g, jid_bare(from), removed, st);
 	jid_unref(from);
 }
@@ -239,7 +309,7 @@ registration_came(struct gateway *g, const struct stanza *st, const struct elem 
 {
 	if (!elem_is(e, NS_REGISTER, "query") || jid_local(to))
 		return false;
-	if (!is_offered(g))
+	if (!registration_is_offered(g))
 		send_stanza(g, xerror_reply(st, XERROR_SERVICE_UNAVAILABLE, NULL, NULL));
 	else if (!strcmp(elem_get(st->root, "type"), "get"))
 		give_form(g, st, from);

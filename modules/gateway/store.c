@@ -274,15 +274,15 @@ login_came(struct gateway *g, void *arg, const struct stanza *st)
 	const char *barred;
 
 	barred = !e && st && xerror_of(st->root) == XERROR_FORBIDDEN ? error_text(st) : NULL;
-	a->fn.login(g, a->jid, json_is_object(login) ? login : NULL, !e && question_may_again(st), barred);
+	a->fn.login(g, a->jid, json_is_object(login) ? login : NULL, !e && question_may_again(st), barred, a->st);
 	json_decref(login);
 }
 
 void
-store_credential_get(struct gateway *g, const char *jid, store_login_fn *fn)
+store_credential_get(struct gateway *g, const char *jid, store_login_fn *fn, const struct stanza *st)
 {
 	struct buf b = element("credential", jid, "");
-	struct ask *a = ask_new(jid, NULL);
+	struct ask *a = ask_new(jid, st);
 
 	a->fn.login = fn;
 	buf_adds(&b, "/>");

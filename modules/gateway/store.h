@@ -25,8 +25,8 @@ void store_user_set(struct gateway *g, const char *jid, bool account, store_done
 void store_user_remove(struct gateway *g, const char *jid, store_done_fn *fn, const struct stanza *st);
 void store_credential_set(struct gateway *g, const char *jid, const json_t *login, store_done_fn *fn, const struct stanza *st);
 /* `login` NULL: there is none, it cannot be had now (`again`), or policy does not let the person use it (`barred`: why, for them). Borrowed. */
-typedef void store_login_fn(struct gateway *g, const char *jid, const json_t *login, bool again, const char *barred);
-void store_credential_get(struct gateway *g, const char *jid, store_login_fn *fn);
+typedef void store_login_fn(struct gateway *g, const char *jid, const json_t *login, bool again, const char *barred, const struct stanza *st);
+void store_credential_get(struct gateway *g, const char *jid, store_login_fn *fn, const struct stanza *st);
 enum store_may {
 	STORE_MAY,
 	STORE_MAY_NOT,

@@ -95,11 +95,12 @@ gateway_user_each(struct gateway *g, void (*fn)(struct gateway_user *u, void *ar
 /* Opening */
 
 static void
-login_came(struct gateway *g, const char *jid, const json_t *login, bool again, const char *barred)
+login_came(struct gateway *g, const char *jid, const json_t *login, bool again, const char *barred, const struct stanza *st)
 {
 	struct gateway_user *u = user_find(g, jid);
 	struct gateway_user_kept *k = USER_KEPT(u);
 
+	(void)st;
 	if (!u || k->state != USER_ASKING)
 		return;
 	if (login) {
@@ -136,7 +137,7 @@ open_now(struct gateway_user *u)
 		gateway_user_down(u, GATEWAY_REFUSED, why_not(u));
 	} else if (u->own_account) {
 		set_state(k, USER_ASKING);
-		store_credential_get(g, jid_bare(u->jid), login_came);
+		store_credential_get(g, jid_bare(u->jid), login_came, NULL);
 	} else {
 		set_state(k, USER_OPEN);
 		g->net->user_open(u, NULL);

@@ -1,6 +1,6 @@
 /*
  * bridge: what the framework's objects are at IRC: users and their sessions, rooms and who hears what happens in them, messages and what became of them. For
- * irc.c, room.c, contact.c and message.c.
+ * irc.c, account.c, room.c, contact.c and message.c.
  */
 #ifndef GATEWAY_IRC_BRIDGE_H
 #define GATEWAY_IRC_BRIDGE_H
@@ -14,6 +14,7 @@ struct irc_user {
 	char *away; /* NULL: there */
 	/* Of the account that they brought; NULL: none. */
 	char *network, *nick, *account, *password;
+	struct irc_certificate *certificate;
 	char *refused; /* the network does not take it: the framework is told in the next turn */
 };
 
@@ -58,6 +59,15 @@ extern struct irc *irc;
 /* irc.c */
 struct irc_session *irc_session_for(struct irc_server *server, struct gateway_user *u, const char *wish);
 void irc_session_event(struct irc_session *s, const struct irc_event *e);
+
+/* account.c */
+extern const struct network_field irc_account_fields[];
+/* Of the credential that they brought. -1: it is of no use, and `e` says why. */
+int irc_account_read(struct irc_user *iu, const json_t *login, struct err *e) MUST_CHECK;
+void irc_account_free(struct irc_user *iu);
+/* The table's (network.h). */
+char *irc_account_certificate(const json_t *login);
+int irc_account_certificate_change(json_t *login, bool make, struct err *e);
 
 /* room.c */
 void irc_room_join(struct gateway_seat *s, const char *password);

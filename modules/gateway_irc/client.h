@@ -54,7 +54,7 @@ enum irc_sasl { IRC_SASL_NONE, IRC_SASL_PLAIN, IRC_SASL_EXTERNAL };
 struct irc_identity {
 	const char *nick, *user, *realname;
 	enum irc_sasl sasl;
-	const char *account, *password; /* EXTERNAL: the account may be NULL */
+	const char *account, *password; /* EXTERNAL: said by PLAIN, when the server does not take the certificate; password NULL: that ends the connection */
 	const char *pass; /* its own PASS, instead of the network's; NULL: none */
 };
 
@@ -81,6 +81,7 @@ enum irc_event_kind {
 	IRC_INVITED,   /* to text (a channel's name), by nick */
 	IRC_PRESENT,   /* nick, who is watched, is there; what is watched must not be changed from inside */
 	IRC_ABSENT,    /* or is not (any more), or nothing is known of them, as there is no connection */
+	IRC_PASSWORD_INSTEAD, /* the certificate was not taken (text), so the password is said */
 };
 
 struct irc_event {

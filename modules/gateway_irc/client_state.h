@@ -81,6 +81,8 @@ struct irc_client {
 
 	unsigned caps, cap_offered, cap_asked; /* cap_asked: requests without an answer */
 	bool cap_single, cap_over;
+	enum irc_sasl sasl;    /* that is being tried */
+	unsigned mechanisms;   /* that the server names, a bit for each irc_sasl; 0: it names none */
 
 	struct irc_channel *channels;
 	unsigned nchannels;

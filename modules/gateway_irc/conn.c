@@ -29,6 +29,7 @@ struct irc_conn {
 	const char *host;
 	unsigned address_ms;
 	const struct irc_tls *tls;
+	const struct irc_certificate *certificate;
 	const struct irc_conn_events *events;
 	void *arg;
 	struct addrinfo *found, *next; /* addresses that were found, and the one to be tried next */
@@ -79,21 +80,12 @@ irc_tls_init(struct irc_tls *t, const struct irc_tls_files *files, struct err *e
 	SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_cert_verify_callback(t->ctx, pin_or_chain, t);
 	if (files->ca_file ? SSL_CTX_load_verify_file(t->ctx, files->ca_file) != 1 : SSL_CTX_set_default_verify_paths(t->ctx) != 1) {
-		err_set(e, 0, "certificates of %s cannot be read", files->ca_file ? files->ca_file : "the system");
-		goto fail;
-	}
-	if (files->certificate && (SSL_CTX_use_certificate_chain_file(t->ctx, files->certificate) != 1 ||
-	    SSL_CTX_use_PrivateKey_file(t->ctx, files->key ? files->key : files->certificate, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(t->ctx) != 1)) {
-		err_set(e, 0, "%s or its key cannot be used", files->certificate);
-		goto fail;
+		ERR_clear_error();
+		irc_tls_fini(t);
+		return err_set(e, 0, "certificates of %s cannot be read", files->ca_file ? files->ca_file : "the system");
 	}
 	ERR_clear_error();
 	return 0;
-
-fail:
-	ERR_clear_error();
-	irc_tls_fini(t);
-	return -1;
 }
 
 void
@@ -116,6 +108,8 @@ tls_begin(struct irc_conn *c)
 		X509_VERIFY_PARAM_set1_host(param, c->host, 0);
 		SSL_set_tlsext_host_name(c->ssl, c->host);
 	}
+	if (c->certificate)
+		irc_certificate_use(c->certificate, c->ssl);
 	SSL_set_fd(c->ssl, c->sock->fd);
 	SSL_set_connect_state(c->ssl);
 	ERR_clear_error();
@@ -469,7 +463,8 @@ looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
 }
 
 struct irc_conn *
-irc_conn_new(uv_loop_t *loop, const char *host, unsigned port, unsigned address_ms, const struct irc_tls *tls, const struct irc_conn_events *events, void *arg)
+irc_conn_new(uv_loop_t *loop, const char *host, unsigned port, unsigned address_ms, const struct irc_tls *tls, const struct irc_certificate *certificate,
+	     const struct irc_conn_events *events, void *arg)
 {
 	struct irc_conn *c = NEW(struct irc_conn);
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
@@ -480,6 +475,7 @@ irc_conn_new(uv_loop_t *loop, const char *host, unsigned port, unsigned address_
 	c->host = host;
 	c->address_ms = address_ms;
 	c->tls = tls;
+	c->certificate = certificate;
 	c->events = events;
 	c->arg = arg;
 	c->busy = 1; /* its timer */

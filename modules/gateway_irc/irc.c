@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/crypt.h"
 #include "base/mem.h"
 #include "bridge.h"
 
@@ -59,7 +58,8 @@ irc_session_for(struct irc_server *server, struct gateway_user *u, const char *w
 	if (s)
 		return s;
 	nick_of(server, owner, wish, nick, sizeof(nick));
-	s = irc_session_new(irc->gateway, server, owner, own && iu->nick ? iu->nick : nick, own ? iu->account : NULL, own ? iu->password : NULL, irc_session_event);
+	s = irc_session_new(irc->gateway, server, owner, own && iu->nick ? iu->nick : nick,
+		own ? &(struct irc_login){ .account = iu->account, .password = iu->password, .certificate = iu->certificate } : NULL, irc_session_event);
 	if (owner)
 		list_append(&iu->sessions, &s->of_user);
 	else
@@ -103,6 +103,16 @@ tell_user(struct irc_session *s, const char *what, const char *text)
 	snprintf(line, sizeof(line), "%s: %s%s", s->server->name, what, text);
 	if (s->user)
 		gateway_tell(s->user, line);
+}
+
+/* Each connection says so to the log; to the person once. */
+static void
+password_instead(struct irc_session *s, const char *why)
+{
+	log_info(NULL, "irc-password-instead", "network=%s user=%s why=%s", s->server->name, s->user ? jid_bare(s->user->jid) : "-", why);
+	if (!s->told_password)
+		tell_user(s, "your certificate was not taken, and the password is said instead (NickServ's CERT ADD makes it known): ", why);
+	s->told_password = true;
 }
 
 static void
@@ -165,6 +175,9 @@ irc_session_event(struct irc_session *s, const struct irc_event *e)
 		break;
 	case IRC_PRESENT: case IRC_ABSENT:
 		irc_contact_event(s, e);
+		break;
+	case IRC_PASSWORD_INSTEAD:
+		password_instead(s, e->text);
 		break;
 	case IRC_MESSAGE:
 		if (!e->channel)
@@ -315,35 +328,20 @@ address(struct gateway *g, const char *foreign, char *canonical)
 	return kind;
 }
 
-static char *
-login_text(const json_t *login, const char *key)
-{
-	const char *s = json_string_value(json_object_get(login, key));
-
-	return s && *s ? mem_strdup(s) : NULL;
-}
-
 static void
 user_open(struct gateway_user *u, const json_t *login)
 {
 	struct irc_user *iu = NEW(struct irc_user);
+	struct err e;
 
 	iu->u = u;
 	u->net = iu;
 	list_init(&iu->seats);
 	list_init(&iu->sessions);
 	list_init(&iu->contacts);
-	if (login) {
-		iu->network = login_text(login, "network");
-		iu->nick = login_text(login, "nick");
-		iu->account = login_text(login, "account");
-		iu->password = login_text(login, "password");
-		if (!iu->network)
-			iu->network = mem_strdup(LIST_ENTRY(irc->servers.next, struct irc_server, link)->name);
-		if ((iu->nick && !irc_name_is_sane(iu->nick)) || !irc_server_find(&irc->servers, iu->network, strlen(iu->network))) {
-			refuse(iu, "there is no such IRC network, or that is no nick");
-			return;
-		}
+	if (login && irc_account_read(iu, login, &e)) {
+		refuse(iu, e.text);
+		return;
 	}
 	LIST_EACH(l, &irc->servers) {
 		struct irc_server *server = LIST_ENTRY(l, struct irc_server, link);
@@ -371,12 +369,7 @@ user_close(struct gateway_user *u)
 		if (shared)
 			irc_messages_forget(shared, u);
 	}
-	if (iu->password)
-		crypt_wipe(iu->password, strlen(iu->password));
-	free(iu->network);
-	free(iu->nick);
-	free(iu->account);
-	free(iu->password);
+	irc_account_free(iu);
 	free(iu->away);
 	free(iu->refused);
 	free(iu);
@@ -413,21 +406,15 @@ drain(struct gateway *g)
 	hold_all(false);
 }
 
-static const struct network_field fields[] = {
-	{ "network", "IRC network", false, false },
-	{ "nick", "Nick", false, true },
-	{ "account", "Account (the nick when empty)", false, false },
-	{ "password", "Password", true, false },
-	{ NULL, NULL, false, false },
-};
-
 const struct network irc_network = {
 	.kind = "irc",
 	.about = "IRC",
 	.identity = "irc",
 	.features = NETWORK_ROOMS | NETWORK_ACCOUNTS | NETWORK_PRESENCE,
 	.turn_us = 1000,
-	.fields = fields,
+	.fields = irc_account_fields,
+	.certificate = irc_account_certificate,
+	.certificate_change = irc_account_certificate_change,
 	.start = start,
 	.change = change,
 	.stop = stop,

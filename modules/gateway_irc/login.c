@@ -40,11 +40,15 @@ static const struct {
 };
 #define NCAPS (sizeof(caps) / sizeof(caps[0]))
 
+static const char *const mechanisms[] = { [IRC_SASL_PLAIN] = "PLAIN", [IRC_SASL_EXTERNAL] = "EXTERNAL" };
+
 void
 irc_login_begin(struct irc_client *c)
 {
 	c->caps = c->cap_offered = c->cap_asked = 0;
 	c->cap_single = c->cap_over = false;
+	c->sasl = IRC_SASL_NONE;
+	c->mechanisms = 0;
 	c->nick_tries = 0;
 	c->nick_asked = false;
 	c->regain = 0;
@@ -69,6 +73,70 @@ cap_end(struct irc_client *c)
 	c->cap_over = true;
 }
 
+/* NULL: it can be tried. */
+static const char *
+sasl_why_not(const struct irc_client *c, enum irc_sasl sasl)
+{
+	bool offered = !c->mechanisms || c->mechanisms & 1u << sasl;
+
+	if (sasl == IRC_SASL_PLAIN)
+		return !c->tls && !c->set->plain_without_tls ? NO_TLS : offered ? NULL : "the server takes no passwords (SASL PLAIN)";
+	return !c->tls ? "no certificate is shown without TLS" : offered ? NULL : "the server takes no certificates (SASL EXTERNAL)";
+}
+
+static void
+sasl_try(struct irc_client *c, enum irc_sasl sasl)
+{
+	c->sasl = sasl;
+	irc_now(c, "AUTHENTICATE", mechanisms[sasl]);
+}
+
+/* The certificate was not taken: the password is said instead, where there is one. False: it cannot be. */
+static bool
+sasl_fall_back(struct irc_client *c, const char *why)
+{
+	struct irc_event e = { .kind = IRC_PASSWORD_INSTEAD, .text = why };
+
+	if (c->sasl != IRC_SASL_EXTERNAL || !c->who->password || sasl_why_not(c, IRC_SASL_PLAIN))
+		return false;
+	irc_emit(c, &e);
+	sasl_try(c, IRC_SASL_PLAIN);
+	return true;
+}
+
+static void
+sasl_begin(struct irc_client *c)
+{
+	const char *why = sasl_why_not(c, c->who->sasl);
+
+	c->sasl = c->who->sasl;
+	if (!why)
+		sasl_try(c, c->sasl);
+	else if (!sasl_fall_back(c, why))
+		irc_over(c, true, "%s", why);
+}
+
+static void
+sasl_refused(struct irc_client *c, const char *why)
+{
+	if (!sasl_fall_back(c, why))
+		irc_over(c, true, "the account was refused: %s", why);
+}
+
+/* PLAIN,EXTERNAL: in the capability's value (IRCv3 SASL 3.2), or said where it knows none that we asked for (908). Others are not ours. */
+static void
+sasl_note(struct irc_client *c, char *list)
+{
+	char *save = NULL;
+
+	for (char *name = strtok_r(list, ",", &save); name; name = strtok_r(NULL, ",", &save)) {
+		c->mechanisms |= 1u << IRC_SASL_NONE;
+		for (size_t i = IRC_SASL_PLAIN; i <= IRC_SASL_EXTERNAL; i++)
+			if (!strcmp(name, mechanisms[i]))
+				c->mechanisms |= 1u << i;
+	}
+}
+
 /* All requests have been answered. */
 static void
 caps_known(struct irc_client *c)
@@ -77,10 +145,8 @@ caps_known(struct irc_client *c)
 		cap_end(c);
 	else if (!(c->caps & IRC_CAP_SASL))
 		irc_over(c, true, "the server offers no SASL");
-	else if (c->who->sasl == IRC_SASL_PLAIN && !c->tls && !c->set->plain_without_tls)
-		irc_over(c, true, NO_TLS);
 	else
-		irc_now(c, "AUTHENTICATE", c->who->sasl == IRC_SASL_PLAIN ? "PLAIN" : "EXTERNAL");
+		sasl_begin(c);
 }
 
 static void
@@ -109,17 +175,22 @@ caps_ask(struct irc_client *c)
 		caps_known(c);
 }
 
-/* Each name of a list, without its value; `on` is what is done with it. A minus in front takes away. */
+/* Each name of a list; a minus in front takes away. */
 static void
-caps_note(unsigned *set, char *list)
+caps_note(struct irc_client *c, unsigned *set, char *list)
 {
 	char *save = NULL;
 
 	for (char *name = strtok_r(list, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
 		bool off = *name == '-';
+		char *value;
 
 		name += off;
-		name[strcspn(name, "=")] = '\0';
+		value = strchr(name, '=');
+		if (value)
+			*value++ = '\0';
+		if (value && !strcmp(name, "sasl"))
+			sasl_note(c, value);
 		for (size_t i = 0; i < NCAPS; i++)
 			if (!strcmp(name, caps[i].name))
 				*set = off ? *set & ~(unsigned)caps[i].cap : *set | caps[i].cap;
@@ -138,7 +209,7 @@ take_cap(struct irc_client *c, const struct irc_line *l)
 	if (!strcmp(what, "LS") && c->state == IRC_LOGIN && !c->cap_asked && !c->cap_over) {
 		bool more = l->nparams > 3 && !strcmp(l->params[2], "*");
 
-		caps_note(&c->cap_offered, list);
+		caps_note(c, &c->cap_offered, list);
 		if (!more)
 			caps_ask(c);
 		return;
@@ -146,14 +217,14 @@ take_cap(struct irc_client *c, const struct irc_line *l)
 	if (!strcmp(what, "DEL")) {
 		unsigned gone = 0;
 
-		caps_note(&gone, list);
+		caps_note(c, &gone, list);
 		c->caps &= ~gone;
 		return;
 	}
 	if ((strcmp(what, "ACK") && strcmp(what, "NAK")) || !c->cap_asked)
 		return;
 	if (!strcmp(what, "ACK")) {
-		caps_note(&c->caps, list);
+		caps_note(c, &c->caps, list);
 	} else if (!c->cap_single) {
 		/* One that it does not like is enough to refuse all: each by itself then. */
 		c->cap_single = true;
@@ -164,7 +235,7 @@ take_cap(struct irc_client *c, const struct irc_line *l)
 		caps_known(c);
 }
 
-/* The response of PLAIN (RFC 4616): nobody, account, password, with NULs between; in base64. */
+/* The response of PLAIN (RFC 4616): nobody, account, password, with NULs between; in base64. EXTERNAL: whoever the certificate stands for, which is nothing. */
 static void
 sasl_respond(struct irc_client *c)
 {
@@ -173,13 +244,11 @@ sasl_respond(struct irc_client *c)
 	size_t n, at = 0;
 	char *text;
 
-	if (c->who->sasl == IRC_SASL_PLAIN) {
+	if (c->sasl == IRC_SASL_PLAIN) {
 		buf_addc(&plain, '\0');
 		buf_adds(&plain, account);
 		buf_addc(&plain, '\0');
 		buf_adds(&plain, password);
-	} else {
-		buf_adds(&plain, account);
 	}
 	text = mem_alloc(text_base64_size(buf_len(&plain)));
 	n = text_base64_encode(buf_data(&plain), buf_len(&plain), text);
@@ -337,9 +406,13 @@ take_numeric(struct irc_client *c, const struct irc_line *l)
 	case 464: case 465: /* the server's password, banned */
 		irc_over(c, true, "%s", irc_line_param(l, l->nparams - 1));
 		return true;
-	case 902: case 904: case 905: case 906: case 908:
-		if (c->state == IRC_LOGIN && c->who->sasl != IRC_SASL_NONE)
-			irc_over(c, true, "the account was refused: %s", irc_line_param(l, l->nparams - 1));
+	case 902: case 904: case 905: case 906:
+		if (c->state == IRC_LOGIN && c->sasl != IRC_SASL_NONE)
+			sasl_refused(c, irc_line_param(l, l->nparams - 1));
+		return true;
+	case 908: /* 904 follows */
+		if (c->state == IRC_LOGIN && l->nparams > 2)
+			sasl_note(c, l->params[1]);
 		return true;
 	case 903: case 907:
 		if (c->state == IRC_LOGIN)
@@ -359,7 +432,7 @@ irc_login_take(struct irc_client *c, const struct irc_line *l)
 		return true;
 	}
 	if (!strcmp(l->command, "AUTHENTICATE")) {
-		if (c->state == IRC_LOGIN && c->caps & IRC_CAP_SASL && !c->cap_over && !strcmp(irc_line_param(l, 0), "+"))
+		if (c->state == IRC_LOGIN && c->sasl != IRC_SASL_NONE && !c->cap_over && !strcmp(irc_line_param(l, 0), "+"))
 			sasl_respond(c);
 		return true;
 	}

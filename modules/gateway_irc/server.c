@@ -41,8 +41,15 @@ read_numbers(struct irc_server *s, const char *key, const json_t *value, bool *k
 	return 0;
 }
 
+/* What the settings say of TLS. */
+struct files {
+	bool on;
+	struct irc_tls_files tls;
+	const char *certificate, *key;
+};
+
 static int
-read_key(struct irc_server *s, struct irc_tls_files *files, bool *tls, const char *key, const json_t *value, struct err *e)
+read_key(struct irc_server *s, struct files *files, const char *key, const json_t *value, struct err *e)
 {
 	const struct {
 		const char *key;
@@ -50,7 +57,7 @@ read_key(struct irc_server *s, struct irc_tls_files *files, bool *tls, const cha
 	} texts[] = {
 		{ "host", &s->host }, { "nick", &s->nick }, { "realname", &s->realname }, { "user", &s->user }, { "account", &s->account },
 		{ "password", &s->password }, { "pass", &s->set.pass }, { "charset", &s->set.charset }, { "charset_out", &s->set.charset_out },
-		{ "ca_file", &files->ca_file }, { "certificate", &files->certificate }, { "key", &files->key }, { "fingerprint", &files->pin },
+		{ "ca_file", &files->tls.ca_file }, { "certificate", &files->certificate }, { "key", &files->key }, { "fingerprint", &files->tls.pin },
 	};
 	const char *text = json_string_value(value);
 	bool known = false;
@@ -66,9 +73,9 @@ read_key(struct irc_server *s, struct irc_tls_files *files, bool *tls, const cha
 	if (!strcmp(key, "port") && json_is_integer(value) && json_integer_value(value) > 0 && json_integer_value(value) < 65536)
 		s->port = (unsigned)json_integer_value(value);
 	else if (!strcmp(key, "tls") && json_is_boolean(value))
-		*tls = json_is_true(value);
+		files->on = json_is_true(value);
 	else if (!strcmp(key, "verify") && json_is_boolean(value))
-		files->verify = json_is_true(value);
+		files->tls.verify = json_is_true(value);
 	else if (!strcmp(key, "eager") && json_is_boolean(value))
 		s->eager = json_is_true(value);
 	else if (!strcmp(key, "plain_without_tls") && json_is_boolean(value))
@@ -89,14 +96,26 @@ read_key(struct irc_server *s, struct irc_tls_files *files, bool *tls, const cha
 }
 
 static int
+check_login(const struct irc_server *s, const struct files *files, struct err *e)
+{
+	if (s->sasl == IRC_SASL_PLAIN && (!s->account || !s->password))
+		return err_set(e, 0, "%s.sasl needs account and password", s->name);
+	if (s->sasl == IRC_SASL_EXTERNAL && !files->certificate)
+		return err_set(e, 0, "%s.sasl needs a certificate", s->name);
+	if (files->key && !files->certificate)
+		return err_set(e, 0, "%s.key needs a certificate", s->name);
+	if (files->certificate && !files->on)
+		return err_set(e, 0, "%s.certificate needs tls", s->name);
+	return 0;
+}
+
+static int
 check(struct irc_server *s, struct err *e)
 {
 	if (!s->host)
 		return err_set(e, 0, "%s.host is missing", s->name);
 	if (!irc_name_is_sane(s->user) || !irc_name_is_sane(s->nick))
 		return err_set(e, 0, "%s: nick and user are words", s->name);
-	if (s->sasl == IRC_SASL_PLAIN && (!s->account || !s->password))
-		return err_set(e, 0, "%s.sasl needs account and password", s->name);
 	if ((s->set.charset && !irc_charset_is_known(s->set.charset)) || (s->set.charset_out && !irc_charset_is_known(s->set.charset_out)))
 		return err_set(e, 0, "%s: no such charset", s->name);
 	return 0;
@@ -106,8 +125,7 @@ static struct irc_server *
 server_new(const char *name, json_t *json, struct err *e)
 {
 	struct irc_server *s = NEW(struct irc_server);
-	struct irc_tls_files files = { .verify = true };
-	bool tls = true;
+	struct files files = { .on = true, .tls.verify = true };
 	const char *key;
 	json_t *value;
 
@@ -127,13 +145,13 @@ server_new(const char *name, json_t *json, struct err *e)
 	NUMBERS(DEFAULT)
 #undef DEFAULT
 	json_object_foreach(s->json, key, value)
-		if (read_key(s, &files, &tls, key, value, e))
+		if (read_key(s, &files, key, value, e))
 			goto fail;
 	if (!s->port)
-		s->port = tls ? 6697 : 6667;
-	if (check(s, e))
+		s->port = files.on ? 6697 : 6667;
+	if (check(s, e) || check_login(s, &files, e))
 		goto fail;
-	if (tls && irc_tls_init(&s->tls, &files, e)) {
+	if ((files.on && irc_tls_init(&s->tls, &files.tls, e)) || (files.certificate && !(s->certificate = irc_certificate_load(files.certificate, files.key, e)))) {
 		err_prefix(e, "%s", name);
 		goto fail;
 	}
@@ -160,6 +178,7 @@ irc_server_free(struct irc_server *s)
 		uv_close((uv_handle_t *)s->soon, timer_closed);
 	irc_people_free(s->people);
 	irc_tls_fini(&s->tls);
+	irc_certificate_free(s->certificate);
 	json_decref(s->json);
 	free(s->name);
 	free(s);

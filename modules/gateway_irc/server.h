@@ -20,13 +20,14 @@ struct irc_server {
 	const char *host;
 	unsigned port;
 	struct irc_tls tls;
+	struct irc_certificate *certificate; /* of the connection that is for all; NULL: none */
 	bool pass_login;     /* who brings an account says it by PASS, not by SASL */
 	bool each;           /* a connection for each user; else one for all, which says who says what */
 	bool eager;          /* whoever uses the gateway is there from then on; else when they enter a channel, or write */
 	bool free_nicks;     /* people choose theirs; else it is their account's */
 	const char *nick;    /* "%u" stands for the account's name */
 	const char *realname, *user;
-	enum irc_sasl sasl;  /* of the organisation's connections */
+	enum irc_sasl sasl;  /* of the same one */
 	const char *account, *password;
 	struct irc_settings set;
 	unsigned connect_ms; /* between two connections that begin, and */

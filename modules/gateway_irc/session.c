@@ -134,7 +134,7 @@ begin(struct irc_session *s)
 	s->beginning = true;
 	s->server->beginning++;
 	s->connect_by = clock_mono_ms() + s->server->set.login_ms;
-	s->conn = irc_conn_new(gateway_loop(s->gateway), s->server->host, s->server->port, s->server->address_ms, &s->server->tls, &conn_events, s);
+	s->conn = irc_conn_new(gateway_loop(s->gateway), s->server->host, s->server->port, s->server->address_ms, &s->server->tls, s->certificate, &conn_events, s);
 	if (s->held)
 		irc_conn_pause(s->conn, true);
 	gateway_count(s->gateway, "connections_begun", 1);
@@ -279,8 +279,35 @@ free_secret(char *secret)
 	free(secret);
 }
 
+/* With what it logs in, and by what way. */
+static void
+identify(struct irc_session *s, const struct irc_login *login)
+{
+	const struct irc_server *server = s->server;
+
+	s->who = (struct irc_identity){ .nick = s->nick, .user = server->user, .realname = server->realname };
+	if (login) {
+		s->account = login->account ? mem_strdup(login->account) : NULL;
+		s->password = login->password ? mem_strdup(login->password) : NULL;
+		s->certificate = login->certificate;
+	}
+	if (s->password && server->pass_login) {
+		s->pass = pass_of(s->account, s->password);
+		s->who.pass = s->pass;
+	} else if (s->password || s->certificate) {
+		s->who.sasl = s->certificate ? IRC_SASL_EXTERNAL : IRC_SASL_PLAIN;
+		s->who.account = s->account ? s->account : s->nick;
+		s->who.password = s->password;
+	} else if (!s->user) {
+		s->who.sasl = server->sasl;
+		s->who.account = server->account;
+		s->who.password = server->password;
+		s->certificate = server->certificate;
+	}
+}
+
 struct irc_session *
-irc_session_new(struct gateway *g, struct irc_server *server, struct gateway_user *user, const char *nick, const char *account, const char *password, irc_session_fn *fn)
+irc_session_new(struct gateway *g, struct irc_server *server, struct gateway_user *user, const char *nick, const struct irc_login *login, irc_session_fn *fn)
 {
 	struct irc_session *s = NEW(struct irc_session);
 
@@ -300,21 +327,7 @@ irc_session_new(struct gateway *g, struct irc_server *server, struct gateway_use
 	}
 	list_append(&server->sessions, &s->link);
 	s->nick = mem_strdup(nick);
-	s->account = account ? mem_strdup(account) : NULL;
-	s->password = password ? mem_strdup(password) : NULL;
-	s->who = (struct irc_identity){ .nick = s->nick, .user = server->user, .realname = server->realname };
-	if (password && server->pass_login) {
-		s->pass = pass_of(account, password);
-		s->who.pass = s->pass;
-	} else if (password) {
-		s->who.sasl = IRC_SASL_PLAIN;
-		s->who.account = s->account ? s->account : s->nick;
-		s->who.password = s->password;
-	} else if (!user) {
-		s->who.sasl = server->sasl;
-		s->who.account = server->account;
-		s->who.password = server->password;
-	}
+	identify(s, login);
 	s->client = irc_client_new(&server->set, &s->who, server->people, on_event, s);
 	s->timer = mem_zalloc(sizeof(*s->timer));
 	uv_timer_init(gateway_loop(g), s->timer);

@@ -22,6 +22,8 @@ struct irc_session {
 	struct gateway *gateway;
 	struct gateway_user *user; /* NULL: it is for all */
 	struct irc_identity who;
+	const struct irc_certificate *certificate; /* that it shows; NULL: none */
+	bool told_password; /* its user has heard that the password was said instead */
 	char *nick, *account, *password, *pass; /* what `who` points to, when they are its own */
 	struct irc_client *client;
 	struct irc_conn *conn;
@@ -40,7 +42,14 @@ struct irc_session {
 	struct gateway_seat *nick_asked; /* who wanted another nick last */
 };
 
-struct irc_session *irc_session_new(struct gateway *g, struct irc_server *server, struct gateway_user *user, const char *nick, const char *account, const char *password, irc_session_fn *fn);
+/* What somebody logs in with. */
+struct irc_login {
+	const char *account, *password; /* account NULL: the nick; password NULL: none */
+	const struct irc_certificate *certificate; /* NULL: none; outlives the session */
+};
+
+/* `login` NULL: nothing of their own. */
+struct irc_session *irc_session_new(struct gateway *g, struct irc_server *server, struct gateway_user *user, const char *nick, const struct irc_login *login, irc_session_fn *fn);
 /* Says goodbye and frees it; nothing is told any more. */
 void irc_session_close(struct irc_session *s, const char *why);
 /* It is needed: connects, when it has not begun to. */

@@ -1,11 +1,15 @@
-"""Accounts of one's own at IRC: SASL and NickServ (inspircd with atheme, Debian's packages), and a server's password (ngircd)."""
+"""Accounts of one's own at IRC: SASL, certificates and NickServ (inspircd with atheme, Debian's packages), and a server's password (ngircd)."""
+import hashlib
 import os
+import re
 import shutil
+import ssl
 import subprocess
 
 import test_inspircd
 import test_irc
 from behaviours import World, failed, joined, local, said
+from chancerytest.ca import authority
 from chancerytest.client import unique
 from test_admin import ok, rows
 from test_policy import command, note
@@ -21,7 +25,7 @@ loadmodule "modules/nickserv/set_core";
 loadmodule "modules/nickserv/set_password";
 loadmodule "modules/saslserv/main";
 loadmodule "modules/saslserv/plain";
-serverinfo { name = "services.example.net"; desc = "services"; numeric = "00A"; recontime = 1; netname = "Test"; adminname = "admin"; adminemail = "admin@example.net";
+%sserverinfo { name = "services.example.net"; desc = "services"; numeric = "00A"; recontime = 1; netname = "Test"; adminname = "admin"; adminemail = "admin@example.net";
 registeremail = "admin@example.net"; auth = none; maxlogins = 100; casemapping = ascii; };
 uplink "irc.example.net" { host = "127.0.0.1"; port = %d; send_password = "link"; receive_password = "link"; };
 nickserv { nick = "NickServ"; user = "NickServ"; host = "services.example.net"; real = "NickServ"; spam; };
@@ -36,7 +40,7 @@ def missing():
 
 class Driver(test_inspircd.Driver):
     modules = [*test_inspircd.MODULES, 'sasl', 'spanningtree']
-    settings, services = {'plain_without_tls': True}, None
+    settings, services, more_services = {'plain_without_tls': True}, None, ''
 
     def more(self):
         self.services_port = test_irc.free_port()
@@ -48,7 +52,7 @@ class Driver(test_inspircd.Driver):
         super().start_server()
         path = os.path.join(self.folder, 'atheme.conf')
         with open(path, 'w') as f:
-            f.write(SERVICES % self.services_port)
+            f.write(SERVICES % (self.more_services, self.services_port))
         with open(os.path.join(self.folder, 'atheme.out'), 'w') as out:
             self.services = subprocess.Popen([ATHEME, '-n', '-c', path, '-D', self.folder, '-l', os.path.join(self.folder, 'atheme.log'), '-p',
                                               os.path.join(self.folder, 'atheme.pid')], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
@@ -61,11 +65,13 @@ class Driver(test_inspircd.Driver):
             self.services = None
         super().kill_server()
 
-    def account(self, password):
+    def account(self, password, *more):
         """The name of an account there, whose owner has gone."""
         p = self.person('montague')
         p.raw('PRIVMSG NickServ :REGISTER %s %s@example.net' % (password, p.nick))
         p.expect(lambda w: w[1] == 'NOTICE' and 'is now registered' in w[-1])
+        for line in more:
+            p.raw('PRIVMSG NickServ :' + line)
         p.raw('QUIT')
         p.close()
         return p.nick
@@ -156,6 +162,70 @@ def test_account_ends(t):
     ok(t, 'user', 'delete', romeo.bare)
     bob.wait_for(name, gone=True)
     assert rows(t, 'gateway', 'users', w.name) == []
+
+
+class Certified(Driver):
+    """With TLS, where services know people by their certificates; and a network for all, whose one connection has one of the administrator's."""
+    modules = [*Driver.modules, 'ssl_gnutls', 'sslinfo']
+    settings, more_services = {}, 'loadmodule "modules/nickserv/cert";\nloadmodule "modules/saslserv/external";\n'
+
+    def more(self):
+        ours, self.tls_port = authority().certificate(names='IP:127.0.0.1'), test_irc.free_port()
+        return super().more() + ('<sslprofile name="tls" provider="gnutls" certfile="%s" keyfile="%s" hash="sha256" requestclientcert="yes">\n'
+                                 '<bind address="127.0.0.1" port="%d" type="clients" sslprofile="tls">\n' % (ours.pem, ours.key, self.tls_port))
+
+    def start_server(self):
+        super().start_server()
+        self.bridge = authority().certificate('bridge.example.net', usage='clientAuth')
+        der = ssl.PEM_cert_to_DER_cert(re.search('-----BEGIN CERT.*?-----END CERTIFICATE-----', open(self.bridge.pem).read(), re.S).group())
+        self.shared = self.account('of-the-bridge', 'CERT ADD ' + hashlib.sha256(der).hexdigest())
+
+    def network(self):
+        verona = dict(super().network()['networks']['verona'], port=self.tls_port, tls=True, ca_file=authority().pem)
+        return {'networks': {'verona': verona, 'mantua': dict(verona, users='shared', nick=self.shared, sasl='external', certificate=self.bridge.pem, key=self.bridge.key)}}
+
+
+def certificate(c, w, do):
+    return command(c, w, 'certificate', "<x xmlns='jabber:x:data' type='submit'><field var='certificate'><value>%s</value></field></x>" % do)
+
+
+def instructions(c, w):
+    r = command(c, w, 'certificate')
+    return r.all()[0].find('x').text('instructions')
+
+
+def test_certificate(t):
+    """irc: SASL EXTERNAL: a certificate is made by a command, and told to NickServ: no password is needed any more; its key is in no record; the shared connection has the administrator's"""
+    w = World(t, Certified, modes=MODES)
+    romeo, bob, secret = w.clients[0], w.driver.person('bob'), unique('secret')
+    bob.wait_for(w.driver.shared)
+    assert is_known_as(bob, w.driver.shared, w.driver.shared)
+    name = w.driver.account(secret)
+    assert command(romeo, w, 'certificate').condition() == 'registration-required'
+    log_in(romeo, w, name, '')
+    assert certificate(romeo, w, 'make').condition() == 'not-acceptable'
+    log_in(romeo, w, name, secret)
+    speaks(w, romeo, bob, 'by the password', name)
+    assert instructions(romeo, w).startswith('There is none yet.')
+    assert certificate(romeo, w, 'else').condition() == 'not-acceptable'
+    words = certificate(romeo, w, 'make').all()[0].text('note')
+    mark = re.search('SHA-256: ([0-9a-f]{64})\n', words).group(1)
+    assert mark in instructions(romeo, w)
+    romeo.expect(lambda e: e.name == 'message' and e.get('from') == w.domain and 'the password is said instead' in (e.text('body') or ''), 'that it is not known yet')
+    speaks(w, romeo, bob, 'by the password still', name)
+    romeo.message(w.jid('nickserv%verona'), 'CERT ADD')
+    romeo.expect(lambda e: e.name == 'message' and mark in (e.text('body') or ''), 'NickServ')
+    log_in(romeo, w, name, '')
+    speaks(w, romeo, bob, 'by the certificate', name)
+    assert is_known_as(bob, name, name)
+    assert certificate(romeo, w, 'make').condition() == 'not-acceptable'
+    log_in(romeo, w, name, 'the-wrong-one')
+    speaks(w, romeo, bob, 'nobody asks for a password', name)
+    assert certificate(romeo, w, 'remove').all()[0].get('status') == 'completed'
+    romeo.expect(lambda e: e.name == 'message' and e.get('from') == w.domain and (e.text('body') or '').startswith('the account was refused: '), 'the words')
+    assert 'PRIVATE KEY' not in w.log() + t.server.log() and secret not in w.log()
+    assert not t.server.records("stanza like '%PRIVATE KEY%'", 'id')
+    assert int(t.server.value("select count(*) from chancery.audit where action = 'gateway.credential.set' and target = '%s'" % romeo.bare)) == 6
 
 
 class Closed(test_irc.Driver):

@@ -26,7 +26,8 @@ static void
 note(void *arg, const struct irc_event *e)
 {
 	static const char *const names[] = { "UP", "CLOSED", "OWN_NICK", "NICK_REFUSED", "ENTERED", "JOINED", "NAMED", "REFUSED", "LEFT", "IN", "OUT",
-		"RENAMED", "RANKED", "TOPIC", "MESSAGE", "SENT", "FAILED", "INVITED", "PRESENT", "ABSENT" };
+		"RENAMED", "RANKED", "TOPIC", "MESSAGE", "SENT", "FAILED", "INVITED", "PRESENT", "ABSENT",
+		"PASSWORD_INSTEAD" };
 	static const char *const says[] = { "", " notice", " action" };
 
 	(void)arg;

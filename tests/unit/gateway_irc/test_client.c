@@ -105,6 +105,84 @@ test_sasl_external(void **state)
 	begin_sasl("sasl=EXTERNAL");
 	in(":s CAP * ACK :sasl\r\nAUTHENTICATE +\r\n");
 	out("AUTHENTICATE EXTERNAL\nAUTHENTICATE +\n");
+	in(":s 903 romeo :ok\r\n");
+	out("CAP END\n");
+}
+
+/* Refused, also by what it says to be able to do: the password, where there is one, once. */
+static void
+test_sasl_external_falls_back(void **state)
+{
+	static const char refused[] = ":s CAP * ACK :sasl\r\n:s 908 romeo PLAIN :are available SASL mechanisms\r\n:s 904 romeo :SASL authentication failed\r\n";
+
+	(void)state;
+	identity.sasl = IRC_SASL_EXTERNAL;
+	identity.account = "romeo";
+	identity.password = "neverguess";
+	begin_sasl("sasl");
+	in(refused);
+	out("AUTHENTICATE EXTERNAL\nAUTHENTICATE PLAIN\n");
+	told("PASSWORD_INSTEAD: SASL authentication failed\n");
+	in("AUTHENTICATE +\r\n:s 904 romeo :SASL authentication failed\r\n");
+	out("AUTHENTICATE AHJvbWVvAG5ldmVyZ3Vlc3M=\n");
+	told("CLOSED forever: the account was refused: SASL authentication failed\n");
+	irc_client_lost(client, "closed", now);
+	/* It takes no passwords either. */
+	begin_sasl("sasl=SCRAM-SHA-256,EXTERNAL");
+	in(":s CAP * ACK :sasl\r\n:s 904 romeo :no\r\n");
+	out("AUTHENTICATE EXTERNAL\n");
+	told("CLOSED forever: the account was refused: no\n");
+	irc_client_lost(client, "closed", now);
+	/* There is none. */
+	identity.password = NULL;
+	begin_sasl("sasl");
+	in(refused);
+	out("AUTHENTICATE EXTERNAL\n");
+	told("CLOSED forever: the account was refused: SASL authentication failed\n");
+}
+
+static void
+test_sasl_external_not_offered(void **state)
+{
+	(void)state;
+	identity.sasl = IRC_SASL_EXTERNAL;
+	identity.account = "romeo";
+	identity.password = "neverguess";
+	begin_sasl("sasl=ECDSA-NIST256P-CHALLENGE,PLAIN");
+	in(":s CAP * ACK :sasl\r\n");
+	out("AUTHENTICATE PLAIN\n");
+	told("PASSWORD_INSTEAD: the server takes no certificates (SASL EXTERNAL)\n");
+	in("AUTHENTICATE +\r\n");
+	out("AUTHENTICATE AHJvbWVvAG5ldmVyZ3Vlc3M=\n");
+	irc_client_lost(client, "closed", now);
+	told("CLOSED: closed\n");
+	identity.password = NULL;
+	begin_sasl("sasl=PLAIN");
+	in(":s CAP * ACK :sasl\r\n");
+	out("");
+	told("CLOSED forever: the server takes no certificates (SASL EXTERNAL)\n");
+	irc_client_lost(client, "closed", now);
+	/* Without TLS neither is said. */
+	identity.password = "neverguess";
+	irc_client_connected(client, false, now);
+	in(":s CAP * LS :sasl\r\n");
+	buf_clear(irc_client_output(client));
+	in(":s CAP * ACK :sasl\r\n");
+	out("");
+	told("CLOSED forever: no certificate is shown without TLS\n");
+}
+
+/* What nobody has begun is not answered. */
+static void
+test_sasl_unasked(void **state)
+{
+	(void)state;
+	identity.sasl = IRC_SASL_PLAIN;
+	identity.account = identity.password = "x";
+	begin_sasl("sasl");
+	in("AUTHENTICATE +\r\n:s 904 romeo :no\r\n");
+	out("");
+	told("");
 }
 
 static void
@@ -620,7 +698,7 @@ main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_login_plain_server), TEST(test_login_capabilities), TEST(test_login_capability_refused), TEST(test_sasl_plain),
-		TEST(test_sasl_chunks), TEST(test_sasl_external), TEST(test_sasl_fails_closed), TEST(test_nick_in_use), TEST(test_no_nick_at_all),
+		TEST(test_sasl_chunks), TEST(test_sasl_external), TEST(test_sasl_external_falls_back), TEST(test_sasl_external_not_offered), TEST(test_sasl_unasked), TEST(test_sasl_fails_closed), TEST(test_nick_in_use), TEST(test_no_nick_at_all),
 		TEST(test_nick_order), TEST(test_silent_servers), TEST(test_ping_answered), TEST(test_say), TEST(test_say_refused),
 		TEST(test_long_message), TEST(test_flood_protection), TEST(test_echo), TEST(test_messages), TEST(test_ctcp), TEST(test_nonsense),
 		TEST(test_second_refused), TEST(test_labels), TEST(test_ctcp_echo), TEST(test_nick_cut), TEST(test_long_in_charset), TEST(test_take_back), TEST(test_held), TEST(test_between),

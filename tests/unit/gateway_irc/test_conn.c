@@ -115,7 +115,7 @@ run(unsigned address_ms)
 
 	uv_loop_init(&loop);
 	is_open = false;
-	c = irc_conn_new(&loop, "irc.example.org", 6667, address_ms, &plain, &events, NULL);
+	c = irc_conn_new(&loop, "irc.example.org", 6667, address_ms, &plain, NULL, &events, NULL);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	irc_conn_close(c);
 	uv_run(&loop, UV_RUN_DEFAULT);
