@@ -332,3 +332,26 @@ def test_fast_sender(t):
     for i in range(60):
         a.expect(lambda e: e.get('id') == 'fast-%d' % i, 'the answer to number %d' % i)
     assert t.server.metric('chancery_throttled_total') > before
+
+
+@alone(limits__stanzas_per_second='50', limits__stanzas_burst='20')
+def test_fast_sender_with_bodies(t):
+    """Design P7: a body makes nothing of a stanza that no lane holds back: of what is no message, and of what is refused"""
+    a, b = t.online(), t.online()
+    for number, stanza in enumerate((
+            "<presence><body/></presence>",
+            "<iq type='get' id='x'><ping xmlns='urn:xmpp:ping'/><body/></iq>",
+            "<message to='x@nobody.example' type='chat' id='x'><body>x</body></message>")):
+        before = t.server.metric('chancery_throttled_total')
+        for _ in range(60):
+            a.stanza(stanza)
+        a.stanza("<iq type='get' id='last-%d'><ping xmlns='urn:xmpp:ping'/></iq>" % number)
+        assert b.ping().get('type') == 'result'
+        a.expect(lambda e: e.get('id') == 'last-%d' % number, 'the answer to the last')
+        throttled = t.server.metric('chancery_throttled_total')
+        assert throttled > before, stanza
+    for _ in range(60):
+        a.message(b.jid, 'held back by the record')
+    for _ in range(60):
+        b.expect('message')
+    assert t.server.metric('chancery_throttled_total') == throttled

@@ -32,7 +32,7 @@ charge(struct component *c, const struct elem *root)
 	if (own)
 		fits = stream_rate_charge(&c->rate, own, own);
 	else
-		fits = elem_child(root, NS_CLIENT, "body") ||
+		fits = stream_is_held_back(root) ||
 			stream_rate_charge(&c->rate, l->component_stanzas_per_second, l->component_stanzas_burst);
 	if (fits || timer_is_set(&c->throttle))
 		return;

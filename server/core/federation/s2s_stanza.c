@@ -54,7 +54,7 @@ take(struct s2s *s, const struct partner *pt, struct stanza *st, struct jid *fro
 	elem_set(st, st->root, "from", jid_full(from));
 	intake_strip_forged(st->root);
 	pass_mark(st, jid_domain(s->remote));
-	if (!elem_child(st->root, NS_CLIENT, "body"))
+	if (!stream_is_held_back(st->root))
 		s2s_charge(s);
 	p = packet_new(st, from, to);
 	if (!to)

@@ -556,6 +556,19 @@ is_stanza(const struct elem *e)
 		(!strcmp(e->name, "message") || !strcmp(e->name, "presence") || !strcmp(e->name, "iq"));
 }
 
+/* A message that policy has refused is held back no more than what is none. */
+static void
+take_stanza(struct c2s *c, struct stanza *st)
+{
+	struct session *s = c->session;
+	bool may_wait = stream_is_held_back(st->root);
+	unsigned before = lane_depth(s->lane);
+
+	session_received(s, st);
+	if (c->session == s && !(may_wait && lane_depth(s->lane) > before))
+		charge(c);
+}
+
 /* RFC 6120 §4.9.3.24, unless a module knows it. It counts against the rate as a stanza does. */
 static void
 take_nonza(struct c2s *c, const struct elem *e)
@@ -582,9 +595,7 @@ on_stanza(void *owner, struct stanza *st)
 	} else if (c->state != C2S_BOUND) {
 		c2s_negotiate(c, st);
 	} else if (is_stanza(st->root)) {
-		if (!elem_child(st->root, NS_CLIENT, "body"))
-			charge(c);
-		session_received(s, st);
+		take_stanza(c, st);
 	} else {
 		if (st->root->ns == NS_SM)
 			resume_nonza(c, s, st->root);

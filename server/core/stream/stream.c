@@ -5,6 +5,7 @@
 
 #include "core/home.h"
 #include "net/reactor.h"
+#include "xmpp/ns.h"
 
 #define PLAIN_BYTES 4096 /* an element before TLS: a flood of connections must cost little */
 
@@ -52,6 +53,12 @@ stream_is_space(const char *p, size_t n)
 		if (p[i] != ' ' && p[i] != '\t' && p[i] != '\r' && p[i] != '\n')
 			return false;
 	return true;
+}
+
+bool
+stream_is_held_back(const struct elem *root)
+{
+	return elem_is(root, NS_CLIENT, "message") && elem_child(root, NS_CLIENT, "body");
 }
 
 void

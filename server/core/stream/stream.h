@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "xmpp/parser.h"
+#include "xmpp/stanza.h"
 #include "xmpp/xerror.h"
 
 /* The stream error for what a parser did not take (RFC 6120 §4.9.3, §11). */
@@ -17,6 +18,9 @@ enum xstream_error stream_parser_error(enum parser_error e);
 struct parser_limits stream_limits_unauthenticated(bool secure);
 /* White space only: allowed between elements. */
 bool stream_is_space(const char *p, size_t n);
+
+/* Does the lane hold back whoever sends such a thing, until it is in the record? Only of a message the body says so. */
+bool stream_is_held_back(const struct elem *root);
 
 /* A token bucket for what no lane holds back: presence, requests, typing. An empty one is no error, it only makes us read more slowly (P7). */
 struct stream_rate {
