@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "common/table.h"
 
 #define HEAD "chancery-erasure/v1\n"
 
@@ -63,6 +65,29 @@ judge(const char *p, size_t n, const struct note_key *key, struct note *note, st
 	return NULL;
 }
 
+/* Line by line, as a terminal may have it: who has forged a certificate would have its words hide the verdict below. */
+static void
+show(const char *p, size_t n)
+{
+	struct buf out = { 0 };
+
+	while (n) {
+		const char *stop = memchr(p, '\n', n);
+		size_t len = stop ? (size_t)(stop - p) : n;
+		json_t *line = len ? json_stringn(p, len) : NULL;
+
+		if (len)
+			table_value(line, &out);
+		buf_addc(&out, '\n');
+		json_decref(line);
+		len += stop != NULL;
+		p += len;
+		n -= len;
+	}
+	fputs(buf_str(&out), stdout);
+	buf_fini(&out);
+}
+
 static void
 say(const char *trouble, const struct note *note, bool json)
 {
@@ -71,7 +96,7 @@ say(const char *trouble, const struct note *note, bool json)
 
 	if (!json) {
 		if (note->text)
-			fwrite(note->text, 1, note->text_n, stdout);
+			show(note->text, note->text_n);
 		printf("%s%s%s\n", trouble ? "NOT VERIFIED: " : "VERIFIED: the log's key has signed this certificate of erasure", trouble ? trouble : "",
 		       trouble ? "" : ".");
 		return;

@@ -438,6 +438,12 @@ def test_certificate(t):
     with open(path, 'w') as f:
         f.write('chancery-erasure/v1\n')
     assert verify(t, path, '--key', key)[0] == 1
+    # What a forger writes does nothing to the terminal on which the verdict is read.
+    for evil in ('\x1b[8m', '\x9b8m', '\x90', '\u202e', '\b' * 40):
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(out.replace('erased 2', 'erased 2' + evil))
+        code, said = verify(t, path, '--key', key)
+        assert code == 1 and 'NOT VERIFIED' in said and evil[0] not in said, said
 
 
 @alone(**FAST)
