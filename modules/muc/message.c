@@ -20,7 +20,7 @@ is_ours(const struct elem *e, const struct room *r, bool owner)
 
 		return !by || !strcmp(by, jid_bare(r->jid));
 	}
-	if (elem_is(e, NS_DELAY, "delay"))
+	if (elem_is(e, NS_DELAY, "delay") || elem_is(e, "jabber:x:delay", "x"))
 		return !owner; /* §7.9: owners bring along what was said before */
 	return e->ns && (!strcmp(e->ns, NS_OCCUPANT_ID) || !strcmp(e->ns, NS_MUC_USER) || !strcmp(e->ns, NS_ADDRESS));
 }

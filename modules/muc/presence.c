@@ -25,7 +25,7 @@ static bool
 is_ours(const struct elem *e)
 {
 	return e->ns && (!strncmp(e->ns, "http://jabber.org/protocol/muc", strlen("http://jabber.org/protocol/muc")) ||
-		!strcmp(e->ns, NS_OCCUPANT_ID) || !strcmp(e->ns, NS_DELAY) || !strcmp(e->ns, NS_SID));
+		!strcmp(e->ns, NS_OCCUPANT_ID) || !strcmp(e->ns, NS_DELAY) || !strcmp(e->ns, "jabber:x:delay") || !strcmp(e->ns, NS_SID));
 }
 
 static void

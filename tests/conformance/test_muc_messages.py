@@ -60,10 +60,11 @@ def test_forged(t):
     room, a, b = here(t, 2)
     room.say(b, 'true', inner="<stanza-id xmlns='urn:xmpp:sid:0' id='evil' by='%s'/><occupant-id xmlns='urn:xmpp:occupant-id:0' "
              "id='evil'/><delay xmlns='urn:xmpp:delay' from='%s' stamp='2000-01-01T00:00:00Z'/>"
+             "<x xmlns='jabber:x:delay' stamp='20000101T00:00:00'/>"
              "<x xmlns='%s'><item role='moderator' affiliation='owner'/></x>" % (room.jid, room.jid, USER))
     m = a.expect_message('true')
     assert [s.get('id') for s in m.all('stanza-id')] != ['evil'] and len(m.all('stanza-id')) == 1, m
-    assert 'evil' not in str(m) and m.find('delay:delay') is None and m.find(USER + ':x') is None, m
+    assert 'evil' not in str(m) and '20000101' not in str(m) and m.find('delay:delay') is None and m.find(USER + ':x') is None, m
 
 
 def test_order(t):

@@ -19,6 +19,13 @@ names_us(const char *address)
 	return ours;
 }
 
+/* XEP-0203; XEP-0091, which clients still read, and so believe. */
+static bool
+is_delay(const struct elem *e)
+{
+	return elem_is(e, NS_DELAY, "delay") || elem_is(e, "jabber:x:delay", "x");
+}
+
 void
 intake_strip_forged(struct elem *root)
 {
@@ -27,7 +34,7 @@ intake_strip_forged(struct elem *root)
 	for (struct elem *e = elem_first(root); e; e = next) {
 		next = elem_next(e, NULL, NULL);
 		if ((elem_is(e, NS_SID, "stanza-id") && names_us(elem_get(e, "by"))) ||
-			(elem_is(e, NS_DELAY, "delay") && names_us(elem_get(e, "from"))) || e->ns == NS_DELEGATED ||
+			(is_delay(e) && names_us(elem_get(e, "from"))) || e->ns == NS_DELEGATED ||
 			elem_is(e, NS_GATEWAY, "foreign"))
 			elem_remove(e);
 	}
