@@ -6,6 +6,7 @@
  * The policy is the sender's: who may not encrypt cannot send so, and has no keys that others could encrypt to.
  * Taking back what was published before is always allowed.
  */
+#include <ctype.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -82,11 +83,23 @@ begins(const char *s, const char *with)
 	return !strncmp(s, with, strlen(with));
 }
 
+/* Something encrypted, or a part of it, which those who read OTR find wherever it stands: "?OTR:AAMD…", "?OTR|5a73a599|…", "?OTR,1,3,…". */
+static bool
+is_otr_data(const char *s)
+{
+	return begins(s, "?OTR:AA") || ((begins(s, "?OTR|") || begins(s, "?OTR,")) && isxdigit((unsigned char)s[5]));
+}
+
 /* OTR (XEP-0364 §3) is text. Addresses of encrypted files are, too (XEP-0454): about files modules/filecheck decides. */
 static const char *
 in_body(const char *text)
 {
-	return begins(text, "?OTR") ? "OTR" : NULL;
+	if (begins(text, "?OTR"))
+		return "OTR";
+	for (; (text = strstr(text, "?OTR")); text++)
+		if (is_otr_data(text))
+			return "OTR";
+	return NULL;
 }
 
 static const char *

@@ -5,7 +5,8 @@ from chancerytest.scenario import alone
 OMEMO = "<encrypted xmlns='eu.siacs.conversations.axolotl'><header sid='1'><iv>aaaa</iv></header><payload>bbbb</payload></encrypted>"
 ENCRYPTED = (OMEMO, "<encrypted xmlns='urn:xmpp:omemo:2'><header sid='1'/></encrypted>", "<x xmlns='jabber:x:encrypted'>hQ==</x>",
              "<openpgp xmlns='urn:xmpp:openpgp:0'>BASE64</openpgp>",
-             "<encryption xmlns='urn:xmpp:eme:0' namespace='urn:xmpp:otr:0'/>", '<body>?OTRv23?</body>')
+             "<encryption xmlns='urn:xmpp:eme:0' namespace='urn:xmpp:otr:0'/>", '<body>?OTRv23?</body>',
+             '<body>so to say: ?OTR:AAMDi3BtLnXtgYkAAAAB.</body>', '<body> ?OTR|5a73a599|27e31597,00001,00003,?OTR:AA</body>')
 KEYS = ('eu.siacs.conversations.axolotl.devicelist', 'eu.siacs.conversations.axolotl.bundles:7', 'urn:xmpp:omemo:2:devices',
         'urn:xmpp:omemo:2:bundles', 'urn:xmpp:openpgp:0:public-keys', 'urn:xmpp:openpgp:0:public-keys:1357B01865B2503C')
 
