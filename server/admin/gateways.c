@@ -24,12 +24,14 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "base/text.h"
+#include "core/component/component.h"
 #include "core/component/component_rules.h"
 #include "core/config/config.h"
 #include "core/gateway/gateway.h"
 #include "core/host.h"
 
 #define GRACE_MS 10000      /* for a program to end */
+#define HUNG_GRACE_MS 3000  /* for one that hangs: perhaps it was only slow */
 #define LIVED_MS 60000      /* a program that lived so long is started again at once */
 #define PAUSE_MIN_MS 1000
 #define PAUSE_MAX_MS 60000
@@ -47,10 +49,13 @@ struct program {
 	enum state state;
 	uint64_t with;        /* what it was started with, hashed: secret, domain */
 	int64_t started_ms, at_ms; /* at_ms: when it is killed (ENDING), or started again (WAITING) */
+	int64_t stream_ms;    /* when it had a stream last, or was started */
 	int64_t since_us, pause_ms;
 	uint64_t restarts;
 	bool wanted;          /* while the list is gone through */
 	atomic_bool hurry;    /* somebody wants it tried again now */
+	atomic_bool silent;   /* its stream was ended, as it did not answer */
+	char hung[64];        /* it is being ended for that; "": not */
 	char why[320];
 };
 
@@ -181,7 +186,8 @@ start_program(struct program *p, const struct gateway *g)
 	free(line);
 	config_unref(c);
 	p->with = hash_of(g);
-	p->started_ms = rc == 0 ? clock_mono_ms() : 0;
+	p->started_ms = p->stream_ms = rc == 0 ? clock_mono_ms() : 0;
+	p->silent = false;
 	if (rc == 0) {
 		log_info(NULL, "gateway-started", "network=%s kind=%s pid=%ld", p->name, g->kind, (long)p->process.pid);
 		set_state(p, STATE_RUNNING);
@@ -200,6 +206,57 @@ end_program(struct program *p)
 	gateway_process_ask(&p->process);
 	p->at_ms = clock_mono_ms() + GRACE_MS;
 	set_state(p, STATE_ENDING);
+}
+
+/* It hangs. What is for its people waits until it runs again, or has gone back to them (core/component). */
+static void
+end_hung(struct program *p, const char *why)
+{
+	log_warning(NULL, "gateway-hung", "network=%s pid=%ld why=%s", p->name, (long)p->process.pid, why);
+	metric_add(METRIC_GATEWAYS_HUNG, 1);
+	pthread_mutex_lock(&programs.lock);
+	snprintf(p->hung, sizeof p->hung, "%s", why);
+	pthread_mutex_unlock(&programs.lock);
+	end_program(p);
+	p->at_ms = clock_mono_ms() + HUNG_GRACE_MS;
+}
+
+struct connected {
+	const char *domain;
+	bool is;
+};
+
+static void
+look_at_stream(void *arg, const char *domain)
+{
+	struct connected *c = arg;
+
+	c->is |= strcmp(c->domain, domain) == 0;
+}
+
+static bool
+has_stream(const struct gateway *g)
+{
+	struct connected c = {.domain = g->domain};
+
+	component_each(look_at_stream, &c);
+	return c.is;
+}
+
+/* Of one that runs: does it hang? */
+static void
+check_alive(struct program *p, const struct gateway *g)
+{
+	struct config *config = config_get();
+	int64_t silence_ms = (int64_t)config->gateways.silence_ms, now = clock_mono_ms();
+
+	config_unref(config);
+	if (has_stream(g))
+		p->stream_ms = now;
+	if (p->silent)
+		end_hung(p, "it did not answer");
+	else if (now - p->stream_ms >= 2 * silence_ms)
+		end_hung(p, "it had no stream");
 }
 
 struct switched {
@@ -230,10 +287,14 @@ is_on(const char *name)
 static void
 ended(struct program *p)
 {
-	char how[200];
-	bool asked = p->state == STATE_ENDING || programs.quiet || !is_on(p->name);
+	char how[200], why[320];
+	bool hung = p->hung[0] != '\0', asked = (p->state == STATE_ENDING && !hung) || programs.quiet || !is_on(p->name);
 	int code = gateway_process_reap(&p->process, how, sizeof how);
 
+	snprintf(why, sizeof why, "%s%s%s", p->hung, hung ? ": " : "", how);
+	pthread_mutex_lock(&programs.lock);
+	p->hung[0] = '\0';
+	pthread_mutex_unlock(&programs.lock);
 	if (asked) {
 		log_info(NULL, "gateway-ended", "network=%s", p->name);
 		set_why(p, "");
@@ -241,13 +302,13 @@ ended(struct program *p)
 		set_state(p, STATE_OFF);
 		return;
 	}
-	log_warning(NULL, "gateway-died", "network=%s how=%s", p->name, how);
+	log_warning(NULL, "gateway-died", "network=%s how=%s", p->name, why);
 	metric_add(METRIC_GATEWAY_RESTARTS, 1);
-	set_why(p, how);
+	set_why(p, why);
 	pthread_mutex_lock(&programs.lock);
 	p->restarts++;
 	pthread_mutex_unlock(&programs.lock);
-	if (code == EXIT_SETTINGS)
+	if (code == EXIT_SETTINGS && !hung)
 		set_state(p, STATE_REFUSED);
 	else
 		wait_for_next(p);
@@ -271,6 +332,8 @@ follow_one(void *arg, struct gateway *g)
 	p->wanted = g->on;
 	if (p->state == STATE_RUNNING && (!g->on || p->with != hash_of(g)))
 		end_program(p);
+	if (p->state == STATE_RUNNING && !programs.quiet)
+		check_alive(p, g);
 	if (p->state == STATE_REFUSED && (p->hurry || p->with != hash_of(g)))
 		set_state(p, STATE_OFF);
 	if (p->state == STATE_WAITING && (!g->on || p->hurry || p->at_ms <= clock_mono_ms()))
@@ -352,11 +415,15 @@ has_process(const struct program *p)
 static int
 time_left(void)
 {
-	int64_t now = clock_mono_ms(), first = -1;
+	struct config *c = config_get();
+	int64_t now = clock_mono_ms(), first = -1, look = now + (int64_t)c->gateways.silence_ms / 2;
 
+	config_unref(c);
 	LIST_EACH(l, &programs.all) {
 		const struct program *p = LIST_ENTRY(l, struct program, link);
 
+		if (p->state == STATE_RUNNING && (first < 0 || look < first))
+			first = look;
 		if ((p->state == STATE_ENDING || (p->state == STATE_WAITING && !programs.quiet)) && (first < 0 || p->at_ms < first))
 			first = p->at_ms;
 	}
@@ -447,6 +514,28 @@ run(void *arg)
 	return NULL;
 }
 
+static void
+wake(void)
+{
+	uint64_t one = 1;
+
+	if (programs.running && write(programs.wake, &one, sizeof one) < 0)
+		log_error(NULL, "gateways-wake", "why=%s", strerror(errno));
+}
+
+static void
+fell_silent(const char *name)
+{
+	struct program *p;
+
+	pthread_mutex_lock(&programs.lock);
+	p = find(name);
+	if (p != NULL && p->state == STATE_RUNNING)
+		p->silent = true;
+	pthread_mutex_unlock(&programs.lock);
+	wake();
+}
+
 int
 gateways_start(struct err *e)
 {
@@ -459,16 +548,8 @@ gateways_start(struct err *e)
 		return err_set(e, 0, "the thread of the gateways could not be started");
 	}
 	programs.running = true;
+	gateway_on_silent(fell_silent);
 	return 0;
-}
-
-static void
-wake(void)
-{
-	uint64_t one = 1;
-
-	if (programs.running && write(programs.wake, &one, sizeof one) < 0)
-		log_error(NULL, "gateways-wake", "why=%s", strerror(errno));
 }
 
 void
@@ -496,6 +577,7 @@ gateways_stop(void)
 {
 	if (!programs.running)
 		return;
+	gateway_on_silent(NULL);
 	programs.stopping = true;
 	wake();
 	pthread_join(programs.thread, NULL);
@@ -519,4 +601,32 @@ gateways_state(const char *name, struct gateways_state *out)
 		memcpy(out->why, p->why, sizeof out->why);
 	}
 	pthread_mutex_unlock(&programs.lock);
+}
+
+/* One whose program somebody else has started is there all the same. */
+static bool
+is_down(const struct gateway *g)
+{
+	const struct program *p;
+	bool down;
+
+	pthread_mutex_lock(&programs.lock);
+	p = find(g->name);
+	down = p != NULL && (p->state == STATE_WAITING || p->state == STATE_REFUSED || p->hung[0] != '\0');
+	pthread_mutex_unlock(&programs.lock);
+	return down && g->on && !has_stream(g);
+}
+
+unsigned
+gateways_down(void)
+{
+	struct snapshot s = {.n = 0};
+	unsigned n = 0;
+
+	gateway_each(collect, &s);
+	for (size_t i = 0; i < s.n; i++) {
+		n += is_down(s.g[i]);
+		gateway_unref(s.g[i]);
+	}
+	return n;
 }

@@ -1,6 +1,7 @@
 /*
  * gateways: supervision of the programs of gateways: one for each network that is on. A thread of its own starts them, starts them again with longer and
- * longer pauses when they end, and ends them when their network is switched off, or the server stops. One whose settings are wrong (it says so by its exit
+ * longer pauses when they end, and ends them when their network is switched off, or the server stops. One that hangs is ended, too: its stream does not answer (gateways.silence), or
+ * it has had none for twice that. One whose settings are wrong (it says so by its exit
  * code) is not started again before they, or anything else about it, have been changed.
  */
 #ifndef ADMIN_GATEWAYS_H
@@ -27,5 +28,7 @@ struct gateways_state {
 };
 /* Of the gateway of this name. Any thread. */
 void gateways_state(const char *name, struct gateways_state *out);
+/* How many networks that are on have neither a program that runs nor one by somebody else. Any thread. */
+unsigned gateways_down(void);
 
 #endif

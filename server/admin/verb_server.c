@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "archive/log.h"
+#include "admin/gateways.h"
 #include "admin/retention.h"
 #include "archive/search_indexer.h"
 #include "archive/siem.h"
@@ -159,6 +160,8 @@ describe_state(struct buf *out)
 		add_trouble(out, "the database does not answer; nobody can log in");
 	describe_log(out);
 	describe_scanner(out);
+	if (gateways_down() > 0)
+		add_trouble(out, "a network's program does not run (chancery gateway list)");
 	siem_state(&siem);
 	if (siem.trouble[0] != '\0')
 		add_trouble(out, "the SIEM is not reached; audit records wait for it in the record");

@@ -511,7 +511,7 @@ is_event(enum log_level level, const char *name)
 	static const char *const names[] = {"auth-failed", "token-refused", "token-throttled", "access-denied", "control-refused", "federation-refused",
 					    "federation-refused-more", "component-refused", "starttls-injection", "carbon-forged",
 					    "origin-refused", "connection-refused", "fetch-inward", "file-refused", "file-withdrawn", "abuse-reported",
-					    "certificate-expires", "durability-not-required", "dialback-unsolicited", "partner-expired"};
+					    "certificate-expires", "durability-not-required", "gateway-hung", "dialback-unsolicited", "partner-expired"};
 
 	if (level == LOG_ERROR)
 		return strcmp(name, "siem-down") != 0; /* not of itself: it could not be told, and would be told for ever */

@@ -47,8 +47,10 @@ struct buf;
 	X(COMPONENT_KEPT, GAUGE, "chancery_component_kept", "Stanzas that wait for components, or for their acknowledgement") \
 	X(COMPONENT_DELEGATED, COUNTER, "chancery_component_delegated_total", "Stanzas that components sent in the name of users (XEP-0356)") \
 	X(COMPONENT_FULL, COUNTER, "chancery_component_full_total", "Stanzas refused as a component did not read") \
+	X(COMPONENT_SILENT, COUNTER, "chancery_component_silent_total", "Streams of components, gateways among them, ended as they did not answer") \
 	X(GATEWAYS_RUNNING, GAUGE, "chancery_networks_running", "Programs of gateways that run") \
 	X(GATEWAY_RESTARTS, COUNTER, "chancery_networks_restarts_total", "Times that a gateway's program ended although it was wanted") \
+	X(GATEWAYS_HUNG, COUNTER, "chancery_networks_hung_total", "Of these, programs that hung and were ended") \
 	X(NETWORK_REFUSED, COUNTER, "chancery_networks_refused_total", "Stanzas to and from public networks that policy refused") \
 	X(NETWORK_OUT, COUNTER, "chancery_networks_out_total", "Messages to public networks that policy let pass") \
 	X(NETWORK_IN, COUNTER, "chancery_networks_in_total", "Messages from public networks that policy let pass") \

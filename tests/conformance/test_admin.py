@@ -168,6 +168,7 @@ def test_audit(t):
     assert 'secretword' not in everything
 
 
+@alone()
 def test_status(t):
     """Design §8: status says that all is well"""
     code, out, err = t.server.cli('status')

@@ -273,6 +273,26 @@ def test_reload(t):
     t.component('new.' + s.domain).joined()
 
 
+@alone(stream__ping='1s', stream__ping_timeout='1s')
+def test_silent(t):
+    """Issue 8: a component that has answered a ping (XEP-0199), or counts (XEP-0198), and answers no more loses its stream; one that never does may be silent"""
+    s = t.server
+    pinged, counts, never = [t.component(domain).joined() for domain in s.components[:3]]
+    counts.answer_r = False
+    counts.send("<enable xmlns='urn:xmpp:sm:3'/>")
+    counts.expect('enabled')
+    iq = pinged.expect(is_iq('get'))
+    assert iq.find('ping:ping') is not None and (iq.get('from'), iq.get('to')) == (s.domain, pinged.domain), iq
+    pinged.answer(iq, 'error', "<error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>")
+    never.expect(is_iq('get'))
+    for c in counts, pinged:
+        assert c.expect_end() == 'connection-timeout'
+    never.expect(is_iq('get'))
+    never.send("<iq type='get' id='1' from='%s' to='%s'>%s</iq>" % (never.domain, s.domain, PING))
+    never.expect(is_iq('result'))
+    assert s.metric('chancery_component_silent_total') >= 1 and 'domain=%s' % pinged.domain in s.log().partition(' component-silent ')[2]
+
+
 @alone()
 def test_stop(t):
     """The server's stop: what a component had sent is recorded, and it is told system-shutdown"""

@@ -1,4 +1,4 @@
-/* component_priv: what the files of component streams (component_stream, component_take, component_sm, component_way) share and nobody else needs. */
+/* component_priv: what the files of component streams (component_stream, component_take, component_sm, component_alive, component_way) share and nobody else needs. */
 #ifndef CORE_COMPONENT_PRIV_H
 #define CORE_COMPONENT_PRIV_H
 
@@ -55,6 +55,13 @@ struct component {
 		struct timer timer; /* an answer is due, or the next question is */
 		struct list answers; /* on their way */
 	} sm;
+	struct {
+		struct timer timer;
+		bool heard;      /* anything, since the last look */
+		unsigned silent; /* so many looks in a row found nothing */
+		bool answers;    /* a ping, at least once */
+		char id[17];     /* of our pings: an answer that is late is one */
+	} alive;
 };
 
 struct reactor *component_home(const char *domain);
@@ -79,5 +86,13 @@ void component_sm_sent(struct component *c);
 void component_sm_handled(struct component *c);
 void component_sm_goodbye(struct component *c);
 void component_sm_fini(struct component *c);
+
+/* component_alive.c. At STATE_OPEN: something came; this stanza did. */
+void component_alive_start(struct component *c);
+void component_alive_heard(struct component *c);
+void component_alive_take(struct component *c, const struct elem *root);
+/* It has been asked, and nothing has come since. */
+bool component_alive_is_silent(const struct component *c);
+void component_alive_stop(struct component *c);
 
 #endif

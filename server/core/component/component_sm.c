@@ -41,14 +41,24 @@ say_failed(struct component *c, const char *condition)
 	conn_wrote(c->conn);
 }
 
+/* How long an answer is waited for. */
+static int64_t
+answer_ms(const struct component *c)
+{
+	const struct config *cf = home_config();
+	uint64_t ms = cf->stream.ping_timeout_ms;
+
+	return (int64_t)(c->gateway && cf->gateways.silence_ms > ms ? cf->gateways.silence_ms : ms);
+}
+
 static void
 overdue(struct timer *t)
 {
 	struct component *c = LIST_ENTRY(t, struct component, sm.timer);
 
-	/* It may have answered: it is we who do not read. */
-	if (c->paused || timer_is_set(&c->throttle)) {
-		timer_set(t, (int64_t)home_config()->stream.ping_timeout_ms, overdue);
+	/* It may have answered: it is we who do not read. Of a program of ours that says nothing at all component_alive makes an end, as that is more than a stream's. */
+	if (c->paused || timer_is_set(&c->throttle) || (c->gateway && component_alive_is_silent(c))) {
+		timer_set(t, answer_ms(c), overdue);
 		return;
 	}
 	component_stream_end(c, XSTREAM_CONNECTION_TIMEOUT, "you do not acknowledge what you are sent");
@@ -67,7 +77,7 @@ ask(struct component *c)
 	c->sm.asked = true;
 	buf_addf(conn_out(c->conn), "<r xmlns='%s'/>", NS_SM);
 	conn_wrote(c->conn);
-	timer_set(&c->sm.timer, (int64_t)home_config()->stream.ping_timeout_ms, overdue);
+	timer_set(&c->sm.timer, answer_ms(c), overdue);
 }
 
 static void

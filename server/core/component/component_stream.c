@@ -2,7 +2,8 @@
  * component_stream: the stream of a component, from its header to its end (XEP-0114 §3).
  *
  * It begins on the reactor that accepted it; with the right secret it moves to the home of its domain, and only there
- * <handshake/> is said. What is sent on it is component_way's, its acknowledgement component_sm's.
+ * <handshake/> is said. What is sent on it is component_way's, its acknowledgement component_sm's; whether anybody is
+ * there, component_alive's.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,6 +117,7 @@ component_free(struct component *c)
 	withdraw(c);
 	timer_clear(&c->timer);
 	timer_clear(&c->throttle);
+	component_alive_stop(c);
 	component_sm_fini(c);
 	if (c->source_counted)
 		source_left(conn_source(c->conn), c->authenticated);
@@ -153,6 +155,7 @@ component_stream_end(struct component *c, enum xstream_error e, const char *text
 		return;
 	if (!c->opened)
 		write_header(c);
+	component_alive_stop(c);
 	component_sm_goodbye(c);
 	out = conn_out(c->conn);
 	if (e != XSTREAM_NONE) {
@@ -365,6 +368,7 @@ arrived(struct conn *conn, void *owner)
 	conn_write(conn, "<handshake/>", 12);
 	begin_with_privileges(c);
 	component_way_ready(c);
+	component_alive_start(c);
 	watch(c, c->rules->presence);
 }
 
@@ -411,6 +415,7 @@ on_data(struct conn *conn, void *owner, const char *p, size_t n)
 
 	if (c->state == STATE_CLOSING)
 		return;
+	component_alive_heard(c);
 	e = parser_feed(c->parser, p, n, &used);
 	if (c->state == STATE_CLOSING)
 		return;

@@ -112,6 +112,7 @@ component_take_stanza(struct component *c, struct stanza *st)
 	} else {
 		struct elem *foreign;
 
+		component_alive_take(c, root);
 		adopt(st);
 		elem_set(st, root, "from", jid_full(from));
 		if (to)

@@ -90,6 +90,7 @@ struct config {
 	struct {
 		const char *programs;        /* gateways.programs: their folder; empty: beside us, or ../libexec/chancery */
 		const char *key_file;        /* gateways.key_file, default /var/lib/chancery/gateways.key (store/sealed.h) */
+		uint64_t silence_ms;         /* gateways.silence, default 1m */
 	} gateways;
 
 	struct {

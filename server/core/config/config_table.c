@@ -234,7 +234,7 @@ const struct config_row config_rows[] = {
 	{ "stream.resume", CONFIG_DURATION, AT(stream.resume_ms), "10m", 1 * SECONDS, 7 * DAYS,
 	  .help = "How long a session waits for its client to come back (XEP-0198)" },
 	{ "stream.ping", CONFIG_DURATION, AT(stream.ping_ms), "5m", 0, 1 * DAYS,
-	  .help = "Silence after which the server asks whether the client is still there (XEP-0199). 0: never" },
+	  .help = "Silence after which the server asks whether the client or component is still there (XEP-0199). 0: never" },
 	{ "stream.ping_timeout", CONFIG_DURATION, AT(stream.ping_timeout_ms), "1m", 1 * SECONDS, 1 * HOURS,
 	  .help = "How long it waits for the answer" },
 
@@ -250,6 +250,9 @@ const struct config_row config_rows[] = {
 	{ "gateways.key_file", CONFIG_FILE, AT(gateways.key_file), "/var/lib/chancery/gateways.key", .fixed = true,
 	  .help = "The file of the key under which people's passwords at public networks are kept; made when it is first needed. Without it they are lost, "
 	          "and the database's dumps do not have it: save it apart" },
+	{ "gateways.silence", CONFIG_DURATION, AT(gateways.silence_ms), "1m", 5 * SECONDS, 1 * DAYS,
+	  .help = "How long a gateway's program may say nothing, when it has been asked as well; then its stream is ended, and it is killed and started again. "
+	          "One that runs without a stream has twice as long" },
 
 	{ "push.sender", CONFIG_BOOL, AT(modules.push.sender), "false",
 	  .help = "Tell push services who wrote (XEP-0357). They belong to the makers of clients" },

@@ -213,3 +213,22 @@ gateway_tell_off(const char *name, unsigned wait_ms)
 	if (!done)
 		log_warning(NULL, "gateway-not-ended", "network=%s", name);
 }
+
+static void (*_Atomic on_silent)(const char *name);
+
+void
+gateway_on_silent(void (*fn)(const char *name))
+{
+	on_silent = fn;
+}
+
+void
+gateway_fell_silent(const char *domain)
+{
+	void (*fn)(const char *name) = on_silent;
+	struct gateway *g = gateway_get(domain);
+
+	if (g && fn)
+		fn(g->name);
+	gateway_unref(g);
+}

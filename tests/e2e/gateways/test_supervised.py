@@ -141,6 +141,8 @@ def test_dies_at_once(t):
     g.spoil('exit 2\n')
     ok(t, 'gateway', 'enable', g.name)
     g.wait(lambda p: p['state'] == 'refused', 'it to be refused')
+    code, _, err = t.server.cli('status')
+    assert code == 1 and "a network's program does not run" in err, err
     n = g.show()['program']['restarts']
     g.say()
     g.mend()
@@ -150,16 +152,22 @@ def test_dies_at_once(t):
     g.hears_all()
 
 
-@alone(gateways__programs='programs', stream__ping_timeout='2s')
+@alone(gateways__programs='programs', gateways__silence='5s', stream__ping_timeout='1s')
 def test_hangs(t):
-    """A program that hangs loses its stream, and the administrator sees that it runs without one; what people wrote meanwhile arrives when it has been killed"""
+    """A program that hangs is killed and started again, whether it has a stream or never begins one; the administrator sees why, and what people wrote meanwhile arrives"""
     g = Spoilt(t)
     pid = g.wait_connected()
     os.kill(pid, signal.SIGSTOP)
     g.say()
     t.server.wait(lambda: not g.show()['connected'], 'its stream to end')
-    assert g.show()['program']['state'] == 'running', g.show()
     g.say()
-    os.kill(pid, signal.SIGKILL)
     g.wait_connected(without=pid)
+    p = g.show()['program']
+    assert p['restarts'] == 1 and p['why'].startswith('it did not answer: ') and t.server.metric('chancery_networks_hung_total') == 1, p
+    g.spoil('exec sleep 1000\n')
+    os.kill(p['pid'], signal.SIGKILL)
+    g.say()
+    g.wait(lambda p: p['why'].startswith('it had no stream: '), 'one that begins no stream to be killed')
+    g.mend()
+    g.wait_connected()
     g.hears_all()

@@ -236,6 +236,12 @@ gateway_is_off(const char *name)
 	(void)name;
 }
 
+void
+gateway_on_silent(void (*fn)(const char *name))
+{
+	(void)fn;
+}
+
 const struct host *
 gateway_host(const char *domain)
 {
