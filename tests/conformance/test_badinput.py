@@ -5,6 +5,7 @@ import socket
 from chancerytest.client import Closed, unique
 from chancerytest.element import NAMES
 from chancerytest.scenario import alone
+from chancerytest.web import PING, WebSocketClient
 
 BIG = 300 * 1024
 
@@ -355,3 +356,25 @@ def test_fast_sender_with_bodies(t):
     for _ in range(60):
         b.expect('message')
     assert t.server.metric('chancery_throttled_total') == throttled
+
+
+@alone(limits__stanzas_per_second='50', limits__stanzas_burst='20')
+def test_fast_sender_of_nothing(t):
+    """XEP-0198, RFC 6455 §5.5.2, P7: acknowledgements, questions about them and pings that tell nobody anything new count as stanzas do"""
+    a, b = t.online(sm=True), t.online()
+    before = t.server.metric('chancery_throttled_total')
+    for i in range(60):
+        a.message(b.jid, 'm%d' % i)
+        a.send("<r xmlns='urn:xmpp:sm:3'/>")
+    for _ in range(60):
+        b.expect('message')
+    a.acked()
+    assert t.server.metric('chancery_throttled_total') == before, 'what is new has been counted'
+    t.transport = WebSocketClient
+    w = t.bound()
+    for c, flood in ((a, lambda: a.send("<r xmlns='urn:xmpp:sm:3'/>")), (a, a.ack), (w, lambda: w.raw('still there?', op=PING))):
+        before = t.server.metric('chancery_throttled_total')
+        for _ in range(60):
+            flood()
+        assert b.ping().get('type') == 'result' and c.ping().get('type') == 'result'
+        assert t.server.metric('chancery_throttled_total') > before, flood

@@ -184,12 +184,12 @@ throttle_over(struct timer *t)
 	conn_resume(LIST_ENTRY(t, struct c2s, throttle)->conn);
 }
 
-static void
-charge(struct c2s *c)
+void
+c2s_charge(struct c2s *c)
 {
 	const struct limits *l = &home_config()->limits;
 
-	if (stream_rate_charge(&c->rate, l->stanzas_per_second, l->stanzas_burst) || timer_is_set(&c->throttle))
+	if (c->state != C2S_BOUND || stream_rate_charge(&c->rate, l->stanzas_per_second, l->stanzas_burst) || timer_is_set(&c->throttle))
 		return;
 	metric_add(METRIC_THROTTLED, 1);
 	conn_pause(c->conn);
@@ -566,14 +566,14 @@ take_stanza(struct c2s *c, struct stanza *st)
 
 	session_received(s, st);
 	if (c->session == s && !(may_wait && lane_depth(s->lane) > before))
-		charge(c);
+		c2s_charge(c);
 }
 
 /* RFC 6120 §4.9.3.24, unless a module knows it. It counts against the rate as a stanza does. */
 static void
 take_nonza(struct c2s *c, const struct elem *e)
 {
-	charge(c);
+	c2s_charge(c);
 	if (!c->session || !session_nonza(c->session, e))
 		c2s_refuse(c, XSTREAM_UNSUPPORTED_STANZA_TYPE, NULL);
 }
@@ -597,10 +597,10 @@ on_stanza(void *owner, struct stanza *st)
 	} else if (is_stanza(st->root)) {
 		take_stanza(c, st);
 	} else {
-		if (st->root->ns == NS_SM)
-			resume_nonza(c, s, st->root);
-		else
+		if (st->root->ns != NS_SM)
 			take_nonza(c, st->root);
+		else if (!resume_nonza(c, s, st->root))
+			c2s_charge(c);
 		stanza_unref(st);
 	}
 	if (c->state == C2S_CLOSING || c2s_stands_still(c) || c->turn != TURN_NONE)

@@ -238,5 +238,5 @@ c2s_on_nonza_sm(struct c2s *c, struct stanza *st)
 	if (!strcmp(st->root->name, "resume"))
 		c2s_need_user(c, st, st->root, with_user);
 	else
-		resume_nonza(c, NULL, st->root);
+		(void)resume_nonza(c, NULL, st->root);
 }

@@ -220,6 +220,7 @@ on_event(struct c2s *c, enum ws_event e)
 		take_message(c);
 		break;
 	case WS_PING:
+		c2s_charge(c);
 		if (!c->frames_said_bye)
 			write_control(c, WS_OP_PONG, w->control, w->control_len);
 		break;

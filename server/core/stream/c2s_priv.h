@@ -184,6 +184,8 @@ void c2s_refuse(struct c2s *c, enum xstream_error e, const char *text);
 void c2s_lost(struct c2s *c);
 /* How long that may take. */
 void c2s_linger(struct c2s *c);
+/* Something came that no lane holds back: above its rate a bound client is read more slowly. */
+void c2s_charge(struct c2s *c);
 /* Is nothing read at the moment? */
 bool c2s_stands_still(const struct c2s *c);
 /* c->turn, behind the last byte of an element. */

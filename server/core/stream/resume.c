@@ -163,13 +163,14 @@ answer(struct session *s)
 
 /* The answer comes in its turn, behind what the client sent before it: with the archive at work that is some
  * milliseconds later, and the client need not ask twice. A second <r/> meanwhile waits for what came before it; more
- * than two are answered with the last. */
-static void
+ * than two are answered with the last. False: nothing has come since it asked before. */
+static bool
 asked(struct session *s)
 {
 	struct resume *r = &s->sm;
-	uint32_t at = r->in + lane_depth(s->lane);
+	uint32_t at = r->in + lane_depth(s->lane), before = r->asked_at;
 
+	r->asked_at = at;
 	if (at == r->in) {
 		answer(s);
 	} else if (!r->owes) {
@@ -179,6 +180,7 @@ asked(struct session *s)
 		r->owes_again = true;
 		r->owes_again_at = at;
 	}
+	return at != before;
 }
 
 void
@@ -197,9 +199,9 @@ resume_handled(struct session *s)
 		r->owes = false;
 }
 
-/* §4: h counts modulo 2^32; more than was sent is the peer's mistake. */
+/* §4: h counts modulo 2^32; more than was sent is the peer's mistake. *news: something is confirmed that was not. */
 static bool
-acknowledge(struct session *s, const struct elem *e)
+acknowledge(struct session *s, const struct elem *e, bool *news)
 {
 	const char *h = elem_get(e, "h");
 	uint64_t v;
@@ -210,6 +212,7 @@ acknowledge(struct session *s, const struct elem *e)
 	confirmed = (uint32_t)v - (s->sm.out - s->sm.n);
 	if (confirmed > s->sm.n)
 		return false;
+	*news = confirmed;
 	while (confirmed--)
 		confirm_one(s);
 	s->sm.asked = false;
@@ -280,19 +283,22 @@ enable(struct c2s *c, struct session *s, const struct elem *e)
 	buf_fini(&out);
 }
 
-void
+bool
 resume_nonza(struct c2s *c, struct session *s, const struct elem *e)
 {
+	bool news = false;
+
 	if (!strcmp(e->name, "r") && s && s->sm.enabled) {
-		asked(s);
+		news = asked(s);
 	} else if (!strcmp(e->name, "a") && s && s->sm.enabled) {
-		if (!acknowledge(s, e))
+		if (!acknowledge(s, e, &news))
 			c2s_fail_sm(c, elem_get(e, "h"), s->sm.out);
 	} else if (!strcmp(e->name, "enable") && s) {
 		enable(c, s, e);
 	} else {
 		fail(c, "unexpected-request");
 	}
+	return news;
 }
 
 /* Resumption */

@@ -45,6 +45,7 @@ struct resume {
 	bool asked;              /* an <r/> is on its way */
 	bool owes, owes_again;   /* the client's <r/> waits for what it sent before */
 	uint32_t owes_at, owes_again_at; /* `in` at which it is answered */
+	uint32_t asked_at;       /* the same of the last one */
 	char id[33];             /* random, hex; "" when not resumable */
 	UT_hash_handle hh;       /* the home's table by id */
 	struct list waiting;     /* struct resume_wait, until the lane is empty */
@@ -53,8 +54,8 @@ struct resume {
 };
 
 /* What a bound or binding stream sent in NS_SM. `s` is NULL before binding (only <resume/> is right then); `u` is the
- * stream's READY user. */
-void resume_nonza(struct c2s *c, struct session *s, const struct elem *e);
+ * stream's READY user. False: it told neither side anything new, and counts against the rate. */
+bool resume_nonza(struct c2s *c, struct session *s, const struct elem *e);
 /* In Bind 2: enables it for a new session; the answer goes to `out`. */
 void resume_enable(struct session *s, const struct elem *e, struct buf *out);
 /* The session that <resume/> means, if it can be resumed as it asks; else NULL, and why. Then resume_go, which writes
