@@ -9,22 +9,28 @@
 
 /* A typing notification is small: what is larger says more than that, wherever it says it. */
 #define WEIGHTLESS_BYTES 1024
-#define THREAD_BYTES 128
+/* A thread; the value of an attribute, which is an id, an address or a time. */
+#define NAME_BYTES 128
 
 /* Elements that say nothing by themselves: with only these a message is a typing notification. But they must be what
- * they pretend to be: empty, lest words travel past the record inside of <composing/>. */
+ * they pretend to be, lest words travel past the record inside of <composing/>, or as its name, or as an attribute. */
 static const struct {
-	const char *ns, *name; /* name NULL: any */
-	size_t text;           /* bytes of text it may have */
-	bool attributes;
+	const char *ns, *name;
+	size_t text;                /* bytes of text it may have */
+	const char *attributes[2];  /* that it may have */
 } weightless[] = {
-	{ NS_CHATSTATES, NULL, 0, false },
-	{ NS_HINTS, "no-store", 0, false }, /* not "store": that is said of what has to be kept (XEP-0334 §4.4) */
-	{ NS_HINTS, "no-permanent-store", 0, false },
-	{ NS_HINTS, "no-copy", 0, false },
-	{ NS_SID, NULL, 0, true },
-	{ NS_CLIENT, "thread", THREAD_BYTES, true },
-	{ NS_DELAY, NULL, 0, true },
+	{ NS_CHATSTATES, "active", 0, { NULL } },
+	{ NS_CHATSTATES, "composing", 0, { NULL } },
+	{ NS_CHATSTATES, "paused", 0, { NULL } },
+	{ NS_CHATSTATES, "inactive", 0, { NULL } },
+	{ NS_CHATSTATES, "gone", 0, { NULL } },
+	{ NS_HINTS, "no-store", 0, { NULL } }, /* not "store": that is said of what has to be kept (XEP-0334 §4.4) */
+	{ NS_HINTS, "no-permanent-store", 0, { NULL } },
+	{ NS_HINTS, "no-copy", 0, { NULL } },
+	{ NS_SID, "origin-id", 0, { "id" } },
+	{ NS_SID, "stanza-id", 0, { "id", "by" } },
+	{ NS_CLIENT, "thread", NAME_BYTES, { "parent" } },
+	{ NS_DELAY, "delay", 0, { "from", "stamp" } },
 };
 
 /* White space between elements is nobody's words. */
@@ -39,20 +45,36 @@ text_bytes(const struct elem *e)
 	return n;
 }
 
+/* None but these. */
+static bool
+has_only(const struct elem *e, const char *const *names, size_t n)
+{
+	for (const struct attr *a = e->attrs; a; a = a->next) {
+		bool known = a->ns == NS_XML && !strcmp(a->name, "lang");
+
+		for (size_t i = 0; i < n && names[i] && !known; i++)
+			known = !a->ns && !strcmp(a->name, names[i]);
+		if (!known || strlen(a->value) > NAME_BYTES)
+			return false;
+	}
+	return true;
+}
+
 static bool
 is_weightless(const struct elem *e)
 {
 	for (size_t i = 0; i < sizeof(weightless) / sizeof(weightless[0]); i++)
 		if (e->ns == weightless[i].ns && elem_is(e, NULL, weightless[i].name))
-			return !elem_first(e) && text_bytes(e) <= weightless[i].text &&
-				(weightless[i].attributes || !e->attrs);
+			return !elem_first(e) && text_bytes(e) <= weightless[i].text && has_only(e, weightless[i].attributes, 2);
 	return false;
 }
 
 bool
 content_is_any(const struct stanza *st)
 {
-	if (st->size > WEIGHTLESS_BYTES || text_bytes(st->root))
+	static const char *const names[] = { "to", "from", "id", "type" };
+
+	if (st->size > WEIGHTLESS_BYTES || text_bytes(st->root) || !has_only(st->root, names, sizeof(names) / sizeof(names[0])))
 		return true;
 	for (const struct elem *e = elem_first(st->root); e; e = elem_next(e, NULL, NULL))
 		if (!is_weightless(e))

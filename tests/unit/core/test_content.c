@@ -11,6 +11,9 @@
 #include "xmpp/ns.h"
 #include "xmpp/parser.h"
 
+#define TEN "ten bytes "
+#define LONG TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
 static const struct {
 	const char *inside;
 	enum record_kind kind;
@@ -21,6 +24,15 @@ static const struct {
 	{ "<subject>Verona</subject>", RECORD_MESSAGE, true, NULL, NULL },
 	{ "<active xmlns='http://jabber.org/protocol/chatstates'/>", RECORD_TYPING, false, NULL, NULL },
 	{ "<composing xmlns='http://jabber.org/protocol/chatstates'>words</composing>", RECORD_MESSAGE, false, NULL, NULL },
+	{ "<meet-me-at-five xmlns='http://jabber.org/protocol/chatstates'/>", RECORD_MESSAGE, false, NULL, NULL },
+	{ "<composing xmlns='http://jabber.org/protocol/chatstates' words='words'/>", RECORD_MESSAGE, false, NULL, NULL },
+	{ "<active xmlns='http://jabber.org/protocol/chatstates'/><origin-id xmlns='urn:xmpp:sid:0' id='o'/><thread parent='p'>t</thread>"
+	  "<delay xmlns='urn:xmpp:delay' from='a@example.org' stamp='2026-01-01T00:00:00Z'/>", RECORD_TYPING, false, NULL, NULL },
+	{ "<words xmlns='urn:xmpp:sid:0' id='o'/>", RECORD_MESSAGE, false, NULL, NULL },
+	{ "<origin-id xmlns='urn:xmpp:sid:0' id='o' words='words'/>", RECORD_MESSAGE, false, NULL, NULL },
+	{ "<origin-id xmlns='urn:xmpp:sid:0' id='" LONG "'/>", RECORD_MESSAGE, false, NULL, NULL },
+	{ "<thread words='words'>t</thread>", RECORD_MESSAGE, false, NULL, NULL },
+	{ "<words xmlns='urn:xmpp:delay'/>", RECORD_MESSAGE, false, NULL, NULL },
 	{ "<x xmlns='urn:example:unknown'/>", RECORD_MESSAGE, false, NULL, NULL },
 	{ "<x xmlns='urn:example:unknown'/><store xmlns='urn:xmpp:hints'/>", RECORD_MESSAGE, true, NULL, NULL },
 	{ "<active xmlns='http://jabber.org/protocol/chatstates'/><store xmlns='urn:xmpp:hints'/>", RECORD_MESSAGE, true, NULL, NULL },
@@ -72,6 +84,34 @@ described(void **state)
 		assert_text(e.type, "groupchat");
 		assert_text(e.client_id, "m1");
 		stanza_unref(st);
+	}
+}
+
+/* Nor do words travel past the record as attributes of the message itself. */
+static void
+attributes_of_the_message(void **state)
+{
+	static const struct {
+		const char *attributes;
+		bool any;
+	} rows[] = {
+		{ "to='a@example.org' from='b@example.org' id='i' type='chat' xml:lang='en'", false },
+		{ "words='words'", true },
+		{ "xmlns:w='urn:example:w' w:id='words'", true },
+		{ "id='" LONG "'", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf xml = { 0 };
+		struct stanza *st;
+
+		buf_addf(&xml, "<message %s><active xmlns='http://jabber.org/protocol/chatstates' xml:lang='en'/></message>", rows[i].attributes);
+		st = parser_one(buf_str(&xml), buf_len(&xml), NS_CLIENT, NULL);
+		assert_non_null(st);
+		assert_int_equal(content_is_any(st), rows[i].any);
+		stanza_unref(st);
+		buf_fini(&xml);
 	}
 }
 
@@ -144,6 +184,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(described),
+		cmocka_unit_test(attributes_of_the_message),
 		cmocka_unit_test(types),
 		cmocka_unit_test(subscriptions),
 	};
