@@ -70,7 +70,8 @@ upload_find(struct sql *db, struct arena *a, const char *token, bool put, struct
 
 	*out = NULL;
 	upload_hash(token, hash);
-	st = put ? sql_query(db, e, &r, COLUMNS "u.put = decode($1, 'hex')", 1, hash) :
+	st = put ? sql_query(db, e, &r, COLUMNS "u.put = decode($1, 'hex')"
+				" AND NOT EXISTS (SELECT FROM chancery.account a WHERE a.id = u.account AND a.disabled)", 1, hash) :
 		   sql_query(db, e, &r, COLUMNS "u.token = decode($1, 'hex')", 1, hash);
 	if (st != SQL_OK)
 		return st;

@@ -42,7 +42,7 @@ void upload_hash(const char *token, char out[2 * SHA256_SIZE + 1]);
 /* Is this what a token looks like? */
 bool upload_is_token(const char *s);
 
-/* By the token that it is put by, or fetched by. NULL in *out: there is none. */
+/* By the token that it is put by, or fetched by. NULL in *out: there is none, or (put) its owner is disabled. */
 enum sql_status upload_find(struct sql *db, struct arena *a, const char *token, bool put, struct upload **out, struct err *e);
 
 struct upload_end {

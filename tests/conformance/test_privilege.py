@@ -136,6 +136,38 @@ def test_message_refused(t):
     assert refused(c, 'late') == 'forbidden'
 
 
+def test_disabled(t):
+    """XEP-0356: nobody acts in the name of an account that is disabled, from the command on that disables it"""
+    name, (d,), secret = add(t)
+    ok(t, 'component', 'grant', name, 'message', 'outgoing')
+    ok(t, 'component', 'grant', name, 'roster', 'get')
+    c, romeo, juliet = t.component(d, secret).joined(), t.online(), t.online()
+
+    def settled(f):
+        """Of an account that has just been changed it may hear that it is to ask again."""
+        for _ in range(200):
+            said = f()
+            if said != 'resource-constraint':
+                return said
+        raise AssertionError('the account stays as it was')
+
+    def message():
+        say(c, romeo.bare, juliet.bare, 'in my name', id='out')
+        return refused(c, 'in-out')
+
+    say(c, romeo.bare, juliet.bare, 'as I may', id='may')
+    assert juliet.expect('message').text('body') == 'as I may'
+    assert ask(c, romeo.bare, 'get', ROSTER % '').get('type') == 'result'
+    ok(t, 'user', 'disable', romeo.bare)
+    assert settled(message) == 'forbidden'
+    assert settled(lambda: ask(c, romeo.bare, 'get', ROSTER % '').condition()) == 'forbidden'
+    assert not t.server.records("body = 'in my name' and from_bare = '%s'" % romeo.bare, 'id')
+    ok(t, 'user', 'enable', romeo.bare)
+    assert settled(lambda: ask(c, romeo.bare, 'get', ROSTER % '').condition()) is None
+    say(c, romeo.bare, juliet.bare, 'again', id='again')
+    assert juliet.expect('message').text('body') == 'again'
+
+
 def test_mark_forged(t):
     """P3: nobody else can say that a component has sent it: the mark is taken out"""
     romeo, juliet, c = t.online(), t.online(), t.component().joined()

@@ -649,6 +649,16 @@ def test_retention(t):
     assert content(second) == 't'
 
 
+def test_account_disabled(t):
+    """A slot is worth nothing while its owner is disabled"""
+    c = t.online()
+    s = slot(c, 'a.txt', 2)
+    assert t.server.cli('user', 'disable', c.bare)[0] == 0
+    assert put(t, s, b'hi').status == 404
+    assert t.server.cli('user', 'enable', c.bare)[0] == 0
+    assert put(t, s, b'hi').status == 201
+
+
 @alone()
 def test_account_removed(t):
     """An account that is made anew under the same name has nothing of the old one's"""

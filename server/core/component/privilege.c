@@ -263,16 +263,30 @@ refuse(struct delegated *d, enum xerror e, const char *type, const char *text)
 	free(d);
 }
 
+/* Nobody acts for who may not act themselves. */
+static bool
+is_active(const struct user *u)
+{
+	return u->state == USER_READY && !u->service && !u->disabled;
+}
+
+/* Of one that has just been changed only the old state is known. */
+static const char *
+cannot_say(const struct user *u)
+{
+	return u ? "the account has just been changed, try again" : "the database is not available, try again later";
+}
+
 static void
 come_in(struct user_wait *w, struct user *u)
 {
 	struct delegated *d = LIST_ENTRY(w, struct delegated, wait);
 	struct packet *p;
 
-	if (!u) {
-		refuse(d, XERROR_RESOURCE_CONSTRAINT, "wait", "the database is not available, try again later");
-	} else if (u->state != USER_READY || u->service) {
-		refuse(d, XERROR_FORBIDDEN, NULL, "there is no such account");
+	if (!u || u->stale) {
+		refuse(d, XERROR_RESOURCE_CONSTRAINT, "wait", cannot_say(u));
+	} else if (!is_active(u)) {
+		refuse(d, XERROR_FORBIDDEN, NULL, "there is no such account, or it is disabled");
 	} else {
 		p = packet_new(stanza_ref(d->p->st), d->p->from, d->p->to);
 		p->via = jid_ref(d->p->via);
@@ -369,7 +383,9 @@ privilege_answer(struct user *u, struct packet *p)
 
 	log_info(NULL, "component-privilege", "domain=%s account=%s type=%s payload=%s", jid_domain(p->from), jid_bare(p->to),
 		elem_get(p->st->root, "type"), payload->ns == NS_ROSTER ? NS_ROSTER : elem_first(elem_child(payload, NS_CLIENT, "iq"))->ns);
-	if (u->state != USER_READY)
+	if (u->stale)
+		router_refuse(p, XERROR_RESOURCE_CONSTRAINT, "wait", cannot_say(u));
+	else if (!is_active(u))
 		router_refuse(p, XERROR_FORBIDDEN, NULL, NULL);
 	else if (payload->ns != NS_ROSTER)
 		ask(u, p, elem_child(payload, NS_CLIENT, "iq"));
