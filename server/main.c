@@ -92,6 +92,7 @@ apply(const struct config *c)
 	log_setup(c->log.level, c->log.format);
 	source_set_limits(&sources);
 	work_set_most((unsigned)l->s2s_handshakes);
+	sql_set_turns((unsigned)l->desk_statements, (unsigned)l->desk_wait_ms);
 }
 
 static void

@@ -102,16 +102,19 @@ search_open(struct sql *db, const struct search_query *q, const struct search_li
 	return search_open_also(db, q, l, NULL, e);
 }
 
-/* Statements run for so long as is left, in all. */
+/* Statements run for so long as is left, in all; waiting for turns does not count. */
 static enum sql_status
 ask(struct search *s, struct err *e, PGresult **out, const char *text, int n, const char *const *v)
 {
+	int64_t waited_us = sql_turns_waited_us(s->db);
 	enum sql_status st;
+	bool took;
 
 	if (s->limits.gone && s->limits.gone(s->limits.gone_arg)) {
 		err_set(e, ECANCELED, "whoever asked has gone");
 		return SQL_FAILED;
 	}
+	took = sql_take_turns(s->db, true);
 	sql_set_deadline(s->db, (int)s->limits.seconds * 1000);
 	sql_set_until(s->db, s->until_ms);
 	sql_set_tick(s->db, TICK_MS, look_whether_gone, s);
@@ -119,6 +122,8 @@ ask(struct search *s, struct err *e, PGresult **out, const char *text, int n, co
 	sql_set_tick(s->db, 0, NULL, NULL);
 	sql_set_until(s->db, 0);
 	sql_set_deadline(s->db, DEADLINE_MS);
+	(void)sql_take_turns(s->db, took);
+	s->until_ms += (sql_turns_waited_us(s->db) - waited_us) / 1000;
 	if (st != SQL_OK && (clock_mono_ms() >= s->until_ms || !strcmp(sql_state(s->db), "57014")))
 		err_set(e, ETIMEDOUT, "the search took longer than %u seconds (limits.search_seconds): narrow it down, by time or person",
 			s->limits.seconds);

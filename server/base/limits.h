@@ -222,6 +222,8 @@
 	X(search_names, 100, 1, 1000, "People, rooms and domains that a search names, and addresses that a name stands for") \
 	X(search_events, 100000, 1000, 10000000, "Times that people have entered or left rooms, looked through for who could read what") \
 	X(search_context, 100, 1, 1000, "Messages shown around a record, before and behind it each") \
+	X(desk_statements, 0, 0, 64, "Heavy statements of searches and exports that PostgreSQL works on at a time, so that it has processors for messages; 0: half as many as this machine has processors") \
+	X(desk_wait_ms, 2000, 10, 60000, "Milliseconds for which such a statement waits for its turn; then it goes on without") \
 	X(account_groups, 64, 1, 1000, "Groups of the organisation an account may be in")
 
 struct limits {

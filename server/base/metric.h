@@ -128,6 +128,8 @@ struct buf;
 	X(SEARCH_FAILURES, COUNTER, "chancery_search_failures_total", "Times that this failed; it is tried again") \
 	X(SEARCHES, COUNTER, "chancery_searches_total", "Searches in the record, and records shown") \
 	X(SEARCHES_REFUSED, COUNTER, "chancery_searches_refused_total", "Of these, refused, or ended by a limit") \
+	X(DESK_TURN, HISTOGRAM, "chancery_desk_turn_microseconds", "Time for which searches wait for their turn at the database (limits.desk_statements)") \
+	X(DESK_TURNS_MISSED, COUNTER, "chancery_desk_turns_missed_total", "Times that it was not given within limits.desk_wait_ms") \
 	X(SIEM_CONNECTED, GAUGE, "chancery_siem_connected", "1 while the SIEM takes messages (siem.address)") \
 	X(SIEM_SENT, COUNTER, "chancery_siem_sent_total", "Messages that it has taken") \
 	X(SIEM_WAITING, GAUGE, "chancery_siem_waiting", "Audit records that wait for it, as far as was looked") \

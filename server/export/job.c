@@ -233,6 +233,7 @@ new_connection(const char *conninfo, const char *role)
 
 	sql_skip_durability(db);
 	sql_set_deadline(db, STATEMENT_MS);
+	(void)sql_take_turns(db, true); /* nobody waits for any of them */
 	return db;
 }
 
@@ -262,6 +263,7 @@ read_job(struct job *j, const json_t *what, struct err *e)
 	j->info.csv_bom = bom;
 	j->keys = keys;
 	j->limit_records = limit(what, "records");
+	sql_set_turns((unsigned)limit(what, "statements"), (unsigned)limit(what, "wait_ms"));
 	j->until_ms = limit(what, "seconds") ? clock_mono_ms() + (int64_t)limit(what, "seconds") * 1000 : 0;
 	text = json_dumps(query, JSON_COMPACT | JSON_SORT_KEYS);
 	j->info.query = arena_strdup(j->arena, text ? text : "{}");

@@ -6,7 +6,7 @@
  *     job id  dir path  conninfo text  role text  vault path  hosts [domain]  query object  query_text text  formats [name]
  *     asked_by, approved_by, reason text or null  asked_us, started_us µs  csv_bom bool
  *     size n, checkpoint text  the tree that it is proved against, by its signed checkpoint
- *     keys [{vkey, since, handover}]  limits {bytes, files, records, seconds, memory}
+ *     keys [{vkey, since, handover}]  limits {bytes, files, records, seconds, memory, statements, wait_ms}
  *
  * `dir` is the job's own folder. In it: selection and orders (order.h), the zip and its journal (bundle_out.h).
  */

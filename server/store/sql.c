@@ -22,11 +22,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "store/sql_turn.h"
 
 #define DEADLINE_MS 10000
 #define LOCK_TIMEOUT_MS 5000
 #define IDLE_IN_TRANSACTION_MS 30000
 #define STOP_MS 200
+#define LOCK_NOT_AVAILABLE "55P03"
 #define STATEMENTS 512 /* slots of the cache; a power of two */
 #define STATEMENTS_MAX 384
 #define PARAMS_MAX 32
@@ -34,6 +36,7 @@
 /* What goes with a statement */
 #define BEGINS 1u
 #define ENDS 2u
+#define TURN 4u
 
 struct sql {
 	char *conninfo, *app;
@@ -45,6 +48,7 @@ struct sql {
 	bool skip_durability, standby;
 	char state[6];
 	unsigned frame; /* of the next statement: BEGINS, ENDS */
+	struct sql_turn turn;
 	const atomic_bool *stop;
 	int tick_ms;
 	void (*tick)(void *);
@@ -142,6 +146,21 @@ sql_set_stop(struct sql *db, const atomic_bool *stop)
 	db->stop = stop;
 }
 
+bool
+sql_take_turns(struct sql *db, bool take)
+{
+	bool before = db->turn.takes;
+
+	db->turn.takes = take;
+	return before;
+}
+
+int64_t
+sql_turns_waited_us(const struct sql *db)
+{
+	return db->turn.waited_us;
+}
+
 void
 sql_set_tick(struct sql *db, int every_ms, void (*fn)(void *), void *arg)
 {
@@ -232,7 +251,7 @@ message(struct err *e, int code, const char *s)
 static bool
 is_passing(const char *state)
 {
-	return !strcmp(state, "55P03") || !strcmp(state, "57014");
+	return !strcmp(state, LOCK_NOT_AVAILABLE) || !strcmp(state, "57014");
 }
 
 enum sql_status
@@ -454,6 +473,8 @@ set_up(struct sql *db, int64_t deadline, struct err *e)
 		/* Statements are written so that one plan is right for all values; planning anew costs more than running. */
 		" set_config('plan_cache_mode', 'force_generic_plan', false),"
 		" set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false),"
+		/* Processors are for those who send messages: no statement takes several. */
+		" set_config('max_parallel_workers_per_gather', '0', false),"
 		" set_config('standard_conforming_strings', 'on', false)",
 		db->deadline_ms, LOCK_TIMEOUT_MS, IDLE_IN_TRANSACTION_MS);
 	st = run_simple(db, deadline, e, text, &r);
@@ -563,14 +584,33 @@ leave_frame(struct sql *db, int64_t deadline, struct err *e)
 	return PQexitPipelineMode(db->c) ? SQL_OK : sql_failure(db, NULL, e);
 }
 
-/* BEGIN's answer, the statement's, COMMIT's; behind a failure PostgreSQL reads over the rest. */
+/* Waiting for a turn counts as nobody's time; PostgreSQL bounds it. */
+static enum sql_status
+collect_turn(struct sql *db, int64_t deadline, struct err *e)
+{
+	int64_t begun_us = clock_mono_us(), until_ms = db->until_ms, waited_us;
+	enum sql_status st;
+
+	db->until_ms = 0;
+	st = collect(db, deadline, e, NULL);
+	waited_us = clock_mono_us() - begun_us;
+	sql_turn_waited(&db->turn, waited_us);
+	db->until_ms = until_ms ? until_ms + waited_us / 1000 : 0;
+	return st;
+}
+
+/* BEGIN's or the turn's answer, the statement's, COMMIT's; behind a failure PostgreSQL reads over the rest. */
 static enum sql_status
 collect_frame(struct sql *db, unsigned frame, int64_t deadline, struct err *e, PGresult **out)
 {
 	enum sql_status st = SQL_OK;
 	struct err ignored;
 
-	if (frame & BEGINS)
+	if (frame & TURN) {
+		st = collect_turn(db, deadline, e);
+		deadline = clock_mono_ms() + db->deadline_ms;
+	}
+	if (st == SQL_OK && (frame & BEGINS))
 		st = collect(db, deadline, e, NULL);
 	if (st == SQL_OK)
 		st = collect(db, deadline, e, out);
@@ -587,19 +627,36 @@ collect_frame(struct sql *db, unsigned frame, int64_t deadline, struct err *e, P
 	return st;
 }
 
-static enum sql_status
-run_prepared(struct sql *db, unsigned frame, int slot, const char *text, int n, const char *const *v, int64_t deadline, struct err *e,
-	PGresult **out)
+struct statement {
+	const char *text;
+	int slot; /* -1: this connection does not keep it */
+	int n;
+	const char *const *v;
+};
+
+static bool
+send_statement(struct sql *db, const struct statement *s)
 {
 	char name[16];
-	bool sent;
 
-	snprintf(name, sizeof(name), "s%d", slot);
-	sent = !frame || PQenterPipelineMode(db->c);
+	if (s->slot < 0)
+		return PQsendQueryParams(db->c, s->text, s->n, NULL, s->v, NULL, NULL, 0);
+	snprintf(name, sizeof(name), "s%d", s->slot);
+	return PQsendQueryPrepared(db->c, name, s->n, s->v, NULL, NULL, 0);
+}
+
+/* What goes before and behind it is one transaction with it, which is over when it is, however it ends: so is its turn. That this has come is told at once. */
+static enum sql_status
+run_prepared(struct sql *db, unsigned frame, const struct statement *turn, const struct statement *s, int64_t deadline, struct err *e, PGresult **out)
+{
+	bool sent = !frame || PQenterPipelineMode(db->c);
+
+	if (sent && (frame & TURN))
+		sent = send_statement(db, turn) && PQsendFlushRequest(db->c);
 	if (sent && (frame & BEGINS))
 		sent = PQsendQueryParams(db->c, "BEGIN", 0, NULL, NULL, NULL, NULL, 0);
 	if (sent)
-		sent = slot < 0 ? PQsendQueryParams(db->c, text, n, NULL, v, NULL, NULL, 0) : PQsendQueryPrepared(db->c, name, n, v, NULL, NULL, 0);
+		sent = send_statement(db, s);
 	if (sent && (frame & ENDS))
 		sent = PQsendQueryParams(db->c, "COMMIT", 0, NULL, NULL, NULL, NULL, 0);
 	if (sent && frame)
@@ -627,14 +684,41 @@ prepare(struct sql *db, int slot, const char *text, int64_t deadline, struct err
 	return st;
 }
 
+/* Finds its slot, and prepares it when this connection has not met it yet. */
+static enum sql_status
+make_known(struct sql *db, struct statement *s, int64_t deadline, struct err *e)
+{
+	bool known;
+
+	s->slot = slot_of(db, s->text, &known);
+	return s->slot >= 0 && !known ? prepare(db, s->slot, s->text, deadline, e) : SQL_OK;
+}
+
+/* Who has waited too long for a turn, or with it for a table, goes on without. */
+static enum sql_status
+run_in_turn(struct sql *db, const struct statement *s, const char *const *asked, int64_t deadline, struct err *e, PGresult **out)
+{
+	struct statement turn = { .text = sql_turn_text, .n = SQL_TURN_PARAMS, .v = asked };
+	enum sql_status st = make_known(db, &turn, deadline, e);
+
+	if (st == SQL_OK)
+		st = run_prepared(db, TURN, &turn, s, deadline, e, out);
+	if (st != SQL_FAILED || strcmp(db->state, LOCK_NOT_AVAILABLE) != 0)
+		return st;
+	sql_turn_missed(&db->turn);
+	*e = (struct err){ 0 };
+	db->state[0] = '\0';
+	return run_prepared(db, 0, NULL, s, clock_mono_ms() + db->deadline_ms, e, out);
+}
+
 enum sql_status
 sql_query_v(struct sql *db, struct err *e, PGresult **out, const char *text, int n,
 	    const char *const *v)
 {
+	struct statement s = { .text = text, .n = n, .v = v };
 	unsigned frame = db->frame;
-	bool known;
+	const char *turn[SQL_TURN_PARAMS];
 	enum sql_status st;
-	int slot;
 	int64_t deadline = clock_mono_ms() + db->deadline_ms;
 
 	if (out)
@@ -644,10 +728,13 @@ sql_query_v(struct sql *db, struct err *e, PGresult **out, const char *text, int
 	if (!db->c)
 		return run_simple(db, deadline, e, text, NULL);
 	st = follow_deadline(db, deadline, e);
-	slot = st == SQL_OK ? slot_of(db, text, &known) : -1;
-	if (slot >= 0 && !known)
-		st = prepare(db, slot, text, deadline, e);
-	return st == SQL_OK ? run_prepared(db, frame, slot, text, n, v, deadline, e, out) : st;
+	if (st == SQL_OK)
+		st = make_known(db, &s, deadline, e);
+	if (st != SQL_OK)
+		return st;
+	if (!frame && !sql_in_transaction(db) && sql_turn_ask(&db->turn, db->deadline_ms, turn))
+		return run_in_turn(db, &s, turn, deadline, e, out);
+	return run_prepared(db, frame, NULL, &s, deadline, e, out);
 }
 
 enum sql_status

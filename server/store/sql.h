@@ -44,6 +44,13 @@ void sql_set_deadline(struct sql *db, int ms);
 void sql_set_until(struct sql *db, int64_t mono_ms);
 /* Once *stop is true no wait goes on for more than a fifth of a second, and the connection is dropped: who asked has gone. NULL: nobody can go. */
 void sql_set_stop(struct sql *db, const atomic_bool *stop);
+/* Whether following statements are heavy ones that few wait for: outside of transactions each takes its turn with the others like it, of whichever
+ * process (sql_turn.h). Waiting for it counts neither as the statement's time nor as that of sql_set_until. What it was before. */
+bool sql_take_turns(struct sql *db, bool take);
+/* For so long this connection has waited for turns, in all. */
+int64_t sql_turns_waited_us(const struct sql *db);
+/* For the whole process: so many at a time (0: half of this machine's processors), and how long one waits before it goes on without. Before that nobody waits. */
+void sql_set_turns(unsigned at_once, unsigned wait_ms);
 /* While this connection waits, fn(arg) is called on the waiting thread at least every `every_ms`.
  * It must not use `db`. */
 void sql_set_tick(struct sql *db, int every_ms, void (*fn)(void *), void *arg);

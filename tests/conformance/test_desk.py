@@ -2,7 +2,9 @@
 import hashlib
 import json
 import os
+import signal
 import subprocess
+import threading
 
 from chancerytest.client import PATIENCE
 from chancerytest.desk import ROLES, Person, path_of, refused
@@ -11,7 +13,7 @@ from chancerytest.upload import noise, upload
 from chancerytest.web import Http
 from test_api import bearer, description
 from test_approval import make
-from test_export import export, officer, own, talk
+from test_export import export, exporters, officer, over, own, talk
 
 
 def get(t, token, id, **fields):
@@ -148,6 +150,59 @@ def test_finished_is_trimmed(t):
     t.server.wait(lambda: os.listdir(os.path.join(folder, str(id))) == ['bundle.zip'], 'the bundle alone')
     who.local('export', 'remove', export=id)
     t.server.wait(lambda: not os.path.exists(os.path.join(folder, str(id))), 'nothing')
+
+
+class Psql:
+    """Somebody in the midst of a transaction."""
+
+    def __init__(self, server, sql):
+        self.psql = subprocess.Popen(['psql', '-XqAt', server.env['CHANCERY_PG']], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.psql.stdin.write("begin; %s; select 'done';\n" % sql)
+        self.psql.stdin.flush()
+        while self.psql.stdout.readline().strip() != 'done':
+            assert self.psql.poll() is None
+
+    def end(self):
+        self.psql.communicate('commit;\n', timeout=PATIENCE)
+
+
+HAS_TURN = 'select pg_advisory_xact_lock(4841265, 0)'
+TURNS = ("select a.pid, l.granted from pg_locks l join pg_stat_activity a using (pid) where l.locktype = 'advisory' and l.classid = 4841265"
+         " and a.application_name like '%s'")
+
+
+@alone(limits__desk_statements='1', limits__desk_wait_ms='60000', limits__search_seconds='600')
+def test_turns(t):
+    """Issue 7: two who search and one who exports take turns at the database; the turn of an export that is killed is free at once"""
+    a, b = talk(t, 3)
+    who = officer(t)
+    t.server.wait(lambda: len(who.local('archive', 'search', words='word', person=[a.bare])) == 3, 'the index')
+    found = []
+    holder = Psql(t.server, HAS_TURN)
+    searches = [threading.Thread(target=lambda: found.append(len(who.local('archive', 'search', words='word', person=[a.bare])))) for _ in range(2)]
+    for s in searches:
+        s.start()
+    id = who.local('archive', 'export', query={'person': [a.bare]}, formats=['jsonl'])[0]['export']
+    t.server.wait(lambda: [g for _, g in t.server.psql(TURNS % 'chancery%')] == 3 * ['f'], 'three who wait for their turn')
+    b.expect_message(id=a.message(b.jid, 'nobody else waits'))
+    assert not found and who.local('export', 'show', export=id)[0]['state'] == 'running'
+    holder.end()
+    for s in searches:
+        s.join(PATIENCE)
+    assert found == [3, 3] and over(t, who, id)['state'] == 'done', found
+    assert t.server.metric('chancery_desk_turns_missed_total') == 0
+    # One that has its turn, and stands still.
+    holder = Psql(t.server, HAS_TURN)
+    id = who.local('archive', 'export', query={'person': [a.bare]}, formats=['jsonl'])[0]['export']
+    (backend, _), = t.server.wait(lambda: t.server.psql(TURNS % 'chancery-export'), 'the export')
+    pid, = exporters(t.server)
+    locked = Psql(t.server, 'lock table search.doc_0 in access exclusive mode')
+    holder.end()
+    t.server.wait(lambda: t.server.psql(TURNS % 'chancery-export' + " and wait_event = 'relation'") == [[backend, 't']], 'the export at the lock')
+    os.kill(pid, signal.SIGKILL)
+    t.server.wait(lambda: backend not in [p for p, _ in t.server.psql(TURNS % '%')], 'the turn to be free')
+    locked.end()
+    assert over(t, who, id)['state'] == 'done'
 
 
 @alone()
