@@ -65,7 +65,7 @@ def settings():
 def is_name(sources, section, name):
     """Of a file, of a table or function of the database, of a limit in the programs' own tables, or of a scenario."""
     scenarios = os.path.join(TOP, 'tests', 'conformance', 'test_%s.py' % section)
-    return name in ('c', 'h') or re.search(r'\b%s\.%s\b' % (section, name), sources['.sql']) or \
+    return name in ('c', 'h', 'py', 'sql') or re.search(r'\b%s\.%s\b' % (section, name), sources['.sql']) or \
         section == 'limits' and re.search(r'\bX\(%s,' % name, sources['.h']) or \
         os.path.exists(scenarios) and 'def test_%s(' % name in read(scenarios)
 
