@@ -20,8 +20,8 @@ import sys
 TOP = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 LINK = re.compile(r'\]\(([^)\s]+)\)')
 PATH = re.compile(r'`(\w[\w.-]*(?:/[\w.-]+)+/?)`')
-# Of a bundle, or of an example; NAME and the like stand for others.
-OTHERS = re.compile(r'^proof/.*\.(jsonl?|txt)$|^html/|echo|\b[A-Z]+\b(?!\.md)|_[A-Z]+\b')
+# Of a build, a bundle, an example; NAME and the like stand for others.
+OTHERS = re.compile(r'^build/|^proof/.*\.(jsonl?|txt)$|^html/|echo|\b[A-Z]+\b(?!\.md)|_[A-Z]+\b')
 SETTING = re.compile(r'`([a-z0-9_]+)\.([a-z0-9_]+)(?::[^`]*)?`')
 NAME = re.compile(r'\bchancery_[a-z0-9_]+(…?)')
 # In a line of examples, or in backticks; what follows two spaces or a # explains it.
