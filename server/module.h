@@ -141,14 +141,11 @@ enum module_relation module_relation_of(const struct hook *h, const struct jid *
 bool module_follows(const struct hook *h, const struct jid *who);
 /* Is `who` in the roster, and in this group of it (NULL: in whatever)? */
 bool module_contact_in(const struct hook *h, const struct jid *who, const char *group);
-/* fn for every contact (bare JID) that may see the account's presence, and for every one whose presence it sees. */
-void module_each_contact(const struct hook *h, void (*fn)(void *arg, const struct jid *contact, bool sees_us, bool seen), void *arg);
 bool module_account_available(const struct hook *h);
 int64_t module_account_last_seen_us(const struct hook *h); /* wall clock; 0: never was available */
 const char *module_account_last_status(const struct hook *h); /* NULL when none */
 int64_t module_account_created_us(const struct hook *h); /* what is older belongs to somebody else of that name */
-/* Is the account an administrator's; is it in this group of the organisation (`chancery user set`)? */
-bool module_account_is_admin(const struct hook *h);
+/* Is the account in this group of the organisation (`chancery user set`)? */
 bool module_account_in_group(const struct hook *h, const char *group);
 /* All its groups, a line each; "": none. */
 const char *module_account_groups(const struct hook *h);
@@ -216,7 +213,6 @@ void module_session_watch(struct session *s, bool on);
 void module_session_release(struct session *s);
 /* Drops from what is held back those for which `stale` says so (an older presence of the same sender). */
 void module_session_drop_held(struct session *s, bool (*stale)(const struct stanza *held, void *arg), void *arg);
-unsigned module_session_held(const struct session *s);
 
 /* Sending. All take the stanza (sealed or not). */
 
@@ -231,14 +227,11 @@ void module_session_give(struct session *s, struct stanza *st, uint64_t record_i
 void module_session_give_text(struct session *s, struct stanza *head, const char *xml, size_t n, uint64_t has);
 /* How many more stanzas, and bytes, the session may be given at once before it is given too much. */
 unsigned module_session_room(const struct session *s, size_t *bytes);
-/* One stanza to every contact that may see the account's presence, and to the account itself when `own`: by one
- * sealed tree, `to` written for each (bare JIDs). Who may not have the account's presence (HOOK_PRESENCE_TO: blocked) is
- * left out. */
-void module_tell_contacts(struct hook *h, struct stanza *st, const struct jid *from, bool own);
 /* The session's presence is from now on this one (unsealed, an altered copy of module_session_presence), and is broadcast as
  * if its client had sent it, past HOOK_SEND_CHECK. */
 void module_session_present(struct session *s, struct stanza *st);
-/* The same to those for whom `want` says so. */
+/* One stanza to every contact that may see the account's presence and for whom `want` says so, and to the account itself when `own`: by one sealed
+ * tree, `to` written for each (bare JIDs). Who may not have the account's presence (HOOK_PRESENCE_TO: blocked) is left out. */
 void module_tell_some_contacts(struct hook *h, struct stanza *st, const struct jid *from, bool own,
 	bool (*want)(void *arg, const struct jid *contact), void *arg);
 /* To one of these clients (full JID), unless it may not have the account's presence. Seals the stanza and keeps it as it is. Borrows it. */

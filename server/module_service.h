@@ -91,13 +91,10 @@ struct hook_who {
 };
 /* Goes on with ok false when the database could not be asked. */
 enum hook_verdict hook_who(struct hook *h, struct hook_who *w, void *data, hook_then_fn then);
-/* Goes on after hook_unpark(*parked), which is called once, later, on the same home, and is itself never followed by the
- * continuation within that call: for what waits for others of the module's own. They go on in the order of their hook_unpark. */
+/* For what waits for others of the module's own: goes on within hook_unpark(*parked), so that nothing that has just arrived goes before it. That is
+ * called once, later, on the same home; not from the hook that parks, nor for its own place before it has parked. */
 enum hook_verdict hook_park(struct hook *h, void **parked, void *data, hook_then_fn then);
 void hook_unpark(void *parked);
-/* The same within this call, so that nothing that has just arrived goes before it. Not from the hook that parks, nor for its own place
- * before it has parked. */
-void hook_unpark_now(void *parked);
 /* Goes on after so many milliseconds; the account or place stays in memory meanwhile. Gone without a call when the server stops. */
 enum hook_verdict hook_after(struct hook *h, unsigned ms, void *data, hook_then_fn then);
 

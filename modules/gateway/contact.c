@@ -172,15 +172,6 @@ gateway_presence(struct gateway_user *u, const char *from, enum network_show sho
 }
 
 void
-gateway_subscribe(struct gateway_user *u, const char *from)
-{
-	char local[ADDRESS_LOCAL_MAX];
-
-	if (!u->gateway->stopping && !incoming_is_over(u->gateway) && !gateway_address_to_local(from, local))
-		write_type(u->gateway, local, jid_bare(u->jid), "subscribe");
-}
-
-void
 contacts_up(struct gateway_user *u)
 {
 	for (struct contact *c = USER_KEPT(u)->contacts; c; c = c->hh.next) {

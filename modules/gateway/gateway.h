@@ -13,7 +13,6 @@ int gateway_main(const struct network *n, int argc, char **argv);
 
 uv_loop_t *gateway_loop(struct gateway *g);
 const char *gateway_name(const struct gateway *g);   /* as the administrator called it: "libera", "mail" */
-const char *gateway_domain(const struct gateway *g); /* irc.example.org */
 const char *gateway_host(const struct gateway *g);   /* example.org: whose people it serves */
 /* A counter or a level of the network's own, shown by `chancery gateway show` and in /metrics. `name` is static, [a-z_]; at most 32 of them. */
 void gateway_count(struct gateway *g, const char *name, int64_t add);
@@ -25,9 +24,8 @@ uint64_t gateway_backoff_ms(unsigned n);
  * Users
  */
 
-/* The user of this bare address: NULL when nobody of that address uses the gateway now. Borrowed. */
-struct gateway_user *gateway_user_find(struct gateway *g, const char *bare_jid);
-/* The same, begun when need be (user_open is called): for what comes in for an address of the host. NULL: not an address of the host, or too many users.
+/* The user of this bare address, begun when need be (user_open is called): for what comes in for an address of the host. Borrowed. NULL: not an address of the
+ * host, or too many users.
  * Whether such an account exists, and whether it may be written to, chanceryd says: gateway_receive's `stored` is told. */
 struct gateway_user *gateway_user_get(struct gateway *g, const char *bare_jid);
 /* Each user; `fn` must not close any. */
@@ -101,8 +99,6 @@ int gateway_receive(struct gateway_user *u, const struct gateway_incoming *in);
 void gateway_typing(struct gateway_user *u, const char *from, bool on);
 /* With NETWORK_PRESENCE. */
 void gateway_presence(struct gateway_user *u, const char *from, enum network_show show, const char *status);
-/* Somebody there wants to see u's presence: the person is asked (a subscription request). */
-void gateway_subscribe(struct gateway_user *u, const char *from);
 
 /*
  * Rooms
@@ -130,9 +126,6 @@ bool gateway_seat_is_ear(const struct gateway_seat *s);
 struct gateway_room *gateway_room_find(struct gateway *g, const char *address);
 /* The user's seat in that room, in it or on the way; NULL: none. */
 struct gateway_seat *gateway_seat_find(struct gateway_user *u, const char *address);
-/* Each seat of a room, of a user; `fn` must not end any. */
-void gateway_room_each(struct gateway_room *r, void (*fn)(struct gateway_seat *s, void *arg), void *arg);
-void gateway_user_seats(struct gateway_user *u, void (*fn)(struct gateway_seat *s, void *arg), void *arg);
 
 /* Who is there: names first (all of them, then _end: whoever was not named is gone), then the changes. Before gateway_room_joined of the first seat, names may simply be told
  * by gateway_room_occupant. */

@@ -408,12 +408,6 @@ gateway_name(const struct gateway *g)
 }
 
 const char *
-gateway_domain(const struct gateway *g)
-{
-	return g->start.domain;
-}
-
-const char *
 gateway_host(const struct gateway *g)
 {
 	return g->start.host;

@@ -170,20 +170,6 @@ pass_ear(struct gateway_seat *s)
 	}
 }
 
-void
-gateway_room_each(struct gateway_room *r, void (*fn)(struct gateway_seat *s, void *arg), void *arg)
-{
-	LIST_EACH(pos, &ROOM_KEPT(r)->seats)
-		fn(&LIST_ENTRY(pos, struct gateway_seat_kept, in_room)->s, arg);
-}
-
-void
-gateway_user_seats(struct gateway_user *u, void (*fn)(struct gateway_seat *s, void *arg), void *arg)
-{
-	LIST_EACH(pos, &USER_KEPT(u)->seats)
-		fn(&LIST_ENTRY(pos, struct gateway_seat_kept, in_user)->s, arg);
-}
-
 /* What outlives the program */
 
 static bool

@@ -36,12 +36,6 @@ user_find(struct gateway *g, const char *bare)
 }
 
 struct gateway_user *
-gateway_user_find(struct gateway *g, const char *bare)
-{
-	return user_find(g, bare);
-}
-
-struct gateway_user *
 user_get(struct gateway *g, struct jid *jid)
 {
 	struct gateway_user *u = user_find(g, jid_bare(jid));

@@ -213,12 +213,6 @@ collect_has(const struct collect_message *m, unsigned number)
 	return m->parts[number - 1].there;
 }
 
-int64_t
-collect_begun(const struct collect_message *m)
-{
-	return m->begun;
-}
-
 unsigned
 collect_missing(const struct collect_message *m)
 {

@@ -50,7 +50,6 @@ void collect_end(struct collect *c, struct collect_message *m);
 struct collect_message *collect_find(struct collect *c, const struct collect_key *key);
 const struct collect_key *collect_key(const struct collect_message *m);
 bool collect_has(const struct collect_message *m, unsigned number);
-int64_t collect_begun(const struct collect_message *m);
 unsigned collect_missing(const struct collect_message *m);
 /* Its text as UTF-8; "[…]" where parts are missing. */
 void collect_text(const struct collect_message *m, struct buf *out);

@@ -65,25 +65,3 @@ affiliation_role(enum affiliation a, bool moderated)
 	}
 	return ROLE_NONE;
 }
-
-bool
-affiliation_may_change(enum affiliation actor, enum affiliation from, enum affiliation to)
-{
-	if (actor == AFFILIATION_OWNER)
-		return true;
-	/* §5.2.2: admins decide on those below them, and make nobody their like. */
-	return actor == AFFILIATION_ADMIN && from < AFFILIATION_ADMIN && to < AFFILIATION_ADMIN;
-}
-
-bool
-role_may_change(enum affiliation actor, enum role actor_role, enum affiliation subject, enum role from, enum role to)
-{
-	if (actor_role != ROLE_MODERATOR)
-		return false;
-	/* §9.6, §9.7: moderators are made by admins; who is one by affiliation stays one. */
-	if (from == ROLE_MODERATOR || to == ROLE_MODERATOR)
-		return actor >= AFFILIATION_ADMIN && (to >= from || subject < AFFILIATION_ADMIN ||
-			(to == ROLE_NONE && subject < actor));
-	/* §8.2, §8.4: an admin's voice or place is not a moderator's to take. */
-	return to >= from || subject <= actor;
-}

@@ -29,11 +29,5 @@ bool role_parse(const char *s, enum role *out);
 
 /* The role that comes with an affiliation on entering (§5.1.2). */
 enum role affiliation_role(enum affiliation a, bool moderated);
-/* May somebody of affiliation `actor` make `subject` (of affiliation `from`) an `to` (§5.2.2)? Losing the last owner is not
- * looked at here. */
-bool affiliation_may_change(enum affiliation actor, enum affiliation from, enum affiliation to);
-/* May an occupant change another's role (§5.1.3, §8, §9)? Nobody can be taken voice or kicked by who is below them, and
- * moderators are made and unmade by admins and owners only. */
-bool role_may_change(enum affiliation actor, enum role actor_role, enum affiliation subject, enum role from, enum role to);
 
 #endif

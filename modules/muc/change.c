@@ -116,14 +116,6 @@ affiliation_to_be(const struct change *c, const struct jid *jid, const char **re
 	return AFFILIATION_NONE;
 }
 
-enum affiliation
-change_affiliation_of(const struct change *c, const struct jid *jid)
-{
-	const char *reason;
-
-	return affiliation_to_be(c, jid, &reason);
-}
-
 unsigned
 change_owners(const struct change *c)
 {

@@ -54,8 +54,6 @@ struct change_item *change_affiliation(struct hook *h, struct change *c, const c
 struct change_item *change_role(struct hook *h, struct change *c, struct room_occupant *o, enum role role, const char *reason);
 /* What is wanted of it already; NULL: nothing. */
 const struct change_item *change_find(const struct change *c, const char *jid, const struct room_occupant *o);
-/* What somebody will be. */
-enum affiliation change_affiliation_of(const struct change *c, const struct jid *jid);
 /* Owners that there will be. */
 unsigned change_owners(const struct change *c);
 /* Would there be more people of whom something is kept than limits.room_affiliations? */

@@ -57,7 +57,7 @@ open_gate(struct room_gate *g)
 	list_init(&g->list);
 	g->n = 0;
 	for (struct list *l; (l = list_pop(&all)) != NULL;)
-		hook_unpark_now(LIST_ENTRY(l, struct waiter, link)->parked);
+		hook_unpark(LIST_ENTRY(l, struct waiter, link)->parked);
 }
 
 /* Crossing */

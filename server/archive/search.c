@@ -83,7 +83,6 @@ search_open_also(struct sql *db, const struct search_query *q, const struct sear
 	s->backwards = q->newest_first;
 	s->first = q->first_index;
 	s->last = q->before_index && q->before_index < INT64_MAX ? q->before_index - 1 : INT64_MAX;
-	s->position = s->backwards ? s->last : s->first;
 	e->code = 0;
 	if (search_compile(s, q, e) || (q->audience && search_stays(s, q, e))) {
 		search_close(s);
@@ -266,12 +265,8 @@ static int
 more_ids(struct search *s, struct err *e)
 {
 	while (s->next == s->nids) {
-		/* Up to there it has been looked through. */
-		s->position = s->backwards ? s->last : s->first;
-		if (s->complete || s->first > s->last) {
-			s->position = s->backwards ? s->first : s->last;
+		if (s->complete || s->first > s->last)
 			return 0;
-		}
 		if (next_page(s, e))
 			return -1;
 	}
@@ -286,7 +281,6 @@ search_next(struct search *s, struct search_row *row, struct err *e)
 	for (;;) {
 		while (s->rows && s->row < PQntuples(s->rows)) {
 			read_row(s->rows, s->row++, row);
-			s->position = s->backwards ? row->is.log_index : row->is.log_index + 1;
 			if (!s->npersons || search_was_heard(s, row))
 				return 1;
 		}
@@ -316,14 +310,7 @@ search_next_id(struct search *s, uint64_t *id, uint64_t *log_index, struct err *
 		return rc;
 	*id = s->id[s->next];
 	*log_index = s->index[s->next++];
-	s->position = s->backwards ? *log_index : *log_index + 1;
 	return 1;
-}
-
-uint64_t
-search_position(const struct search *s)
-{
-	return s->position;
 }
 
 int

@@ -79,8 +79,6 @@ struct search *search_open(struct sql *db, const struct search_query *q, const s
 int search_next(struct search *s, struct search_row *row, struct err *e) MUST_CHECK;
 /* The same without the record, when that is not needed. */
 int search_next_id(struct search *s, uint64_t *id, uint64_t *log_index, struct err *e) MUST_CHECK;
-/* How far it has looked: everything on this side of it (that is, below it, or newest first above it) has been told. */
-uint64_t search_position(const struct search *s);
 void search_close(struct search *s);
 
 /* A record by its id. 1, 0: there is none, -1 and `e`. `*s` owns what the row holds: close it. */

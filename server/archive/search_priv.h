@@ -36,7 +36,6 @@ struct search {
 	size_t nids, next, ids_cap;
 	PGresult *rows;           /* records of some of these */
 	int row;
-	uint64_t position;
 
 	/* Who it is about, when what they could read is wanted too. */
 	const char *const *person;

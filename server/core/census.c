@@ -32,7 +32,6 @@ struct question {
 	const char *text;
 	bool forget, admin;
 	unsigned n;
-	struct census_totals *totals;
 };
 
 static bool

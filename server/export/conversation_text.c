@@ -8,7 +8,6 @@
 
 #define REACTIONS_BYTES 400
 #define NAME_BYTES 200
-#define ADDRESS_BYTES 3071  /* RFC 7622 §3.1 */
 
 /* Characters */
 

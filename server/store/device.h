@@ -16,7 +16,6 @@
 #include "base/err.h"
 #include "store/sql.h"
 
-#define DEVICE_AGENT_SIZE 37 /* a UUID in lower case, with the NUL */
 #define DEVICE_SEED 16
 #define DEVICE_TOKENS 2
 

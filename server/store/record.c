@@ -485,9 +485,3 @@ record_last_id(void)
 {
 	return atomic_load(&writer.committed_id);
 }
-
-int64_t
-record_last_commit_us(void)
-{
-	return atomic_load(&writer.committed_us);
-}

@@ -94,8 +94,6 @@ void record_submit(struct record_entry *e);
 bool record_is_up(void);
 /* The newest id known to be committed. */
 uint64_t record_last_id(void);
-/* When that was (µs since 1970); 0: not since the start. For status. */
-int64_t record_last_commit_us(void);
 
 /* Up to here the record is settled: what is in it was committed, as far as we know, and what of it was returned to its
  * sender is followed by a RETURNED record. What the database shows beyond (a commit without an answer yet) may still be

@@ -280,7 +280,6 @@ committed(struct writer *w)
 	metric_observe(METRIC_ARCHIVE_COMMIT, (uint64_t)(clock_mono_us() - b->sent_us));
 	w->next_index = b->first_index + n;
 	atomic_store(&w->committed_id, b->row[n - 1].id);
-	atomic_store(&w->committed_us, b->at_us);
 	b->unknown = false;
 	b->n = 0;
 	w->conflicts = 0;

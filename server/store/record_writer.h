@@ -79,7 +79,6 @@ struct writer {
 	atomic_int_fast64_t stop_ms; /* while stopping: the end of all patience */
 	atomic_uint_fast64_t committed_id;
 	atomic_uint_fast64_t settled_id; /* see record_settled_id */
-	atomic_int_fast64_t committed_us;
 };
 
 /* record.c */

@@ -13,7 +13,6 @@
 #define SCRAM_MAX 64      /* largest hash */
 #define SCRAM_SALT 16     /* bytes of salt we make */
 #define SCRAM_SALT_MAX 64 /* that we accept from an import */
-#define SCRAM_MIN_ITERATIONS 10000
 #define SCRAM_MAX_ITERATIONS 10000000
 #define SCRAM_MESSAGE_MAX 4096
 

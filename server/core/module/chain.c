@@ -54,7 +54,6 @@ struct hook_chain {
 	struct asking who;
 	struct timer timer;
 	struct list sleeping;    /* of this home, while the timer is set */
-	struct deferred unpark;
 	chain_begin_fn begin;
 	void *begin_arg;
 };
@@ -458,12 +457,6 @@ chain_home_stop(void)
 	}
 }
 
-static void
-unparked(struct deferred *d)
-{
-	proceed(LIST_ENTRY(d, struct hook_chain, unpark), true, NULL);
-}
-
 /* What somebody from another server has said or done (in a room, at a node) came on a stream whose record says who that server is. */
 static void
 describe_origin(struct hook_chain *c)
@@ -747,15 +740,6 @@ hook_park(struct hook *h, void **parked, void *data, hook_then_fn then)
 
 void
 hook_unpark(void *parked)
-{
-	struct hook_chain *c = parked;
-
-	c->unpark.run = unparked;
-	reactor_defer(reactor_current(), &c->unpark);
-}
-
-void
-hook_unpark_now(void *parked)
 {
 	proceed(parked, true, NULL);
 }

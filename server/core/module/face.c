@@ -131,29 +131,6 @@ module_contact_in(const struct hook *h, const struct jid *who, const char *group
 	return false;
 }
 
-struct each {
-	void (*fn)(void *arg, const struct jid *contact, bool sees_us, bool seen);
-	void *arg;
-};
-
-static void
-each_contact(const struct roster_item *i, void *arg)
-{
-	const struct each *e = arg;
-
-	if (i->subscription && jid_is_bare(i->jid))
-		e->fn(e->arg, i->jid, i->subscription & SUB_FROM, i->subscription & SUB_TO);
-}
-
-void
-module_each_contact(const struct hook *h, void (*fn)(void *arg, const struct jid *contact, bool sees_us, bool seen), void *arg)
-{
-	struct each e = { fn, arg };
-
-	if (h->user && h->user->state == USER_READY && h->user->roster)
-		roster_each(h->user->roster, each_contact, &e);
-}
-
 bool
 module_account_available(const struct hook *h)
 {
@@ -363,10 +340,4 @@ module_tell_some_contacts(struct hook *h, struct stanza *st, const struct jid *f
 	if (u->roster)
 		roster_each(u->roster, tell_contact, &t);
 	packet_unref(t.p);
-}
-
-void
-module_tell_contacts(struct hook *h, struct stanza *st, const struct jid *from, bool own)
-{
-	module_tell_some_contacts(h, st, from, own, NULL, NULL);
 }

@@ -120,12 +120,6 @@ module_session_drop_held(struct session *s, bool (*stale)(const struct stanza *h
 	d->n = kept;
 }
 
-unsigned
-module_session_held(const struct session *s)
-{
-	return s->held.n;
-}
-
 bool
 module_was_given(const struct hook *h, const struct session *s)
 {

@@ -10,12 +10,6 @@
 #include "net/reactor.h"
 
 bool
-module_account_is_admin(const struct hook *h)
-{
-	return h->user && h->user->state == USER_READY && h->user->admin && !h->user->disabled && !h->user->stale;
-}
-
-bool
 module_account_in_group(const struct hook *h, const char *group)
 {
 	return h->user && h->user->state == USER_READY && user_in_group(h->user, group);

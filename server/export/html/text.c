@@ -86,12 +86,6 @@ html_word(struct buf *b, const char *s)
 	buf_adds(b, "</bdi>");
 }
 
-void
-html_value(struct buf *b, const char *s)
-{
-	add_text(b, s, s + strlen(s), "[U+%04X]");
-}
-
 /* Each part of a path percent-encoded (RFC 3986 §3.3). */
 void
 html_link(struct buf *b, const char *path)

@@ -12,8 +12,6 @@
 bool html_text(struct buf *b, const char *s, size_t most);
 /* "<bdi>…</bdi>", on one line. */
 void html_word(struct buf *b, const char *s);
-/* As the value of an attribute in quotation marks. */
-void html_value(struct buf *b, const char *s);
 /* The address of a file of the bundle, relative to a page in html/. */
 void html_link(struct buf *b, const char *path);
 /* A name, and the address where that is another. `resource`: with it. */

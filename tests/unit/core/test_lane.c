@@ -35,12 +35,6 @@ record_last_id(void)
 	return 0;
 }
 
-int64_t
-record_last_commit_us(void)
-{
-	return 0;
-}
-
 unsigned
 record_patience_ms(void)
 {
@@ -242,7 +236,7 @@ commit(void)
 static void
 wake_here(void *arg)
 {
-	hook_unpark_now(arg);
+	hook_unpark(arg);
 }
 
 static const char *
