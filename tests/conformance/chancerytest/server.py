@@ -16,6 +16,7 @@ import threading
 import time
 import urllib.request
 
+from . import database
 from .client import PATIENCE
 from .dns import Dns
 
@@ -229,14 +230,9 @@ class Server:
         return found
 
     def psql(self, sql, conninfo=None):
-        """Rows as lists of text, as the superuser unless told otherwise."""
-        p = subprocess.run(['psql', '-X', '-q', '-A', '-t', '-F', '\x1f', '-R', '\x1e', '-v', 'ON_ERROR_STOP=1',
-                            conninfo or self.env['CHANCERY_PG'], '-c', sql],
-                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
-        if p.returncode:
-            raise RuntimeError(p.stderr.strip())
-        out = p.stdout.removesuffix('\n')
-        return [row.split('\x1f') for row in out.split('\x1e')] if out else []
+        """Rows as lists of text, as the superuser unless told otherwise. A lone NULL is no row."""
+        rows = database.ask(conninfo or self.env['CHANCERY_PG'], sql, 120)
+        return rows if rows != [['']] else []
 
     def value(self, sql):
         rows = self.psql(sql)
