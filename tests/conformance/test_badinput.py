@@ -5,7 +5,7 @@ import socket
 from chancerytest.client import Closed, unique
 from chancerytest.element import NAMES
 from chancerytest.scenario import alone
-from chancerytest.web import PING, WebSocketClient
+from chancerytest.web import PING, WebSocket, WebSocketClient
 
 BIG = 300 * 1024
 
@@ -344,8 +344,7 @@ def test_fast_sender_with_bodies(t):
             "<iq type='get' id='x'><ping xmlns='urn:xmpp:ping'/><body/></iq>",
             "<message to='x@nobody.example' type='chat' id='x'><body>x</body></message>")):
         before = t.server.metric('chancery_throttled_total')
-        for _ in range(60):
-            a.stanza(stanza)
+        a.send(stanza * 40)
         a.stanza("<iq type='get' id='last-%d'><ping xmlns='urn:xmpp:ping'/></iq>" % number)
         assert b.ping().get('type') == 'result'
         a.expect(lambda e: e.get('id') == 'last-%d' % number, 'the answer to the last')
@@ -372,9 +371,9 @@ def test_fast_sender_of_nothing(t):
     assert t.server.metric('chancery_throttled_total') == before, 'what is new has been counted'
     t.transport = WebSocketClient
     w = t.bound()
-    for c, flood in ((a, lambda: a.send("<r xmlns='urn:xmpp:sm:3'/>")), (a, a.ack), (w, lambda: w.raw('still there?', op=PING))):
+    for c, flood in ((a, lambda: a.send("<r xmlns='urn:xmpp:sm:3'/>" * 40)), (a, lambda: a.send("<a xmlns='urn:xmpp:sm:3' h='%d'/>" % a.sm_in * 40)),
+                     (w, lambda: w.sock.sendall(WebSocket.frame('still there?', op=PING) * 40))):
         before = t.server.metric('chancery_throttled_total')
-        for _ in range(60):
-            flood()
+        flood()
         assert b.ping().get('type') == 'result' and c.ping().get('type') == 'result'
         assert t.server.metric('chancery_throttled_total') > before, flood

@@ -111,6 +111,25 @@ def test_counts_refused(t):
     juliet.expect_message('fine')
 
 
+@alone(limits__s2s_stanzas_per_second='10', limits__s2s_stanzas_burst='10')
+def test_tells_nothing(t):
+    """P7: questions and acknowledgements that tell nobody anything new count as stanzas do, and those that do, do not"""
+    s, juliet = managed(t.partner()), t.online()
+    before = t.server.metric('chancery_throttled_total')
+    for i in range(30):
+        message(s, juliet.jid, 'm%d' % i)
+        s.send("<r xmlns='urn:xmpp:sm:3'/>")
+    for i in range(30):
+        juliet.expect_message('m%d' % i)
+    assert t.server.metric('chancery_throttled_total') == before
+    for flood in ("<r xmlns='urn:xmpp:sm:3'/>", "<a xmlns='urn:xmpp:sm:3' h='0'/>"):
+        before = t.server.metric('chancery_throttled_total')
+        s.send(flood * 15)
+        message(s, juliet.jid, 'behind')
+        juliet.expect_message('behind')
+        assert t.server.metric('chancery_throttled_total') > before, flood
+
+
 def test_acknowledges_too_much(t):
     """XEP-0198 §4: acknowledging more than was sent ends the stream with handled-count-too-high"""
     for h in ('1', '4294967295', '-1', 'x', ''):

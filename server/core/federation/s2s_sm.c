@@ -49,6 +49,7 @@ struct s2s_sm {
 	uint32_t ahead;          /* sent before counting began, and not confirmed: the first <a/> comes behind them */
 	bool asked, owes, owes_again; /* we wait for <a/>; they do: when so many have been handled */
 	uint32_t owes_at, owes_again_at;
+	uint32_t asked_at;       /* the same of their last question */
 	uint64_t max_ms;         /* resumable: for so long */
 	struct lane *lane;       /* lost: with what is on its way in it */
 	struct s2s *resumer;     /* waits for it to be empty */
@@ -190,6 +191,9 @@ take_question(struct s2s_sm *m)
 {
 	uint32_t at = m->in + depth(m->s);
 
+	if (at == m->asked_at)
+		s2s_charge(m->s);
+	m->asked_at = at;
 	if (at == m->in) {
 		answer(m);
 	} else if (!m->owes) {
@@ -267,6 +271,8 @@ take_answer(struct s2s_sm *m, const struct elem *e)
 		return;
 	}
 	n = h - m->acked;
+	if (!(ahead + n))
+		s2s_charge(m->s);
 	m->acked = h;
 	m->ahead = 0;
 	m->asked = false;
