@@ -14,6 +14,7 @@
 #include "xmpp/ns.h"
 
 #define ORIGIN_BYTES 255 /* a longer id is none */
+#define REFETCH_MS 2000 /* our own upload service may be starting */
 #define SEEN_MOST 32768 /* more than chanceryd keeps without an acknowledgement (limits.component_kept_stanzas) */
 
 /* A message that was given to the network, or was to be, lately. */
@@ -167,8 +168,9 @@ message_free(struct gateway_message_kept *k)
 		USER_KEPT(k->m.user)->nmessages--;
 	}
 	list_remove(&k->link);
-	if (k->transfer)
+	if (k->transfer || k->refetch_ms)
 		USER_KEPT(k->m.user)->nfetching--;
+	g->nrefetch -= k->refetch_ms != 0;
 	transfer_cancel(k->transfer);
 	spool_free(k->file);
 	if (k->ticket)
@@ -333,7 +335,7 @@ is_next(const struct gateway_message_kept *k)
 	LIST_EACH(pos, &u->waiting) {
 		struct gateway_message_kept *m = LIST_ENTRY(pos, struct gateway_message_kept, link);
 
-		if (m->transfer && !strcmp(m->m.to, k->m.to))
+		if ((m->transfer || m->refetch_ms) && !strcmp(m->m.to, k->m.to))
 			return false;
 		if (m == k)
 			return true;
@@ -341,7 +343,7 @@ is_next(const struct gateway_message_kept *k)
 	return true;
 }
 
-/* Its file is here, or will not come. */
+/* Its file is here, or will not come. What the server cannot give now, as it is killed perhaps, it will give while the message may still wait. */
 static void
 on_file(void *arg, enum transfer_end end, const char *why, struct spool *file, const char *type)
 {
@@ -349,6 +351,13 @@ on_file(void *arg, enum transfer_end end, const char *why, struct spool *file, c
 	struct gateway_user *u = k->m.user;
 
 	k->transfer = NULL;
+	if (end == TRANSFER_LATER) {
+		k->refetch_ms = u->gateway->now_ms + REFETCH_MS;
+		if (!k->why)
+			k->why = arena_strdup(k->arena, why);
+		u->gateway->nrefetch++;
+		return;
+	}
 	USER_KEPT(u)->nfetching--;
 	k->file = file;
 	k->m.data = file ? spool_map(file) : NULL;
@@ -485,14 +494,31 @@ messages_of_seat(struct gateway_seat *s, enum xerror e, const char *text)
 		}
 }
 
+static void
+fetch_again(struct gateway *g)
+{
+	LIST_EACH(pos, &g->deadlines) {
+		struct gateway_message_kept *k = LIST_ENTRY(pos, struct gateway_message_kept, deadline);
+
+		if (!k->refetch_ms || k->refetch_ms > g->now_ms)
+			continue;
+		k->refetch_ms = 0;
+		g->nrefetch--;
+		k->transfer = transfer_get(g, k->m.url, true, on_file, k);
+	}
+}
+
 void
 messages_tick(struct gateway *g)
 {
+	if (g->nrefetch && !g->ending)
+		fetch_again(g);
 	while (!list_is_empty(&g->deadlines)) {
 		struct gateway_message_kept *k = LIST_ENTRY(g->deadlines.next, struct gateway_message_kept, deadline);
 
 		if (k->deadline_ms > g->now_ms)
 			return;
-		give_up(k, XERROR_REMOTE_SERVER_TIMEOUT, USER_KEPT(k->m.user)->text ? USER_KEPT(k->m.user)->text : "the network did not take it in time");
+		give_up(k, XERROR_REMOTE_SERVER_TIMEOUT,
+			k->refetch_ms ? k->why : USER_KEPT(k->m.user)->text ? USER_KEPT(k->m.user)->text : "the network did not take it in time");
 	}
 }

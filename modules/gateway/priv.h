@@ -66,7 +66,7 @@ struct gateway {
 	struct list early;          /* what came before that was settled */
 	unsigned nearly;
 	struct list deadlines;      /* messages by when they are given back */
-	unsigned nmessages;
+	unsigned nmessages, nrefetch; /* _refetch: with refetch_ms */
 	struct seen *seen;          /* what was given to the network lately, hash */
 	struct list seen_order;
 
@@ -121,7 +121,7 @@ struct gateway_user_kept {
 	char *text;            /* of the last trouble */
 	struct list waiting;   /* messages */
 	struct list given;     /* messages that the network has */
-	unsigned nmessages, nfetching; /* _fetching: with a transfer */
+	unsigned nmessages, nfetching; /* _fetching: whose file is not here yet */
 	struct list seats;
 	unsigned nseats;
 	struct resource *resources;
@@ -144,6 +144,8 @@ struct gateway_message_kept {
 	uint64_t deadline_ms;
 	bool given;
 	struct transfer *transfer; /* its file is being fetched: it waits, and so does what follows to the same address */
+	uint64_t refetch_ms;   /* it could not be, and will be again then: the same; 0: not */
+	const char *why;       /* it could not be; NULL */
 	struct spool *file;
 };
 

@@ -8,13 +8,15 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 
 from chancerytest import upload
 from chancerytest.ca import authority
-from chancerytest.client import unique
+from chancerytest.client import PATIENCE, unique
 from chancerytest.server import EICAR
 from proxy import Proxy
 from test_admin import ok, rows
@@ -685,6 +687,87 @@ def file_infected(w, romeo):
     said(romeo, 'have you?')
     assert not romeo.heard_any(lambda e: e.name == 'message' and any(c.ns == 'jabber:x:oob' for c in e.all()))
     assert w.records("kind = 22 and from_bare = '%s' and stanza like '%%infected%%'" % w.jid(bob.address), 'id')
+
+
+class Narrow(Proxy):
+    """A way to the upload service on which, when that is said, so many bytes pass and then nothing more."""
+
+    def __init__(self, t):
+        super().__init__(t, port=t.server.port_https)
+        self.room, self.full = None, threading.Event()
+
+    def narrow(self, room):
+        self.full.clear()
+        self.room = room
+
+    def widen(self):
+        """For who comes now; what was under way is cut off."""
+        self.room = None
+        self.cut()
+
+    def _pump(self, a, b, from_server):
+        try:
+            while data := a.recv(4096):
+                if self.room is not None:
+                    self.room -= len(data)
+                    if self.room < 0:
+                        self.full.set()
+                        return
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+def files_cut(t, driver):
+    """The program is killed, then the server, when half of a file has passed, each way: nobody is told of the half, and the whole comes once. Where the network is not told what became
+    of its file, and cannot give it again, its people do."""
+    way, data = Narrow(t), b''.join(b'%06d ' % i for i in range(30000))
+    w = World(t, driver, upload_at='127.0.0.1:%d' % way.port)
+    bob, romeo = w.driver.person('bob'), w.clients[0]
+
+    def kill_program():
+        w.stop(signal.SIGKILL)
+        way.widen()
+        w.start()
+        return romeo
+
+    def kill_server():
+        t.server.kill()
+        way.widen()
+        t.server.start()
+        w.wait_connected()
+        return t.online(romeo)
+
+    for kill in kill_program, kill_server:
+        name = 'out-%s.txt' % kill.__name__
+        url = upload.upload(t, romeo, data, name).get
+        way.narrow(len(data) // 2)
+        romeo.message(w.jid(bob.address), url, inner="<x xmlns='jabber:x:oob'><url>%s</url></x>" % url)
+        assert way.full.wait(PATIENCE), 'half of it did not come'
+        romeo = kill()
+        bob.got_file(name, data)
+        romeo.message(w.jid(bob.address), 'behind ' + name)
+        assert name not in bob.hears_until('behind ' + name), 'it came twice'
+    for kill in kill_program, kill_server:
+        name = 'in-%s.txt' % kill.__name__
+        way.narrow(len(data) // 2)
+        giving = threading.Thread(target=bob.give, args=(local(romeo), 'look', name, data))
+        giving.start()
+        assert way.full.wait(PATIENCE), 'half of it did not come'
+        romeo = kill()
+        romeo.presence(to=w.domain)
+        if not w.driver.tells_refusals:
+            bob.give(local(romeo), 'again', name, data)
+        got = None
+        while got != name:  # what came before the server was killed, and was not acknowledged, comes again
+            _, got, content = offered(w, romeo)
+        assert content == data
+        giving.join()
+        bob.say(local(romeo), 'behind ' + name)
+        said(romeo, 'behind ' + name)
+        assert not romeo.heard_any(lambda e: e.name == 'message' and (e.text('body') or '').endswith('/' + name)), 'it came twice'
+        assert t.server.value("select count(*) from chancery.upload where name = '%s' and state = 2" % name) == '1'
 
 
 LIMITS = {'gateway_restart': {}, 'server_down': {'send_seconds': 5}}

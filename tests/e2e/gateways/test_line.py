@@ -7,7 +7,7 @@ import sys
 import time
 
 import behaviours
-from behaviours import MUC, World, failed, joined, local, offered, said
+from behaviours import MUC, World, failed, files_cut, joined, local, offered, said
 from chancerytest.ca import authority
 from chancerytest.client import PATIENCE, unique
 from chancerytest.scenario import alone
@@ -84,6 +84,13 @@ class Person:
 
     def got_file(self, name, data):
         self._expect('FILE', ' %s/%s' % (name, data.decode().replace('\n', ' ')))
+
+    def hears_until(self, text):
+        """What was heard before it, as one text."""
+        lines = []
+        while not (lines and lines[-1].startswith('MSG') and lines[-1].endswith(text)):
+            lines.append(self._expect('', ''))
+        return '\n'.join(lines[:-1])
 
     def heard_typing(self):
         self._expect('TYPING', 'on')
@@ -347,3 +354,9 @@ def test_file_archive_away(t):
         t.server.wait(lambda: 'incoming-held' in w.log(), 'the archive to give up')
     assert romeo.expect(lambda e: e.name == 'message' and (e.text('body') or '').startswith('look'), 'the words').text('body').startswith('look\n[file: late.txt was not let')
     said(romeo, 'behind it')
+
+
+@alone()
+def test_file_cut(t):
+    """line: the program or the server is killed in the midst of a file: nobody is told of the half, and the whole comes once, both ways"""
+    files_cut(t, Driver)

@@ -17,7 +17,7 @@ import zipfile
 from email.message import EmailMessage
 
 import behaviours
-from behaviours import World, local, offered, said
+from behaviours import World, files_cut, local, offered, said
 from chancerytest.client import PATIENCE, unique
 from chancerytest.scenario import alone
 from chancerytest.server import EICAR, stopped
@@ -272,6 +272,11 @@ class Person:
     def got_file(self, name, data):
         m = self.got(lambda m: any(p.get_filename() == name for p in m.walk()))
         assert [p.get_content() for p in m.iter_attachments()] in ([data], [data.decode()]), m
+
+    def hears_until(self, text):
+        """The names of files that came besides."""
+        self.heard(text)
+        return [p.get_filename() for _, m in self.inbox() for p in m.walk()]
 
     def send(self, mail, user, sender=None):
         """Until the gateway has taken it: what is answered with 250 is in the record."""
@@ -556,3 +561,9 @@ def test_database_away(t):
     said(romeo, 'meanwhile')
     assert offered(w, romeo)[2] == b'a file'
     assert len(w.records("to_bare = '%s' and body = 'meanwhile'" % romeo.bare, 'id')) == 1
+
+
+@alone()
+def test_file_cut(t):
+    """mail: the program or the server is killed in the midst of an attachment: nobody is told of the half, and the whole comes once, both ways"""
+    files_cut(t, Driver)
