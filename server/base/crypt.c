@@ -10,7 +10,6 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
-#include <openssl/sha.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,9 @@
 
 static pthread_once_t hash_once = PTHREAD_ONCE_INIT;
 static uint8_t hash_key[16];
+/* SHA256() and EVP_sha256() have OpenSSL 3 look it up by its name for each hash, under locks that all threads share. */
+static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+static EVP_MD *sha256;
 
 void
 crypt_random(void *p, size_t n)
@@ -66,15 +68,6 @@ crypt_wipe(void *p, size_t n)
 		explicit_bzero(p, n);
 }
 
-void
-crypt_sha256(const void *p, size_t n, uint8_t out[SHA256_SIZE])
-{
-	static const unsigned char nothing;
-
-	SHA256(n ? p : &nothing, n, out);
-}
-
-/* An EVP_MD_CTX by another name. */
 static void
 hashed(int ok)
 {
@@ -84,12 +77,30 @@ hashed(int ok)
 	_exit(EXIT_FAILURE);
 }
 
+static void
+fetch_sha256(void)
+{
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	hashed(sha256 != NULL);
+}
+
+void
+crypt_sha256(const void *p, size_t n, uint8_t out[SHA256_SIZE])
+{
+	static const unsigned char nothing;
+
+	pthread_once(&sha256_once, fetch_sha256);
+	hashed(EVP_Digest(n ? p : &nothing, n, out, NULL, sha256, NULL));
+}
+
+/* An EVP_MD_CTX by another name. */
 struct crypt_hasher *
 crypt_hasher_new(void)
 {
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 
-	hashed(c && EVP_DigestInit_ex(c, EVP_sha256(), NULL));
+	pthread_once(&sha256_once, fetch_sha256);
+	hashed(c && EVP_DigestInit_ex2(c, sha256, NULL));
 	return (struct crypt_hasher *)c;
 }
 
