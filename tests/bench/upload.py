@@ -4,11 +4,12 @@
     tests/bench/upload.py [--build-dir build] [--rounds 3] [--small 200] [--reactors 1]
 
 With everything on: TLS, SHA-256, scan, fsync, record. The client is curl, as for other servers. `received` is from the slot's being found to the
-file's last byte; the scan and the rest come behind it, until 201. CPU is the server's, and its scanners'.
+file's last byte; the scan and the rest come behind it, until 201. CPU is the server's, its scanners', PostgreSQL's and curl's.
 """
 import argparse
 import os
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -30,12 +31,18 @@ def cpu(pids):
     total = 0
     for p in pids:
         try:
-            with open('/proc/%d/stat' % p) as f:
-                v = f.read().rsplit(')', 1)[1].split()
-            total += (int(v[11]) + int(v[12])) * 1000 // os.sysconf('SC_CLK_TCK')
+            for t in os.listdir('/proc/%d/task' % p):
+                with open('/proc/%d/task/%s/schedstat' % (p, t)) as f:
+                    total += int(f.read().split()[0])
         except OSError:
             pass
-    return total
+    return total / 1e6
+
+
+def processes_of(top):
+    """It, and its children that live."""
+    with open('/proc/%d/task/%d/children' % (top, top)) as f:
+        return [top] + [int(p) for p in f.read().split()]
 
 
 def peak(pid):
@@ -62,11 +69,14 @@ class Bench:
         with open('/proc/%d/clear_refs' % self.server.pid, 'w') as f:
             f.write('5')
         scanners = self.server.scanner_pids()
-        a, b, began = cpu([self.server.pid]), cpu(scanners), time.perf_counter()
+        postgres = processes_of(int(self.server.env['CHANCERY_PG_PID']))
+        before, curl, began = [cpu(p) for p in ([self.server.pid], scanners, postgres)], resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         r = subprocess.run(self.base + args, capture_output=True, text=True)
         took = time.perf_counter() - began
         assert r.stdout.split() == [str(expect)] * len(r.stdout.split()) and r.stdout, (r.stdout[:200], r.stderr)
-        return took, cpu([self.server.pid]) - a, cpu(scanners) - b, peak(self.server.pid)
+        after, now = [cpu(p) for p in ([self.server.pid], scanners, postgres)], resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.others = after[2] - before[2], (now.ru_utime + now.ru_stime - curl.ru_utime - curl.ru_stime) * 1000
+        return took, after[0] - before[0], after[1] - before[1], peak(self.server.pid)
 
     def receive_ms(self):
         return int(re.findall(r' uploaded .* receive_ms=(\d+)', self.server.log())[-1])
@@ -91,8 +101,8 @@ class Bench:
                         'header = "Content-Type: %s"\n' % ('next\n' if i else '', '', self.server.ca, self.base[6], path(i), s.put, TYPE))
         args = ['-K', conf] + (['--parallel', '--parallel-max', str(at_once)] if at_once > 1 else [])
         took, own, scan, kb = self.run(args, 201)
-        print('%d of 100 KB, %d at once: %.0f a second; CPU %.2f ms each, scanner %.2f ms; peak %d kB; slots %.0f a second' % (
-            n, at_once, n / took, own / n, scan / n, kb, n / slots_took), flush=True)
+        print('%d of 100 KB, %d at once: %.0f a second; CPU %.2f ms each, scanner %.2f ms, PostgreSQL %.2f ms, curl %.2f ms; peak %d kB; slots %.0f a second' % (
+            n, at_once, n / took, own / n, scan / n, self.others[0] / n, self.others[1] / n, kb, n / slots_took), flush=True)
         return n / took
 
 
