@@ -57,6 +57,8 @@ def handle(number, word, rest):
         return sock.send(answer(number, ERROR, text=rest, signatures=0))
     if word == 'where':
         return sock.send(answer(number, INFECTED, text=surroundings()))
+    if word == 'tmp':
+        return sock.send(answer(number, INFECTED, text=ARGS['--tmp']))
     if word == 'pid':
         return sock.send(answer(number, INFECTED, text=str(os.getpid())))
     if word == 'say':

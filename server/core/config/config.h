@@ -97,6 +97,7 @@ struct config {
 		const char *dir;             /* files.dir, default /var/lib/chancery/files */
 		const char *scanner;         /* files.scanner: the program; default "auto": chancery-scan beside chanceryd, or in ../libexec */
 		unsigned scanner_start;      /* files.scanner_start: enum scanner_start, default eager */
+		const char *scanner_folder;  /* files.scanner_folder: where it unpacks; empty: below files.dir */
 		const char *signatures;      /* files.signatures, default /var/lib/clamav: freshclam's folder, or one of one's own */
 		uint64_t signatures_max_age_ms; /* files.signatures_max_age, default 24h: older is alarmed */
 		uint64_t workers;            /* files.workers, default 2: scans at the same time */

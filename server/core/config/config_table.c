@@ -316,6 +316,9 @@ const struct config_row config_rows[] = {
 	  .help = "When it is started: `eager`: with the server, so that its signatures are loaded when the first file comes. `lazy`: with the first file, "
 	          "which waits for them: for systems where files are rare. What is kept is scanned again, and the age of signatures is known, only when it "
 	          "runs" },
+	{ "files.scanner_folder", CONFIG_FILE, AT(files.scanner_folder), "", .fixed = true,
+	  .help = "A folder in which the scanner gets one of its own, to unpack in: /dev/shm where memory is plentiful. When less is free there than all workers "
+	          "may take, it is below files.dir, as it is when this is empty" },
 	{ "files.signatures", CONFIG_FILE, AT(files.signatures), "/var/lib/clamav", .fixed = true,
 	  .help = "The folder of virus signatures: freshclam's, or one of your own. It is watched: new ones come into force by themselves" },
 	{ "files.signatures_max_age", CONFIG_DURATION, AT(files.signatures_max_age_ms), "24h", 1 * MINUTES, 3650 * DAYS,

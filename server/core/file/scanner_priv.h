@@ -3,6 +3,7 @@
  *
  *     scanner.c          who asks: queue, deadlines, start and stop
  *     scanner_program.c  the program: when it is started, what it says, when it has to be ended
+ *     scanner_folder.c   where it unpacks
  *     scanner_look.c     how it is: for the log, for others to look at
  *     scanner_process.c  the child as such
  *
@@ -12,6 +13,7 @@
 #ifndef CORE_SCANNER_PRIV_H
 #define CORE_SCANNER_PRIV_H
 
+#include <limits.h>
 #include <semaphore.h>
 
 #include "core/file/scanner.h"
@@ -27,6 +29,11 @@ struct scanner_arguments {
 	size_t n;
 };
 
+struct scanner_folder {
+	char path[PATH_MAX];
+	bool elsewhere;              /* in files.scanner_folder, and ours to remove */
+};
+
 struct scanner {
 	struct reactor *side;
 	struct config *config;
@@ -37,6 +44,7 @@ struct scanner {
 
 	enum program is;
 	struct scanner_process *process;
+	struct scanner_folder folder;
 	struct scanner_arguments args;
 	struct timer tick, again;
 	int64_t pause_ms, started_ms, heard_ms, tick_ms;
@@ -80,6 +88,13 @@ void scanner_leave(struct scanner *sc);
 /* False: there is none by the settings. */
 bool scanner_has_program(void);
 void scanner_forget_program(struct scanner *sc);
+
+/* scanner_folder.c */
+
+/* There, and empty. It stays where it is until it is made again. 0 or -1. */
+int scanner_folder_make(struct scanner_folder *f, const struct config *c, struct err *e) MUST_CHECK;
+/* When no program runs any more. */
+void scanner_folder_leave(struct scanner_folder *f);
 
 /* scanner_look.c */
 

@@ -4,13 +4,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -21,7 +19,6 @@
 #define PAUSE_MS 250
 #define PAUSE_MAX_MS 60000
 #define STEADY_MS 10000      /* who has run for so long begins anew with the shortest pause */
-#define TMP_AT 6             /* in argv */
 
 static struct {
 	char *path;
@@ -217,12 +214,10 @@ add_number(struct scanner_arguments *a, const char *name, uint64_t value)
 }
 
 static void
-arguments_make(struct scanner_arguments *a, const struct config *c)
+arguments_make(struct scanner_arguments *a, const struct config *c, const char *tmp)
 {
 	const struct limits *l = &c->limits;
-	char tmp[PATH_MAX];
 
-	snprintf(tmp, sizeof(tmp), "%s/scan", c->files.dir);
 	*a = (struct scanner_arguments){0};
 	a->argv[a->n++] = (char *)(uintptr_t)"chancery-scan";
 	add_argument(a, "--socket", "3");
@@ -258,36 +253,14 @@ arguments_equal(const struct scanner_arguments *a, const struct scanner_argument
 }
 
 static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	if (at->level > 0)
-		(void)remove(path);
-	return 0;
-}
-
-/* What a program that was killed has left. */
-static int
-clear_folder(const struct config *c, const char *tmp, struct err *e)
-{
-	if (mkdir(c->files.dir, 0700) && errno != EEXIST)
-		return err_set(e, errno, "%s: %s", c->files.dir, strerror(errno));
-	if (mkdir(tmp, 0700) && errno != EEXIST)
-		return err_set(e, errno, "%s: %s", tmp, strerror(errno));
-	(void)nftw(tmp, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-	return 0;
-}
-
-static int
 begin_program(struct scanner *sc, struct err *e)
 {
 	static const struct scanner_process_face face = {.said = on_said, .writable = on_writable, .broken = on_broken, .gone = on_gone};
 
-	arguments_fini(&sc->args);
-	arguments_make(&sc->args, sc->config);
-	if (clear_folder(sc->config, sc->args.argv[TMP_AT], e))
+	if (scanner_folder_make(&sc->folder, sc->config, e))
 		return -1;
+	arguments_fini(&sc->args);
+	arguments_make(&sc->args, sc->config, sc->folder.path);
 	sc->process = scanner_process_start(prepared.path, prepared.fd, sc->args.argv, &face, sc, e);
 	return sc->process ? 0 : -1;
 }
@@ -318,7 +291,7 @@ scanner_leave(struct scanner *sc)
 {
 	struct scanner_arguments a;
 
-	arguments_make(&a, sc->config);
+	arguments_make(&a, sc->config, sc->folder.path);
 	if (sc->is == PROGRAM_RUNNING && !arguments_equal(&a, &sc->args)) {
 		sc->is = PROGRAM_LEAVING;
 		if (!sc->ngiven)
@@ -336,6 +309,7 @@ scanner_has_program(void)
 void
 scanner_forget_program(struct scanner *sc)
 {
+	scanner_folder_leave(&sc->folder);
 	arguments_fini(&sc->args);
 	if (prepared.fd >= 0)
 		close(prepared.fd);

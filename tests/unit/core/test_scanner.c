@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -632,6 +633,95 @@ new_limits(void **unused)
 	stop();
 }
 
+/* Where it unpacks */
+
+static void
+expect_tmp(const char *path)
+{
+	struct asked a;
+
+	ask(&a, "tmp", 3);
+	expect(&a, SCAN_INFECTED, path);
+}
+
+static void
+start_in(const char *memory, const char *limits)
+{
+	char more[128];
+
+	snprintf(more, sizeof(more), "  scanner_folder: %s\n", memory);
+	set_mode("good");
+	start_as(DOUBLE, more, limits);
+	wait_for(&fresh);
+}
+
+static void
+another_folder(void **unused)
+{
+	static const char limits[] = "  archive_bytes: 1048576\n";
+	char memory[96], own[SCAN_TEXT_MAX], below[128];
+	struct asked a;
+	struct stat st;
+
+	(void)unused;
+	snprintf(memory, sizeof(memory), "%s/memory", folder);
+	snprintf(below, sizeof(below), "%s/scan", files);
+	assert_int_equal(mkdir(memory, 0755), 0);
+	start_in(memory, limits);
+	ask(&a, "tmp", 3);
+	wait_answer(&a);
+	snprintf(own, sizeof(own), "%s", a.s.text);
+	assert_int_equal(strncmp(own, memory, strlen(memory)), 0);
+	assert_non_null(strstr(own, "/chancery-scan-"));
+	assert_int_equal(stat(own, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	/* The next one finds nothing that the last one has left, or it would not begin. */
+	ask(&a, "die", 3);
+	wait_answer(&a);
+	while (scanner_run() < 2)
+		sleep_ms(5);
+	expect_tmp(own);
+	stop();
+	assert_int_equal(stat(own, &st), -1);
+	/* Somebody has been there before: what it leads to is not touched. */
+	assert_int_equal(symlink(signatures, own), 0);
+	start_in(memory, limits);
+	expect_tmp(below);
+	stop();
+	assert_int_equal(unlink(own), 0);
+	/* It is made anew each time that the program is, whatever has become of it. */
+	start_in(memory, limits);
+	expect_tmp(own);
+	stop();
+	assert_int_equal(rmdir(memory), 0);
+	start_in(memory, limits);
+	expect_tmp(below);
+	stop();
+}
+
+static void
+no_room_elsewhere(void **unused)
+{
+	char memory[96], own[128];
+	struct statvfs v;
+
+	(void)unused;
+	snprintf(memory, sizeof(memory), "%s/memory", folder);
+	snprintf(own, sizeof(own), "%s/scan", files);
+	assert_int_equal(mkdir(memory, 0755), 0);
+	assert_int_equal(statvfs(memory, &v), 0);
+	if ((uint64_t)v.f_bavail * v.f_frsize > (uint64_t)128 << 30) {
+		print_message("skipped: there is room for everything\n");
+		assert_int_equal(rmdir(memory), 0);
+		skip();
+	}
+	start_in(memory, "  archive_bytes: 17179869184\n");
+	expect_tmp(own);
+	stop();
+	/* Nothing is left behind there. */
+	assert_int_equal(rmdir(memory), 0);
+}
+
 /* chancery-scan itself */
 
 static void
@@ -737,6 +827,8 @@ main(void)
 		cmocka_unit_test(old_signatures),
 		cmocka_unit_test(loading),
 		cmocka_unit_test(new_limits),
+		cmocka_unit_test(another_folder),
+		cmocka_unit_test(no_room_elsewhere),
 		cmocka_unit_test(real_program),
 	};
 
