@@ -142,7 +142,7 @@ static void
 handle(struct gateway *g, struct stanza *st, struct ticket *t)
 {
 	const char *from_text = elem_get(st->root, "from"), *to_text = elem_get(st->root, "to");
-	struct jid *from = from_text ? jid_parse_z(from_text) : NULL, *to = to_text ? jid_parse_z(to_text) : NULL;
+	struct jid *from = from_text ? jids_get(&g->jids, from_text) : NULL, *to = to_text ? jids_get(&g->jids, to_text) : NULL;
 
 	if (!from || !to || strcmp(jid_domain(to), g->start.domain)) {
 		refuse(g, st, t, XERROR_JID_MALFORMED, NULL);

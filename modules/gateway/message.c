@@ -17,14 +17,6 @@
 #define REFETCH_MS 2000 /* our own upload service may be starting */
 #define SEEN_MOST 32768 /* more than chanceryd keeps without an acknowledgement (limits.component_kept_stanzas) */
 
-/* A message that was given to the network, or was to be, lately. */
-struct seen {
-	UT_hash_handle hh;
-	struct list link;
-	struct gateway_message_kept *m; /* NULL: its outcome is known */
-	char key[];
-};
-
 /* What comes again */
 
 /* The id of the record, which the host has put there (XEP-0359 §6: by whom it is, says whether it may be believed). */
@@ -40,54 +32,25 @@ record_id(struct gateway *g, const struct stanza *st)
 	return NULL;
 }
 
-/* Makes room for one more. Those that are under way stay. */
-static void
-seen_forget(struct gateway *g)
-{
-	while (HASH_COUNT(g->seen) >= SEEN_MOST + g->nmessages) {
-		struct seen *old = LIST_ENTRY(g->seen_order.next, struct seen, link);
-
-		list_remove(&old->link);
-		if (old->m) {
-			list_append(&g->seen_order, &old->link);
-			continue;
-		}
-		HASH_DEL(g->seen, old);
-		free(old);
-	}
-}
-
 struct seen *
 seen_get(struct gateway *g, const struct stanza *st, bool *fresh)
 {
 	const char *recorded = record_id(g, st), *id = recorded ? recorded : elem_get(st->root, "id"), *from = elem_get(st->root, "from");
 	const char *by = recorded ? " recorded " : " ";
-	struct seen *s, *made;
-	size_t n, nfrom, nby;
-	unsigned hash;
+	size_t nfrom, nby, nid;
+	char *name;
 
 	*fresh = true;
 	if (!id || !from)
 		return NULL;
 	nfrom = strlen(from);
 	nby = strlen(by);
-	n = nfrom + nby + strlen(id);
-	made = mem_alloc(sizeof(*made) + n + 1);
-	made->m = NULL;
-	memcpy(made->key, from, nfrom);
-	memcpy(made->key + nfrom, by, nby);
-	strcpy(made->key + nfrom + nby, id);
-	HASH_VALUE(made->key, n, hash);
-	HASH_FIND_BYHASHVALUE(hh, g->seen, made->key, n, hash, s);
-	*fresh = !s;
-	if (s) {
-		free(made);
-		return s;
-	}
-	seen_forget(g);
-	HASH_ADD_KEYPTR_BYHASHVALUE(hh, g->seen, made->key, n, hash, made);
-	list_append(&g->seen_order, &made->link);
-	return made;
+	nid = strlen(id);
+	name = arena_alloc(st->arena, nfrom + nby + nid);
+	memcpy(name, from, nfrom);
+	memcpy(name + nfrom, by, nby);
+	memcpy(name + nfrom + nby, id, nid);
+	return seen_take(&g->seen, name, nfrom + nby + nid, SEEN_MOST + g->nmessages, fresh);
 }
 
 bool
@@ -99,16 +62,6 @@ seen_again(struct gateway *g, struct seen *s, struct ticket *t)
 	else
 		ledger_done(&g->ledger, t);
 	return true;
-}
-
-void
-seen_end(struct gateway *g)
-{
-	struct list *pos;
-
-	HASH_CLEAR(hh, g->seen);
-	while ((pos = list_pop(&g->seen_order)))
-		free(LIST_ENTRY(pos, struct seen, link));
 }
 
 /* Making one */

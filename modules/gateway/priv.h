@@ -11,9 +11,11 @@
 #include "gateway/again.h"
 #include "gateway/gateway.h"
 #include "gateway/ids.h"
+#include "gateway/jids.h"
 #include "gateway/ledger.h"
 #include "gateway/link.h"
 #include "gateway/question.h"
+#include "gateway/seen.h"
 #include "gateway/start.h"
 #include "gateway/stats.h"
 #include "xmpp/stanza.h"
@@ -67,8 +69,8 @@ struct gateway {
 	unsigned nearly;
 	struct list deadlines;      /* messages by when they are given back */
 	unsigned nmessages, nrefetch; /* _refetch: with refetch_ms */
-	struct seen *seen;          /* what was given to the network lately, hash */
-	struct list seen_order;
+	struct seen_table seen;     /* what was given to the network lately */
+	struct jids jids;
 
 	struct gateway_room *rooms; /* hash by canonical address */
 	unsigned nrooms;
@@ -237,7 +239,6 @@ void messages_tick(struct gateway *g);
 /* NULL: not known. `fresh`: it was not. */
 struct seen *seen_get(struct gateway *g, const struct stanza *st, bool *fresh);
 bool seen_again(struct gateway *g, struct seen *s, struct ticket *t);
-void seen_end(struct gateway *g);
 
 /* incoming.c */
 

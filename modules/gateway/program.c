@@ -338,7 +338,8 @@ free_all(struct gateway *g)
 	incoming_end(g);
 	parcels_end(g);
 	rooms_end();
-	seen_end(g);
+	seen_free(&g->seen);
+	jids_free(&g->jids);
 	ids_free(&g->ids);
 	questions_free(g);
 	store_free(g);

@@ -396,7 +396,7 @@ users_init(struct gateway *g)
 	list_init(&g->reviewing);
 	list_init(&g->deadlines);
 	list_init(&g->early);
-	list_init(&g->seen_order);
+	seen_init(&g->seen);
 	list_init(&g->transfers);
 	list_init(&g->parcels);
 	g->may_open = OPENS_AT_ONCE;

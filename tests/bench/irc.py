@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What IRC costs a gateway: ours and biboumi (Debian's package), one after the other, before the same ngircd.
 
-    tests/bench/irc.py [--gateway build/bin/chancery-gateway-irc] [--users 1000] [--runs 3] [--only chancery|biboumi] [--restart]
+    tests/bench/irc.py [--gateway build/bin/chancery-gateway-irc] [--users 1000] [--runs 3] [--only chancery|biboumi] [--private] [--restart]
 
 So many users, each with a connection of their own to IRC and all in rooms of ten; one person on IRC, who is in all of them. In chanceryd's place there is a stand-in here that lets both in
 as a component (XEP-0114; ours with XEP-0198, as it asks for it), so that a thousand users cost nothing but what the gateway does. CPU is the gateway's alone, user and system,
@@ -289,8 +289,8 @@ def enter(w, g):
     w.until(lambda: len(w.inside) == w.n, 'entering')
 
 
-def one(w, g):
-    """Everything about one gateway."""
+def one(w, g, private=False):
+    """Everything about one gateway, or what private messages cost."""
     w.gateway, n, r = g, w.n, Results(g.name)
     w.join()
     w.let_in()
@@ -328,6 +328,9 @@ def one(w, g):
 
     r['private, out'] = w.measure(8 * n, lambda: out(lambda i: foreign('bob'), 'chat', 8), said=8 * n)
     r['private, in'] = w.measure(8 * n, lambda: into(['u%d' % i for i in range(n)], 8), heard=8 * n)
+    if private:
+        w.stop()
+        return r
     # Each is said to the nine others, and reflected.
     r['rooms, out'] = w.measure(4 * n, lambda: out(lambda i: foreign(w.rooms[i // ROOM]), 'groupchat', 4), said=4 * n, heard=4 * n * ROOM)
     r['rooms, in'] = w.measure(40 * len(w.rooms), lambda: into(w.rooms, 40), heard=40 * n)
@@ -361,6 +364,7 @@ def main():
     p.add_argument('--users', type=int, default=1000)
     p.add_argument('--runs', type=int, default=3)
     p.add_argument('--only', choices=['chancery', 'biboumi'])
+    p.add_argument('--private', action='store_true', help='only private messages')
     p.add_argument('--restart', action='store_true')
     o = p.parse_args()
     w, found = World(o.users), []
@@ -370,9 +374,9 @@ def main():
             return
         for _ in range(o.runs):
             if o.only in (None, 'chancery'):
-                found.append(('chancery', one(w, Chancery(w, o.gateway, connect_ms=1, logins=100))))
+                found.append(('chancery', one(w, Chancery(w, o.gateway, connect_ms=1, logins=100), o.private)))
             if o.only in (None, 'biboumi'):
-                found.append(('biboumi', one(w, Biboumi(w, None))))
+                found.append(('biboumi', one(w, Biboumi(w, None), o.private)))
         for what in found[0][1]:
             for unit in found[0][1][what]:
                 print('%-14s %-16s' % (what, unit) + ''.join('  %s %.1f' % (name, statistics.median(r[what][unit] for k, r in found if k == name))
