@@ -12,7 +12,7 @@
 #include "export/job_priv.h"
 
 #define MEMBER "missing.jsonl"
-#define STEP 1000000            /* log indexes that are counted at once */
+#define STEP 65536              /* log indexes that are counted at once: some tens of milliseconds, as searches wait meanwhile (store/sql_turn.h) */
 #define SLACK_US INT64_C(60000000) /* ids may be ahead of the clock */
 
 struct missing {
