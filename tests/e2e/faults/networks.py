@@ -228,6 +228,20 @@ class Network(Talk):
         time.sleep(random.uniform(0.1, 2))
         self.program.send_signal(signal.SIGCONT)
 
+    def is_connected(self):
+        code, out, err = self.server.cli('--json', 'gateway', 'show', self.driver.kind)
+        assert code == 0, err
+        return json.loads(out)['connected']
+
+    def hang_program(self):
+        """Until chanceryd makes an end of its stream (gateways.silence); who starts programs kills it then."""
+        begin = time.time()
+        self.program.send_signal(signal.SIGSTOP)
+        self.wait(lambda: not self.is_connected(), 'the end of its stream')
+        self.end_program(signal.SIGKILL)
+        self.start_program()
+        self.noted('program', begin)
+
     def cut_stream(self):
         begin = time.time()
         for _ in range(random.choice((1, 1, 3))):

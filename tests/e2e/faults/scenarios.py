@@ -434,7 +434,7 @@ def bridge(w):
     bridge.verify()
 
 
-def networks_on(w, kinds):
+def networks_on(w, kinds, **settings):
     """A server, and the networks of these kinds that are on this machine."""
     found = []
     for kind in kinds:
@@ -446,7 +446,7 @@ def networks_on(w, kinds):
     if not found:
         raise Skip('there is no server of a network')
     # Short, so that some of what is said comes back.
-    server = w.server(archive__patience='3s')
+    server = w.server(archive__patience='3s', **settings)
     server.psql('alter system set track_commit_timestamp = on')
     server.restart()
     there = []
@@ -519,6 +519,15 @@ def network_irc(w):
     hurt_networks(w, ['irc'])
 
 
+def network_hang(w):
+    """IRC, whose program hangs under load: its stream is ended and another program begins"""
+    _, (irc,) = networks_on(w, ['irc'], gateways__silence='5s')
+    for _ in range(w.args.rounds or 4):
+        irc.progress()
+        irc.hang_program()
+    irc.verify()
+
+
 def network_mail(w):
     """the same with mail alone"""
     hurt_networks(w, ['mail'])
@@ -536,4 +545,4 @@ def network_sip(w):
 
 ALL = [kill_server, kill_database, freeze_short, freeze_long, disk_full, wal_full, cut_commit, late_commit, unsafe_database,
        stop_server, devices_kill_server, devices_kill_database, devices_freeze,
-       bridge, networks, network_irc, network_mail, network_sms, network_sip]
+       bridge, networks, network_irc, network_hang, network_mail, network_sms, network_sip]
