@@ -26,6 +26,7 @@
 #define WRITE_LONG_MS 1000 /* the same when much is on its way, as that is written each time */
 #define MUCH 1000
 #define AGAIN_MS 5000  /* the archive did not take a RETURNED record */
+#define COMPANY_MS 20  /* which it waits for, as nobody waits for it: its sender has been told */
 #define PAGE 100       /* rows read at once at the start */
 #define START_MS 10000
 #define WRITE_KEY 0x6f7574626f78 /* of the jobs: one after the other */
@@ -111,6 +112,7 @@ outbox_returned(struct packet *p)
 	r->rec.type = packet_type_name(p->kind, elem_get(p->st->root, "type"));
 	r->rec.client_id = packet_id(p);
 	r->rec.about = p->record_id;
+	r->rec.may_wait_ms = COMPANY_MS;
 	list_append(&here->returned, &r->link);
 	record_submit(&r->rec);
 }
