@@ -104,10 +104,11 @@ node_on_subscribe(struct hook *h, struct node_call *c, const struct elem *e)
 	if (options && !take_options(h, c, options))
 		return HOOK_REJECT;
 	c->op.subid = new_subid(h, c);
+	/* Recorded: owners read the address, and its resource is in the subscriber's own words. */
 	c->work = node_store_subscribe;
 	c->tell = tell_subscribed;
 	c->answer = answer_subscribed;
-	return node_ask(h, c);
+	return node_change(h, c);
 }
 
 static void

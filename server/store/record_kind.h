@@ -14,7 +14,7 @@ enum record_kind {
 	RECORD_RETURNED = 7,   /* the record `refers_record` was returned to its sender, not delivered */
 	/* Data that people can read, when it changes; the stanza is the IQ that changed it. */
 	RECORD_PROFILE = 8,    /* vCard (XEP-0054) */
-	RECORD_PUBLISH = 9,    /* items published, retracted or purged at nodes of accounts (XEP-0163) and services (XEP-0060), their configuration, who may */
+	RECORD_PUBLISH = 9,    /* items published, retracted or purged at nodes of accounts (XEP-0163) and services (XEP-0060), their configuration, who may, who subscribes */
 	RECORD_PRIVATE = 10,   /* private XML (XEP-0049) */
 	RECORD_BLOCKING = 11,  /* block list (XEP-0191) and reports of abuse (XEP-0377) */
 	RECORD_ANNOUNCEMENT = 12, /* to many at once */

@@ -908,6 +908,21 @@ def test_recorded(t):
     assert 'in the record' in rows[1][0], rows[1]
 
 
+def test_recorded_subscribers(t):
+    """P1: an address that subscribes is read by the node's owners, and its resource is whatever the subscriber makes of it"""
+    a, b, _ = three(t)
+    recorded = lambda: t.server.records("kind = 9 and to_bare = '%s' and from_bare = '%s'" % (service(a), b.bare), 'stanza')
+    n, m = create(a, access_model='authorize'), create(a)
+    ok(subscribe(b, n, b.bare + '/meet me at midnight'))
+    assert 'meet me at midnight' in str(question(a, n))
+    assert ['meet me at midnight' in r[0] for r in recorded()] == [True], recorded()
+    refused(subscribe(b, n, b.bare + '/meet me at midnight'), 'not-authorized', 'pending-subscription', type='auth')
+    ok(subscribe(b, m, b.bare + '/on the platform'))
+    assert (b.bare + '/on the platform', 'subscribed') in subscribers(a, m)
+    ok(unsubscribe(b, m, b.bare + '/on the platform'))
+    assert ['on the platform' in r[0] for r in recorded()] == [False, True], recorded()
+
+
 def test_other_addresses(t):
     """RFC 6120 §10.3: at other addresses of the service there is nobody; presence and words mean nothing to it"""
     a = t.online()
