@@ -138,9 +138,11 @@ class World:
 
     def from_gateway(self, sock):
         data, out = self.whole(sock, [b'</message>', b'</presence>', b'</iq>', b'/>']), b''
-        last = data.rfind(b'<iq ')
-        if last >= 0 and b'</iq>' not in data[last:] and not re.match(rb'<iq [^>]*/>', data[last:]):
-            self.halves[sock], data = data[last:] + self.halves[sock], data[:last]
+        # What ends by "/>" may be a part of something that does not end there.
+        for name in b'iq', b'presence':
+            last = data.rfind(b'<%s ' % name)
+            if last >= 0 and b'</%s>' % name not in data[last:] and not re.match(rb'<%s [^>]*/>' % name, data[last:]):
+                self.halves[sock], data = data[last:] + self.halves[sock], data[:last]
         self.heard += data.count(b'<body>')
         self.handled += len(re.findall(rb'<(?:message|presence|iq)[ />]', data))
         for stanza in data.split(b'</presence>') if b'110' in data else ():
