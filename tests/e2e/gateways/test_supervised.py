@@ -120,8 +120,8 @@ class Spoilt(Served):
         for i in range(self.n):
             self.bob.heard('kept %d' % (i + 1))
 
-    def wait(self, check, what):
-        self.t.server.wait(lambda: check(self.show()['program']), '%s: %s' % (what, self.show()['program']))
+    def wait(self, check, what, timeout=None):
+        self.t.server.wait(lambda: check(self.show()['program']), '%s: %s' % (what, self.show()['program']), timeout)
 
 
 @alone(gateways__programs='programs')
@@ -163,11 +163,11 @@ def test_hangs(t):
     g.say()
     g.wait_connected(without=pid)
     p = g.show()['program']
-    assert p['restarts'] == 1 and p['why'].startswith('it did not answer: ') and t.server.metric('chancery_networks_hung_total') == 1, p
+    assert p['restarts'] >= 1 and p['why'].startswith('it did not answer: ') and t.server.metric('chancery_networks_hung_total') >= 1, p
     g.spoil('exec sleep 1000\n')
     os.kill(p['pid'], signal.SIGKILL)
     g.say()
-    g.wait(lambda p: p['why'].startswith('it had no stream: '), 'one that begins no stream to be killed')
+    g.wait(lambda p: p['why'].startswith('it had no stream: '), 'one that begins no stream to be killed', 90)
     g.mend()
     g.wait_connected()
     g.hears_all()
