@@ -67,18 +67,6 @@ add_query(const struct options *o, int n, char **words, json_t *args)
 
 /* Output */
 
-static size_t
-decode(const char *s, uint32_t *out)
-{
-	const unsigned char *u = (const unsigned char *)s;
-	size_t n = u[0] < 0x80 ? 1 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
-
-	*out = n == 1 ? u[0] : u[0] & (0x7fu >> n);
-	for (size_t i = 1; i < n; i++)
-		*out = *out << 6 | (u[i] & 0x3fu);
-	return n;
-}
-
 /* Controls, separators, what changes the direction of writing, what has no width, tags. Joiners are part of emoji. */
 static bool
 is_hidden(uint32_t c)
@@ -97,7 +85,7 @@ add_text(struct buf *out, const char *s, const json_t *hits, bool colour, const 
 	for (json_int_t i = 0; *s != '\0'; i++) {
 		json_int_t first = -1, count = 0;
 		uint32_t c;
-		size_t n = decode(s, &c);
+		size_t n = table_character(s, &c);
 
 		if (k < json_array_size(hits)) {
 			first = json_integer_value(json_array_get(json_array_get(hits, k), 0));

@@ -9,9 +9,8 @@
 #include <string.h>
 #include <wchar.h>
 
-/* The character at s (UTF-8, as JSON strings are) and its length. */
-static size_t
-decode(const char *s, uint32_t *out)
+size_t
+table_character(const char *s, uint32_t *out)
 {
 	const unsigned char *u = (const unsigned char *)s;
 	size_t n = u[0] < 0x80 ? 1 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
@@ -35,7 +34,7 @@ add_text(struct buf *out, const char *s)
 {
 	while (*s != '\0') {
 		uint32_t c;
-		size_t n = decode(s, &c);
+		size_t n = table_character(s, &c);
 
 		if (is_harmful(c))
 			buf_addc(out, '?');
@@ -55,7 +54,7 @@ width(const char *s)
 		uint32_t c;
 		int w;
 
-		s += decode(s, &c);
+		s += table_character(s, &c);
 		w = wcwidth((wchar_t)c);
 		cells += w < 0 ? 1 : (size_t)w;
 	}

@@ -8,6 +8,8 @@
 #define COMMON_TABLE_H
 
 #include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 
@@ -22,6 +24,8 @@ void table_print(const json_t *rows, const struct table_column *columns, struct 
 void table_print_row(const json_t *row, const struct table_column *columns, struct buf *out);
 /* One object a line. */
 void table_print_json(const json_t *rows, struct buf *out);
+/* The character at s (UTF-8, as JSON strings are) and its length. */
+size_t table_character(const char *s, uint32_t *out);
 /* A value as people read it: "-" for null and "", times without fractions, lists with spaces. */
 void table_value(const json_t *v, struct buf *out);
 

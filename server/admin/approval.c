@@ -17,7 +17,6 @@
 #include "core/config/config.h"
 #include "store/refusal.h"
 
-#define CONNECT_MS 3000
 #define ARGS_MAX 65536
 #define OUTCOME_MAX 16384
 
@@ -31,18 +30,6 @@ struct waiting {
 	const char *account;         /* of the person; "": none */
 	bool is_over, may_not;       /* expired; the person is disabled or has lost the role */
 };
-
-static struct sql *
-server_db(struct request *r)
-{
-	struct sql *db = access_db_as(r->dbs, ACCESS_ADMIN);
-
-	if (sql_connect(db, CONNECT_MS, &r->err) == SQL_OK)
-		return db;
-	r->status = 503;
-	err_prefix(&r->err, "the database is not available");
-	return NULL;
-}
 
 int
 approval_tell_policy(struct sql *db, const struct config *c, struct err *e)
@@ -164,7 +151,7 @@ approval_ask(struct request *r, const struct request_verb *v)
 		return -1;
 	if (v->check != NULL && v->check(r) != 0)
 		return -1;
-	db = server_db(r);
+	db = request_server_db(r);
 	if (db == NULL)
 		return -1;
 	args = json_dumps(r->args, JSON_COMPACT | JSON_SORT_KEYS);
@@ -443,7 +430,7 @@ run_approved(struct request *r, const struct waiting *w)
 {
 	struct buf out = {0};
 	int failed = run_as_asker(r, w, &out), rc = -1;
-	struct sql *db = server_db(r);
+	struct sql *db = request_server_db(r);
 	const char *state = failed ? "failed" : "done", *text = buf_str(&out);
 
 	if (db == NULL || set_state(r, db, w, state, NULL, text) != SQL_OK) {
@@ -505,7 +492,7 @@ approve(struct request *r)
 	json_int_t id;
 	int rc = -1;
 
-	if (request_args(r, "{s:I, s?s}", "id", &id, "hash", &hash) != 0 || (db = server_db(r)) == NULL)
+	if (request_args(r, "{s:I, s?s}", "id", &id, "hash", &hash) != 0 || (db = request_server_db(r)) == NULL)
 		return -1;
 	if (sql_begin(db, &r->err) == SQL_OK && find(r, db, id, &w) == 0) {
 		rc = check(r, db, &w, hash);
@@ -531,7 +518,7 @@ deny(struct request *r)
 	json_int_t id;
 	int rc = -1, same;
 
-	if (request_args(r, "{s:I, s?s}", "id", &id, "reason", &reason) != 0 || (db = server_db(r)) == NULL)
+	if (request_args(r, "{s:I, s?s}", "id", &id, "reason", &reason) != 0 || (db = request_server_db(r)) == NULL)
 		return -1;
 	if (reason != NULL && strlen(reason) > 500)
 		return err_set(&r->err, 0, "a reason has 500 bytes at most");
@@ -585,7 +572,7 @@ show(struct request *r)
 	json_int_t id;
 	int rc = -1;
 
-	if (request_args(r, "{s:I}", "id", &id) != 0 || (db = server_db(r)) == NULL)
+	if (request_args(r, "{s:I}", "id", &id) != 0 || (db = request_server_db(r)) == NULL)
 		return -1;
 	if (sql_begin(db, &r->err) == SQL_OK && find(r, db, id, &w) == 0)
 		rc = request_row(r, show_row(&w, 0));
@@ -601,7 +588,7 @@ list(struct request *r)
 	struct sql *db;
 	int all = 0, rc = 0;
 
-	if (request_args(r, "{s?b}", "all", &all) != 0 || (db = server_db(r)) == NULL)
+	if (request_args(r, "{s?b}", "all", &all) != 0 || (db = request_server_db(r)) == NULL)
 		return -1;
 	if (sql_query(db, &r->err, &w.rows,
 		      "SELECT " COLUMNS " WHERE $1::boolean OR a.state = 'running' OR (a.state = 'waiting' AND a.expires_at > now()) ORDER BY a.id DESC LIMIT 1000", 1,

@@ -216,6 +216,14 @@ audit_person(const struct audit_who *who)
 	return who->uid >= 0 && who->login >= 0 ? who->login : who->uid;
 }
 
+bool
+audit_is_person(const struct audit_who *who, long person, const char *name)
+{
+	if (audit_person(who) >= 0 || person >= 0)
+		return audit_person(who) == person;
+	return strcmp(who->name, name) == 0;
+}
+
 int
 audit_person_known(const struct audit_who *who, struct err *e)
 {

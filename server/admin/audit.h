@@ -42,6 +42,9 @@ enum sql_status audit_write_each(struct sql *db, const struct audit_who *who, co
 /* Who it is, for rules that want two persons: a uid. Who has become root, or anybody else, is still who has logged in; where the kernel does not
  * know (no login, as of a service, or a kernel without auditing), the account itself. -1: an administrator's client, which has a name. */
 long audit_person(const struct audit_who *who);
+/* Is it who had this audit_person and this name? By what the kernel vouches for: whoever has become root twice, or somebody else, is one person.
+ * Accounts need not exist any more. */
+bool audit_is_person(const struct audit_who *who, long person, const char *name);
 /* 0; -1 with a text when rules that want two persons cannot tell who it is: the kernel knows, and we are not shown. */
 int audit_person_known(const struct audit_who *who, struct err *e) MUST_CHECK;
 /* The same in the log, once it is certain: committed, or done. */

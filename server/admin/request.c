@@ -129,16 +129,30 @@ request_args(struct request *r, const char *fmt, ...)
 	return err_set(&r->err, 0, "wrong arguments: %s", why.text);
 }
 
+static int
+connect_db(struct request *r, struct sql *db)
+{
+	/* Also finds out that a connection of an earlier request has gone. */
+	if (sql_connect(db, CONNECT_MS, &r->err) == SQL_OK)
+		return 0;
+	r->status = 503;
+	return err_prefix(&r->err, "the database is not available");
+}
+
 int
 request_db(struct request *r)
 {
 	r->db = access_db_as(r->dbs, r->role != 0 ? r->role : ACCESS_ADMIN);
-	/* Also finds out that a connection of an earlier request has gone. */
-	r->db_used = sql_connect(r->db, CONNECT_MS, &r->err) == SQL_OK;
-	if (r->db_used)
-		return 0;
-	r->status = 503;
-	return err_prefix(&r->err, "the database is not available");
+	r->db_used = connect_db(r, r->db) == 0;
+	return r->db_used ? 0 : -1;
+}
+
+struct sql *
+request_server_db(struct request *r)
+{
+	struct sql *db = access_db_as(r->dbs, ACCESS_ADMIN);
+
+	return connect_db(r, db) == 0 ? db : NULL;
 }
 
 json_t *

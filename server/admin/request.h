@@ -104,6 +104,8 @@ int request_file(struct request *r, int fd, uint64_t size, const char *name, con
 int request_args(struct request *r, const char *fmt, ...);
 /* Connects to the database, as the caller's role (r->db), when it is not connected. -1 with err. */
 int request_db(struct request *r);
+/* As the server and not as who asks: for what verbs have to know and do not show. NULL with err. */
+struct sql *request_server_db(struct request *r);
 /* "2026-01-31T12:00:00.123Z", or null for 0. */
 json_t *request_time(int64_t us);
 /* The JSON library parses by recursion: is this, whatever it is, shallow enough for it? */

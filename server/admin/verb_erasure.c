@@ -12,7 +12,6 @@
 #include "base/clock.h"
 #include "store/erasure.h"
 
-#define CONNECT_MS 3000
 #define REASON_MAX 500
 #define NUMBER 24
 #define TARGET 40
@@ -56,19 +55,6 @@ read_scope(struct request *r, struct arena *a, json_t *query, json_t *records, s
 		return -1;
 	k->text = erasure_scope_text(query, records);
 	return 0;
-}
-
-/* As the server, which knows the index; nothing of what is found is shown. */
-static struct sql *
-server_db(struct request *r)
-{
-	struct sql *db = access_db_as(r->dbs, ACCESS_ADMIN);
-
-	if (sql_connect(db, CONNECT_MS, &r->err) == SQL_OK)
-		return db;
-	r->status = 503;
-	err_prefix(&r->err, "the database is not available");
-	return NULL;
 }
 
 /* Rows */
@@ -274,7 +260,7 @@ count_all(struct request *r, const struct asked *k)
 	json_t *detail;
 	enum sql_status st;
 
-	if (request_db(r) != 0 || (finder = server_db(r)) == NULL)
+	if (request_db(r) != 0 || (finder = request_server_db(r)) == NULL)
 		return -1;
 	detail = json_pack("{s:O*, s:O*}", "query", k->query, "records", k->records);
 	st = audit_write(r->db, r->who, "erasure.preview", NULL, detail, &r->err);
@@ -413,7 +399,7 @@ certify(struct request *r, json_int_t id, const PGresult *rows)
 {
 	struct erasure_certificate c = {.request = id, .decision = (uint64_t)sql_i64(rows, 0, DECISION), .held = (uint64_t)sql_i64(rows, 0, HELD)};
 	int64_t state = sql_i64(rows, 0, STATE);
-	struct sql *log = server_db(r);
+	struct sql *log = request_server_db(r);
 	char target[TARGET];
 	struct buf note = {0};
 	int rc = -1;

@@ -258,17 +258,6 @@ read_proposal(struct change *c, struct partner_proposal *p)
 	return 0;
 }
 
-/* By what the kernel vouches for: whoever has become root twice, or somebody else, is one person. Accounts need not exist any more. */
-static bool
-is_same_person(const struct audit_who *who, const struct partner_proposal *p)
-{
-	long person = audit_person(who);
-
-	if (person >= 0 || p->by_uid >= 0)
-		return person == p->by_uid;
-	return strcmp(who->name, p->by_name) == 0;
-}
-
 static int
 approve(struct change *c)
 {
@@ -282,7 +271,7 @@ approve(struct change *c)
 		return -1;
 	if (c->config->federation.two_persons && audit_person_known(r->who, &r->err) != 0)
 		return -1;
-	if (c->config->federation.two_persons && is_same_person(r->who, &p))
+	if (c->config->federation.two_persons && audit_is_person(r->who, p.by_uid, p.by_name))
 		return err_set(&r->err, 0, "%s has proposed it, which is you: another administrator has to approve it (federation.two_persons)", p.by_name);
 	if (partner_entry_foreign(c->domain, &r->err) != 0)
 		return -1;

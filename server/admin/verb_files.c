@@ -386,17 +386,6 @@ read_proposal(struct handling *h, struct quarantine_release *p)
 	return take(h, p->sha256);
 }
 
-/* By the account that the kernel vouches for: whoever has become root twice is one person. */
-static bool
-is_same_person(const struct audit_who *who, const struct quarantine_release *p)
-{
-	long person = audit_person(who);
-
-	if (person >= 0 || p->by_uid >= 0)
-		return person == p->by_uid;
-	return strcmp(who->name, p->by_name) == 0;
-}
-
 static int
 approve(struct handling *h)
 {
@@ -412,7 +401,7 @@ approve(struct handling *h)
 	config_unref(c);
 	if (two && audit_person_known(r->who, &r->err) != 0)
 		return -1;
-	if (two && is_same_person(r->who, &p))
+	if (two && audit_is_person(r->who, p.by_uid, p.by_name))
 		return err_set(&r->err, 0, "%s has proposed it: another administrator has to approve it (files.two_persons)", p.by_name);
 	if (strcmp(p.found, h->file->found) != 0)
 		return err_set(&r->err, 0, "something else has been found in it since it was proposed (%s): look at it, withdraw this and propose "
