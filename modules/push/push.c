@@ -101,7 +101,7 @@ is_here(const struct hook *h, const struct push_service *s)
 	return session && module_session_is_attached(session);
 }
 
-static void notify(struct hook *h, struct push_service *s);
+static bool notify(struct hook *h, struct push_service *s);
 
 /* What was put off: unless the client has come meanwhile, or another notification has told of it. */
 static enum hook_verdict
@@ -113,10 +113,8 @@ on_timer(struct hook *h, void *data, bool ok)
 	if (!s)
 		return HOOK_NEXT;
 	s->asleep = false;
-	if ((s->pending || s->again) && !is_here(h, s)) {
+	if ((s->pending || s->again) && !is_here(h, s) && notify(h, s))
 		metric_add(METRIC_PUSH_AGAIN, 1);
-		notify(h, s);
-	}
 	return HOOK_NEXT;
 }
 
@@ -141,28 +139,30 @@ put_off(struct hook *h, struct push_service *s, int64_t ms)
 	hook_aside(h, sleep_on, s);
 }
 
-static void
+/* True: it is told now. A timer may be a little early for what is to stay quiet: it is put off once more then. */
+static bool
 notify(struct hook *h, struct push_service *s)
 {
 	int64_t quiet_ms = s->quiet_until_ms - clock_mono_ms();
 
 	s->pending = true;
 	if (s->out)
-		return;
+		return false;
 	if (quiet_ms > 0) {
 		put_off(h, s, quiet_ms);
-		return;
+		return false;
 	}
 	if (metric_get(METRIC_PUSH_WAITING) >= (int64_t)module_limits()->push_waiting) {
 		metric_add(METRIC_PUSH_LATER, 1);
 		put_off(h, s, (int64_t)module_settings()->push.pause_ms);
-		return;
+		return false;
 	}
 	s->pending = s->again = false;
 	s->out = true;
 	metric_add(METRIC_PUSH_WAITING, 1);
 	metric_add(METRIC_PUSH_SENT, 1);
 	hook_aside(h, ask, s);
+	return true;
 }
 
 /* Answers */
