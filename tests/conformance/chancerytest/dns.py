@@ -47,8 +47,10 @@ class Dns:
         self.tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._bind()
         self.tcp.listen(64)
-        for serve in (self._serve_udp, self._serve_tcp):
-            threading.Thread(target=serve, daemon=True).start()
+        self.closed = False
+        self.serving = [threading.Thread(target=serve, daemon=True) for serve in (self._serve_udp, self._serve_tcp)]
+        for thread in self.serving:
+            thread.start()
 
     def _bind(self):
         for _ in range(100):
@@ -86,7 +88,7 @@ class Dns:
     # -- how it says it ------------------------------------------------------------------------------------
 
     def _serve_udp(self):
-        while True:
+        while not self.closed:
             try:
                 query, sender = self.udp.recvfrom(4096)
                 answer = self.answer(query, 1232)
@@ -176,9 +178,12 @@ class Dns:
         return '.'.join(labels)
 
     def close(self):
-        for sock in self.udp, self.tcp:
+        """Nothing is closed while a thread is in it: it would go on with the next file of that number."""
+        self.closed = True
+        for sock, thread in zip((self.udp, self.tcp), self.serving):
             try:
-                sock.shutdown(socket.SHUT_RDWR)     # wakes its thread
+                sock.shutdown(socket.SHUT_RDWR)     # wakes its thread; one of UDP says that it is not connected, and does
             except OSError:
                 pass
+            thread.join()
             sock.close()

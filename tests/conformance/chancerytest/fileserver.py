@@ -41,7 +41,8 @@ class FileServer:
         self.port = self.sock.getsockname()[1]
         t.server.dns.set(self.host, dns.a(address) if '.' in address else dns.aaaa(address))
         t.clients.append(self)
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self._accept, daemon=True)
+        self.accepting.start()
 
     def url(self, path='/a.png', host=None):
         return 'https://%s:%d%s' % (host or self.host, self.port, path)
@@ -87,6 +88,9 @@ class FileServer:
 
     def close(self):
         self.released.set()
+        # Nothing is closed while a thread is in it: it would go on with the next file of that number, and answer for another server.
+        self.sock.shutdown(socket.SHUT_RDWR)
+        self.accepting.join()
         self.sock.close()
 
 
