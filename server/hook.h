@@ -84,6 +84,7 @@ struct hook {
 	const struct jid *from, *to;
 	const struct jid *account;    /* the local account it is about (bare); HOOK_SEND_CHECK: the sender's, NULL for a component's stanza */
 	int64_t account_id;           /* 0: none, or no such account */
+	int64_t from_account;         /* HOOK_SERVICE: the id of h->from's account, when a session of ours has sent it; else 0 */
 	const struct jid *session;    /* full JID of the local session it is about */
 	struct session *bound;        /* that session; NULL when it has ended meanwhile */
 	uint64_t record_id;           /* of h->stanza; 0: not in the record */
@@ -221,6 +222,7 @@ struct hook_account {
 		ACCOUNT_DONE,
 		ACCOUNT_CONFLICT,   /* ACCOUNT_ADD: there is one already; else: there is none */
 		ACCOUNT_BAD_PASSWORD, /* RFC 8265 does not allow it */
+		ACCOUNT_FORBIDDEN,    /* h->bound came in by a device's password, which is for using the account, not for taking it over */
 	} outcome;
 };
 enum hook_verdict hook_account(struct hook *h, struct hook_account *a, void *data, hook_then_fn then);

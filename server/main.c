@@ -45,6 +45,7 @@
 #include "core/stream/c2s.h"
 #include "core/stream/fast.h"
 #include "core/stream/last_use.h"
+#include "core/stream/rounds.h"
 #include "core/route/delivery.h"
 #include "core/module/disco.h"
 #include "core/module/features.h"
@@ -92,7 +93,7 @@ apply(const struct config *c)
 	log_setup(c->log.level, c->log.format);
 	source_set_limits(&sources);
 	work_set_most((unsigned)l->s2s_handshakes);
-	sql_set_turns((unsigned)l->desk_statements, (unsigned)l->desk_wait_ms);
+	sql_set_turns((unsigned)l->desk_statements, (unsigned)l->desk_wait_ms, (unsigned)l->desk_reads);
 }
 
 static void
@@ -139,6 +140,7 @@ put_in_force(struct config *c)
 	log_settings_of(c, &log);
 	log_configure(&log);
 	config_set(c);
+	rounds_forget();
 	home_reload_all();
 	home_call_each(reload_streams, NULL);
 	scanner_reload();
@@ -323,6 +325,8 @@ read_secret(const struct config *c, struct err *e)
 		st = account_server_secret(db, secret, e);
 	if (st == SQL_OK)
 		auth_set_secret(secret);
+	if (st == SQL_OK)
+		st = rounds_look(db, e);
 	if (st == SQL_OK && read_token_key(c, db, e))
 		st = SQL_FAILED;
 	crypt_wipe(secret, sizeof(secret));

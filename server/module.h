@@ -199,6 +199,8 @@ int64_t module_session_active_us(const struct session *s); /* wall clock: said s
 void module_session_end(struct session *s, const char *text);
 /* The account's device has lost its access, which is committed: its sessions end, and logins under way fail. */
 void module_device_revoked(struct hook *h, int64_t device);
+/* What lets somebody in has changed, which is committed: all sessions of the account but the one that sent h->stanza end, and logins under way fail. */
+void module_end_others(struct hook *h, const char *text);
 void *module_session_data(const struct module *m, struct session *s);
 /* HOOK_RECV_GIVEN: was h->stanza given to this session, or will it be from the backlog? Else, and in a continuation: false. */
 bool module_was_given(const struct hook *h, const struct session *s);
@@ -236,6 +238,8 @@ void module_tell_some_contacts(struct hook *h, struct stanza *st, const struct j
 	bool (*want)(void *arg, const struct jid *contact), void *arg);
 /* To one of these clients (full JID), unless it may not have the account's presence. Seals the stanza and keeps it as it is. Borrows it. */
 void module_tell_elsewhere(struct hook *h, struct stanza *st, const struct jid *from, const struct jid *to);
+/* The same to whom has asked for it, contact or not: a block list may say no. */
+void module_tell_shown(struct hook *h, struct stanza *st, const struct jid *from, const struct jid *to);
 /* To one address by the same tree: seals it and keeps it as it is. Borrows it. `from` is the stanza's own. */
 void module_tell(struct stanza *st, const struct jid *from, const struct jid *to);
 /* A subscription request that HOOK_RECV_CHECK has taken over (HANDLED) goes on: in a continuation of that hook, once. `approved`: as if

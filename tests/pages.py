@@ -6,6 +6,7 @@
 - A `section.name` whose section is one of deploy/settings.md is a setting there, else something of the database, a limit of gateways, or a
   scenario of tests/conformance.
 - Metrics and roles of the database (chancery_...) occur in the sources.
+- What the systemd unit starts is where `cmake --install` puts it.
 - With PROGRAM, which is `chancery`: commands have the nouns, verbs and options that its --help tells.
 
 CHANGELOG.md is left out: it says what was.
@@ -95,6 +96,16 @@ def command_trouble(program, text):
     return next((w for w in re.findall(r'(?:^|\s)(--[a-z][a-z-]*)', ' '.join(words)) if w not in known), None)
 
 
+def units():
+    """Of each program below /usr/local that a unit starts: is it installed there?"""
+    rules = '\n'.join(read(path) for path in files('CMakeLists.txt'))
+    for unit in files('.service'):
+        for folder, name in re.findall(r'^Exec\w+=/usr/local/(\w+)/([\w-]+)', read(unit), re.M):
+            yield unit, '/usr/local/%s/%s' % (folder, name), 'install(TARGETS %s RUNTIME DESTINATION %s)' % (name, folder) in rules
+        for path in re.findall(r'^Exec\w+=(?!/usr/local/|/bin/kill )(\S+)', read(unit), re.M):
+            yield unit, path, False
+
+
 def main():
     program = sys.argv[1] if len(sys.argv) > 1 else None
     sections = settings()
@@ -114,6 +125,9 @@ def main():
                        for x in COMMAND.findall(text) for trouble in [command_trouble(program, x)]]
         seen += len(checks)
         troubles += ['%s: %s' % (os.path.relpath(page, TOP), x) for x, good in checks if not good]
+    checks = list(units())
+    seen += len(checks)
+    troubles += ['%s: %s' % (os.path.relpath(unit, TOP), x) for unit, x, good in checks if not good]
     for trouble in troubles:
         print('there is no such thing: ' + trouble)
     print('%d things are named' % seen)

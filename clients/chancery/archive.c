@@ -351,7 +351,7 @@ const struct command command_archive[] = {
 	 "  --person ADDRESS  from or to it      --name NAME         the same, by what people are called\n"
 	 "  --between ADDRESS --between ADDRESS  a conversation      --room ADDRESS\n"
 	 "  --domain DOMAIN   of either end      --gateway DOMAIN    the same\n"
-	 "  --network NAME    through the gateway of that name       --foreign ADDRESS   an address there, or a nick\n"
+	 "  --network NAME    a gateway's or a component's           --foreign ADDRESS   an address there, or a nick\n"
 	 "  --partner DOMAIN  another server     --federated         from or to any other\n"
 	 "  --since TIME --until TIME            2026-01-31 or 2026-01-31T12:00:00Z; until is exclusive\n"
 	 "  --kind KIND       message, correction, retraction, reaction, file, room-enter, ...\n"

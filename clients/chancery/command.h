@@ -38,7 +38,7 @@ struct command {
 };
 
 extern const struct command command_component[], command_gateway[]; /* ended by a NULL noun, as all of these */
-extern const struct command command_user[], command_device[], command_invite[], command_room[], command_federation[], command_files[],
+extern const struct command command_user[], command_device[], command_mfa[], command_invite[], command_room[], command_federation[], command_files[],
 	command_quarantine[], command_access[], command_log[], command_verify[], command_export[],
 	command_audit[],
 	command_server[]; /* ended by a NULL noun */

@@ -47,7 +47,30 @@ device_revoke(const struct options *o, int argc, char **argv)
 	return command_print(&out);
 }
 
+static int
+device_password(const struct options *o, int argc, char **argv)
+{
+	json_t *rows = command_ask(o, "device", "password", json_pack("{s:s, s:s}", "jid", argv[0], "name", argv[1]));
+	struct buf out = {0};
+	const json_t *row;
+
+	(void)argc;
+	if (rows == NULL)
+		return EXIT_REFUSED;
+	row = json_array_get(rows, 0);
+	if (o->json)
+		table_print_json(rows, &out);
+	else
+		buf_addf(&out, "%s\nIt is shown this once. The client uses it in place of the account's; `chancery device revoke %s %lld` ends it.\n",
+			 json_string_value(json_object_get(row, "password")), argv[0],
+			 (long long)json_integer_value(json_object_get(row, "id")));
+	json_decref(rows);
+	return command_print(&out);
+}
+
 const struct command command_device[] = {
+	{"device", "password", "ADDRESS NAME", 2, 2, device_password, "Makes a password for one client of an account",
+	 "\nNAME says whose it is, in `device list`. It goes when the account's password is changed.\n"},
 	{"device", "list", "ADDRESS", 1, 1, device_list, "Lists the devices of an account, and what access they have",
 	 "\nA device is known when its client says at login which one it is (XEP-0388).\n"},
 	{"device", "revoke", "ADDRESS ID", 2, 2, device_revoke, "Ends a device's sessions and tokens",

@@ -58,8 +58,15 @@ has_type(const struct elem *e, const char *a, const char *b)
 	return type && (!strcmp(type, a) || !strcmp(type, b));
 }
 
+/* An occupant's private message (XEP-0045 §7.5). */
+static bool
+is_private_from_room(const struct hook *h)
+{
+	return jid_resource(h->from) && elem_child(h->stanza->root, NS_MUC_USER, "x");
+}
+
 /* §3.3: a message gets an error, and an IQ that waits for an answer; all else is dropped in silence. Rooms and
- * notices are not told: an error would look like a client that has left. */
+ * notices are not told: an error would look like a client that has left, which rooms put out. */
 static bool
 gets_error(const struct hook *h)
 {
@@ -67,18 +74,41 @@ gets_error(const struct hook *h)
 
 	if (elem_is(e, NS_CLIENT, "iq"))
 		return has_type(e, "get", "set");
+	if (is_private_from_room(h))
+		return false;
 	/* What waited in the record was taken at the time: its sender is not told years later. */
 	return elem_is(e, NS_CLIENT, "message") && !h->delayed && !has_type(e, "groupchat", "headline") &&
 		!has_type(e, "error", "error");
 }
 
+/* Who invites by way of a room, or declines (XEP-0045 §7.8.2), writes words that the room passes on. */
+static bool
+is_passed_on_for_blocked(const struct hook *h)
+{
+	const struct elem *x = elem_is(h->stanza->root, NS_CLIENT, "message") ? elem_child(h->stanza->root, NS_MUC_USER, "x") : NULL;
+	const struct elem *e = x ? elem_child(x, NS_MUC_USER, "invite") : NULL;
+	const char *who;
+	struct jid *j;
+	bool blocked;
+
+	if (x && !e)
+		e = elem_child(x, NS_MUC_USER, "decline");
+	who = e ? elem_get(e, "from") : NULL;
+	j = who ? jid_parse_z(who) : NULL;
+	blocked = j && is_blocked(h, j);
+	jid_unref(j);
+	return blocked;
+}
+
 static enum hook_verdict
 on_receive(struct hook *h)
 {
-	if (!is_blocked(h, h->from))
+	bool blocked = is_blocked(h, h->from);
+
+	if (!blocked && !is_passed_on_for_blocked(h))
 		return HOOK_NEXT;
 	metric_add(METRIC_BLOCKED, 1);
-	return gets_error(h) ? hook_reject(h, XERROR_SERVICE_UNAVAILABLE, NULL) : HOOK_HANDLED;
+	return blocked && gets_error(h) ? hook_reject(h, XERROR_SERVICE_UNAVAILABLE, NULL) : HOOK_HANDLED;
 }
 
 static enum hook_verdict

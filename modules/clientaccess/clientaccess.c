@@ -1,16 +1,17 @@
 /*
  * clientaccess: Client Access Management (XEP-0494): the owner of an account sees what has access to it, and takes it away.
  *
- * A device that said who it is (XEP-0388) has its number as id; a session that did not is shown by its resource, as
- * "/RESOURCE". Revoking ends sessions and tokens at once; what a client knows of the password only another password
+ * A device that said who it is (XEP-0388) has its number as id; a session that did not, or whose device has been forgotten, is
+ * shown by its resource, as "/RESOURCE". Revoking ends sessions and tokens at once; what a client knows of the password only another password
  * ends, and the answer says so (§3.2).
  */
+#include "clientaccess.h"
+
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/text.h"
 #include "clientaccess_store.h"
-#include "module.h"
 #include "xmpp/ns.h"
 
 #define NS_CAM "urn:xmpp:cam:0"
@@ -69,7 +70,7 @@ add_client(struct stanza *st, struct elem *list, const struct client *c)
 static void
 add_device(struct hook *h, struct stanza *st, struct elem *list, const struct device_row *d)
 {
-	struct client c = { .password = d->password, .token = d->token, .first_us = d->first_us, .last_us = d->last_us,
+	struct client c = { .password = d->password || d->own, .token = d->token, .first_us = d->first_us, .last_us = d->last_us,
 		.software = d->software, .device = d->device, .id = arena_printf(h->arena, "%lld", (long long)d->id) };
 	struct session **all;
 	unsigned n = module_sessions(h, &all);
@@ -95,6 +96,16 @@ add_session(struct hook *h, struct stanza *st, struct elem *list, const struct s
 	add_client(st, list, &c);
 }
 
+/* Not of one that is connected and has been forgotten for newer ones (limits.devices_per_account). */
+static bool
+is_row(const struct clientaccess_list *l, int64_t device)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->rows[i].id == device)
+			return true;
+	return false;
+}
+
 static enum hook_verdict
 listed(struct hook *h, void *data, bool ok)
 {
@@ -111,7 +122,7 @@ listed(struct hook *h, void *data, bool ok)
 	for (size_t i = 0; i < l->n; i++)
 		add_device(h, st, list, &l->rows[i]);
 	for (unsigned i = 0; i < n; i++)
-		if (!module_session_device(all[i]))
+		if (!is_row(l, module_session_device(all[i])))
 			add_session(h, st, list, all[i]);
 	hook_reply(h, st);
 	return HOOK_HANDLED;
@@ -150,18 +161,43 @@ revoked(struct hook *h, void *data, bool ok)
 	return r->password ? still_has_password(h) : hook_done(h);
 }
 
-static enum hook_verdict
-end_session(struct hook *h, const char *resource)
+static struct session *
+session_of(struct hook *h, const char *resource)
 {
 	struct session **all;
 	unsigned n = module_sessions(h, &all);
 
 	for (unsigned i = 0; i < n; i++)
-		if (!module_session_device(all[i]) && !strcmp(jid_resource(module_session_jid(all[i])), resource)) {
-			module_session_end(all[i], "access was revoked");
-			return still_has_password(h);
-		}
-	return hook_reject(h, XERROR_ITEM_NOT_FOUND, NULL);
+		if (!strcmp(jid_resource(module_session_jid(all[i])), resource))
+			return all[i];
+	return NULL;
+}
+
+static enum hook_verdict
+may_close(struct hook *h, void *data, bool ok)
+{
+	const struct clientaccess_close *c = data;
+	struct session *s = session_of(h, c->resource);
+
+	if (!ok)
+		return hook_unavailable(h);
+	if (s)
+		module_session_end(s, "access was revoked");
+	return still_has_password(h);
+}
+
+static enum hook_verdict
+end_session(struct hook *h, const char *resource)
+{
+	struct clientaccess_close *c;
+
+	if (!session_of(h, resource))
+		return hook_reject(h, XERROR_ITEM_NOT_FOUND, NULL);
+	c = arena_zalloc(hook_memory(h), sizeof(*c));
+	c->bare = arena_strdup(hook_memory(h), jid_bare(h->account));
+	c->by = arena_strdup(hook_memory(h), jid_resource(h->from));
+	c->resource = arena_strdup(hook_memory(h), resource);
+	return hook_job(h, c, clientaccess_store_close, may_close);
 }
 
 static enum hook_verdict
@@ -181,6 +217,7 @@ on_revoke(struct hook *h)
 		return hook_reject(h, XERROR_ITEM_NOT_FOUND, NULL);
 	r = arena_zalloc(hook_memory(h), sizeof(*r));
 	r->bare = arena_strdup(hook_memory(h), jid_bare(h->account));
+	r->by = arena_strdup(hook_memory(h), jid_resource(h->from));
 	r->id = number;
 	return hook_job(h, r, clientaccess_store_revoke, revoked);
 }
@@ -188,6 +225,8 @@ on_revoke(struct hook *h)
 static int
 attach(struct module *m)
 {
+	clientaccess_password_attach(m);
+	clientaccess_factor_attach(m);
 	module_offers(m, NS_CAM, MODULE_ACCOUNT);
 	if (module_on_iq(m, MODULE_IQ_GET, NS_CAM, "list", MODULE_ACCOUNT, on_list))
 		return -1;

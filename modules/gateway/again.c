@@ -69,14 +69,20 @@ on_answer(void *arg, const char *value)
 	log_info(NULL, "incoming-offered", "waiting=%u", g->again.n);
 }
 
+/* From the beginning behind each: who is told of one may end others, and their places with them. */
 static void
 drop_late(struct gateway *g, struct list *where)
 {
-	LIST_EACH(pos, where) {
+	struct list *pos = where->next;
+
+	while (pos != where) {
 		struct offer *o = LIST_ENTRY(pos, struct offer, link);
 
-		if (o->until_ms <= g->now_ms)
-			o->late(o);
+		pos = pos->next;
+		if (o->until_ms > g->now_ms)
+			continue;
+		o->late(o);
+		pos = where->next;
 	}
 }
 

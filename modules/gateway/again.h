@@ -18,7 +18,7 @@ struct offer {
 	struct list link;
 	uint64_t until_ms;               /* then it is given up */
 	void (*give)(struct offer *o);   /* to the stream */
-	void (*late)(struct offer *o);   /* it was given up: it may end itself, and no other */
+	void (*late)(struct offer *o);   /* it was given up: it ends itself, or sets another until_ms */
 };
 
 struct again {

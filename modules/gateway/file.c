@@ -12,7 +12,7 @@
 #define URL_BYTES 2048
 #define WHY_BYTES 400
 
-/* The person is told of each: why it was not let through; or where it is, when nothing is carried (in rooms, and without an upload service). */
+/* The person is told of each: why it was not let through; or where it is, when nothing is carried (without an upload service). */
 void
 files_write(struct gateway *g, struct buf *b, const struct gateway_incoming *in)
 {

@@ -138,7 +138,7 @@ void gateway_room_kicked(struct gateway_room *r, struct gateway_seat *by, const 
 void gateway_room_renamed(struct gateway_room *r, struct gateway_seat *by, const char *old, const char *now);
 /* `who` NULL: not known. at_us 0: now. */
 void gateway_room_topic(struct gateway_room *r, struct gateway_seat *by, const char *topic, const char *who, int64_t at_us);
-/* in->from is not looked at; `nick` says it ("": the room itself). `stored` is told when all who are in it have it. */
+/* in->from is not looked at; `nick` says it ("": the room itself). `stored` is told when all who are in it have it, and the files that may be passed on. */
 int gateway_room_receive(struct gateway_room *r, struct gateway_seat *by, const char *nick, const struct gateway_incoming *in);
 
 /* The user is in, under this nick. Believed of every seat. */

@@ -97,7 +97,7 @@ correct(struct gateway *g, struct gateway_message *m, const struct stanza *st)
 		m->body = arena_printf(m->kept->arena, "* %s", m->body);
 }
 
-/* A body that is nothing but the address of a file of ours is that file, as clients that know no OOB send it. Rooms get addresses. */
+/* A body that is nothing but the address of a file of ours is that file, as clients that know no OOB send it. */
 static void
 attach(struct gateway *g, struct gateway_message *m, const struct stanza *st)
 {
@@ -108,7 +108,7 @@ attach(struct gateway *g, struct gateway_message *m, const struct stanza *st)
 		url = m->body;
 	if (!url)
 		return;
-	if ((g->net->features & NETWORK_FILES) && !m->seat && transfer_is_ours(g, url)) {
+	if ((g->net->features & NETWORK_FILES) && transfer_is_ours(g, url)) {
 		m->kind = MESSAGE_FILE;
 		m->url = arena_strdup(a, url);
 		m->name = file_name(a, m->url);
@@ -169,7 +169,7 @@ error_came(struct gateway *g, const struct stanza *st, struct jid *from, struct 
 	if (!g->running || !jid_resource(from))
 		return;
 	find_target(g, to, &target);
-	if (target.what != NETWORK_ROOM || (id && room_line_refused(g, target.foreign, jid_full(from), id, e)))
+	if (target.what != NETWORK_ROOM || (id && room_line_refused(g, target.foreign, jid_full(from), id, e, text ? elem_text(text, st->arena) : NULL)))
 		return;
 	if (room_means_gone(e))
 		room_client_gone(g, from);

@@ -28,13 +28,16 @@ struct link_socket {
 	struct gateway *g; /* NULL: given up */
 };
 
+/* One stanza, or several that differ in nothing but whom they are to. */
 struct sent {
 	struct list link;
 	link_stored_fn *fn;
 	void *arg;
-	bool written; /* to this stream */
-	size_t len;
-	char xml[];
+	unsigned n;               /* stanzas */
+	unsigned acked, written;  /* so many of them are: written to this stream, or acknowledged before it began */
+	size_t len;               /* of all of them, as they go over the stream */
+	size_t head, tail, to_at; /* bytes of each; where the next address is among those */
+	char text[];              /* head, tail, addresses */
 };
 
 struct write {
@@ -83,29 +86,86 @@ flush(struct link *l)
 		wrote(&w->req, 0);
 }
 
+static const char *
+addresses(const struct sent *s)
+{
+	return s->text + s->head + s->tail;
+}
+
+static void
+write_next(struct link *l, struct sent *s)
+{
+	const char *to = addresses(s) + s->to_at;
+	size_t n = strlen(to);
+	char *p = buf_reserve(&l->out, s->head + n + s->tail);
+
+	memcpy(p, s->text, s->head);
+	memcpy(p + s->head, to, n);
+	memcpy(p + s->head + n, s->text + s->head, s->tail);
+	buf_added(&l->out, s->head + n + s->tail);
+	s->to_at += n + 1;
+	s->written++;
+	l->written++;
+}
+
 static void
 write_sent(struct link *l, struct sent *s)
 {
-	buf_add(&l->out, s->xml, s->len);
-	s->written = true;
-	l->written++;
+	while (s->written < s->n && buf_len(&l->out) < WRITE_HIGH)
+		write_next(l, s);
+}
+
+/* Another stream: what was not acknowledged on the last one is to be written anew. */
+static void
+write_anew(struct sent *s)
+{
+	s->written = s->acked;
+	s->to_at = 0;
+	for (unsigned i = 0; i < s->acked; i++)
+		s->to_at += strlen(addresses(s) + s->to_at) + 1;
+}
+
+static bool
+takes(const struct link *l)
+{
+	return l->state == LINK_OPEN && buf_len(&l->out) < WRITE_HIGH && uv_stream_get_write_queue_size(&l->socket->u.stream) < WRITE_HIGH;
+}
+
+static void
+give(struct link *l, struct sent *s)
+{
+	bool next = l->written - l->acked == l->waiting;
+
+	list_append(&l->sent, &s->link);
+	l->given += s->n;
+	l->waiting += s->n;
+	l->waiting_bytes += s->len;
+	if (next && takes(l))
+		write_sent(l, s);
 }
 
 void
 link_send(struct gateway *g, const char *xml, size_t n, link_stored_fn *fn, void *arg)
 {
-	struct link *l = &g->link;
-	struct sent *s = mem_alloc(sizeof(*s) + n);
+	struct sent *s = mem_alloc(sizeof(*s) + n + 1);
 
-	*s = (struct sent){ .fn = fn, .arg = arg, .len = n };
-	memcpy(s->xml, xml, n);
-	list_append(&l->sent, &s->link);
-	l->given++;
-	l->waiting++;
-	l->waiting_bytes += n;
-	if (l->state == LINK_OPEN && l->written - l->acked == l->waiting - 1 && buf_len(&l->out) < WRITE_HIGH &&
-	    uv_stream_get_write_queue_size(&l->socket->u.stream) < WRITE_HIGH)
-		write_sent(l, s);
+	*s = (struct sent){ .fn = fn, .arg = arg, .n = 1, .len = n, .head = n };
+	memcpy(s->text, xml, n);
+	s->text[n] = '\0';
+	give(&g->link, s);
+}
+
+void
+link_send_copies(struct gateway *g, const struct link_copies *c, link_stored_fn *fn, void *arg)
+{
+	size_t head = buf_len(c->head), tail = buf_len(c->tail), to = buf_len(c->to);
+	struct sent *s = mem_alloc(sizeof(*s) + head + tail + to);
+
+	*s = (struct sent){ .fn = fn, .arg = arg, .n = c->n, .len = c->n * (head + tail) + to - c->n, .head = head, .tail = tail };
+	memcpy(s->text, buf_data(c->head), head);
+	memcpy(s->text + head, buf_data(c->tail), tail);
+	memcpy(s->text + head + tail, buf_data(c->to), to);
+	give(&g->link, s);
 }
 
 /* What could not be written when it was sent. */
@@ -115,10 +175,7 @@ catch_up(struct link *l)
 	if (l->written - l->acked == l->waiting || uv_stream_get_write_queue_size(&l->socket->u.stream) >= WRITE_HIGH)
 		return;
 	LIST_EACH(pos, &l->sent) {
-		struct sent *s = LIST_ENTRY(pos, struct sent, link);
-
-		if (!s->written)
-			write_sent(l, s);
+		write_sent(l, LIST_ENTRY(pos, struct sent, link));
 		if (buf_len(&l->out) >= WRITE_HIGH)
 			return;
 	}
@@ -184,7 +241,7 @@ lost(struct gateway *g, const char *why)
 	if (open)
 		l->tries = 0;
 	LIST_EACH(pos, &l->sent)
-		LIST_ENTRY(pos, struct sent, link)->written = false;
+		write_anew(LIST_ENTRY(pos, struct sent, link));
 	l->written = l->acked = 0;
 	l->asking = false;
 	if (!g->stopping)
@@ -264,11 +321,18 @@ take_answer(struct gateway *g, const struct elem *e)
 	}
 	l->asking = false;
 	while (l->acked != (uint32_t)h) {
-		struct sent *s = LIST_ENTRY(list_pop(&l->sent), struct sent, link);
+		struct sent *s = LIST_ENTRY(l->sent.next, struct sent, link);
+		uint32_t n = (uint32_t)h - l->acked;
 
-		l->acked++;
-		l->confirmed++;
-		l->waiting--;
+		if (n > s->n - s->acked)
+			n = s->n - s->acked;
+		s->acked += n;
+		l->acked += n;
+		l->confirmed += n;
+		l->waiting -= n;
+		if (s->acked < s->n)
+			break;
+		list_remove(&s->link);
 		l->waiting_bytes -= s->len;
 		if (s->fn)
 			s->fn(s->arg);

@@ -43,6 +43,13 @@ void link_init(struct gateway *g);
 void link_start(struct gateway *g);
 /* One stanza, complete. `fn` may be NULL. */
 void link_send(struct gateway *g, const char *xml, size_t n, link_stored_fn *fn, void *arg);
+/* The same stanza to several, kept once, in this order: `head` ends where the value of the attribute `to` begins, `tail` begins behind it, and `to` has `n` such values as they are
+ * written, each with a NUL. Copied. `fn` is told when all of them are acknowledged. */
+struct link_copies {
+	const struct buf *head, *tail, *to;
+	unsigned n; /* at least 1 */
+};
+void link_send_copies(struct gateway *g, const struct link_copies *c, link_stored_fn *fn, void *arg);
 /* A stream that has been silent for too long is lost. */
 void link_tick(struct gateway *g);
 /* At the end of a turn: questions, answers, and what is to be written. */

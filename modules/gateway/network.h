@@ -93,7 +93,7 @@ struct gateway_seat {
 
 enum message_kind {
 	MESSAGE_TEXT,    /* body; begins with "/me " when it is an action */
-	MESSAGE_FILE,    /* data, size, name, type, url; body: what is said with it, or NULL. Not in rooms */
+	MESSAGE_FILE,    /* data, size, name, type, url; body: what is said with it, or NULL */
 	MESSAGE_TOPIC,   /* body: the room's new topic */
 	MESSAGE_TYPING,
 	MESSAGE_PAUSED,

@@ -7,12 +7,14 @@
 #include "base/file_name.h"
 #include "base/text.h"
 #include "gateway/priv.h"
+#include "gateway/room.h"
 #include "gateway/text.h"
 #include "gateway/transfer.h"
 #include "xmpp/ns.h"
 
 #define WHY_BYTES 400
 #define NAME_BYTES 255
+#define LISTENERS 8 /* of a room, for whom a slot is asked for */
 
 struct piece {
 	struct spool *spool;
@@ -29,6 +31,7 @@ struct parcel {
 	struct gateway_file *files; /* in.files; `refused` is set here */
 	struct piece *pieces;
 	unsigned nfiles, at;        /* at: which is worked at */
+	unsigned listener;          /* in a room: the how manieth of those who hear it head.user is */
 	bool begun, waits;          /* waits: for a transfer, or an answer */
 	struct transfer *transfer;
 };
@@ -101,9 +104,11 @@ tally_new(const struct parcel *p, const struct gateway_file *refused)
 	return y;
 }
 
+/* The text (`file` is nfiles), or a file; as the nth stanza. */
 static void
-say(struct parcel *p, struct tally *y, const struct gateway_incoming *in, const char *url, unsigned nth)
+say(struct parcel *p, struct tally *y, const struct gateway_incoming *in, unsigned file, unsigned nth)
 {
+	const char *url = p->pieces[file].address;
 	struct incoming_head h = p->head;
 	char id[40], there[32];
 
@@ -116,7 +121,10 @@ say(struct parcel *p, struct tally *y, const struct gateway_incoming *in, const 
 	}
 	if (y)
 		y->left++;
-	incoming_send(p->g, &h, in, url);
+	if (h.nick)
+		room_hear(p->g, &h, in, url, p->files[file].name);
+	else
+		incoming_send(p->g, &h, in, url);
 }
 
 /* Text first, with what was not let through; then the files. Without `stored` nobody is told what became of them, and each is offered again by itself (incoming.c). */
@@ -138,7 +146,7 @@ write_all(struct parcel *p)
 		in.stored = on_stored;
 	}
 	if (in.body || in.nfiles || !p->nfiles)
-		say(p, y, &in, NULL, nth++);
+		say(p, y, &in, p->nfiles, nth++);
 	in.body = NULL;
 	in.replaces = NULL;
 	in.nfiles = 0;
@@ -146,7 +154,7 @@ write_all(struct parcel *p)
 		if (p->files[i].refused)
 			continue;
 		in.subject = nth ? NULL : in.subject;
-		say(p, y, &in, p->pieces[i].address, nth++);
+		say(p, y, &in, i, nth++);
 	}
 	if (y)
 		on_stored(y, XERROR_NONE, NULL);
@@ -222,6 +230,21 @@ on_put(void *arg, enum transfer_end end, const char *why, struct spool *file, co
 	next(p);
 }
 
+/* Whom a slot has been refused to may be one who gets no files, or has no room for more. */
+static bool
+next_listener(struct parcel *p)
+{
+	const char *user = p->head.nick && p->listener + 1 < LISTENERS ? room_listener(p->g, p->head.from, p->listener + 1) : NULL;
+
+	if (!user)
+		return false;
+	p->listener++;
+	p->head.user = arena_strdup(p->arena, user);
+	return true;
+}
+
+static void ask_slot(struct parcel *p);
+
 static void
 on_slot(struct gateway *g, void *arg, const struct stanza *st)
 {
@@ -238,6 +261,8 @@ on_slot(struct gateway *g, void *arg, const struct stanza *st)
 		piece->spool = NULL;
 	} else if (question_may_again(st)) {
 		put_off(p, text ? elem_text(text, st->arena) : "files are not taken now");
+	} else if (next_listener(p)) {
+		ask_slot(p);
 	} else {
 		refuse_file(p, text ? elem_text(text, st->arena) : "files are not taken");
 	}
@@ -294,7 +319,9 @@ work(struct parcel *p)
 static bool
 is_same(const struct parcel *p, const struct incoming_head *h)
 {
-	return !strcmp(p->head.from, h->from) && !strcmp(p->head.user, h->user);
+	if (strcmp(p->head.from, h->from) || !p->head.nick != !h->nick)
+		return false;
+	return h->nick ? !strcmp(p->head.nick, h->nick) : !strcmp(p->head.user, h->user);
 }
 
 static bool
@@ -386,12 +413,13 @@ parcel_begin(struct gateway *g, const struct incoming_head *h, const struct gate
 
 	p->g = g;
 	p->arena = a;
-	p->head = (struct incoming_head){ .user = kept(p, h->user), .from = kept(p, h->from), .local = kept(p, h->local), .id = kept(p, h->id), .there = kept(p, h->there) };
+	p->head = (struct incoming_head){ .user = kept(p, h->user), .from = kept(p, h->from), .nick = kept(p, h->nick), .local = kept(p, h->local), .id = kept(p, h->id),
+		.there = kept(p, h->there) };
 	p->in = *in;
 	p->in.from = p->head.from;
 	p->in.foreign = kept(p, in->foreign);
 	p->in.network = kept(p, in->network);
-	p->in.id = p->head.there;
+	p->in.id = kept(p, in->id);
 	p->in.replaces = kept(p, in->replaces);
 	p->in.body = kept(p, in->body);
 	p->in.subject = kept(p, in->subject);

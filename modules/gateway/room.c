@@ -209,13 +209,17 @@ static void
 add_client(struct gateway_seat *s, const char *jid)
 {
 	struct room_client *c = find_client(s, jid);
+	struct buf to = { 0 };
 
 	if (c)
 		c->doubted = false;
 	if (c || HASH_COUNT(SEAT_KEPT(s)->clients) >= s->user->gateway->limits->resources_per_user)
 		return;
-	c = mem_zalloc(sizeof(*c) + strlen(jid) + 1);
+	write_chars(&to, jid);
+	c = mem_zalloc(sizeof(*c) + strlen(jid) + 1 + buf_len(&to) + 1);
 	strcpy(c->jid, jid);
+	c->to = strcpy(c->jid + strlen(jid) + 1, buf_str(&to));
+	buf_fini(&to);
 	HASH_ADD_STR(SEAT_KEPT(s)->clients, jid, c);
 }
 

@@ -19,6 +19,7 @@ struct occupant {
 struct room_client {
 	UT_hash_handle hh;
 	bool doubted; /* see clients.h */
+	const char *to; /* jid as the value of an attribute is written; behind it */
 	char jid[]; /* full */
 };
 
@@ -63,6 +64,12 @@ void room_client_gone(struct gateway *g, struct jid *client);
 bool room_means_gone(enum xerror e);
 void room_items(struct gateway *g, struct stanza *r, struct elem *query, const char *foreign);
 
+/* What somebody there says: to all who are in it now. in->stored is told. `url` NULL: no file of ours; `name`: of the file. */
+struct incoming_head;
+void room_hear(struct gateway *g, const struct incoming_head *h, const struct gateway_incoming *in, const char *url, const char *name);
+/* The account of the nth seat (from 0) that is in; NULL: there are not so many. Borrowed. */
+const char *room_listener(struct gateway *g, const char *address, unsigned nth);
+
 /* What was said from here is shown to all. */
 void room_reflect(struct gateway_seat *s, const struct gateway_message *m);
 
@@ -105,15 +112,16 @@ struct room_words {
 	const char *id;    /* of the stanza */
 	const struct buf *inner;
 	bool dated;        /* it has <delay/> */
+	const char *file;  /* it is a file of this name: who gets none is told so; NULL: it is none */
 	/* As gateway_incoming's: told when all who are in the room have it. NULL: nobody wants to know. */
 	void (*stored)(void *arg, enum xerror e, const char *text);
 	void *arg;
 };
 
-/* To all who are in the room, or to one client. */
+/* To all who are in the room, or to one client. The latter says nothing to others that they miss. */
 void room_say(struct gateway_room *r, const struct room_words *w, const char *client);
-/* An error that came for what a client was sent. True: it is offered to them again. */
-bool room_line_refused(struct gateway *g, const char *address, const char *client, const char *id, enum xerror e);
+/* An error that came for what a client was sent. True: it is offered to them again, or they have been told that it was a file. */
+bool room_line_refused(struct gateway *g, const char *address, const char *client, const char *id, enum xerror e, const char *text);
 /* The room ends. */
 void room_lines_end(struct gateway_room *r);
 /* The program ends. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/incoming.h"
+#include "gateway/parcel.h"
 #include "gateway/room.h"
 #include "gateway/text.h"
 #include "xmpp/ns.h"
@@ -136,14 +138,50 @@ room_refuse(struct gateway_seat *s, enum xerror e, const char *text)
 	free(words);
 }
 
+const char *
+room_listener(struct gateway *g, const char *address, unsigned nth)
+{
+	struct gateway_room *r = gateway_room_find(g, address);
+
+	if (!r)
+		return NULL;
+	LIST_EACH(pos, &ROOM_KEPT(r)->seats) {
+		struct gateway_seat *s = &LIST_ENTRY(pos, struct gateway_seat_kept, in_room)->s;
+
+		if (s->in && !nth--)
+			return jid_bare(s->user->jid);
+	}
+	return NULL;
+}
+
+void
+room_hear(struct gateway *g, const struct incoming_head *h, const struct gateway_incoming *in, const char *url, const char *name)
+{
+	struct gateway_room *r = gateway_room_find(g, h->from);
+	struct buf inner = { 0 };
+
+	/* Nobody is in it any more. */
+	if (!r) {
+		if (in->stored)
+			in->stored(in->arg, XERROR_NONE, NULL);
+		return;
+	}
+	incoming_write_text(g, &inner, in, url);
+	write_foreign(g, &inner, in, in->id);
+	room_say(r, &(struct room_words){ .nick = h->nick, .id = h->id, .inner = &inner, .dated = incoming_is_late(in->at_us), .file = url ? name ? name : "without a name" : NULL,
+		.stored = in->stored, .arg = in->arg }, NULL);
+	buf_fini(&inner);
+}
+
 int
 gateway_room_receive(struct gateway_room *r, struct gateway_seat *by, const char *nick, const struct gateway_incoming *in)
 {
 	struct gateway *g = r->gateway;
 	struct gateway_incoming full = *in;
+	struct incoming_head h = { .from = r->address, .local = ROOM_KEPT(r)->local, .user = room_listener(g, r->address, 0) };
 	struct occupant *o;
-	struct buf inner = { 0 };
 	char *clean, id[40];
+	int result = 0;
 
 	if (g->stopping)
 		return -1;
@@ -168,25 +206,35 @@ gateway_room_receive(struct gateway_room *r, struct gateway_seat *by, const char
 	else
 		random_id(id);
 	stats_count(&g->stats, "received", 1);
-	incoming_write_text(g, &inner, &full, NULL);
-	write_foreign(g, &inner, &full, in->id);
-	room_say(r, &(struct room_words){ .nick = clean, .id = id, .inner = &inner, .dated = incoming_is_late(in->at_us), .stored = in->stored, .arg = in->arg }, NULL);
-	buf_fini(&inner);
+	h.nick = clean;
+	h.id = id;
+	if (!h.user || !parcel_is_wanted(g, &h, in)) {
+		room_hear(g, &h, &full, NULL, NULL);
+	} else if (parcel_begin(g, &h, &full)) {
+		stats_count(&g->stats, "lines_lost", 1);
+		result = -1;
+	}
 	free(clean);
-	return 0;
+	return result;
 }
 
 void
 room_reflect(struct gateway_seat *s, const struct gateway_message *m)
 {
 	struct buf inner = { 0 };
+	bool file = m->kind == MESSAGE_FILE;
 
-	write_text(&inner, "body", NULL, m->body);
+	write_text(&inner, "body", NULL, file && !m->body ? m->url : m->body);
+	if (file) {
+		buf_addf(&inner, "<x xmlns='%s'>", NS_OOB);
+		write_text(&inner, "url", NULL, m->url);
+		buf_adds(&inner, "</x>");
+	}
 	if (MESSAGE_KEPT(m)->origin) {
 		buf_addf(&inner, "<origin-id xmlns='%s'", NS_SID);
 		write_attr(&inner, "id", MESSAGE_KEPT(m)->origin);
 		buf_adds(&inner, "/>");
 	}
-	room_say(s->room, &(struct room_words){ .nick = s->nick, .id = m->id, .inner = &inner }, NULL);
+	room_say(s->room, &(struct room_words){ .nick = s->nick, .id = m->id, .inner = &inner, .file = file ? m->name : NULL }, NULL);
 	buf_fini(&inner);
 }

@@ -10,8 +10,12 @@
 static struct stats_row *
 row(struct stats *s, const char *name)
 {
+	/* Mostly by who has counted it before; the same word in another file may be another string. */
 	for (unsigned i = 0; i < s->n; i++)
-		if (s->rows[i].name == name || !strcmp(s->rows[i].name, name))
+		if (s->rows[i].name == name)
+			return &s->rows[i];
+	for (unsigned i = 0; i < s->n; i++)
+		if (!strcmp(s->rows[i].name, name))
 			return &s->rows[i];
 	if (s->n == STATS_MAX)
 		return NULL;

@@ -123,11 +123,42 @@ irc_client_lost(struct irc_client *c, const char *why, int64_t now)
 	buf_fini(&c->out);
 }
 
+/*
+ * What is said in a channel that another connection of ours hears: most of what a connection is told, where many of us are in the same channels. So it is let go before anything
+ * is made of it. Whatever is not surely of that kind (a line of our own, which may be the answer to what we said) is read like all others.
+ */
+static bool
+is_heard_elsewhere(struct irc_client *c, const char *line)
+{
+	const char *nick, *command, *target;
+	enum irc_casemapping how = c->is.casemapping;
+	size_t n;
+
+	if (*line == '@' && !(line = strchr(line, ' ')))
+		return false;
+	line += strspn(line, " ");
+	if (*line != ':' || c->state != IRC_ON)
+		return false;
+	nick = line + 1;
+	n = strcspn(nick, "!@ ");
+	command = strchr(nick + n, ' ');
+	if (!command || strncmp(command, " PRIVMSG ", 9) || (c->nick && irc_same_n(how, nick, n, c->nick)))
+		return false;
+	target = command + 9;
+	n = strcspn(target, " ");
+	for (const struct irc_channel *ch = c->channels; ch; ch = ch->next)
+		if (irc_same_n(how, target, n, ch->name))
+			return !ch->listen;
+	return false;
+}
+
 static void
 take_line(struct irc_client *c, char *text, struct buf *scratch)
 {
 	struct irc_line l;
 
+	if (is_heard_elsewhere(c, text))
+		return;
 	text = irc_text_decode(text, c->set->charset, scratch);
 	if (irc_line_parse(&l, text) || (l.from.nick && !irc_name_is_sane(l.from.nick))) {
 		c->bad++;

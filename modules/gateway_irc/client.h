@@ -79,7 +79,7 @@ enum irc_event_kind {
 	IRC_SENT,      /* ref; id and at, if the server says them */
 	IRC_FAILED,    /* ref: code (0: the connection was lost, it may have arrived), text */
 	IRC_INVITED,   /* to text (a channel's name), by nick */
-	IRC_PRESENT,   /* nick, who is watched, is there; what is watched must not be changed from inside */
+	IRC_PRESENT,   /* nick, who is watched, is there: or is away, perhaps with text, or back; what is watched must not be changed from inside */
 	IRC_ABSENT,    /* or is not (any more), or nothing is known of them, as there is no connection */
 	IRC_PASSWORD_INSTEAD, /* the certificate was not taken (text), so the password is said */
 };
@@ -94,7 +94,7 @@ struct irc_event {
 	int64_t at;     /* microseconds since 1970 (server-time), 0: now */
 	uint64_t ref;
 	unsigned code; /* the numeric of the server */
-	bool forever;
+	bool forever, away;
 };
 
 /* Must not free the client, nor, while IRC_OUT, IRC_RENAMED or IRC_RANKED is told (of all channels that it is about), part channels. May ask anything else of it. */
@@ -152,6 +152,8 @@ int irc_client_away(struct irc_client *c, const char *text, struct err *e);
 int irc_client_watch(struct irc_client *c, const char *nick) MUST_CHECK;
 void irc_client_unwatch(struct irc_client *c, const char *nick);
 bool irc_client_is_there(const struct irc_client *c, const char *nick);
+/* Known only where the server has extended-monitor. */
+bool irc_client_is_away(const struct irc_client *c, const char *nick);
 /* Says goodbye: the server closes. */
 void irc_client_quit(struct irc_client *c, const char *why);
 

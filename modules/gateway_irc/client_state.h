@@ -30,6 +30,7 @@ enum irc_cap {
 	IRC_CAP_SETNAME = 1 << 10,
 	IRC_CAP_BATCH = 1 << 11,
 	IRC_CAP_LABEL = 1 << 12,
+	IRC_CAP_MONITOR = 1 << 13,
 };
 
 /* A message whose fate is not known yet. */
@@ -100,6 +101,8 @@ struct irc_client {
 	int64_t ctcp_at;    /* the last answer to a CTCP request */
 
 	struct list watches; /* watch.c's */
+	struct irc_watch **watch_buckets; /* the same by nick */
+	unsigned nwatch_buckets; /* a power of two, or 0 */
 	unsigned nwatches, watches_new, monitored; /* all; those that nothing has been said about yet; those of MONITOR */
 	bool ison_asked;     /* since ison_since */
 	int64_t ison_since, ison_at; /* _at: when it is asked next */
@@ -141,6 +144,8 @@ void irc_watch_tick(struct irc_client *c);
 int64_t irc_watch_due(const struct irc_client *c);
 /* 303, 730, 731, 734. */
 void irc_watch_take(struct irc_client *c, struct irc_line *l);
+/* Somebody is away, with these words, or back (NULL). */
+void irc_watch_away(struct irc_client *c, const char *nick, const char *text);
 /* There is no connection any more: nothing is known. */
 void irc_watch_lost(struct irc_client *c);
 void irc_watch_end(struct irc_client *c);

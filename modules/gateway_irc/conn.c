@@ -256,7 +256,7 @@ read_some(struct irc_conn *c, char *p, size_t size)
 		tls_waits(c, rc);
 		return 0;
 	}
-	n = read(c->sock->fd, p, size);
+	n = recv(c->sock->fd, p, size, 0);
 	if (n > 0)
 		return (size_t)n;
 	if (!n)

@@ -16,9 +16,9 @@ struct irc_contact {
 };
 
 static void
-show(const struct irc_contact *k, bool there)
+show(const struct irc_contact *k, bool there, bool away, const char *text)
 {
-	gateway_presence(k->u, k->foreign, there ? NETWORK_AVAILABLE : NETWORK_GONE, NULL);
+	gateway_presence(k->u, k->foreign, !there ? NETWORK_GONE : away ? NETWORK_AWAY : NETWORK_AVAILABLE, text);
 }
 
 static struct irc_contact *
@@ -80,7 +80,7 @@ irc_contact_set(struct gateway_user *u, const char *foreign, bool on)
 		return;
 	if (!k)
 		k = contact_new(iu, foreign);
-	show(k, !k->watched || irc_client_is_there(k->session->client, k->nick));
+	show(k, !k->watched || irc_client_is_there(k->session->client, k->nick), k->watched && irc_client_is_away(k->session->client, k->nick), NULL);
 }
 
 void
@@ -90,7 +90,7 @@ irc_contact_event(struct irc_session *s, const struct irc_event *e)
 		struct irc_contact *k = LIST_ENTRY(l, struct irc_contact, in_session);
 
 		if (k->watched && irc_same(irc_client_isupport(s->client)->casemapping, k->nick, e->nick))
-			show(k, e->kind == IRC_PRESENT);
+			show(k, e->kind == IRC_PRESENT, e->away, e->text);
 	}
 }
 

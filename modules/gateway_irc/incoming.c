@@ -440,16 +440,21 @@ on_invite(struct irc_client *c, struct irc_line *l)
 		irc_emit(c, &e);
 }
 
-/* AWAY [:text] (away-notify). */
+/* AWAY [:text] (away-notify; extended-monitor). */
 static void
 on_away(struct irc_client *c, struct irc_line *l)
 {
+	char *text = l->nparams > 0 && *l->params[0] ? l->params[0] : NULL;
 	struct irc_person *p = l->from.nick ? irc_person_find(c->people, c->is.casemapping, l->from.nick) : NULL;
 	struct irc_event e = { .kind = IRC_RANKED, .nick = l->from.nick };
 
+	if (text)
+		irc_text_plain(text);
+	if (l->from.nick)
+		irc_watch_away(c, l->from.nick, text);
 	if (!p)
 		return;
-	p->away = l->nparams > 0 && *l->params[0];
+	p->away = text != NULL;
 	e.address = p->address;
 	for (e.channel = c->channels; e.channel; e.channel = e.channel->next)
 		if (tells(e.channel) && irc_channel_ranks(e.channel, p))
@@ -608,9 +613,8 @@ irc_incoming_take(struct irc_client *c, struct irc_line *l)
 		const char *command;
 		void (*take)(struct irc_client *c, struct irc_line *l);
 	} table[] = {
-		{ "PRIVMSG", on_privmsg }, { "JOIN", on_join }, { "QUIT", on_quit }, { "PART", on_part },
-		{ "NICK", on_nick }, { "MODE", on_mode }, { "NOTICE", on_notice }, { "PING", on_ping },
-		{ "PONG", on_pong }, { "KICK", on_kick }, { "TOPIC", on_topic }, { "AWAY", on_away },
+		{ "PRIVMSG", on_privmsg }, { "PONG", on_pong }, { "JOIN", on_join }, { "QUIT", on_quit }, { "PART", on_part },
+		{ "NICK", on_nick }, { "MODE", on_mode }, { "NOTICE", on_notice }, { "PING", on_ping }, { "KICK", on_kick }, { "TOPIC", on_topic }, { "AWAY", on_away },
 		{ "ACCOUNT", on_account }, { "CHGHOST", on_chghost }, { "INVITE", on_invite }, { "ERROR", on_error }, { "BATCH", on_batch },
 	};
 

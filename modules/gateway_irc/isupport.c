@@ -170,6 +170,15 @@ irc_same(enum irc_casemapping how, const char *a, const char *b)
 }
 
 bool
+irc_same_n(enum irc_casemapping how, const char *a, size_t n, const char *b)
+{
+	for (; n && *b; n--, a++, b++)
+		if (fold_char(how, *a) != fold_char(how, *b))
+			return false;
+	return !n && !*b;
+}
+
+bool
 irc_is_channel(const struct irc_isupport *is, const char *name)
 {
 	return *name && strchr(is->chantypes, *name) && name[1];

@@ -35,6 +35,8 @@ void irc_isupport_take(struct irc_isupport *is, const struct irc_line *l);
 /* In lower case as the server sees it; `out` is cut to `size`. */
 void irc_fold(enum irc_casemapping how, const char *s, char *out, size_t size);
 bool irc_same(enum irc_casemapping how, const char *a, const char *b);
+/* The same of the first n bytes of `a`. */
+bool irc_same_n(enum irc_casemapping how, const char *a, size_t n, const char *b);
 bool irc_is_channel(const struct irc_isupport *is, const char *name);
 /* The ranks (bit 0: the highest) that the signs in front of a nick say; *nick moves behind them. */
 uint8_t irc_ranks_of(const struct irc_isupport *is, const char **nick);

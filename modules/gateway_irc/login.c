@@ -37,6 +37,7 @@ static const struct {
 	{ "setname", IRC_CAP_SETNAME },
 	{ "batch", IRC_CAP_BATCH },
 	{ "labeled-response", IRC_CAP_LABEL },
+	{ "extended-monitor", IRC_CAP_MONITOR },
 };
 #define NCAPS (sizeof(caps) / sizeof(caps[0]))
 

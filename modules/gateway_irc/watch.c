@@ -5,39 +5,99 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crypt.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "client_state.h"
 
 #define NAMES_BYTES 400 /* in one line: the answer to ISON has them all, too */
+#define NICK_BYTES 200
 
 struct irc_watch {
 	struct list link; /* those that have been asked for are behind the others */
+	struct irc_watch *next; /* in its bucket */
+	uint64_t hash;
 	unsigned n;       /* so often it is wanted */
 	enum { WATCH_NEW, WATCH_MONITORED, WATCH_POLLED } how;
 	bool known, there; /* known: the server has said something */
+	bool away;        /* of MONITORED ones */
 	bool asked;       /* by the ISON that has no answer yet */
 	char nick[];
 };
 
+/*
+ * A server may say thousands of names in a line, so each is looked for where it would be. What is the same under any casemapping is the same under rfc1459's, so a server that
+ * tells another one moves nothing.
+ */
+static uint64_t
+hash_of(const char *nick)
+{
+	char folded[NICK_BYTES + 1];
+
+	irc_fold(IRC_CASE_RFC1459, nick, folded, sizeof(folded));
+	return crypt_hash(folded, strlen(folded));
+}
+
+static struct irc_watch **
+bucket(const struct irc_client *c, uint64_t hash)
+{
+	return &c->watch_buckets[hash & (c->nwatch_buckets - 1)];
+}
+
 static struct irc_watch *
 find(const struct irc_client *c, const char *nick)
 {
-	LIST_EACH(l, &c->watches) {
-		struct irc_watch *w = LIST_ENTRY(l, struct irc_watch, link);
+	uint64_t hash;
+	struct irc_watch *w;
 
-		if (irc_same(c->is.casemapping, w->nick, nick))
-			return w;
-	}
-	return NULL;
+	if (!c->nwatches || strlen(nick) > NICK_BYTES)
+		return NULL;
+	hash = hash_of(nick);
+	w = *bucket(c, hash);
+	while (w && (w->hash != hash || !irc_same(c->is.casemapping, w->nick, nick)))
+		w = w->next;
+	return w;
+}
+
+static void
+hook(struct irc_client *c, struct irc_watch *w)
+{
+	struct irc_watch **at = bucket(c, w->hash);
+
+	w->next = *at;
+	*at = w;
+}
+
+static void
+unhook(struct irc_client *c, struct irc_watch *w)
+{
+	struct irc_watch **at = bucket(c, w->hash);
+
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+}
+
+/* Room for one more. */
+static void
+grow(struct irc_client *c)
+{
+	if (c->nwatches < c->nwatch_buckets)
+		return;
+	free(c->watch_buckets);
+	c->nwatch_buckets = c->nwatch_buckets ? 2 * c->nwatch_buckets : 4;
+	c->watch_buckets = mem_zalloc(c->nwatch_buckets * sizeof(struct irc_watch *));
+	LIST_EACH(l, &c->watches)
+		hook(c, LIST_ENTRY(l, struct irc_watch, link));
 }
 
 static void
 tell(struct irc_client *c, struct irc_watch *w, bool there)
 {
-	struct irc_event e = { .kind = there ? IRC_PRESENT : IRC_ABSENT, .nick = w->nick };
+	struct irc_event e = { .kind = there ? IRC_PRESENT : IRC_ABSENT, .nick = w->nick, .away = there && w->away };
 
 	w->known = true;
+	w->away = e.away;
 	if (w->there == there)
 		return;
 	w->there = there;
@@ -50,6 +110,7 @@ set_how(struct irc_client *c, struct irc_watch *w, int how)
 	c->watches_new -= w->how == WATCH_NEW;
 	c->monitored -= w->how == WATCH_MONITORED;
 	w->how = how;
+	w->away = false;
 	c->watches_new += how == WATCH_NEW;
 	c->monitored += how == WATCH_MONITORED;
 	if (how == WATCH_POLLED)
@@ -65,12 +126,15 @@ irc_client_watch(struct irc_client *c, const char *nick)
 		w->n++;
 		return 0;
 	}
-	if (!irc_name_is_sane(nick) || strchr(nick, ',') || strlen(nick) > NAMES_BYTES / 2 || c->nwatches >= c->set->watched)
+	if (!irc_name_is_sane(nick) || strchr(nick, ',') || strlen(nick) > NICK_BYTES || c->nwatches >= c->set->watched)
 		return -1;
 	w = mem_zalloc(sizeof(*w) + strlen(nick) + 1);
 	w->n = 1;
 	w->how = WATCH_NEW;
 	memcpy(w->nick, nick, strlen(nick) + 1);
+	w->hash = hash_of(nick);
+	grow(c);
+	hook(c, w);
 	list_prepend(&c->watches, &w->link);
 	c->nwatches++;
 	c->watches_new++;
@@ -83,6 +147,7 @@ drop(struct irc_client *c, struct irc_watch *w)
 	set_how(c, w, WATCH_NEW);
 	c->watches_new--;
 	c->nwatches--;
+	unhook(c, w);
 	list_remove(&w->link);
 	free(w);
 }
@@ -107,11 +172,37 @@ irc_client_is_there(const struct irc_client *c, const char *nick)
 	return w && w->there;
 }
 
+bool
+irc_client_is_away(const struct irc_client *c, const char *nick)
+{
+	const struct irc_watch *w = find(c, nick);
+
+	return w && w->away;
+}
+
+/* Only where the server tells it of whoever it monitors, in a channel with us or not: else nobody would say that they are back. */
+void
+irc_watch_away(struct irc_client *c, const char *nick, const char *text)
+{
+	struct irc_watch *w = c->caps & IRC_CAP_MONITOR ? find(c, nick) : NULL;
+	struct irc_event e = { .kind = IRC_PRESENT, .text = text, .away = text != NULL };
+
+	if (!w || w->how != WATCH_MONITORED || (!text && !w->away))
+		return;
+	w->away = e.away;
+	e.nick = w->nick;
+	if (w->there)
+		irc_emit(c, &e);
+}
+
 void
 irc_watch_end(struct irc_client *c)
 {
 	while (!list_is_empty(&c->watches))
 		drop(c, LIST_ENTRY(c->watches.next, struct irc_watch, link));
+	free(c->watch_buckets);
+	c->watch_buckets = NULL;
+	c->nwatch_buckets = 0;
 }
 
 void

@@ -106,6 +106,8 @@ void sip_request_stop(struct sip *s);
 void sip_out_send(struct sip *s, struct gateway_message *m);
 /* To who sent a message of that id in a CPIM wrapper: it has arrived, or will not. */
 void sip_out_report(struct sip *s, struct gateway_user *u, const char *to, const char *id, bool delivered);
+/* The message of that id has arrived there. If it is still under way, that is its answer: by UDP a report can overtake it. */
+void sip_out_reported(struct sip *s, const struct gateway_user *u, const char *to, const char *id);
 void sip_out_forget(struct sip *s, struct gateway_message *m);
 /* Everything of a user; of all with NULL. */
 void sip_out_close(struct sip *s, const struct gateway_user *u);

@@ -244,9 +244,10 @@ take_body(struct sip *s, nta_incoming_t *irq, const sip_t *sip, const char *sour
 		gateway_typing(u, from, b->typing);
 		return 200;
 	case SIP_BODY_REPORT:
-		if (b->report == SIP_REPORT_DELIVERED || b->report == SIP_REPORT_DISPLAYED)
+		if (b->report == SIP_REPORT_DELIVERED || b->report == SIP_REPORT_DISPLAYED) {
+			sip_out_reported(s, u, from, b->id);
 			gateway_receipt(u, from, b->id);
-		else if (b->report == SIP_REPORT_FAILED)
+		} else if (b->report == SIP_REPORT_FAILED)
 			(void)gateway_bounced(u, from, b->id, XERROR_RECIPIENT_UNAVAILABLE, "SIP: not delivered");
 		return 200;
 	case SIP_BODY_UNSUPPORTED:

@@ -82,13 +82,19 @@ make_room(struct sip *s)
 		}
 }
 
+static void
+conversation_key(struct buf *key, const struct gateway_user *u, const char *to)
+{
+	buf_addf(key, "%s %s", jid_bare(u->jid), to);
+}
+
 static struct sip_conversation *
 conversation_of(struct sip *s, struct gateway_user *u, const char *to)
 {
 	struct buf key = { 0 };
 	struct sip_conversation *c;
 
-	buf_addf(&key, "%s %s", jid_bare(u->jid), to);
+	conversation_key(&key, u, to);
 	HASH_FIND(hh, s->conversations, buf_data(&key), buf_len(&key), c);
 	if (c == NULL) {
 		make_room(s);
@@ -275,6 +281,25 @@ sip_out_report(struct sip *s, struct gateway_user *u, const char *to, const char
 	buf_fini(&from);
 	buf_fini(&uri);
 	start(c);
+}
+
+void
+sip_out_reported(struct sip *s, const struct gateway_user *u, const char *to, const char *id)
+{
+	struct buf key = { 0 };
+	struct sip_conversation *c;
+	struct saying *y;
+
+	conversation_key(&key, u, to);
+	HASH_FIND(hh, s->conversations, buf_data(&key), buf_len(&key), c);
+	buf_fini(&key);
+	if (c == NULL || c->request == NULL)
+		return;
+	y = LIST_ENTRY(c->sayings.next, struct saying, link);
+	if (y->m == NULL || strcmp(y->id, id) != 0)
+		return;
+	sip_request_cancel(c->request);
+	on_answer(y, 200, "reported", NULL);
 }
 
 void

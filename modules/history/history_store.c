@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "store/account.h"
 #include "store/address.h"
 #include "store/page.h"
 
@@ -612,7 +613,7 @@ retract(struct sql *db, struct arena *a, const struct history_retract *t, struct
 		"INSERT INTO chancery.history_retracted (record, by_record, by_id)"
 		" SELECT r.id, $5, $6 FROM (SELECT id, kind, from_bare, to_bare, client_id, stanza FROM archive.record"
 		"  WHERE from_hash = $1 AND shown AND id < $5 ORDER BY id DESC LIMIT $7::bigint) r"
-		" WHERE r.from_bare = $2 AND r.to_bare = $3 AND r.kind <> 3 AND (r.client_id = $4 OR"
+		" WHERE r.from_bare = $2 AND r.to_bare = $3 AND " ACCOUNT_SAME_OWNER("$2", "r.id") " AND r.kind <> 3 AND (r.client_id = $4 OR"
 		"  strpos(r.stanza, '<origin-id ') > 0 AND"
 		"  strpos(substr(r.stanza, strpos(r.stanza, '<origin-id '), $9::int), $8) > 0)"
 		" ORDER BY r.id DESC LIMIT 1 ON CONFLICT DO NOTHING",

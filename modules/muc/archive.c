@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "disco.h"
 #include "moderate.h"
-#include "occupant_id.h"
 #include "xmpp/mam.h"
 #include "xmpp/ns.h"
 #include "xmpp/parser.h"
@@ -59,6 +58,15 @@ sees_addresses(const struct room *r, const struct jid *who)
 
 /* Results */
 
+/* XEP-0425 §6: an occupant may have said the same of a message of its own. */
+static bool
+is_moderation(const struct stanza *retraction, const struct elem *why)
+{
+	const char *from = retraction ? elem_get(retraction->root, "from") : NULL;
+
+	return why && from && !strchr(from, '/') && elem_child(why, NS_MODERATE, "moderated");
+}
+
 void
 archive_bury(struct stanza *st, uint64_t by, const struct stanza *retraction)
 {
@@ -74,7 +82,7 @@ archive_bury(struct stanza *st, uint64_t by, const struct stanza *retraction)
 	e = elem_add(st, st->root, NS_RETRACT, "retracted");
 	elem_set(st, e, "stamp", clock_format((int64_t)by, stamp));
 	elem_set(st, e, "id", retraction ? elem_get(retraction->root, "id") : NULL);
-	if (!why || !elem_child(why, NS_MODERATE, "moderated"))
+	if (!is_moderation(retraction, why))
 		return;
 	for (const struct elem *c = elem_first(why); c; c = elem_next(c, NULL, NULL))
 		elem_add_copy(st, e, c);

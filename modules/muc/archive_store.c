@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "store/account.h"
 #include "store/address.h"
 #include "store/page.h"
 #include "store/record_kind.h"
@@ -190,7 +191,8 @@ archive_store_extent(struct sql *db, struct arena *a, void *data, struct err *e)
 
 /* $1 room, $2 id, $3 floor, $4 who must have said it; what takes back, or has been taken back by a moderator, is no message to take back. */
 #define MESSAGE \
-	" FROM archive.record r WHERE r.id = $2 AND r.id >= $3 AND ($4::text IS NULL OR r.from_bare = $4)" SAID \
+	" FROM archive.record r WHERE r.id = $2 AND r.id >= $3 AND ($4::text IS NULL OR r.from_bare = $4 AND " \
+	ACCOUNT_SAME_OWNER("$4", "r.id") ")" SAID \
 	" AND r.kind NOT IN (3, 18)"
 
 enum sql_status

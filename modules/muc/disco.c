@@ -11,7 +11,6 @@
 #include "avatar.h"
 #include "list_store.h"
 #include "moderate.h"
-#include "occupant_id.h"
 #include "xmpp/form.h"
 #include "xmpp/ns.h"
 #include "xmpp/rsm.h"

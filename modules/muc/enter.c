@@ -172,7 +172,7 @@ entered(struct hook *h, void *data, bool ok)
 		room_crossing_end(r, n->crossing);
 		return hook_unavailable(h);
 	}
-	s = occupant_take_seat(r, h->from, jid_resource(h->to), a, affiliation_role(a, r->config.moderated), n->presence);
+	s = occupant_take_seat(r, h->from, h->from_account, jid_resource(h->to), a, affiliation_role(a, r->config.moderated), n->presence);
 	presence_tell_others(r, s->occupant, NULL);
 	tell_newcomer(h, r, s, n->created);
 	metric_add(METRIC_ROOM_ENTERED, 1);

@@ -3,6 +3,7 @@
  */
 #include "leave.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "disco.h"
@@ -12,6 +13,7 @@
 #include "xmpp/ns.h"
 
 #define AGAIN_MS 1000
+#define WHISPER_US (60 * INT64_C(1000000)) /* a block is heard of within that */
 
 /* Temporary rooms */
 
@@ -215,6 +217,17 @@ is_lost(enum xerror e)
 	}
 }
 
+/* XEP-0191 §3.3 has the server of who has blocked somebody say the same of a private message as of a client that has gone: nobody is to be
+ * put out of a room by writing to them. Who has gone is found by what the room sends later. */
+static bool
+may_be_a_block(const struct hook *h, const struct room_seat *s)
+{
+	const struct elem *root = h->stanza->root;
+
+	return elem_is(root, NS_CLIENT, "message") && jid_resource(h->to) && xerror_of(root) == XERROR_SERVICE_UNAVAILABLE &&
+		s->whispered_us && clock_mono_us() - s->whispered_us < WHISPER_US;
+}
+
 static enum hook_verdict
 bounced_again(struct hook *h, void *data, bool ok)
 {
@@ -235,7 +248,7 @@ leave_bounced(struct hook *h, struct room *r)
 	if (c)
 		return room_wait(h, &c->gate, r, bounced_again);
 	s = room_seat(r, h->from);
-	if (!s)
+	if (!s || may_be_a_block(h, s))
 		return HOOK_HANDLED;
 	metric_add(METRIC_ROOM_LOST, 1);
 	return leave(h, r, s, &(struct room_why){ .status = { MUC_KICKED, MUC_TECHNICAL }, .reason = "could not be reached" });

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/metric.h"
 #include "history.h"
 #include "moderate.h"
@@ -37,7 +38,7 @@ message_reflect(const struct hook *h, const struct room *r, const struct room_oc
 	}
 	elem_set(st, st->root, "from", jid_full(o->jid));
 	elem_set(st, st->root, "to", NULL);
-	occupant_id_add(st, st->root, r, h->from);
+	occupant_id_add(st, st->root, o);
 	return st;
 }
 
@@ -190,6 +191,7 @@ whispered(struct hook *h, void *data, bool ok)
 	LIST_EACH(l, &o->seats) {
 		struct stanza *st = stanza_copy(w->st);
 
+		ROOM_SEAT(l)->whispered_us = clock_mono_us();
 		message_set_id(st, jid_bare(o->bare), h->record_id);
 		module_send(st, w->from, ROOM_SEAT(l)->full);
 	}

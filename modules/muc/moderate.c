@@ -53,7 +53,7 @@ make(const struct room *r, const struct room_occupant *by, const struct moderati
 	elem_set(st, retract, "id", text);
 	moderated = elem_add(st, retract, NS_MODERATE, "moderated");
 	elem_set(st, moderated, "by", jid_full(by->jid));
-	occupant_id_add(st, moderated, r, by->bare);
+	occupant_id_add(st, moderated, by);
 	if (m->reason)
 		elem_add_text(st, elem_add(st, retract, NS_RETRACT, "reason"), m->reason, strlen(m->reason));
 	return st;

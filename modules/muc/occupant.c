@@ -96,13 +96,14 @@ occupant_new(struct room *r, const struct jid *full, const char *nick, enum affi
 }
 
 struct room_seat *
-occupant_take_seat(struct room *r, const struct jid *full, const char *nick, enum affiliation a, enum role role,
+occupant_take_seat(struct room *r, const struct jid *full, int64_t account, const char *nick, enum affiliation a, enum role role,
 	struct stanza *presence)
 {
 	struct room_occupant *o = room_occupant(r, nick);
 	struct room_seat *s = NEW(struct room_seat);
 
 	s->occupant = o ? o : occupant_new(r, full, nick, a, role);
+	s->occupant->account = account;
 	s->full = jid_ref((struct jid *)full);
 	HASH_ADD_KEYPTR(hh, r->seats, jid_full(s->full), jid_full_len(s->full), s);
 	list_append(&s->occupant->seats, &s->link);

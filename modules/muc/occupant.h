@@ -6,8 +6,8 @@
 
 #include "room.h"
 
-/* A new seat, of the occupant of that nickname or of a new one. `presence` (sealed) is taken over. */
-struct room_seat *occupant_take_seat(struct room *r, const struct jid *full, const char *nick, enum affiliation a, enum role role,
+/* A new seat, of the occupant of that nickname or of a new one. `account`: of `full`, 0: not one of ours. `presence` (sealed) is taken over. */
+struct room_seat *occupant_take_seat(struct room *r, const struct jid *full, int64_t account, const char *nick, enum affiliation a, enum role role,
 	struct stanza *presence);
 /* What its client says now. Takes the presence. */
 void occupant_speaks(struct room_seat *s, struct stanza *presence);

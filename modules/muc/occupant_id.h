@@ -1,8 +1,9 @@
 /*
  * occupant_id: who is who in a room, without saying who (XEP-0421).
  *
- * The id is an HMAC of the real bare address under the secret of the room: the same whenever that person comes back, under
- * whatever nickname; another one in another room; and nothing to be found by guessing addresses.
+ * The id is an HMAC of the real bare address and, of our own people, of their account under the secret of the room: the same whenever that
+ * person comes back, under whatever nickname; another one in another room, or for who gets the address of a deleted account; and nothing to be
+ * found by guessing addresses.
  */
 #ifndef MUC_OCCUPANT_ID_H
 #define MUC_OCCUPANT_ID_H
@@ -11,9 +12,7 @@
 
 #define OCCUPANT_ID_SIZE 65 /* with the NUL; the XEP allows 128 */
 
-/* Of a real address, full or bare. */
-void occupant_id(const struct room *r, const struct jid *real, char out[OCCUPANT_ID_SIZE]);
 /* Adds <occupant-id/> to `e`, instead of any that a client put there (§4). */
-void occupant_id_add(struct stanza *st, struct elem *e, const struct room *r, const struct jid *real);
+void occupant_id_add(struct stanza *st, struct elem *e, const struct room_occupant *o);
 
 #endif

@@ -25,7 +25,7 @@ static bool
 is_ours(const struct elem *e)
 {
 	return e->ns && (!strncmp(e->ns, "http://jabber.org/protocol/muc", strlen("http://jabber.org/protocol/muc")) ||
-		!strcmp(e->ns, NS_OCCUPANT_ID) || !strcmp(e->ns, NS_DELAY) || !strcmp(e->ns, "jabber:x:delay") || !strcmp(e->ns, NS_SID));
+		!strcmp(e->ns, NS_OCCUPANT_ID) || !strcmp(e->ns, "urn:xmpp:hats:0") || !strcmp(e->ns, NS_DELAY) || !strcmp(e->ns, "jabber:x:delay") || !strcmp(e->ns, NS_SID));
 }
 
 static void
@@ -113,7 +113,7 @@ start(const struct room_occupant *o, const struct stanza *said, const char *type
 
 	elem_set(st, st->root, "from", jid_full(o->jid));
 	elem_set(st, st->root, "type", type);
-	occupant_id_add(st, st->root, o->room, o->bare);
+	occupant_id_add(st, st->root, o);
 	*x = elem_add(st, st->root, NS_MUC_USER, "x");
 	return st;
 }
@@ -137,6 +137,16 @@ available(const struct room_occupant *o, bool address, const struct room_why *wh
 	return st;
 }
 
+/* Who is told of itself sees its own address, but that of who did it only if it sees everybody's. */
+static void
+hide_actor(struct stanza *st, const struct room_occupant *to)
+{
+	struct elem *x = elem_child(st->root, NS_MUC_USER, "x"), *actor = elem_child(elem_child(x, NULL, "item"), NULL, "actor");
+
+	if (actor && !presence_sees_addresses(to->room, to))
+		elem_set(st, actor, "jid", NULL);
+}
+
 /* The client's own words when it left are a <status/>; what it says of itself otherwise goes with it. */
 static struct stanza *
 gone(const struct room_occupant *o, const struct room_seat *s, bool address, bool own, const struct room_why *why)
@@ -150,8 +160,10 @@ gone(const struct room_occupant *o, const struct room_seat *s, bool address, boo
 	if (destroyed) /* XEP-0045 §10.9: of what is no more nobody is an owner */
 		elem_add_copy(st, x, why->destroy);
 	add_why_status(st, x, why);
-	if (own)
+	if (own) {
 		room_note_status(st, x, MUC_SELF);
+		hide_actor(st, o);
+	}
 	return st;
 }
 
@@ -245,6 +257,7 @@ presence_tell(struct room *r, struct room_occupant *o, const struct room_why *wh
 		struct stanza *st = available(o, true, why);
 
 		room_note_status(st, elem_child(st->root, NS_MUC_USER, "x"), MUC_SELF);
+		hide_actor(st, o);
 		module_send(st, o->jid, ROOM_SEAT(l)->full);
 	}
 }

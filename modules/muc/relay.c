@@ -31,11 +31,25 @@ tag(const struct room *r, const struct jid *asking, const struct jid *asked, cha
 	text_hex(sum, TAG_BYTES, out);
 }
 
+/* Servers say in errors who found them (RFC 6120 §8.3.2), and with items who published them (XEP-0060 §7.1.2.3). */
+static void
+hide_addresses(struct stanza *st)
+{
+	struct elem *error = elem_child(st->root, NS_CLIENT, "error"), *items = elem_child(st->root, NS_PUBSUB, "pubsub");
+
+	if (error)
+		elem_set(st, error, "by", NULL);
+	for (struct elem *e = items; e; e = elem_walk(items, e))
+		if (elem_is(e, NS_PUBSUB, "item"))
+			elem_set(st, e, "publisher", NULL);
+}
+
 static void
 pass_on(struct hook *h, const struct jid *from, const struct jid *to, const char *id)
 {
 	struct stanza *st = stanza_copy(h->stanza);
 
+	hide_addresses(st);
 	elem_set(st, st->root, "id", id);
 	module_send(st, from, to);
 }

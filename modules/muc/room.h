@@ -64,6 +64,7 @@ struct room_seat {
 	struct room_occupant *occupant;
 	struct jid *full;
 	struct stanza *presence;     /* what its client said last, with our words taken out; sealed */
+	int64_t whispered_us;        /* when it last got a private message; 0: never */
 };
 
 struct room_occupant {
@@ -72,6 +73,7 @@ struct room_occupant {
 	struct room *room;
 	struct jid *jid;             /* room@service/nick */
 	struct jid *bare;            /* who it is */
+	int64_t account;             /* the same, among those who have had the address; 0: somebody of elsewhere */
 	enum affiliation affiliation;
 	enum role role;
 	struct list seats;

@@ -278,14 +278,14 @@ make_key(struct sql *db, struct networks_job *j, struct err *e)
 
 	if (sealed_has_key())
 		return SQL_OK;
-	st = sql_query_bool(db, e, &j->lost, "SELECT true FROM chancery.gateway_credential LIMIT 1", 0);
+	st = sql_query_bool(db, e, &j->lost, "SELECT EXISTS (SELECT FROM chancery.gateway_credential) OR EXISTS (SELECT FROM chancery.second_factor)", 0);
 	if (st != SQL_OK)
 		return st;
 	if (!j->lost && sealed_make(&why))
 		j->lost = true;
 	if (j->lost)
 		log_error(NULL, "gateway-key-missing", "network=%s why=%s", j->gateway,
-			*why.text ? why.text : "there are credentials, and gateways.key_file is not there");
+			*why.text ? why.text : "there are secrets sealed, and gateways.key_file is not there");
 	return SQL_OK;
 }
 

@@ -92,7 +92,7 @@ tell_client_elsewhere(void *arg, const struct jid *full)
 	module_tell_elsewhere(a->h, a->st, a->h->account, full);
 }
 
-/* The query has left out who may no longer see the node. */
+/* The query has left out who may no longer see the node; a block is in memory only. */
 static void
 tell_subscribers(const struct telling *a, struct stanza *st)
 {
@@ -101,7 +101,7 @@ tell_subscribers(const struct telling *a, struct stanza *st)
 		struct jid *to = jid_parse_z(a->c->op.subscriptions[i].jid);
 
 		if (to)
-			module_tell(st, a->h->account, to);
+			module_tell_shown(a->h, st, a->h->account, to);
 		jid_unref(to);
 	}
 }

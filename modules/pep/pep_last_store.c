@@ -19,6 +19,12 @@
 	" SELECT " ITEM_COLUMNS ", i.bare, i.node, i.payloads, i.normal, i.itemreply FROM last i WHERE i.upto <= $6" \
 	" ORDER BY i.own DESC, i.seq DESC LIMIT $7"
 
+/* Neither has blocked the other (modules/blocking): the address, or its domain. */
+#define COVERS(bare) "(" bare ", split_part(" bare ", '@', 2))"
+#define NOT_BLOCKED \
+	" AND NOT EXISTS (SELECT FROM chancery.blocked b WHERE b.account = a.id AND b.jid IN " COVERS("$2") \
+	" OR b.account = $1 AND b.jid IN " COVERS("a.bare") ")"
+
 /* Oldest first, as they would have come. */
 static void
 take(struct arena *a, PGresult *r, struct node_op *op)
@@ -51,7 +57,7 @@ pep_store_last(struct sql *db, struct arena *a, void *data, struct err *e)
 		" UNION ALL"
 		" SELECT a.id, a.bare, false, t.groups FROM chancery.roster_item r JOIN chancery.account a ON a.bare = r.jid"
 		" JOIN chancery.roster_item t ON t.account = a.id AND t.jid = $2 AND t.subscription & 2 <> 0"
-		" WHERE r.account = $1 AND r.subscription & 1 <> 0 AND ($4 IS NULL OR r.jid = $4)"),
+		" WHERE r.account = $1 AND r.subscription & 1 <> 0 AND ($4 IS NULL OR r.jid = $4)" NOT_BLOCKED),
 		7, N(op->host), op->owner, node_join(&q->interests, a), q->contact,
 		q->subscribed_now ? "1" : "2", N(op->quota.last_bytes), N(op->quota.last_items));
 	if (st == SQL_OK)

@@ -84,6 +84,8 @@ changed(struct hook *h, void *data, bool ok)
 		return hook_unavailable(h);
 	if (a->outcome == ACCOUNT_BAD_PASSWORD)
 		return hook_reject(h, XERROR_NOT_ACCEPTABLE, "the password has characters that are not allowed, or is too long");
+	if (a->outcome == ACCOUNT_FORBIDDEN)
+		return hook_reject(h, XERROR_FORBIDDEN, "you have logged in with a device's password");
 	if (a->outcome != ACCOUNT_DONE)
 		return hook_reject(h, XERROR_REGISTRATION_REQUIRED, NULL);
 	return hook_done(h);

@@ -48,7 +48,7 @@ registered(struct hook *h, void *data, bool ok)
 	const struct hook_account *a = &r->account;
 
 	if (!ok && r->admission.refused && r->admission.token)
-		return hook_reject(h, XERROR_NOT_ACCEPTABLE, "the invitation is for another name, or was used meanwhile");
+		return hook_reject(h, XERROR_NOT_ACCEPTABLE, "the invitation is for another name, or was used or withdrawn meanwhile");
 	if (!ok && r->admission.refused)
 		return hook_reject(h, XERROR_CONFLICT, "the name is taken");
 	if (!ok)

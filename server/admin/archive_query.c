@@ -83,7 +83,7 @@ add_gateways(json_t *query, json_t *gateways)
 		append(query, "domain", json_incref(v));
 }
 
-/* Networks by the names of their gateways: all the domains that these have had. */
+/* Networks by the names of their gateways and components: all the domains that these have had. */
 static int
 add_networks(struct sql *db, const struct limits *l, json_t *query, const json_t *names, struct err *e)
 {
@@ -105,7 +105,7 @@ add_networks(struct sql *db, const struct limits *l, json_t *query, const json_t
 			append(query, "domain", json_string(sql_text(rows, k, 0)));
 		PQclear(rows);
 		if (found == 0)
-			return err_set(e, 0, "network: there is no gateway called %.70s, and there was none", s);
+			return err_set(e, 0, "network: there is no gateway or component called %.70s, and there was none", s);
 	}
 	return 0;
 }

@@ -496,9 +496,9 @@ keys_json(struct run *r, struct arena *a, const char *checkpoint, struct err *e)
 static json_t *
 limits_json(const struct limits *l)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "bytes", (json_int_t)l->export_bytes, "files", (json_int_t)l->export_files, "records",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "bytes", (json_int_t)l->export_bytes, "files", (json_int_t)l->export_files, "records",
 			 (json_int_t)l->export_records, "seconds", (json_int_t)l->export_seconds, "memory", (json_int_t)l->export_memory,
-			 "statements", (json_int_t)l->desk_statements, "wait_ms", (json_int_t)l->desk_wait_ms);
+			 "statements", (json_int_t)l->desk_statements, "wait_ms", (json_int_t)l->desk_wait_ms, "reads", (json_int_t)l->desk_reads);
 }
 
 static json_t *

@@ -68,7 +68,7 @@ struct request_verb {
 
 /* Tables of verbs, ended by a NULL noun. */
 extern const struct request_verb request_component_verbs[], request_gateway_verbs[];
-extern const struct request_verb request_user_verbs[], request_people_verbs[], request_device_verbs[], request_server_verbs[],
+extern const struct request_verb request_user_verbs[], request_people_verbs[], request_device_verbs[], request_mfa_verbs[], request_server_verbs[],
 	request_announce_verbs[], request_invite_verbs[], request_room_verbs[], request_federation_verbs[], request_federation_look_verbs[],
 	request_federation_test_verbs[], request_scanner_verbs[], request_files_verbs[],
 	request_access_verbs[], request_token_verbs[], request_approval_verbs[],

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "admin/rows.h"
 #include "admin/secret.h"
 #include "core/config/config.h"
 #include "xmpp/jid.h"
@@ -261,15 +262,11 @@ static int
 person_list(struct request *r)
 {
 	PGresult *rows;
-	int rc = 0;
 
 	if (request_args(r, "{}") != 0 || request_db(r) != 0 ||
 	    sql_query(r->db, &r->err, &rows, "SELECT " PERSON_COLUMNS " ORDER BY p.name", 0) != SQL_OK)
 		return -1;
-	for (int i = 0; i < PQntuples(rows) && rc == 0; i++)
-		rc = request_row(r, person_row(rows, i));
-	PQclear(rows);
-	return rc;
+	return rows_give(r, rows, person_row);
 }
 
 static int

@@ -2,22 +2,18 @@
  * verb_component: components of others: who may connect as which domains, and what each may. Each change is one transaction with its audit row;
  * then every reactor has it, before the command returns.
  */
-#include "admin/request.h"
-
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "admin/change.h"
+#include "admin/component_words.h"
+#include "admin/request.h"
 #include "base/buf.h"
 #include "base/crypt.h"
 #include "core/component/component.h"
 #include "core/component/component_rules.h"
 #include "core/config/config.h"
-#include "core/host.h"
-#include "core/service/service.h"
 #include "store/component_store.h"
 #include "store/gateway_store.h"
-#include "xmpp/jid.h"
 
 #define SECRET_BYTES 24 /* of random, in hexadecimal */
 #define DOMAINS_MAX 64  /* of one component */
@@ -26,38 +22,16 @@ static const char *const kind_names[] = {"message", "presence", "iq"};
 
 /* Arguments */
 
-static int
-read_name(struct request *r, const char *name)
-{
-	size_t n = strlen(name);
-
-	if (n > 0 && n <= COMPONENT_NAME_MAX && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == n && strchr("._-", *name) == NULL)
-		return 0;
-	return err_set(&r->err, 0, "a name has 1 to %d of a-z, 0-9, '.', '_', '-', and begins with a letter or digit", COMPONENT_NAME_MAX);
-}
-
 /* Prepared, as a further line of `out`. */
 static int
 add_domain(struct request *r, const char *text, struct buf *out)
 {
-	char domain[1024];
-	struct component_rules *known;
-	struct jid *j;
-	bool ours;
+	char domain[COMPONENT_WORDS_DOMAIN];
 
-	if (text == NULL || jid_prepare_domain(text, strlen(text), domain) != 0)
-		return err_set(&r->err, 0, "%.200s is not a domain", text != NULL ? text : "that");
-	j = jid_new(NULL, domain, NULL);
-	ours = j == NULL || host_is_local(j) || service_of(j) != NULL;
-	jid_unref(j);
-	if (ours)
-		return err_set(&r->err, 0, "%.200s is this server's own", domain);
-	known = component_rules_get(domain);
-	if (known != NULL && !known->stored) {
-		component_rules_unref(known);
-		return err_set(&r->err, 0, "%.200s is in the settings already (components.domains)", domain);
-	}
-	component_rules_unref(known);
+	if (text == NULL)
+		return err_set(&r->err, 0, "wrong arguments: domains: a list of names");
+	if (component_words_domain(text, domain, &r->err) != 0)
+		return -1;
 	buf_addf(out, "%s%s", buf_len(out) > 0 ? "\n" : "", domain);
 	return 0;
 }
@@ -206,35 +180,15 @@ give_rows(struct request *r, const char *name, const char *secret)
 
 /* Changes */
 
-static int
-begin(struct request *r)
-{
-	if (request_db(r) != 0 || sql_begin(r->db, &r->err) != SQL_OK)
-		return -1;
-	return component_store_lock(r->db, &r->err) == SQL_OK ? 0 : -1;
-}
-
-/* With its audit row, then on every reactor. Takes `detail`. */
+/* Committed, then on every reactor. Takes `detail`. */
 static int
 commit(struct request *r, const char *action, const char *name, json_t *detail)
 {
-	enum sql_status st = audit_write(r->db, r->who, action, name, detail, &r->err);
-
-	json_decref(detail);
-	if (st != SQL_OK || sql_commit(r->db, &r->err) != SQL_OK)
+	if (change_commit(r, action, name, detail) != 0)
 		return -1;
-	audit_log(r->who, action, name);
 	if (component_changed(&r->err) == 0)
 		return 0;
 	return err_prefix(&r->err, "the change is stored, but not in force yet (repeat the command)");
-}
-
-static int
-end(struct request *r, int rc)
-{
-	if (rc != 0 && r->db != NULL && sql_in_transaction(r->db))
-		sql_rollback(r->db);
-	return rc;
 }
 
 static int
@@ -245,7 +199,7 @@ add_row(struct request *r, const struct component_row *c)
 	const char *why = NULL;
 
 	config_unref(config);
-	if (begin(r) != 0 || component_store_add(r->db, c, most, &why, &r->err) != SQL_OK)
+	if (change_begin(r, component_store_lock) != 0 || component_store_add(r->db, c, most, &why, &r->err) != SQL_OK)
 		return -1;
 	if (why != NULL)
 		return err_set(&r->err, 0, "%s", why);
@@ -266,12 +220,12 @@ component_add(struct request *r)
 	if (request_args(r, "{s:s, s:o, s?o, s?o, s?s}", "name", &c.name, "domains", &domains, "kinds", &kinds, "rate", &rate, "down", &down) != 0)
 		return -1;
 	crypt_random_hex(secret, SECRET_BYTES);
-	rc = read_name(r, c.name) != 0 || read_domains(r, domains, &list) != 0 || read_kinds(r, kinds, COMPONENT_ALL, &c.kinds) != 0 ||
+	rc = component_words_name(c.name, &r->err) != 0 || read_domains(r, domains, &list) != 0 || read_kinds(r, kinds, COMPONENT_ALL, &c.kinds) != 0 ||
 		read_rate(r, rate, 0, &c.per_second) != 0 || read_down(r, down, 0, &keep) != 0 ? -1 : 0;
 	c.keep = keep;
 	c.domains = buf_str(&list);
 	if (rc == 0)
-		rc = end(r, add_row(r, &c));
+		rc = change_end(r, add_row(r, &c));
 	if (rc == 0)
 		rc = give_rows(r, c.name, secret);
 	crypt_wipe(secret, sizeof secret);
@@ -296,15 +250,15 @@ change(struct request *r, const char *action, const char *name, const struct com
 {
 	bool found = false;
 
-	if (begin(r) != 0 || refuse_gateway(r, name) != 0 || component_store_change(r->db, name, c, r->who->name, &found, &r->err) != SQL_OK) {
+	if (change_begin(r, component_store_lock) != 0 || refuse_gateway(r, name) != 0 || component_store_change(r->db, name, c, r->who->name, &found, &r->err) != SQL_OK) {
 		json_decref(detail);
-		return end(r, -1);
+		return change_end(r, -1);
 	}
 	if (!found) {
 		json_decref(detail);
-		return end(r, no_such(r, name));
+		return change_end(r, no_such(r, name));
 	}
-	return end(r, commit(r, action, name, detail));
+	return change_end(r, commit(r, action, name, detail));
 }
 
 static int
@@ -381,11 +335,11 @@ component_remove(struct request *r)
 
 	if (request_args(r, "{s:s}", "name", &name) != 0)
 		return -1;
-	if (begin(r) != 0 || refuse_gateway(r, name) != 0 || component_store_remove(r->db, name, &found, &r->err) != SQL_OK)
-		return end(r, -1);
+	if (change_begin(r, component_store_lock) != 0 || refuse_gateway(r, name) != 0 || component_store_remove(r->db, name, &found, &r->err) != SQL_OK)
+		return change_end(r, -1);
 	if (!found)
-		return end(r, no_such(r, name));
-	if (end(r, commit(r, "component.remove", name, NULL)) != 0)
+		return change_end(r, no_such(r, name));
+	if (change_end(r, commit(r, "component.remove", name, NULL)) != 0)
 		return -1;
 	return request_row(r, json_pack("{s:s}", "name", name));
 }
@@ -438,11 +392,11 @@ component_grant(struct request *r)
 	if (request_args(r, "{s:s, s:s, s:s, s?s}", "name", &g.name, "privilege", &g.privilege, "access", &g.access, "namespace", &g.ns) != 0 ||
 	    read_grant(r, &g, true) != 0)
 		return -1;
-	if (begin(r) != 0 || component_store_grant(r->db, &g, most, &why, &r->err) != SQL_OK)
-		return end(r, -1);
+	if (change_begin(r, component_store_lock) != 0 || component_store_grant(r->db, &g, most, &why, &r->err) != SQL_OK)
+		return change_end(r, -1);
 	if (why != NULL)
-		return end(r, err_set(&r->err, 0, "%s", why));
-	return end(r, commit(r, "component.grant", g.name, grant_detail(&g, true))) == 0 ? give_rows(r, g.name, NULL) : -1;
+		return change_end(r, err_set(&r->err, 0, "%s", why));
+	return change_end(r, commit(r, "component.grant", g.name, grant_detail(&g, true))) == 0 ? give_rows(r, g.name, NULL) : -1;
 }
 
 static int
@@ -453,11 +407,11 @@ component_revoke(struct request *r)
 
 	if (request_args(r, "{s:s, s:s, s?s}", "name", &g.name, "privilege", &g.privilege, "namespace", &g.ns) != 0 || read_grant(r, &g, false) != 0)
 		return -1;
-	if (begin(r) != 0 || component_store_revoke(r->db, &g, &found, &r->err) != SQL_OK)
-		return end(r, -1);
+	if (change_begin(r, component_store_lock) != 0 || component_store_revoke(r->db, &g, &found, &r->err) != SQL_OK)
+		return change_end(r, -1);
 	if (!found)
-		return end(r, err_set(&r->err, 0, "%.70s has no such privilege", g.name));
-	return end(r, commit(r, "component.revoke", g.name, grant_detail(&g, false))) == 0 ? give_rows(r, g.name, NULL) : -1;
+		return change_end(r, err_set(&r->err, 0, "%.70s has no such privilege", g.name));
+	return change_end(r, commit(r, "component.revoke", g.name, grant_detail(&g, false))) == 0 ? give_rows(r, g.name, NULL) : -1;
 }
 
 static int

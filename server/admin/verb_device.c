@@ -4,8 +4,11 @@
 #include "admin/request.h"
 
 #include "base/arena.h"
+#include "base/crypt.h"
 #include "core/census.h"
+#include "core/config/config.h"
 #include "store/device.h"
+#include "store/device_password.h"
 #include "xmpp/jid.h"
 
 /* NULL with err. */
@@ -47,6 +50,8 @@ device_row(const struct device_row *d, int64_t active_us)
 		json_array_append_new(access, json_string("password"));
 	if (d->token)
 		json_array_append_new(access, json_string("token"));
+	if (d->own)
+		json_array_append_new(access, json_string("device password"));
 	return json_pack("{s:I, s:s?, s:s?, s:o, s:b, s:o, s:o, s:s?, s:s?}", "id", (json_int_t)d->id, "software",
 			 d->software, "device", d->device, "access", access, "connected", active_us != 0, "first",
 			 request_time(d->first_us), "last",
@@ -140,7 +145,68 @@ device_verb_revoke(struct request *r)
 	return rc;
 }
 
+/* A password of its own */
+
+/* The change and its audit row are one transaction. */
+static int
+make_password(struct request *r, struct device_password *p)
+{
+	static const char *const refusals[] = {
+		[DEVICE_PASSWORD_NOBODY] = "does not exist, or has no password of its own",
+		[DEVICE_PASSWORD_TOO_MANY] = "has as many passwords of devices as it may have (limits.device_passwords)",
+		[DEVICE_PASSWORD_BY_ITSELF] = "has logged in with one",
+	};
+	json_t *detail;
+	enum sql_status st = sql_begin(r->db, &r->err);
+
+	if (st == SQL_OK)
+		st = device_password_make(r->db, p, &r->err);
+	if (st == SQL_OK && p->how != DEVICE_PASSWORD_MADE) {
+		sql_rollback(r->db);
+		return err_set(&r->err, 0, "%s %s", p->bare, refusals[p->how]);
+	}
+	detail = json_pack("{s:I, s:s}", "device", (json_int_t)p->id, "name", p->name);
+	if (st == SQL_OK)
+		st = audit_write(r->db, r->who, "device.password", p->bare, detail, &r->err);
+	json_decref(detail);
+	if (st == SQL_OK)
+		st = sql_commit(r->db, &r->err);
+	else
+		sql_rollback(r->db);
+	if (st == SQL_OK)
+		audit_log(r->who, "device.password", p->bare);
+	return st == SQL_OK ? 0 : -1;
+}
+
+static int
+device_verb_password(struct request *r)
+{
+	struct device_password p = {.how = DEVICE_PASSWORD_NOBODY};
+	struct config *c;
+	const char *text;
+	struct jid *j;
+	int rc;
+
+	if (request_args(r, "{s:s, s:s}", "jid", &text, "name", &p.name) != 0 || (j = account_arg(r, text)) == NULL)
+		return -1;
+	c = config_get();
+	p.bare = jid_bare(j);
+	p.most = c->limits.device_passwords;
+	config_unref(c);
+	rc = device_password_is_name(p.name) ? request_db(r) :
+		err_set(&r->err, 0, "the name has 1 to %d bytes, and no control characters", DEVICE_PASSWORD_NAME);
+	if (rc == 0)
+		rc = make_password(r, &p);
+	if (rc == 0)
+		rc = request_row(r, json_pack("{s:s, s:I, s:s, s:s}", "jid", jid_bare(j), "id", (json_int_t)p.id, "name", p.name, "password",
+					      p.text));
+	crypt_wipe(p.text, sizeof(p.text));
+	jid_unref(j);
+	return rc;
+}
+
 const struct request_verb request_device_verbs[] = {
+	{"device", "password", device_verb_password, .about = "Makes a password for one client of an account", .args = "jid:string name:string"},
 	{"device", "list", device_verb_list, .about = "Lists the devices of an account, and what access they have", .args = "jid:string"},
 	{"device", "revoke", device_verb_revoke, .about = "Ends a device's sessions and tokens", .args = "jid:string id:integer"},
 	{.noun = NULL},

@@ -8,6 +8,7 @@
 #include "admin/erasure_certificate.h"
 #include "admin/erasures.h"
 #include "admin/request.h"
+#include "admin/rows.h"
 #include "archive/search.h"
 #include "base/clock.h"
 #include "store/erasure.h"
@@ -67,12 +68,6 @@ enum { ID, ASKED_AT, ASKED_BY, REASON, QUERY, RECORDS, TEXT, STATE, DECIDED_AT, 
        HELD, FAULT };
 
 static json_t *
-text_or_null(const PGresult *rows, int i, int col)
-{
-	return sql_is_null(rows, i, col) ? json_null() : json_string(sql_text(rows, i, col));
-}
-
-static json_t *
 number_or_null(const PGresult *rows, int i, int col)
 {
 	return sql_is_null(rows, i, col) ? json_null() : json_integer((json_int_t)sql_i64(rows, i, col));
@@ -85,25 +80,19 @@ json_or_null(const PGresult *rows, int i, int col)
 }
 
 static json_t *
-time_or_null(const PGresult *rows, int i, int col)
-{
-	return sql_is_null(rows, i, col) ? json_null() : request_time(sql_i64(rows, i, col));
-}
-
-static json_t *
 erasure_row(const PGresult *rows, int i)
 {
 	json_t *o = json_pack("{s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "erasure", (json_int_t)sql_i64(rows, i, ID), "state",
-			      erasure_state_name(sql_i64(rows, i, STATE)), "asked", time_or_null(rows, i, ASKED_AT), "by", text_or_null(rows, i, ASKED_BY),
-			      "reason", text_or_null(rows, i, REASON), "query", json_or_null(rows, i, QUERY), "records", json_or_null(rows, i, RECORDS),
-			      "query_text", text_or_null(rows, i, TEXT));
+			      erasure_state_name(sql_i64(rows, i, STATE)), "asked", rows_time(rows, i, ASKED_AT), "by", rows_text(rows, i, ASKED_BY),
+			      "reason", rows_text(rows, i, REASON), "query", json_or_null(rows, i, QUERY), "records", json_or_null(rows, i, RECORDS),
+			      "query_text", rows_text(rows, i, TEXT));
 
-	json_object_update_new(o, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "decided", time_or_null(rows, i, DECIDED_AT), "decided_by",
-					    text_or_null(rows, i, DECIDED_BY), "approved_by", text_or_null(rows, i, APPROVED_BY), "decision_reason",
-					    text_or_null(rows, i, DECISION_REASON), "decision", number_or_null(rows, i, DECISION), "log_size",
-					    number_or_null(rows, i, SIZE), "finished", time_or_null(rows, i, FINISHED_AT), "erased",
+	json_object_update_new(o, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "decided", rows_time(rows, i, DECIDED_AT), "decided_by",
+					    rows_text(rows, i, DECIDED_BY), "approved_by", rows_text(rows, i, APPROVED_BY), "decision_reason",
+					    rows_text(rows, i, DECISION_REASON), "decision", number_or_null(rows, i, DECISION), "log_size",
+					    number_or_null(rows, i, SIZE), "finished", rows_time(rows, i, FINISHED_AT), "erased",
 					    (json_int_t)sql_i64(rows, i, ERASED), "held", (json_int_t)sql_i64(rows, i, HELD), "error",
-					    text_or_null(rows, i, FAULT)));
+					    rows_text(rows, i, FAULT)));
 	return o;
 }
 
@@ -129,15 +118,11 @@ static int
 list(struct request *r)
 {
 	PGresult *rows;
-	int rc = 0;
 
 	if (request_args(r, "{}") != 0 || request_db(r) != 0 ||
 	    sql_query(r->db, &r->err, &rows, "SELECT " COLUMNS " FROM compliance.erasure ORDER BY id DESC LIMIT 1000", 0) != SQL_OK)
 		return -1;
-	for (int i = 0; i < PQntuples(rows) && rc == 0; i++)
-		rc = request_row(r, erasure_row(rows, i));
-	PQclear(rows);
-	return rc;
+	return rows_give(r, rows, erasure_row);
 }
 
 static int

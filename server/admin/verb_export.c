@@ -11,6 +11,7 @@
 
 #include "admin/exports.h"
 #include "admin/request.h"
+#include "admin/rows.h"
 #include "archive/query.h"
 #include "base/arena.h"
 #include "base/clock.h"
@@ -250,29 +251,17 @@ archive_export_check(struct request *r)
 	" (extract(epoch FROM expires_at) * 1000000)::bigint, error, size, altered, fetched, attempts, missing"
 
 static json_t *
-text_or_null(const PGresult *rows, int i, int col)
-{
-	return sql_is_null(rows, i, col) ? json_null() : json_string(sql_text(rows, i, col));
-}
-
-static json_t *
-time_or_null(const PGresult *rows, int i, int col)
-{
-	return sql_is_null(rows, i, col) ? json_null() : request_time(sql_i64(rows, i, col));
-}
-
-static json_t *
 export_row(const PGresult *rows, int i)
 {
 	json_t *o = json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "export", (json_int_t)sql_i64(rows, i, 0), "asked",
-			      time_or_null(rows, i, 1), "by", text_or_null(rows, i, 2), "approved_by", text_or_null(rows, i, 3), "reason",
-			      text_or_null(rows, i, 4), "query", json_loads(sql_text(rows, i, 5), 0, NULL), "query_text", text_or_null(rows, i, 6),
+			      rows_time(rows, i, 1), "by", rows_text(rows, i, 2), "approved_by", rows_text(rows, i, 3), "reason",
+			      rows_text(rows, i, 4), "query", json_loads(sql_text(rows, i, 5), 0, NULL), "query_text", rows_text(rows, i, 6),
 			      "formats", json_loads(sql_text(rows, i, 7), 0, NULL), "state", export_state_name(sql_i64(rows, i, 8)));
 
-	json_object_update_new(o, json_pack("{s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "stage", text_or_null(rows, i, 9), "done",
+	json_object_update_new(o, json_pack("{s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "stage", rows_text(rows, i, 9), "done",
 					    (json_int_t)sql_i64(rows, i, 10), "records", (json_int_t)sql_i64(rows, i, 11), "bytes",
-					    (json_int_t)sql_i64(rows, i, 12), "manifest", text_or_null(rows, i, 13), "finished",
-					    time_or_null(rows, i, 14), "expires", time_or_null(rows, i, 15), "error", text_or_null(rows, i, 16),
+					    (json_int_t)sql_i64(rows, i, 12), "manifest", rows_text(rows, i, 13), "finished",
+					    rows_time(rows, i, 14), "expires", rows_time(rows, i, 15), "error", rows_text(rows, i, 16),
 					    "log_size", (json_int_t)sql_i64(rows, i, 17), "altered", (json_int_t)sql_i64(rows, i, 18), "fetched",
 					    (json_int_t)sql_i64(rows, i, 19), "attempts", (json_int_t)sql_i64(rows, i, 20), "missing",
 					    (json_int_t)sql_i64(rows, i, 21)));
@@ -291,17 +280,13 @@ export_list(struct request *r)
 {
 	char person[NUMBER];
 	PGresult *rows;
-	int rc = 0;
 
 	if (request_args(r, "{}") != 0 || request_db(r) != 0 ||
 	    sql_query(r->db, &r->err, &rows,
 		      "SELECT " COLUMNS " FROM compliance.export WHERE ($1::bigint IS NULL OR person = $1::bigint) ORDER BY id DESC LIMIT $2::int", 2,
 		      only_of(r, person), "200") != SQL_OK)
 		return -1;
-	for (int i = 0; i < PQntuples(rows) && rc == 0; i++)
-		rc = request_row(r, export_row(rows, i));
-	PQclear(rows);
-	return rc;
+	return rows_give(r, rows, export_row);
 }
 
 /* Its row, which is the caller's to clear; NULL: there is none for this caller. */

@@ -4,13 +4,13 @@
  *
  * Under federation.two_persons an entry waits as a proposal until another administrator approves it. What takes away acts at once: deny.
  */
-#include "admin/request.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "admin/change.h"
 #include "admin/partner_entry.h"
+#include "admin/request.h"
 #include "base/arena.h"
 #include "core/config/config.h"
 #include "core/federation/partner.h"
@@ -51,29 +51,17 @@ with_change(struct request *r, int (*run)(struct change *c))
 	return rc;
 }
 
-/* The transaction that changes of partners follow each other by. */
 static int
 begin(struct change *c)
 {
-	struct request *r = c->r;
-
-	if (request_db(r) != 0 || sql_begin(r->db, &r->err) != SQL_OK)
-		return -1;
-	return partner_store_lock(r->db, &r->err) == SQL_OK ? 0 : -1;
+	return change_begin(c->r, partner_store_lock);
 }
 
 /* Takes `detail`. */
 static int
 commit(struct change *c, json_t *detail)
 {
-	struct request *r = c->r;
-	enum sql_status st = audit_write(r->db, r->who, c->action, c->domain, detail, &r->err);
-
-	json_decref(detail);
-	if (st != SQL_OK || sql_commit(r->db, &r->err) != SQL_OK)
-		return -1;
-	audit_log(r->who, c->action, c->domain);
-	return 0;
+	return change_commit(c->r, c->action, c->domain, detail);
 }
 
 /* It is committed: whatever comes now, that stays. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "admin/partner_entry.h"
+#include "admin/rows.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "core/component/component_rules.h"
@@ -271,14 +272,10 @@ static int
 report_refusals(struct request *r, int64_t since_us)
 {
 	PGresult *rows;
-	int rc = 0;
 
 	if (partner_store_refusals(r->db, NULL, since_us, REPORT_MAX, &rows, &r->err) != SQL_OK)
 		return -1;
-	for (int i = 0; i < PQntuples(rows) && rc == 0; i++)
-		rc = request_row(r, refusal_row(rows, i));
-	PQclear(rows);
-	return rc;
+	return rows_give(r, rows, refusal_row);
 }
 
 static int

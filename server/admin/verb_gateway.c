@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "admin/change.h"
+#include "admin/component_words.h"
 #include "admin/gateway_words.h"
 #include "admin/gateways.h"
 #include "admin/request.h"
@@ -18,12 +20,9 @@
 #include "core/config/config.h"
 #include "core/gateway/gateway.h"
 #include "core/gateway/gateway_stats.h"
-#include "core/host.h"
-#include "core/service/service.h"
 #include "store/component_store.h"
 #include "store/gateway_store.h"
 #include "store/sealed.h"
-#include "xmpp/jid.h"
 
 #define SECRET_BYTES 24 /* of random, in hexadecimal */
 #define USERS_PAGE 500
@@ -33,35 +32,13 @@
 /* Arguments */
 
 static int
-read_words(struct request *r, const char *name, const char *kind)
+read_kind(struct request *r, const char *kind)
 {
-	size_t n = strlen(name), k = strlen(kind);
+	size_t n = strlen(kind);
 
-	if (n == 0 || n > COMPONENT_NAME_MAX || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != n || strchr("._-", *name) != NULL)
-		return err_set(&r->err, 0, "a name has 1 to %d of a-z, 0-9, '.', '_', '-', and begins with a letter or digit", COMPONENT_NAME_MAX);
-	if (k == 0 || k > GATEWAY_KIND_MAX || strspn(kind, "abcdefghijklmnopqrstuvwxyz0123456789") != k || strchr("0123456789", *kind) != NULL)
+	if (n == 0 || n > GATEWAY_KIND_MAX || strspn(kind, "abcdefghijklmnopqrstuvwxyz0123456789") != n || strchr("0123456789", *kind) != NULL)
 		return err_set(&r->err, 0, "a kind is the name of a program, chancery-gateway-KIND: irc, mail, sms, sip");
 	return 0;
-}
-
-static int
-read_domain(struct request *r, const char *text, char domain[1024])
-{
-	struct component_rules *known;
-	struct jid *j;
-	bool ours;
-
-	if (jid_prepare_domain(text, strlen(text), domain) != 0)
-		return err_set(&r->err, 0, "%.200s is not a domain", text);
-	j = jid_new(NULL, domain, NULL);
-	ours = j == NULL || host_is_local(j) || service_of(j) != NULL;
-	jid_unref(j);
-	if (ours)
-		return err_set(&r->err, 0, "%.200s is this server's own", domain);
-	known = component_rules_get(domain);
-	ours = known != NULL && !known->stored;
-	component_rules_unref(known);
-	return ours ? err_set(&r->err, 0, "%.200s is in the settings already (components.domains)", domain) : 0;
 }
 
 /* Rows */
@@ -154,9 +131,18 @@ give_rows(struct request *r, const char *name)
 static int
 begin(struct request *r)
 {
-	if (request_db(r) != 0 || sql_begin(r->db, &r->err) != SQL_OK)
+	return change_begin(r, component_store_lock);
+}
+
+/* What is about a gateway that there is. */
+static int
+begin_of(struct request *r, const char *name)
+{
+	bool is = false;
+
+	if (begin(r) != 0 || gateway_store_is(r->db, name, &is, &r->err) != SQL_OK)
 		return -1;
-	return component_store_lock(r->db, &r->err) == SQL_OK ? 0 : -1;
+	return is ? 0 : no_such(r, name);
 }
 
 /* Who is in a room or waits for an answer is told before the stream ends: for so long, where the program is ours. */
@@ -196,25 +182,11 @@ put_in_force(struct request *r, const char *name, enum what what)
 	return rc == 0 ? 0 : err_prefix(&r->err, "the change is stored, but not in force yet (repeat the command)");
 }
 
-/* With its audit row. Takes `detail`. */
+/* Takes `detail`. */
 static int
 commit(struct request *r, enum what what, const char *action, const char *name, json_t *detail)
 {
-	enum sql_status st = audit_write(r->db, r->who, action, name, detail, &r->err);
-
-	json_decref(detail);
-	if (st != SQL_OK || sql_commit(r->db, &r->err) != SQL_OK)
-		return -1;
-	audit_log(r->who, action, name);
-	return put_in_force(r, name, what);
-}
-
-static int
-end(struct request *r, int rc)
-{
-	if (rc != 0 && r->db != NULL && sql_in_transaction(r->db))
-		sql_rollback(r->db);
-	return rc;
+	return change_commit(r, action, name, detail) == 0 ? put_in_force(r, name, what) : -1;
 }
 
 static int
@@ -232,7 +204,7 @@ add_rows(struct request *r, const char *name, const char *kind, const char *doma
 	if (begin(r) == 0 && component_store_add(r->db, &c, most, &why, &r->err) == SQL_OK) {
 		if (why != NULL)
 			err_set(&r->err, 0, "%s", why);
-		else if (gateway_store_add(r->db, name, kind, domain, settings, r->who->name, &r->err) == SQL_OK)
+		else if (gateway_store_add(r->db, name, kind, settings, r->who->name, &r->err) == SQL_OK)
 			rc = 0;
 	}
 	crypt_wipe(secret, sizeof secret);
@@ -244,11 +216,11 @@ gateway_add(struct request *r)
 {
 	const char *name, *kind, *to;
 	json_t *given = NULL;
-	char domain[1024], *settings;
+	char domain[COMPONENT_WORDS_DOMAIN], *settings;
 	int rc;
 
-	if (request_args(r, "{s:s, s:s, s:s, s?o}", "name", &name, "kind", &kind, "domain", &to, "settings", &given) != 0 || read_words(r, name, kind) != 0 ||
-	    read_domain(r, to, domain) != 0)
+	if (request_args(r, "{s:s, s:s, s:s, s?o}", "name", &name, "kind", &kind, "domain", &to, "settings", &given) != 0 ||
+	    component_words_name(name, &r->err) != 0 || read_kind(r, kind) != 0 || component_words_domain(to, domain, &r->err) != 0)
 		return -1;
 	settings = gateway_words_settings(given, NULL, domain, &r->err);
 	if (settings == NULL)
@@ -258,7 +230,7 @@ gateway_add(struct request *r)
 		rc = commit(r, CHANGED, "gateway.add", name, json_pack("{s:s, s:s, s:o}", "kind", kind, "domain", domain, "settings",
 			gateway_words_hide(json_loads(settings, 0, NULL))));
 	request_text_free(settings);
-	return end(r, rc) == 0 ? give_rows(r, name) : -1;
+	return change_end(r, rc) == 0 ? give_rows(r, name) : -1;
 }
 
 /* The settings as they are, for those that are to take their place. NULL and err: there is no such gateway. */
@@ -304,13 +276,9 @@ static int
 set_rate(struct request *r, const char *name, int64_t rate, json_t *detail)
 {
 	struct component_change c = COMPONENT_UNCHANGED;
-	bool is = false, found = false;
+	bool found = false;
 
 	c.per_second = rate;
-	if (gateway_store_is(r->db, name, &is, &r->err) != SQL_OK)
-		return -1;
-	if (!is)
-		return no_such(r, name);
 	json_object_set_new(detail, "rate", json_integer((json_int_t)rate));
 	return component_store_change(r->db, name, &c, r->who->name, &found, &r->err) == SQL_OK ? 0 : -1;
 }
@@ -330,7 +298,7 @@ gateway_set(struct request *r)
 	if (rate != -1 && (rate < 0 || rate > 1000000))
 		return err_set(&r->err, 0, "rate: stanzas a second, from 1 to 1000000; 0: the server's limit");
 	detail = json_object();
-	rc = begin(r);
+	rc = begin_of(r, name);
 	if (rc == 0 && given != NULL)
 		rc = set_settings(r, name, given, detail);
 	if (rc == 0 && rate != -1)
@@ -339,7 +307,7 @@ gateway_set(struct request *r)
 		rc = commit(r, CHANGED, "gateway.set", name, detail);
 	else
 		json_decref(detail);
-	if (end(r, rc) != 0)
+	if (change_end(r, rc) != 0)
 		return -1;
 	if (given != NULL)
 		gateway_tell_settings(name);
@@ -350,21 +318,17 @@ static int
 switch_to(struct request *r, int enabled)
 {
 	struct component_change c = COMPONENT_UNCHANGED;
-	bool is = false, found = false;
 	const char *name;
+	bool found = false;
 	int rc;
 
 	if (request_args(r, "{s:s}", "name", &name) != 0)
 		return -1;
 	c.enabled = enabled;
-	rc = begin(r) == 0 && gateway_store_is(r->db, name, &is, &r->err) == SQL_OK ? 0 : -1;
-	if (rc == 0 && !is)
-		rc = no_such(r, name);
-	if (rc == 0)
-		rc = component_store_change(r->db, name, &c, r->who->name, &found, &r->err) == SQL_OK ? 0 : -1;
+	rc = begin_of(r, name) == 0 && component_store_change(r->db, name, &c, r->who->name, &found, &r->err) == SQL_OK ? 0 : -1;
 	if (rc == 0)
 		rc = commit(r, enabled ? CHANGED : OFF, enabled ? "gateway.enable" : "gateway.disable", name, NULL);
-	return end(r, rc) == 0 ? give_rows(r, name) : -1;
+	return change_end(r, rc) == 0 ? give_rows(r, name) : -1;
 }
 
 static int
@@ -382,20 +346,16 @@ gateway_disable(struct request *r)
 static int
 gateway_remove(struct request *r)
 {
-	bool is = false, found = false;
 	const char *name;
+	bool found = false;
 	int rc;
 
 	if (request_args(r, "{s:s}", "name", &name) != 0)
 		return -1;
-	rc = begin(r) == 0 && gateway_store_is(r->db, name, &is, &r->err) == SQL_OK ? 0 : -1;
-	if (rc == 0 && !is)
-		rc = no_such(r, name);
-	if (rc == 0)
-		rc = component_store_remove(r->db, name, &found, &r->err) == SQL_OK ? 0 : -1;
+	rc = begin_of(r, name) == 0 && component_store_remove(r->db, name, &found, &r->err) == SQL_OK ? 0 : -1;
 	if (rc == 0)
 		rc = commit(r, GONE, "gateway.remove", name, NULL);
-	return end(r, rc) == 0 ? request_row(r, json_pack("{s:s}", "name", name)) : -1;
+	return change_end(r, rc) == 0 ? request_row(r, json_pack("{s:s}", "name", name)) : -1;
 }
 
 /* Who may */
@@ -424,7 +384,7 @@ put_rule(struct request *r, struct gateway_rule_row *row)
 			json_object_set_new(detail, "per_minute", json_integer((json_int_t)row->per_minute));
 		rc = commit(r, RULES, row->allowed ? "gateway.allow" : "gateway.deny", row->gateway, detail);
 	}
-	return end(r, rc) == 0 ? give_rows(r, row->gateway) : -1;
+	return change_end(r, rc) == 0 ? give_rows(r, row->gateway) : -1;
 }
 
 static int
@@ -465,7 +425,7 @@ gateway_forget(struct request *r)
 		rc = err_set(&r->err, 0, "there is no such rule; see chancery gateway show %.70s", name);
 	if (rc == 0)
 		rc = commit(r, RULES, "gateway.forget", name, json_pack("{s:s}", "group", group));
-	return end(r, rc) == 0 ? give_rows(r, name) : -1;
+	return change_end(r, rc) == 0 ? give_rows(r, name) : -1;
 }
 
 /* Looking */
@@ -605,7 +565,7 @@ rotate_key(struct request *r)
 		rc = audit_write(r->db, r->who, "gateway.rotate-key", NULL, detail, &r->err) == SQL_OK && sql_commit(r->db, &r->err) == SQL_OK ? 0 : -1;
 		json_decref(detail);
 	}
-	if (end(r, rc) != 0)
+	if (change_end(r, rc) != 0)
 		return -1;
 	audit_log(r->who, "gateway.rotate-key", "");
 	if (sealed_keep_only(left.id, left.n, &r->err) != 0)

@@ -9,6 +9,7 @@
 
 #include "admin/archive_query.h"
 #include "admin/request.h"
+#include "admin/rows.h"
 #include "archive/query.h"
 #include "base/text.h"
 #include "core/config/config.h"
@@ -165,22 +166,16 @@ hold_add(struct request *r)
 	" (extract(epoch FROM released_at) * 1000000)::bigint, released_by, release_reason, release_approved_by"
 
 static json_t *
-text_or_null(const PGresult *rows, int i, int col)
-{
-	return sql_is_null(rows, i, col) ? json_null() : json_string(sql_text(rows, i, col));
-}
-
-static json_t *
 hold_row(const PGresult *rows, int i)
 {
 	json_t *o = json_pack("{s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "hold", (json_int_t)sql_i64(rows, i, 0), "state",
-			      sql_is_null(rows, i, 7) ? "in force" : "released", "matter", text_or_null(rows, i, 1), "reason", text_or_null(rows, i, 2),
-			      "query", json_loads(sql_text(rows, i, 3), 0, NULL), "query_text", text_or_null(rows, i, 4), "set",
-			      request_time(sql_i64(rows, i, 5)), "by", text_or_null(rows, i, 6));
+			      sql_is_null(rows, i, 7) ? "in force" : "released", "matter", rows_text(rows, i, 1), "reason", rows_text(rows, i, 2),
+			      "query", json_loads(sql_text(rows, i, 3), 0, NULL), "query_text", rows_text(rows, i, 4), "set",
+			      request_time(sql_i64(rows, i, 5)), "by", rows_text(rows, i, 6));
 
 	json_object_update_new(o, json_pack("{s:o, s:o, s:o, s:o}", "released", sql_is_null(rows, i, 7) ? json_null() : request_time(sql_i64(rows, i, 7)),
-					    "released_by", text_or_null(rows, i, 8), "release_reason", text_or_null(rows, i, 9), "release_approved_by",
-					    text_or_null(rows, i, 10)));
+					    "released_by", rows_text(rows, i, 8), "release_reason", rows_text(rows, i, 9), "release_approved_by",
+					    rows_text(rows, i, 10)));
 	return o;
 }
 
@@ -188,16 +183,13 @@ static int
 hold_list(struct request *r)
 {
 	PGresult *rows;
-	int all = 0, rc = 0;
+	int all = 0;
 
 	if (request_args(r, "{s?b}", "all", &all) != 0 || request_db(r) != 0 ||
 	    sql_query(r->db, &r->err, &rows, "SELECT " COLUMNS " FROM compliance.hold WHERE released_at IS NULL OR $1::boolean ORDER BY id", 1,
 		      all ? "t" : "f") != SQL_OK)
 		return -1;
-	for (int i = 0; i < PQntuples(rows) && rc == 0; i++)
-		rc = request_row(r, hold_row(rows, i));
-	PQclear(rows);
-	return rc;
+	return rows_give(r, rows, hold_row);
 }
 
 /* Its row, the caller's. NULL: there is none. */

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "admin/rows.h"
 #include "admin/secret.h"
 #include "base/arena.h"
 #include "base/buf.h"
@@ -175,14 +176,10 @@ static int
 invite_verb_list(struct request *r)
 {
 	PGresult *rows;
-	int rc = 0;
 
 	if (request_args(r, "{}") != 0 || request_db(r) != 0 || invite_list(r->db, LIST_MAX, &rows, &r->err) != SQL_OK)
 		return -1;
-	for (int i = 0; i < PQntuples(rows) && rc == 0; i++)
-		rc = request_row(r, invitation_row(rows, i));
-	PQclear(rows);
-	return rc;
+	return rows_give(r, rows, invitation_row);
 }
 
 static int

@@ -11,6 +11,7 @@
 
 #include "admin/request.h"
 #include "admin/retention.h"
+#include "admin/rows.h"
 #include "archive/query.h"
 #include "base/arena.h"
 #include "base/clock.h"
@@ -289,18 +290,6 @@ retention_remove_check(struct request *r)
 /* Looking at them */
 
 static json_t *
-text_or_null(const PGresult *rows, int i, int col)
-{
-	return sql_is_null(rows, i, col) ? json_null() : json_string(sql_text(rows, i, col));
-}
-
-static json_t *
-time_or_null(const PGresult *rows, int i, int col)
-{
-	return sql_is_null(rows, i, col) ? json_null() : request_time(sql_i64(rows, i, col));
-}
-
-static json_t *
 list_or_null(const PGresult *rows, int i, int col)
 {
 	return sql_is_null(rows, i, col) ? json_null() : json_loads(sql_text(rows, i, col), 0, NULL);
@@ -325,28 +314,16 @@ kinds_or_null(const PGresult *rows, int i, int col)
 static json_t *
 class_row(const PGresult *rows, int i)
 {
-	json_t *o = json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "class", (json_int_t)sql_i64(rows, i, 0), "name", text_or_null(rows, i, 1), "days",
+	json_t *o = json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "class", (json_int_t)sql_i64(rows, i, 0), "name", rows_text(rows, i, 1), "days",
 			      sql_is_null(rows, i, 2) ? json_null() : json_integer((json_int_t)sql_i64(rows, i, 2)), "groups", list_or_null(rows, i, 3),
 			      "rooms", list_or_null(rows, i, 4), "domains", list_or_null(rows, i, 5), "kinds", kinds_or_null(rows, i, 6), "reason",
-			      text_or_null(rows, i, 7));
+			      rows_text(rows, i, 7));
 
-	json_object_update_new(o, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "set", time_or_null(rows, i, 8), "by", text_or_null(rows, i, 9),
-					    "approved_by", text_or_null(rows, i, 10), "removed", time_or_null(rows, i, 11), "removed_by",
-					    text_or_null(rows, i, 12), "remove_reason", text_or_null(rows, i, 13), "remove_approved_by",
-					    text_or_null(rows, i, 14)));
+	json_object_update_new(o, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "set", rows_time(rows, i, 8), "by", rows_text(rows, i, 9),
+					    "approved_by", rows_text(rows, i, 10), "removed", rows_time(rows, i, 11), "removed_by",
+					    rows_text(rows, i, 12), "remove_reason", rows_text(rows, i, 13), "remove_approved_by",
+					    rows_text(rows, i, 14)));
 	return o;
-}
-
-/* What a query answers, row by row. Takes it. */
-static int
-give(struct request *r, PGresult *rows, json_t *(*make)(const PGresult *rows, int i))
-{
-	int rc = 0;
-
-	for (int i = 0; i < PQntuples(rows) && rc == 0; i++)
-		rc = request_row(r, make(rows, i));
-	PQclear(rows);
-	return rc;
 }
 
 static int
@@ -362,15 +339,15 @@ retention_list(struct request *r)
 		      " remove_reason, remove_approved_by FROM compliance.retention_class WHERE removed_at IS NULL OR $1::boolean ORDER BY name, id", 1,
 		      all ? "t" : "f") != SQL_OK)
 		return -1;
-	return give(r, rows, class_row);
+	return rows_give(r, rows, class_row);
 }
 
 static json_t *
 run_row(const PGresult *rows, int i)
 {
-	return json_pack("{s:I, s:o, s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:I}", "run", (json_int_t)sql_i64(rows, i, 0), "started", time_or_null(rows, i, 1), "by",
-			 text_or_null(rows, i, 2), "state", sql_text(rows, i, 3), "expired_by", time_or_null(rows, i, 4), "finished",
-			 time_or_null(rows, i, 5), "erased", (json_int_t)sql_i64(rows, i, 6), "held", (json_int_t)sql_i64(rows, i, 7),
+	return json_pack("{s:I, s:o, s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:I}", "run", (json_int_t)sql_i64(rows, i, 0), "started", rows_time(rows, i, 1), "by",
+			 rows_text(rows, i, 2), "state", sql_text(rows, i, 3), "expired_by", rows_time(rows, i, 4), "finished",
+			 rows_time(rows, i, 5), "erased", (json_int_t)sql_i64(rows, i, 6), "held", (json_int_t)sql_i64(rows, i, 7),
 			 "dropped", (json_int_t)sql_i64(rows, i, 8), "looked", (json_int_t)sql_i64(rows, i, 9));
 }
 
@@ -384,7 +361,7 @@ retention_runs(struct request *r)
 		      "SELECT id, (extract(epoch FROM started_at) * 1000000)::bigint, asked_by, state, (extract(epoch FROM now_at) * 1000000)::bigint,"
 		      " (extract(epoch FROM finished_at) * 1000000)::bigint, erased, held, dropped, looked FROM compliance.retention_run ORDER BY id DESC LIMIT 200", 0) != SQL_OK)
 		return -1;
-	return give(r, rows, run_row);
+	return rows_give(r, rows, run_row);
 }
 
 /* What would go */

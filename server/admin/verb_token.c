@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "admin/rows.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/text.h"
@@ -251,7 +252,6 @@ token_list(struct request *r)
 	char person[24];
 	PGresult *rows;
 	struct sql *db;
-	int rc = 0;
 
 	if (request_args(r, "{s?s}", "name", &name) != 0 || (db = server_db(r)) == NULL ||
 	    sql_query(db, &r->err, &rows,
@@ -262,10 +262,7 @@ token_list(struct request *r)
 		      " WHERE ($1::bigint = 0 OR p.id = $1::bigint) AND ($2::text IS NULL OR p.name = $2) ORDER BY t.id",
 		      2, own(r, person), name) != SQL_OK)
 		return -1;
-	for (int i = 0; i < PQntuples(rows) && rc == 0; i++)
-		rc = request_row(r, token_row(rows, i));
-	PQclear(rows);
-	return rc;
+	return rows_give(r, rows, token_row);
 }
 
 static int

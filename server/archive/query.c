@@ -20,7 +20,8 @@ static const char *const kinds[] = { [RECORD_MESSAGE] = "message", [RECORD_CORRE
 	[RECORD_ANNOUNCEMENT] = "announcement", [RECORD_ROOM_ENTER] = "room-enter", [RECORD_ROOM_LEAVE] = "room-leave",
 	[RECORD_ROOM_NICK] = "room-nick", [RECORD_ROOM_AFFILIATION] = "room-affiliation", [RECORD_ROOM_CONFIG] = "room-config",
 	[RECORD_MODERATION] = "moderation", [RECORD_SUBSCRIPTION] = "subscription", [RECORD_PEER] = "peer", [RECORD_PASSED] = "passed",
-	[RECORD_FILE] = "file", [RECORD_FILE_FETCHED] = "file-fetched", [KIND_AUDIT] = "audit", [25] = "erasure" };
+	[RECORD_FILE] = "file", [RECORD_FILE_FETCHED] = "file-fetched", [KIND_AUDIT] = "audit", [25] = "erasure",
+	[RECORD_REQUEST] = "request", [RECORD_PRESENCE] = "presence" };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 const char *

@@ -27,6 +27,7 @@ struct batch {
 	int64_t chunk;
 	unsigned n, docs;            /* records looked at, and documents made of them */
 	uint64_t last_id, last_index;
+	uint64_t first_doc, last_doc; /* indexes of the first and the last that was made a document */
 	bool more;                   /* there were more records than fitted */
 	int64_t at_us;
 	int64_t first_at, last_at;   /* of the documents */
@@ -120,6 +121,8 @@ add_document(struct batch *b, const struct search_row *r)
 		return;
 	b->first_at = !b->docs || r->is.at_us < b->first_at ? r->is.at_us : b->first_at;
 	b->last_at = !b->docs || r->is.at_us > b->last_at ? r->is.at_us : b->last_at;
+	b->first_doc = b->docs ? b->first_doc : r->is.log_index;
+	b->last_doc = r->is.log_index;
 	b->docs++;
 	buf_clear(&b->w);
 	buf_clear(&b->m);
@@ -152,11 +155,11 @@ chunk_do(struct batch *b, int64_t chunk, bool make, struct err *e)
 	return make ? sql_do(b->db, e, "SELECT search.make_chunk($1)", 1, no) : sql_do(b->db, e, "SELECT search.index_chunk($1)", 1, no);
 }
 
-/* Into the chunk's table, and what is known of the chunk. */
+/* Into the chunk's table, and what is known of the chunk and of its slices. */
 static enum sql_status
 write_rows(struct batch *b, struct err *e)
 {
-	char sql[80], no[24], docs[24], first[24], last[24];
+	char sql[80], no[24], docs[24], first[24], last[24], from[24], to[24];
 	enum sql_status st;
 
 	snprintf(sql, sizeof(sql), "COPY search.doc_%" PRId64 " FROM STDIN BINARY", b->chunk);
@@ -164,11 +167,13 @@ write_rows(struct batch *b, struct err *e)
 	snprintf(docs, sizeof(docs), "%u", b->docs);
 	snprintf(first, sizeof(first), "%" PRId64, b->first_at);
 	snprintf(last, sizeof(last), "%" PRId64, b->last_at);
+	snprintf(from, sizeof(from), "%" PRIu64, b->first_doc);
+	snprintf(to, sizeof(to), "%" PRIu64, b->last_doc);
 	buf_add(&b->copy, "\377\377", 2);
 	st = sql_copy_in(b->db, sql, buf_data(&b->copy), buf_len(&b->copy), clock_mono_ms() + COPY_MS, e);
 	if (st == SQL_OK)
-		st = sql_do(b->db, e, "UPDATE search.chunk SET docs = docs + $2::bigint, first_at = least(first_at, $3::bigint),"
-			" last_at = greatest(last_at, $4::bigint) WHERE no = $1", 4, no, docs, first, last);
+		st = sql_do(b->db, e, "WITH slices AS MATERIALIZED (SELECT search.widen_slices($5, $6, $3, $4)) UPDATE search.chunk SET docs = docs + $2::bigint,"
+			" first_at = least(first_at, $3::bigint), last_at = greatest(last_at, $4::bigint) FROM slices WHERE no = $1", 6, no, docs, first, last, from, to);
 	return st;
 }
 

@@ -254,6 +254,9 @@ add_stanza(struct making *m, const struct search_row *r)
 	if (r->is.kind == RECORD_FILE || r->is.kind == RECORD_FILE_FETCHED)
 		add_file(m, r, stanza);
 	search_doc_text(stanza, r->len[CANONICAL_STANZA], &text);
+	/* What two programs say to each other may stand anywhere. */
+	if (r->is.kind == RECORD_REQUEST || r->is.kind == RECORD_PRESENCE)
+		search_doc_values(stanza, r->len[CANONICAL_STANZA], &text);
 	if (buf_len(&text))
 		add_lines(m, buf_data(&text), buf_len(&text));
 	buf_fini(&text);

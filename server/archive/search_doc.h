@@ -28,6 +28,8 @@ void search_doc(struct search_words *w, const struct search_row *r, struct buf *
 
 /* The text that words are taken from, what is in elements of its own on a line of its own. For what is shown, too. */
 void search_doc_text(const char *stanza, size_t n, struct buf *out);
+/* The values of attributes, each on a line of its own, but for those of the stanza itself, namespaces and languages. */
+void search_doc_values(const char *stanza, size_t n, struct buf *out);
 /* What the tags of a stanza say. */
 struct search_tags {
 	bool file, encrypted, shutdown;

@@ -130,6 +130,39 @@ search_doc_text(const char *stanza, size_t n, struct buf *out)
 	}
 }
 
+static void
+add_values(struct buf *out, const struct tag *t)
+{
+	const char *s = t->text, *end = t->text + t->len;
+
+	while (s < end) {
+		const char *eq = memchr(s, '=', (size_t)(end - s)), *close;
+
+		if (!eq || eq + 1 >= end || !(close = memchr(eq + 2, eq[1], (size_t)(end - eq - 2))))
+			return;
+		while (s < eq && strchr(" \t\r\n", *s))
+			s++;
+		if (strncmp(s, "xml", 3)) { /* xmlns, xml:lang */
+			add_text(out, eq + 2, close);
+			buf_addc(out, '\n');
+		}
+		s = close + 1;
+	}
+}
+
+void
+search_doc_values(const char *stanza, size_t n, struct buf *out)
+{
+	const char *end = stanza + n, *s;
+	struct tag t;
+
+	if (!n || !(s = read_tag(stanza, end, &t)))
+		return;
+	while (s < end && (s = memchr(s, '<', (size_t)(end - s))) && (s = read_tag(s, end, &t)))
+		if (!t.closes)
+			add_values(out, &t);
+}
+
 void
 search_doc_tags(const char *stanza, size_t n, struct search_tags *out)
 {

@@ -45,11 +45,17 @@
 	X(auth_failures_per_address, 60, 1, 100000, "Failures a minute from one address, before it is throttled") \
 	X(user_agent_bytes, 128, 16, 1024, "The name of a client's software or device, which is cut (XEP-0388)") \
 	X(devices_per_account, 50, 1, 1000, "Devices remembered for an account; the longest unused goes") \
+	X(device_passwords, 10, 1, 16, "Passwords of devices that an account may have") \
+	X(second_factor_steps, 1, 0, 10, "Steps of 30 seconds before and behind now at which a one-time code is good (RFC 6238 §5.2)") \
+	X(second_factor_failures, 10, 1, 1000, "Wrong one-time codes for an account within an hour, from wherever, before none is taken for its rest") \
+	X(second_factor_seconds, 120, 10, 600, "How long a login waits for its one-time code") \
 	X(sessions_per_account, 20, 1, 1000, "Bound resources of an account, detached ones included") \
 	X(stanzas_per_second, 1000, 10, 1000000, "Stanzas without a body that a client may send; above it is read more slowly") \
 	X(stanzas_burst, 5000, 10, 10000000, "The same at once, after a pause") \
 	X(lane_stanzas, 64, 4, 10000, "Stanzas of one session on their way to the archive before its socket is paused") \
 	X(lane_bytes, 1048576, 16384, 67108864, "The same in bytes; one stanza always fits") \
+	X(unrecorded_iq_bytes, 4096, 0, 65536, "Names and values in an IQ between clients that passes unrecorded, as a ping, discovery, a version or a time") \
+	X(unrecorded_presence_bytes, 1024, 0, 65536, "Names and values in presence that passes unrecorded: how somebody is there, and what their client can do") \
 	X(output_bytes, 4194304, 65536, 268435456, "Bytes waiting for a peer that does not read, before it is closed") \
 	X(sm_queue_stanzas, 2000, 10, 100000, "Unacknowledged stanzas kept for a session (XEP-0198)") \
 	X(sm_queue_bytes, 4194304, 65536, 268435456, "The same in bytes") \
@@ -224,6 +230,7 @@
 	X(search_context, 100, 1, 1000, "Messages shown around a record, before and behind it each") \
 	X(desk_statements, 0, 0, 64, "Heavy statements of searches and exports that PostgreSQL works on at a time, so that it has processors for messages; 0: half as many as this machine has processors") \
 	X(desk_wait_ms, 2000, 10, 60000, "Milliseconds for which such a statement waits for its turn; then it goes on without") \
+	X(desk_reads, 4, 1, 1000, "Pages that such a statement asks the disk for at a time: each commit of the archive waits behind them") \
 	X(account_groups, 64, 1, 1000, "Groups of the organisation an account may be in")
 
 struct limits {

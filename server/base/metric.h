@@ -109,6 +109,8 @@ struct buf;
 	X(PEP_TOLD, COUNTER, "chancery_pep_told_total", "Events given to sessions") \
 	X(PUBSUB_TOLD, COUNTER, "chancery_pubsub_told_total", "Events of services sent to subscribers (XEP-0060)") \
 	X(ARCHIVE_RECORDS, COUNTER, "chancery_archive_records_total", "Records committed") \
+	X(ARCHIVE_REQUESTS, COUNTER, "chancery_archive_requests_total", "Requests and answers between clients (IQ) that were given to the archive") \
+	X(ARCHIVE_PRESENCE, COUNTER, "chancery_archive_presence_total", "Presence with words in it that was given to the archive") \
 	X(ARCHIVE_REFUSED, COUNTER, "chancery_archive_refused_total", "Messages returned because the archive did not take them") \
 	X(ARCHIVE_FAILURES, COUNTER, "chancery_archive_failures_total", "Batches that failed or had an unknown outcome") \
 	X(ARCHIVE_WAITING, GAUGE, "chancery_archive_waiting", "Messages waiting for their commit") \

@@ -131,7 +131,7 @@ session_stream_lost(struct session *s)
 {
 	s->stream = NULL;
 	if (!s->sm.resumable || s->closing) {
-		session_close(s, XSTREAM_NONE, NULL);
+		session_leave(s);
 		return;
 	}
 	set_detached(s, true);
@@ -203,6 +203,32 @@ session_close(struct session *s, enum xstream_error e, const char *text)
 	log_info(&s->log, "unbound", "error=%s", e == XSTREAM_NONE ? "none" : xstream_error_name(e));
 	reactor_free_later(reactor_current(), session_free, s);
 	user_release(u);
+}
+
+void
+session_leave(struct session *s)
+{
+	struct c2s *stream = s->stream;
+
+	if (s->closing || !lane_says_farewell(s->lane)) {
+		session_close(s, XSTREAM_NONE, NULL);
+		return;
+	}
+	s->leaving = true;
+	set_detached(s, true);
+	s->stream = NULL;
+	if (stream) {
+		c2s_set_session(stream, NULL);
+		c2s_end(stream, XSTREAM_NONE, NULL);
+	}
+}
+
+void
+session_lane_empty(struct session *s)
+{
+	resume_lane_empty(s);
+	if (s->leaving && !s->closing && !lane_depth(s->lane))
+		session_close(s, XSTREAM_NONE, NULL);
 }
 
 /* Going out */
@@ -305,6 +331,7 @@ packet_of(struct session *s, struct stanza *st, bool *malformed)
 	struct jid *fj = strcmp(from, jid_full(s->jid)) ? jid_to_bare(s->jid) : jid_ref(s->jid);
 	struct packet *p = packet_new(st, fj, tj);
 
+	p->account = s->user->account;
 	*malformed = to && !tj;
 	jid_unref(tj);
 	jid_unref(fj);

@@ -37,6 +37,7 @@ struct session {
 	/* roster (core/roster) */
 	bool interested;         /* has asked for the roster */
 	bool closing, detached;
+	bool leaving;            /* its client has gone for good: ends when the lane is empty */
 	bool fetches;            /* takes the backlog itself (delivery_withhold) */
 	struct announced announced; /* what its client supports */
 	struct held held;        /* kept back by modules */
@@ -76,8 +77,13 @@ bool session_nonza(struct session *s, const struct elem *e);
 void session_resumed(struct session *s);
 /* A stanza came in on the session's stream. Takes the reference; it is not sealed yet. */
 void session_received(struct session *s, struct stanza *st);
-/* The stream died without </stream:stream>: detach when resumption is on, else close. */
+/* The stream died without </stream:stream>: detach when resumption is on, else leave. */
 void session_stream_lost(struct session *s);
+/* The client goes for good. The stream ends at once, the session too, unless the client has said something with its going (unavailable presence) that
+ * is on its way to the record: then when the lane is empty, so that others hear it. */
+void session_leave(struct session *s);
+/* The lane has become empty. */
+void session_lane_empty(struct session *s);
 /* The lane has room again, or became full. */
 void session_lane_changed(struct session *s);
 /* One more stanza was handled in order (XEP-0198 h). */

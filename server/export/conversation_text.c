@@ -164,6 +164,24 @@ deed_of_receipt(const struct export_record *r)
 }
 
 static const char *
+deed_of_request(const struct export_record *r)
+{
+	if (r->type && !strcmp(r->type, "result"))
+		return "answered a request of the other\xe2\x80\x99s program";
+	if (r->type && !strcmp(r->type, "error"))
+		return "refused a request of the other\xe2\x80\x99s program";
+	return "sent a request to the other\xe2\x80\x99s program";
+}
+
+static const char *
+deed_of_presence(const struct export_record *r)
+{
+	if (r->type && !strcmp(r->type, "unavailable"))
+		return "went, and said with their presence";
+	return "showed with their presence";
+}
+
+static const char *
 deed_of_subscription(const struct export_record *r)
 {
 	if (r->type && !strcmp(r->type, "subscribe"))
@@ -200,6 +218,10 @@ conversation_deed(const struct export_record *r, struct arena *a)
 		return arena_printf(a, "(record %llu went back to its sender and was not delivered)", (unsigned long long)r->refers_record);
 	case RECORD_SUBSCRIPTION:
 		return deed_of_subscription(r);
+	case RECORD_REQUEST:
+		return deed_of_request(r);
+	case RECORD_PRESENCE:
+		return deed_of_presence(r);
 	default:
 		return (size_t)r->kind < sizeof(deeds) / sizeof(deeds[0]) && deeds[r->kind] ? deeds[r->kind] : "";
 	}

@@ -263,7 +263,7 @@ read_job(struct job *j, const json_t *what, struct err *e)
 	j->info.csv_bom = bom;
 	j->keys = keys;
 	j->limit_records = limit(what, "records");
-	sql_set_turns((unsigned)limit(what, "statements"), (unsigned)limit(what, "wait_ms"));
+	sql_set_turns((unsigned)limit(what, "statements"), (unsigned)limit(what, "wait_ms"), (unsigned)limit(what, "reads"));
 	j->until_ms = limit(what, "seconds") ? clock_mono_ms() + (int64_t)limit(what, "seconds") * 1000 : 0;
 	text = json_dumps(query, JSON_COMPACT | JSON_SORT_KEYS);
 	j->info.query = arena_strdup(j->arena, text ? text : "{}");
@@ -341,7 +341,7 @@ find_finished(struct job *j, struct stat *bundle, uint64_t *records, struct err 
 	return 1;
 }
 
-/* Pages of records lie where they like: what the disk has is asked for side by side. */
+/* Pages of records lie where they like: what the disk has is asked for some at a time (sql_turn.h), and not one by one, as an index scan does. */
 static enum sql_status
 connect_both(struct job *j, struct err *e)
 {
@@ -350,7 +350,7 @@ connect_both(struct job *j, struct err *e)
 	if (st == SQL_OK)
 		st = sql_connect(j->ahead, CONNECT_MS, e);
 	if (st == SQL_OK)
-		st = sql_script(j->ahead, e, "SET effective_io_concurrency = 32; SET enable_indexscan = off");
+		st = sql_script(j->ahead, e, "SET enable_indexscan = off");
 	return st;
 }
 

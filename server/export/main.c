@@ -18,7 +18,6 @@
 #include "base/turns.h"
 #include "export/channel.h"
 #include "export/job.h"
-#include "export/pdf/canvas.h"
 
 #define NICE 10
 #define IOPRIO_WHO_PROCESS 1
@@ -77,6 +76,5 @@ main(int argc, char **argv)
 	else if (channel_write(json_pack("{s:s, s:b}", "error", e.text, "again", (int)again), &e))
 		rc = -1;
 	json_decref(what);
-	canvas_end();
 	return rc ? 1 : 0;
 }

@@ -57,6 +57,15 @@ nick_of(const struct export_record *r)
 	return r->kind == RECORD_ROOM_ENTER && slash ? slash + 1 : NULL;
 }
 
+/* The words are all there is. */
+static bool
+is_status_only(const struct export_record *r)
+{
+	const struct elem *e = r->stanza ? elem_first(r->stanza) : NULL;
+
+	return e && elem_is(e, NS_CLIENT, "status") && !elem_next(e, NULL, NULL);
+}
+
 /* Is what it says said by its line? */
 static bool
 is_plain(const struct export_record *r)
@@ -72,6 +81,8 @@ is_plain(const struct export_record *r)
 	case RECORD_MODERATION:
 	case RECORD_SUBSCRIPTION:
 		return true;
+	case RECORD_PRESENCE:
+		return r->body && *r->body && is_status_only(r);
 	default:
 		return r->nfiles || (conversation_is_words(r) && child(r, NS_CLIENT, "subject"));
 	}
@@ -85,7 +96,7 @@ happen(struct arena *a, const struct export_record *r, struct view *v)
 	if (!*v->does)
 		v->does = "did something that this program does not know";
 	v->what = nick_of(r);
-	v->words = r->kind == RECORD_SUBSCRIPTION ? r->body : NULL;
+	v->words = r->kind == RECORD_SUBSCRIPTION || r->kind == RECORD_PRESENCE ? r->body : NULL;
 	v->raw = r->xml && !v->what && !is_plain(r);
 }
 

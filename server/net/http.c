@@ -303,13 +303,27 @@ body_ended(struct http_conn *c, struct http_request *r)
 		r->route->complete(r);
 }
 
+/* "100 Continue" has its place behind the answers before it; a client that waits for it is not late until then. */
 static void
 body_may_come(struct http_conn *c, struct http_request *r)
 {
+	if (r->waits && c->requests.next != &r->link) {
+		timer_clear(&c->timer);
+		return;
+	}
 	if (r->waits)
 		conn_write(c->conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
 	r->waits = false;
 	timer_set(&c->timer, here.settings->head_ms, on_timer);
+}
+
+void
+http_body_may_come(struct http_conn *c, struct http_request *r)
+{
+	if (r->waits && !r->paused) {
+		c->body_since_ms = reactor_now_ms(reactor_current());
+		body_may_come(c, r);
+	}
 }
 
 static void
@@ -324,7 +338,7 @@ begin_body(struct http_conn *c, struct http_request *r)
 	c->reading = r;
 	c->state = HTTP_READ_BODY;
 	c->body_since_ms = reactor_now_ms(reactor_current());
-	r->waits = r->head.proceed && c->requests.next == &r->link;
+	r->waits = r->head.proceed;
 	if (r->paused)
 		timer_clear(&c->timer);
 	else
@@ -432,6 +446,9 @@ take_body(struct http_conn *c, struct http_request *r, const char *p, size_t n, 
 		done = r->received + len == r->head.length;
 	}
 	r->received += len;
+	if (r->waits) /* it has not waited */
+		c->body_since_ms = reactor_now_ms(reactor_current());
+	r->waits = false;
 	if (used < 0 || r->received > r->body_max) {
 		if (r->route->gone)
 			r->route->gone(r);

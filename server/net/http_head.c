@@ -100,18 +100,52 @@ characters_are_right(const char *path)
 	return true;
 }
 
-/* RFC 9112 §3.2: origin form, or absolute form, whose authority adds nothing to Host. */
+/* RFC 3986 §3.2: a name or an address, and a port; nothing at all is a host, too. */
+static bool
+is_host(const char *s)
+{
+	size_t n;
+
+	if (*s == '[') {
+		n = strspn(s + 1, "0123456789abcdefABCDEF:.");
+		if (n < 2 || s[n + 1] != ']')
+			return false;
+		s += n + 2;
+	} else {
+		s += strspn(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._~%!$&'()*+,;=");
+	}
+	return !*s || (*s == ':' && !s[1 + strspn(s + 1, "0123456789")]);
+}
+
+/* RFC 9112 §3.2.2: behind the scheme. Where its path begins; NULL: it is none. */
+static char *
+read_authority(char *s, struct http_head *h)
+{
+	size_t n = strcspn(s, "/?#");
+	char *end = s + n;
+
+	if (!n)
+		return NULL;
+	/* Two to the left, where the scheme was: there is room for a NUL, and for the path where it is empty. */
+	h->authority = memmove(s - 2, s, n);
+	end[-2] = '\0';
+	if (!is_host(h->authority))
+		return NULL;
+	if (*end != '/')
+		*--end = '/';
+	return end;
+}
+
+/* RFC 9112 §3.2: origin form, or absolute form. */
 static bool
 read_target(char *target, struct http_head *h)
 {
 	char *query;
 
 	if (!strncasecmp(target, "https://", 8)) {
-		target = strchr(target + 8, '/');
-		if (!target)
-			return false;
+		target = read_authority(target + 8, h);
 	}
-	if (*target != '/' || strchr(target, '#'))
+	if (!target || *target != '/' || strchr(target, '#'))
 		return false;
 	query = strchr(target, '?');
 	if (query) {
@@ -120,6 +154,13 @@ read_target(char *target, struct http_head *h)
 	}
 	h->path = target;
 	return decode(target) && characters_are_right(target) && segments_are_right(target);
+}
+
+/* RFC 9112 §2.3 */
+static bool
+is_version(const char *s)
+{
+	return !strncmp(s, "HTTP/", 5) && s[5] >= '0' && s[5] <= '9' && s[6] == '.' && s[7] >= '0' && s[7] <= '9' && !s[8];
 }
 
 /* "GET /path HTTP/1.1", single spaces. */
@@ -138,9 +179,11 @@ read_request_line(char *line, struct http_head *h)
 	for (const char *c = target; *c; c++)
 		if ((unsigned char)*c <= 0x20 || (unsigned char)*c >= 0x7f)
 			return 400;
-	h->old = !strcmp(version, "HTTP/1.0");
-	if (!h->old && strcmp(version, "HTTP/1.1"))
-		return strncmp(version, "HTTP/", 5) ? 400 : 505;
+	if (!is_version(version))
+		return 400;
+	if (version[5] != '1')
+		return 505;
+	h->old = version[7] == '0'; /* RFC 9110 §2.5: what is newer than 1.1 is read as 1.1 */
 	while (m < HTTP_METHODS && strcmp(line, methods[m]))
 		m++;
 	if (m == HTTP_METHODS)
@@ -244,18 +287,35 @@ read_length(struct http_head *h)
 	return length && !text_u64(length, strlen(length), 0, INT64_MAX, &h->length) ? 400 : 0;
 }
 
+/* RFC 9112 §3.2: one, which is that of the target if it has its own. */
+static bool
+read_host(struct http_head *h)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < h->nfields; i++) {
+		struct http_field *f = &h->field[i];
+
+		if (strcmp(f->name, "host"))
+			continue;
+		if (n++ || !is_host(f->value))
+			return false;
+		f->value = h->authority ? h->authority : f->value;
+	}
+	return n || h->old;
+}
+
 static int
 read_rest(struct http_head *h)
 {
-	const char *expect = http_head_get(h, "expect");
+	const char *expect = h->old ? NULL : http_head_get(h, "expect"); /* RFC 9110 §10.1.1 */
 	int status = read_length(h);
 
 	if (status)
 		return status;
-	/* RFC 9112 §3.2 */
-	if (count(h, "host") > 1 || (!h->old && !count(h, "host")))
+	if (!read_host(h))
 		return 400;
-	if (expect && (strcasecmp(expect, "100-continue") || h->old))
+	if (expect && strcasecmp(expect, "100-continue"))
 		return 417;
 	h->proceed = expect != NULL;
 	h->keep = !http_head_lists(h, "connection", "close") &&

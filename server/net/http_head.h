@@ -25,6 +25,7 @@ struct http_head {
 	enum http_method method;
 	const char *path;  /* decoded, begins with '/' */
 	const char *query; /* as it came, behind the '?'; NULL */
+	const char *authority; /* of a target in absolute form, and then the value of Host, too; NULL */
 	struct http_field field[HTTP_FIELDS_MAX];
 	unsigned nfields;
 	uint64_t length;   /* of the body; 0 when chunked */

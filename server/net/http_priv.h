@@ -72,6 +72,8 @@ void http_shut(struct http_conn *c);
 void http_drop(struct http_conn *c);
 void http_refuse_head(struct http_conn *c, int status);
 void http_go_on(struct http_conn *c);
+/* The oldest request's body, which is being read, unless it is paused. */
+void http_body_may_come(struct http_conn *c, struct http_request *r);
 /* The connection has taken something: an answer in pieces may go on. */
 void http_ask_more(struct http_conn *c);
 /* Goes on with what the oldest request has to say. */

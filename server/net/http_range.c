@@ -73,12 +73,56 @@ http_range_of(const struct http_head *h, const char *tag, uint64_t size, uint64_
 	return http_range_read(http_head_get(h, "range"), size, first, last);
 }
 
+/* RFC 9110 §8.8.3, §5.6.1: is it, or any ("*"), in the list? In quotes a comma is a tag's. What is no tag ends the list. */
+static bool
+names(const char *s, const char *tag, bool weak)
+{
+	if (!strcmp(s, "*"))
+		return true;
+	for (;;) {
+		bool is_weak;
+		size_t n;
+
+		s += strspn(s, ", \t");
+		is_weak = !strncmp(s, "W/", 2);
+		s += is_weak ? 2 : 0;
+		n = *s == '"' ? strcspn(s + 1, "\"") + 1 : 0;
+		if (!n || s[n++] != '"')
+			return false;
+		if (n == strlen(tag) && !memcmp(s, tag, n) && (weak || !is_weak))
+			return true;
+		s += n;
+	}
+}
+
+/* *given: there is such a field. */
+static bool
+field_names(const struct http_head *h, const char *field, const char *tag, bool weak, bool *given)
+{
+	bool found = false;
+
+	*given = false;
+	for (unsigned i = 0; i < h->nfields; i++) {
+		if (strcmp(h->field[i].name, field))
+			continue;
+		*given = true;
+		found = found || names(h->field[i].value, tag, weak);
+	}
+	return found;
+}
+
 bool
 http_range_is_known(const struct http_head *h, const char *tag)
 {
-	char weak[128];
-	int n = snprintf(weak, sizeof(weak), "W/%s", tag);
+	bool given;
 
-	return http_head_lists(h, "if-none-match", tag) || http_head_lists(h, "if-none-match", "*") ||
-		(n > 0 && (size_t)n < sizeof(weak) && http_head_lists(h, "if-none-match", weak));
+	return field_names(h, "if-none-match", tag, true, &given);
+}
+
+bool
+http_range_is_other(const struct http_head *h, const char *tag)
+{
+	bool given, found = field_names(h, "if-match", tag ? tag : "", false, &given);
+
+	return given && !(tag && found);
 }

@@ -21,5 +21,7 @@ enum http_range http_range_read(const char *value, uint64_t size, uint64_t *firs
 enum http_range http_range_of(const struct http_head *h, const char *tag, uint64_t size, uint64_t *first, uint64_t *last);
 /* If-None-Match (§13.1.2): has the client got what has this tag? */
 bool http_range_is_known(const struct http_head *h, const char *tag);
+/* If-Match (§13.1.1): does the client want something else than what has this tag (NULL: than nothing)? It comes before the others. */
+bool http_range_is_other(const struct http_head *h, const char *tag);
 
 #endif

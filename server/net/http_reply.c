@@ -96,11 +96,23 @@ http_tls(const struct http_request *r, char out[96])
 	return tls_describe(conn_ssl(r->c->conn), out);
 }
 
+/* RFC 9110 §5.3: of several fields the last one; some proxies write one of their own behind the client's. */
+static const char *
+last_forwarded(const struct http_head *h)
+{
+	const char *found = NULL;
+
+	for (unsigned i = 0; i < h->nfields; i++)
+		if (!strcmp(h->field[i].name, "x-forwarded-for"))
+			found = h->field[i].value;
+	return found;
+}
+
 /* The last address in X-Forwarded-For is the one that our proxy saw; what stands before it anybody may have written. */
 static void
 look_behind(struct http_request *r)
 {
-	const char *all = http_head_get(&r->head, "x-forwarded-for"), *last = all ? strrchr(all, ',') : NULL;
+	const char *all = last_forwarded(&r->head), *last = all ? strrchr(all, ',') : NULL;
 	char text[ADDRESS_TEXT] = "", address[ADDRESS_TEXT], source[ADDRESS_TEXT];
 	struct sockaddr_storage sa = { 0 };
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&sa;
@@ -335,8 +347,11 @@ http_pump(struct http_conn *c)
 		struct http_request *r = LIST_ENTRY(c->requests.next, struct http_request, link);
 		bool keep;
 
-		if (!give(c, r))
+		if (!give(c, r)) {
+			if (c->reading == r)
+				http_body_may_come(c, r);
 			return;
+		}
 		keep = r->keep;
 		timer_clear(&c->pace);
 		http_request_end(r);

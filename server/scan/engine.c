@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <iconv.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +19,9 @@
 /* What the engine counts, it counts for every layer anew: room above our own limits, which are exact. */
 #define ROOM 8
 #define RECURSION_MAX 100
+/* Of up to so many signatures libclamav is faster with one matcher for all of them (Aho-Corasick) than with two, each of which reads the whole
+ * file twice. With more of them that one's table is larger than a processor's caches. */
+#define FEW 100
 
 static const char *const suffixes[] = { ".cvd", ".cld", ".cud", ".cdb", ".cbc", ".crb", ".db", ".fp", ".sfp", ".ftm", ".gdb", ".hdb",
 	".hdu", ".hsb", ".hsu", ".idb", ".ign", ".ign2", ".imp", ".ldb", ".ldu", ".mdb", ".mdu", ".msb", ".msu", ".ndb", ".ndu", ".pdb", ".pwdb",
@@ -82,6 +86,15 @@ on_message(enum cl_msg severity, const char *full, const char *msg, void *arg)
 	say("libclamav: %s", line);
 }
 
+/* What cannot be counted is told when it is loaded. */
+static bool
+are_few(const char *dir)
+{
+	unsigned n = 0;
+
+	return cl_countsigs(dir, CL_COUNTSIGS_ALL, &n) == CL_SUCCESS && n <= FEW;
+}
+
 static int
 set_limits(struct cl_engine *cl, const struct scan_options *o, const char *tmp)
 {
@@ -100,6 +113,7 @@ set_limits(struct cl_engine *cl, const struct scan_options *o, const char *tmp)
 		{ CL_ENGINE_MAX_SCRIPTNORMALIZE, largest },
 		{ CL_ENGINE_MAX_ZIPTYPERCG, largest },
 		{ CL_ENGINE_PCRE_MAX_FILESIZE, largest },
+		{ CL_ENGINE_AC_ONLY, are_few(o->signatures) },
 		{ CL_ENGINE_DISABLE_CACHE, 1 },
 		{ CL_ENGINE_BYTECODE_MODE, CL_BYTECODE_MODE_INTERPRETER },
 		{ CL_ENGINE_KEEPTMP, 0 },
@@ -227,24 +241,46 @@ judge_name(const char *name, struct finding *f)
 	return finding_infected(f, name);
 }
 
+/* libclamav reads a descriptor page by page into memory of its own, if it has nothing better. */
+static cl_error_t
+scan_map(struct engine *g, const struct source *s, struct cl_scan_options *how, const char **name, const struct engine_witness *witness)
+{
+	cl_fmap_t *map = cl_fmap_open_memory(s->map, (size_t)s->mapped);
+	unsigned long scanned = 0;
+	cl_error_t r;
+
+	if (!map)
+		return CL_EMEM;
+	r = cl_scanmap_callback(map, NULL, name, &scanned, g->cl, how, (void *)witness);
+	cl_fmap_close(map);
+	return r;
+}
+
+/* The place in the file may be shared with others; the engine moves it. */
+static cl_error_t
+scan_fd(struct engine *g, int fd, struct cl_scan_options *how, const char **name, const struct engine_witness *witness)
+{
+	off_t at = lseek(fd, 0, SEEK_CUR);
+	unsigned long scanned = 0;
+	cl_error_t r = cl_scandesc_callback(fd, NULL, name, &scanned, g->cl, how, (void *)witness);
+
+	if (at >= 0)
+		(void)lseek(fd, at, SEEK_SET);
+	return r;
+}
+
 int
-engine_scan(struct engine *g, int fd, int64_t ms, const struct engine_witness *witness, struct finding *f)
+engine_scan(struct engine *g, const struct source *s, int64_t ms, const struct engine_witness *witness, struct finding *f)
 {
 	struct cl_scan_options how = { .general = CL_SCAN_GENERAL_HEURISTICS, .parse = ~CL_SCAN_PARSE_IMAGE_FUZZY_HASH,
 		.heuristic = CL_SCAN_HEURISTIC_EXCEEDS_MAX | CL_SCAN_HEURISTIC_ENCRYPTED_ARCHIVE | CL_SCAN_HEURISTIC_ENCRYPTED_DOC };
-	unsigned long scanned = 0;
 	const char *name = NULL;
 	int64_t due_ms = clock_mono_ms() + ms;
 	cl_error_t r;
-	off_t at;
 
 	if (ms < 1 || cl_engine_set_num(g->cl, CL_ENGINE_MAX_SCANTIME, ms) != CL_SUCCESS)
 		return finding_error(f, "out of time");
-	/* The place in the file may be shared with others; the engine moves it. */
-	at = lseek(fd, 0, SEEK_CUR);
-	r = cl_scandesc_callback(fd, NULL, &name, &scanned, g->cl, &how, (void *)witness);
-	if (at >= 0)
-		(void)lseek(fd, at, SEEK_SET);
+	r = source_is_map(s) ? scan_map(g, s, &how, &name, witness) : scan_fd(g, s->fd, &how, &name, witness);
 	switch (r) {
 	case CL_CLEAN:
 		/* It may have stopped looking without a word. */

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "scan/finding.h"
 #include "scan/options.h"
+#include "scan/source.h"
 
 struct engine {
 	struct cl_engine *cl;
@@ -35,8 +36,8 @@ struct engine_witness {
 	void *arg;
 };
 
-/* All of the file `fd`, within so many milliseconds. `witness` may be NULL. 0: clean; -1 with what was found, or why nothing is known. */
-int engine_scan(struct engine *g, int fd, int64_t ms, const struct engine_witness *witness, struct finding *f);
+/* All of the file of `s`, within so many milliseconds. `witness` may be NULL. 0: clean; -1 with what was found, or why nothing is known. */
+int engine_scan(struct engine *g, const struct source *s, int64_t ms, const struct engine_witness *witness, struct finding *f);
 /* Is this a name of something that signatures are read from? */
 int engine_reads(const char *name);
 

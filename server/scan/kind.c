@@ -280,15 +280,15 @@ first_mark(const unsigned char *buf, size_t n, size_t most, int row)
 int
 kind_embedded(const struct source *s, uint64_t from, uint64_t to, const struct kind **found, uint64_t *at)
 {
-	unsigned char *buf = mem_alloc(CHUNK + OVERLAP);
+	unsigned char *room = s->map ? NULL : mem_alloc(CHUNK + OVERLAP);
 	long n = 0;
 
 	*found = NULL;
 	to = to < s->size ? to : s->size;
 	for (uint64_t pos = from; !*found && pos < to && n >= 0; pos += CHUNK) {
 		size_t most = to - pos < CHUNK ? (size_t)(to - pos) : CHUNK;
+		const unsigned char *buf = source_see(s, pos, room, most + OVERLAP, &n);
 
-		n = source_read(s, pos, buf, most + OVERLAP);
 		for (int row = ROW_7Z; n > 0 && row <= ROW_RAR; row++) {
 			const unsigned char *p = first_mark(buf, (size_t)n, most, row);
 
@@ -298,7 +298,7 @@ kind_embedded(const struct source *s, uint64_t from, uint64_t to, const struct k
 			}
 		}
 	}
-	free(buf);
+	free(room);
 	return n < 0 ? -1 : 0;
 }
 

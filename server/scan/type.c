@@ -6,8 +6,6 @@
 #include <magic.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "scan/finding.h"
 
@@ -46,7 +44,7 @@ is_binary(const unsigned char *p, size_t n)
 	return memchr(p, 0, n);
 }
 
-/* From a mapping: libmagic would move the place in the file, which others share. */
+/* From the mapping: libmagic would move the place in the file, which others share. */
 void
 type_of(const struct source *s, char *out, size_t size)
 {
@@ -54,23 +52,20 @@ type_of(const struct source *s, char *out, size_t size)
 	size_t n = s->size < HEAD ? (size_t)s->size : HEAD;
 	const char *type;
 	bool binary;
-	void *p;
 
 	out[0] = '\0';
 	if (!s->size) {
 		finding_copy(out, size, "application/x-empty");
 		return;
 	}
-	p = mmap(NULL, (size_t)s->size, PROT_READ, MAP_PRIVATE, s->fd, 0);
-	if (p == MAP_FAILED)
+	if (!source_is_map(s))
 		return;
-	binary = is_binary(p, n);
-	if (s->size >= 8 && !memcmp(p, compound, 8))
+	binary = is_binary(s->map, n);
+	if (s->size >= 8 && !memcmp(s->map, compound, 8))
 		n = (size_t)s->size;
 	else if (binary && n > HEAD_BINARY)
 		n = HEAD_BINARY;
-	type = magic_buffer(binary ? magic_binary : magic, p, n);
+	type = magic_buffer(binary ? magic_binary : magic, s->map, n);
 	if (type && strchr(type, '/'))
 		finding_copy(out, size, type);
-	munmap(p, (size_t)s->size);
 }

@@ -11,7 +11,7 @@
 
 /* Once in the nursery: the workers share what has been loaded. 0 or -1. */
 int type_load(struct err *e) MUST_CHECK;
-/* "" when it was not found out. */
+/* Of a source that is mapped. "" when it was not found out. */
 void type_of(const struct source *s, char *out, size_t size);
 
 #endif

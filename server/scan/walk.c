@@ -125,7 +125,7 @@ scan_leaf(struct walk *w, const struct source *s)
 
 	finding_clear(&f);
 	w->below = 0;
-	if (engine_scan(w->engine, s->fd, w->due_ms - clock_mono_ms(), &witness, &f)) {
+	if (engine_scan(w->engine, s, w->due_ms - clock_mono_ms(), &witness, &f)) {
 		*w->f = f;
 		return -1;
 	}
@@ -136,7 +136,7 @@ scan_leaf(struct walk *w, const struct source *s)
 static int
 scan_between(struct walk *w, const struct source *s)
 {
-	return engine_scan(w->engine, s->fd, w->due_ms - clock_mono_ms(), NULL, w->f);
+	return engine_scan(w->engine, s, w->due_ms - clock_mono_ms(), NULL, w->f);
 }
 
 /* Not an archive by its beginning; one may lie behind it. -1, 0, or 1 when a level was opened for it. */

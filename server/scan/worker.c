@@ -36,7 +36,7 @@ look(struct engine *g, struct walk *w, const struct source *s, int64_t due_ms, s
 	if (whole)
 		return;
 	finding_clear(&engine);
-	if (engine_scan(g, s->fd, due_ms - clock_mono_ms(), NULL, &engine) && (f->verdict == SCAN_CLEAN || engine.verdict == SCAN_INFECTED))
+	if (engine_scan(g, s, due_ms - clock_mono_ms(), NULL, &engine) && (f->verdict == SCAN_CLEAN || engine.verdict == SCAN_INFECTED))
 		*f = engine;
 }
 
@@ -53,9 +53,12 @@ worker_scan(const struct scan_options *o, struct engine *g, struct walk *w, int 
 	} else if (size > scan_options_largest(o)) {
 		finding_limit(&f, "the file is larger than %llu bytes", (unsigned long long)scan_options_largest(o));
 	} else {
+		/* Where memory is short it is read, and its type is not known. */
+		(void)source_map(&s);
 		type_of(&s, out->type, sizeof(out->type));
 		if (size)
 			look(g, w, &s, due_ms, &f);
+		source_unmap(&s);
 	}
 	out->verdict = (uint32_t)f.verdict;
 	out->why = (uint32_t)f.why;

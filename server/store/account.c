@@ -82,6 +82,30 @@ read_keys(const PGresult *r, enum scram_hash h, struct scram_keys *k, struct err
 	return 0;
 }
 
+/* One of the lines "DEVICE STORED SERVER", in hexadecimal; false when it is not one. */
+static bool
+read_other(const char *line, size_t n, size_t size, struct scram_other *o)
+{
+	const char *space = memchr(line, ' ', n);
+	uint64_t id;
+
+	if (!space || !text_u64(line, (size_t)(space - line), 1, INT64_MAX, &id) || n - (size_t)(space + 1 - line) != 4 * size + 1 ||
+		text_unhex(space + 1, 2 * size, o->stored_key) != (ssize_t)size || text_unhex(space + 2 + 2 * size, 2 * size, o->server_key) != (ssize_t)size)
+		return false;
+	o->id = (int64_t)id;
+	return true;
+}
+
+static void
+read_others(const char *text, enum scram_hash h, struct account_keys *out)
+{
+	for (size_t n; *text && out->nothers < SCRAM_OTHERS; text += n + (text[n] == '\n')) {
+		n = strcspn(text, "\n");
+		if (read_other(text, n, scram_hash_size(h), &out->other[out->nothers]))
+			out->nothers++;
+	}
+}
+
 enum sql_status
 account_keys(struct sql *db, struct arena *a, const char *bare, enum scram_hash h,
 	     struct account_keys *out, struct err *e)
@@ -94,7 +118,10 @@ account_keys(struct sql *db, struct arena *a, const char *bare, enum scram_hash 
 	snprintf(hash, sizeof(hash), "%d", (int)h);
 	st = sql_query(
 		db, e, &r,
-		"SELECT " ACCOUNT_COLUMNS ", k.iterations, k.salt, k.stored_key, k.server_key"
+		"SELECT " ACCOUNT_COLUMNS ", k.iterations, k.salt, k.stored_key, k.server_key,"
+		" (SELECT string_agg(concat_ws(' ', d.device, encode(d.stored_key, 'hex'), encode(d.server_key, 'hex')), E'\n')"
+		"  FROM chancery.device_key d WHERE d.account = a.id AND d.hash = $2),"
+		" EXISTS (SELECT FROM chancery.second_factor f WHERE f.account = a.id AND f.confirmed_at IS NOT NULL)"
 		" FROM chancery.account a JOIN chancery.delivery_mark m ON m.account = a.id"
 		" LEFT JOIN chancery.account_key k ON k.account = a.id AND k.hash = $2 WHERE a.bare = $1",
 		2, bare, hash);
@@ -105,6 +132,8 @@ account_keys(struct sql *db, struct arena *a, const char *bare, enum scram_hash 
 		if (!sql_is_null(r, 0, ACCOUNT_NCOLUMNS)) {
 			out->have = read_keys(r, h, &out->keys, e) == 0;
 			st = out->have ? SQL_OK : SQL_FAILED;
+			read_others(sql_text(r, 0, ACCOUNT_NCOLUMNS + 4), h, out);
+			out->second_factor = sql_bool(r, 0, ACCOUNT_NCOLUMNS + 5);
 		}
 	}
 	PQclear(r);
@@ -219,7 +248,10 @@ account_set_secret(struct sql *db, const char *bare, const struct account_secret
 		"   salt = excluded.salt, stored_key = excluded.stored_key, server_key = excluded.server_key),"
 		/* What was given for the old password goes with it. */
 		" t AS (DELETE FROM chancery.token USING a, chancery.device d"
-		"  WHERE d.account = a.id AND token.device = d.id)"
+		"  WHERE d.account = a.id AND token.device = d.id),"
+		/* Other passwords, too: they are stored under the old one's salts. */
+		" p AS (DELETE FROM chancery.device USING a, chancery.device_key k"
+		"  WHERE k.account = a.id AND device.id = k.device)"
 		" SELECT id FROM a",
 		6, bare, buf_str(&k.b[0]), buf_str(&k.b[1]), buf_str(&k.b[2]), buf_str(&k.b[3]),
 		buf_str(&k.b[4]));
@@ -300,6 +332,29 @@ account_count(struct sql *db, int64_t *all, int64_t *disabled, struct err *e)
 		return st;
 	*all = sql_i64(r, 0, 0);
 	*disabled = sql_i64(r, 0, 1);
+	PQclear(r);
+	return SQL_OK;
+}
+
+/* All keys of an account are made together, so one kind of them is enough. */
+enum sql_status
+account_rounds(struct sql *db, struct account_rounds out[ACCOUNT_ROUNDS], size_t *n, struct err *e)
+{
+	char hash[12], most[12];
+	PGresult *r;
+	enum sql_status st;
+
+	snprintf(hash, sizeof(hash), "%d", (int)SCRAM_SHA256);
+	snprintf(most, sizeof(most), "%d", ACCOUNT_ROUNDS);
+	st = sql_query(db, e, &r,
+		"SELECT * FROM (SELECT iterations, count(*) AS accounts FROM chancery.account_key WHERE hash = $1"
+		"  GROUP BY iterations ORDER BY accounts DESC LIMIT $2::bigint) AS x ORDER BY iterations",
+		2, hash, most);
+	*n = 0;
+	if (st != SQL_OK)
+		return st;
+	for (*n = 0; *n < (size_t)PQntuples(r); ++*n)
+		out[*n] = (struct account_rounds){.rounds = (uint32_t)sql_i64(r, (int)*n, 0), .accounts = (uint64_t)sql_i64(r, (int)*n, 1)};
 	PQclear(r);
 	return SQL_OK;
 }

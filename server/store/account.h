@@ -25,11 +25,14 @@ struct account {
 	const char *groups;  /* of the organisation, a line each, sorted; "" when none */
 };
 
-/* SCRAM keys of one mechanism. `have` false when the account has none for it. */
+/* SCRAM keys of one mechanism. `have` false when the account has none for it. The others: of passwords of devices (store/device_password.h). */
 struct account_keys {
 	struct account account;
 	bool have;
 	struct scram_keys keys;
+	struct scram_other other[SCRAM_OTHERS];
+	unsigned nothers;
+	bool second_factor; /* is asked for beside the account's own password (store/second_factor.h) */
 };
 
 enum sql_status account_find(struct sql *db, struct arena *a, const char *bare, struct account *out, struct err *e);
@@ -63,6 +66,14 @@ enum sql_status account_list(struct sql *db, const char *after, const char *like
 /* How many there are, and how many of these are disabled. */
 enum sql_status account_count(struct sql *db, int64_t *all, int64_t *disabled, struct err *e);
 
+/* How many rounds of PBKDF2 keys were made with, and how many accounts have such: fewest rounds first; the most common when there are too many. */
+struct account_rounds {
+	uint32_t rounds;
+	uint64_t accounts;
+};
+#define ACCOUNT_ROUNDS 32
+enum sql_status account_rounds(struct sql *db, struct account_rounds out[ACCOUNT_ROUNDS], size_t *n, struct err *e);
+
 /* Moves delivery marks forward, many at once (arrays of the same length). Never backwards. */
 enum sql_status account_set_marks(struct sql *db, const int64_t *ids, const uint64_t *marks, size_t n, struct err *e);
 /* Later calls win: an older time than the one stored changes nothing. */
@@ -72,5 +83,9 @@ enum sql_status account_set_last_seen(struct sql *db, int64_t id, int64_t at_us,
 enum sql_status account_server_secret(struct sql *db, uint8_t out[32], struct err *e);
 /* Another one of the kind, behind tokens (core/stream/fast). */
 enum sql_status account_token_secret(struct sql *db, uint8_t out[32], struct err *e);
+
+/* SQL: nobody has got the address since the record was made who was not its owner then. An address that is not ours has one owner. */
+#define ACCOUNT_SAME_OWNER(bare, record) \
+	"NOT EXISTS (SELECT FROM chancery.account n WHERE n.bare = " bare " AND extract(epoch FROM n.created_at) * 1000000 > " record ")"
 
 #endif

@@ -81,6 +81,10 @@ component_store_add(struct sql *db, const struct component_row *r, uint64_t most
 		st = sql_do(db, e,
 			"INSERT INTO chancery.component_domain (domain, component) SELECT DISTINCT d, $2 FROM unnest(string_to_array($1, E'\\n')) AS d", 2,
 			r->domains, r->name);
+	if (st == SQL_OK)
+		st = sql_do(db, e,
+			"INSERT INTO chancery.gateway_name (name, domain) SELECT DISTINCT $2, d FROM unnest(string_to_array($1, E'\\n')) AS d"
+			" ON CONFLICT DO NOTHING", 2, r->domains, r->name);
 	return st;
 }
 

@@ -26,7 +26,7 @@ struct component_row {
 enum sql_status component_store_read(struct sql *db, const char *name, PGresult **rows, struct err *e);
 /* Changes of components follow each other in the transaction that is under way. */
 enum sql_status component_store_lock(struct sql *db, struct err *e);
-/* *why: what stands against it, NULL when it was added. */
+/* The name stands for these domains for ever (gateway_store_domains). *why: what stands against it, NULL when it was added. */
 enum sql_status component_store_add(struct sql *db, const struct component_row *r, uint64_t most, const char **why, struct err *e);
 /* What is NULL or negative stays as it is. `keep`, `enabled`: 1, 0. */
 struct component_change {

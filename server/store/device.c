@@ -80,7 +80,9 @@ prune(struct sql *db, const char *bare, const struct device_note *n, struct err 
 		"    AND coalesce(d.password_at < a.secret_at, true) AND NOT EXISTS ("
 		"      SELECT FROM chancery.token t WHERE t.device = d.id AND t.expires_at > now()) AS old,"
 		"   row_number() OVER (ORDER BY d.last_at DESC, d.id DESC) AS place"
-		"  FROM chancery.device d JOIN chancery.account a ON a.id = d.account WHERE a.bare = $1) AS p"
+		"  FROM chancery.device d JOIN chancery.account a ON a.id = d.account WHERE a.bare = $1"
+		/* Passwords are ended by people, and have a bound of their own. */
+		"   AND NOT EXISTS (SELECT FROM chancery.device_key k WHERE k.device = d.id)) AS p"
 		" WHERE x.id = p.id AND (p.old OR p.place > $2::bigint)",
 		3, bare, number(most, (int64_t)n->most), number(keep, n->keep_us));
 }
@@ -222,9 +224,10 @@ device_list(struct sql *db, struct arena *a, const char *bare, int64_t since_us,
 		"SELECT * FROM (SELECT d.id, d.agent, d.software, d.device, d.last_address, " MICROSECONDS("d.first_at")
 		", " MICROSECONDS("d.last_at") " AS last, coalesce(d.password_at >= a.secret_at, false) AS password,"
 		" EXISTS (SELECT FROM chancery.token t WHERE t.device = d.id AND t.issued_at >= a.secret_at"
-		"   AND t.expires_at > now()) AS token"
+		"   AND t.expires_at > now()) AS token,"
+		" EXISTS (SELECT FROM chancery.device_key k WHERE k.device = d.id) AS own"
 		" FROM chancery.account a JOIN chancery.device d ON d.account = a.id WHERE a.bare = $1) AS x"
-		" WHERE password OR token OR last >= $2::bigint ORDER BY last DESC, id DESC",
+		" WHERE password OR token OR own OR last >= $2::bigint ORDER BY last DESC, id DESC",
 		2, bare, number(since, since_us));
 
 	*rows = NULL;
@@ -239,7 +242,7 @@ device_list(struct sql *db, struct arena *a, const char *bare, int64_t since_us,
 		(*rows)[k] = (struct device_row){ .id = sql_i64(r, i, 0), .agent = text_or_null(a, r, i, 1),
 			.software = text_or_null(a, r, i, 2), .device = text_or_null(a, r, i, 3),
 			.address = text_or_null(a, r, i, 4), .first_us = sql_i64(r, i, 5), .last_us = sql_i64(r, i, 6),
-			.password = sql_bool(r, i, 7), .token = sql_bool(r, i, 8) };
+			.password = sql_bool(r, i, 7), .token = sql_bool(r, i, 8), .own = sql_bool(r, i, 9) };
 	}
 	PQclear(r);
 	return SQL_OK;

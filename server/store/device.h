@@ -81,11 +81,12 @@ struct device_row {
 	int64_t first_us, last_us;
 	bool password; /* has access by the password until that is changed */
 	bool token;    /* has one that is valid */
+	bool own;      /* is a password of its own (store/device_password.h) */
 };
 /* Those of an account that have access, or have been used after `since_us`; last used first. In `a`. */
 enum sql_status device_list(struct sql *db, struct arena *a, const char *bare, int64_t since_us, struct device_row **rows,
 	size_t *n, struct err *e);
-/* Its tokens go; the device itself, too, unless it knows the password (*password). *found false: not one of the account's. */
+/* Its tokens go; the device itself, and a password of its own, too, unless it knows the password (*password). *found false: not one of the account's. */
 enum sql_status device_revoke(struct sql *db, const char *bare, int64_t id, bool *found, bool *password, struct err *e);
 
 #endif

@@ -38,14 +38,9 @@ gateway_store_is(struct sql *db, const char *name, bool *is, struct err *e)
 }
 
 enum sql_status
-gateway_store_add(struct sql *db, const char *name, const char *kind, const char *domain, const char *settings, const char *who, struct err *e)
+gateway_store_add(struct sql *db, const char *name, const char *kind, const char *settings, const char *who, struct err *e)
 {
-	enum sql_status st = sql_do(db, e, "INSERT INTO chancery.gateway (name, kind, settings, changed_by) VALUES ($1, $2, $3, $4)", 4, name, kind,
-		settings, who);
-
-	if (st == SQL_OK)
-		st = sql_do(db, e, "INSERT INTO chancery.gateway_name (name, domain) VALUES ($1, $2) ON CONFLICT DO NOTHING", 2, name, domain);
-	return st;
+	return sql_do(db, e, "INSERT INTO chancery.gateway (name, kind, settings, changed_by) VALUES ($1, $2, $3, $4)", 4, name, kind, settings, who);
 }
 
 enum sql_status
@@ -119,6 +114,8 @@ gateway_store_stale_credentials(struct sql *db, unsigned key_id, unsigned most, 
 
 	return sql_query(db, e, rows,
 		"SELECT gateway, jid, key_id, encode(nonce, 'hex'), encode(sealed, 'hex') FROM chancery.gateway_credential WHERE key_id <> $1::int"
+		" UNION ALL SELECT '', a.bare, f.key_id, encode(f.nonce, 'hex'), encode(f.sealed, 'hex') FROM chancery.second_factor f"
+		"  JOIN chancery.account a ON a.id = f.account WHERE f.key_id <> $1::int"
 		" ORDER BY gateway, jid LIMIT $2::bigint",
 		2, number(id, key_id), number(limit, most));
 }
@@ -126,7 +123,7 @@ gateway_store_stale_credentials(struct sql *db, unsigned key_id, unsigned most, 
 enum sql_status
 gateway_store_key_ids(struct sql *db, PGresult **rows, struct err *e)
 {
-	return sql_query(db, e, rows, "SELECT DISTINCT key_id FROM chancery.gateway_credential ORDER BY key_id DESC", 0);
+	return sql_query(db, e, rows, "SELECT key_id FROM chancery.gateway_credential UNION SELECT key_id FROM chancery.second_factor ORDER BY key_id DESC", 0);
 }
 
 enum sql_status
@@ -134,6 +131,10 @@ gateway_store_reseal(struct sql *db, const char *gateway, const char *jid, unsig
 {
 	char id[NUMBER];
 
+	if (!*gateway)
+		return sql_do(db, e,
+			"UPDATE chancery.second_factor f SET key_id = $2::int, nonce = decode($3, 'hex'), sealed = decode($4, 'hex')"
+			" FROM chancery.account a WHERE a.bare = $1 AND f.account = a.id", 4, jid, number(id, key_id), nonce, sealed);
 	return sql_do(db, e,
 		"UPDATE chancery.gateway_credential SET key_id = $3::int, nonce = decode($4, 'hex'), sealed = decode($5, 'hex')"
 		" WHERE gateway = $1 AND jid = $2", 5, gateway, jid, number(id, key_id), nonce, sealed);

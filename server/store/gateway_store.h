@@ -22,7 +22,7 @@ enum sql_status gateway_store_read(struct sql *db, const char *name, PGresult **
 /* Is there one of this name? */
 enum sql_status gateway_store_is(struct sql *db, const char *name, bool *is, struct err *e);
 /* Its component is there already, in this transaction. */
-enum sql_status gateway_store_add(struct sql *db, const char *name, const char *kind, const char *domain, const char *settings, const char *who,
+enum sql_status gateway_store_add(struct sql *db, const char *name, const char *kind, const char *settings, const char *who,
 	struct err *e);
 enum sql_status gateway_store_set(struct sql *db, const char *name, const char *settings, const char *who, bool *found, struct err *e);
 
@@ -36,11 +36,11 @@ enum sql_status gateway_store_rule(struct sql *db, const struct gateway_rule_row
 enum sql_status gateway_store_forget(struct sql *db, const char *name, const char *group, bool *found, struct err *e);
 /* Those who have registered behind `after`: jid, mode, since in µs, has a credential. */
 enum sql_status gateway_store_users(struct sql *db, const char *name, const char *after, unsigned most, PGresult **rows, struct err *e);
-/* The domains that a gateway of this name has, or has had. */
+/* The domains that a gateway or a component of this name has, or has had. */
 enum sql_status gateway_store_domains(struct sql *db, const char *name, PGresult **rows, struct err *e);
 
 /* Credentials, to be sealed anew: gateway, jid, key id, nonce and what is sealed in hexadecimal; those of other keys than `key_id`, a page. In a
- * transaction: until its end nobody else writes one. */
+ * transaction: until its end nobody else writes one. Those of gateway "" are accounts' second factors (store/second_factor), which are sealed under the same keys. */
 enum sql_status gateway_store_lock_credentials(struct sql *db, struct err *e);
 enum sql_status gateway_store_stale_credentials(struct sql *db, unsigned key_id, unsigned most, PGresult **rows, struct err *e);
 /* The ids of the keys under which something is sealed. */

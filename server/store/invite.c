@@ -192,9 +192,10 @@ invite_register(struct sql *db, struct arena *a, const char *token, const char *
 		return st;
 	st = sql_query(db, e, &r,
 		"WITH hit AS (UPDATE chancery.invite i SET used = used + 1 WHERE hash = $1 AND domain = $2 AND (local IS NULL OR local = $3)"
-		"  AND registers AND used < uses RETURNING i.id, i.mutual, i.inviter),"
+		"  AND registers AND used < uses AND (inviter IS NULL OR"
+		"   EXISTS (SELECT FROM chancery.account b WHERE b.id = i.inviter AND NOT b.disabled)) RETURNING i.id, i.mutual, i.inviter),"
 		" of AS (SELECT hit.id, CASE WHEN hit.mutual THEN a.bare END AS inviter FROM hit"
-		"  LEFT JOIN chancery.account a ON a.id = hit.inviter AND NOT a.disabled),"
+		"  LEFT JOIN chancery.account a ON a.id = hit.inviter),"
 		" noted AS (INSERT INTO chancery.invite_use (invite, bare, due) SELECT id, $3 || '@' || $2, inviter IS NOT NULL FROM of"
 		"  ON CONFLICT (invite, bare) DO UPDATE SET at = now(), due = excluded.due)"
 		" SELECT inviter, (SELECT id FROM chancery.account WHERE bare = $3 || '@' || $2) FROM of",

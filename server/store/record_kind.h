@@ -32,6 +32,8 @@ enum record_kind {
 	RECORD_FILE_FETCHED = 23, /* somebody has fetched (upload) or been given (in-band) a file */
 	RECORD_AUDIT = 24,        /* who did, or looked at, what: before it happens (store/audit.h). In nobody's history or backlog */
 	RECORD_ERASURE = 25,      /* content that was erased: which records, why, on whose order */
+	RECORD_REQUEST = 26,      /* an IQ to somebody's client, to an address elsewhere, or the answer */
+	RECORD_PRESENCE = 27,     /* words that somebody shows with their presence, or sends by it: what else is in it is left out */
 };
 
 #endif

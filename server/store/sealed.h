@@ -1,5 +1,5 @@
 /*
- * sealed: secrets of others that the database keeps, encrypted under a key that it does not have: AES-256-GCM, with a nonce of its own for each, bound to
+ * sealed: secrets that the database keeps, of others and of second factors, encrypted under a key that it does not have: AES-256-GCM, with a nonce of its own for each, bound to
  * what it belongs to. The key is in a file of mode 0600, for the server alone (gateways.key_file). It holds several keys while they are being exchanged, a
  * line each, "ID KEY" in hexadecimal, the one in force first. Whoever loses it has lost what is sealed. Any thread.
  */

@@ -49,8 +49,9 @@ void sql_set_stop(struct sql *db, const atomic_bool *stop);
 bool sql_take_turns(struct sql *db, bool take);
 /* For so long this connection has waited for turns, in all. */
 int64_t sql_turns_waited_us(const struct sql *db);
-/* For the whole process: so many at a time (0: half of this machine's processors), and how long one waits before it goes on without. Before that nobody waits. */
-void sql_set_turns(unsigned at_once, unsigned wait_ms);
+/* For the whole process: so many at a time (0: half of this machine's processors), how long one waits before it goes on without, and for how many pages each asks
+ * the disk at a time. Before that nobody waits. */
+void sql_set_turns(unsigned at_once, unsigned wait_ms, unsigned reads);
 /* While this connection waits, fn(arg) is called on the waiting thread at least every `every_ms`.
  * It must not use `db`. */
 void sql_set_tick(struct sql *db, int every_ms, void (*fn)(void *), void *arg);

@@ -2,6 +2,9 @@
  * sql_turn: heavy statements that few people wait for (searches, pages of an export) take turns, so that PostgreSQL, whose processes the system
  * shares processors out to as if each were a program of its own, has one free for what the archive writer wants in between.
  *
+ * Whose turn it is asks the disk for a few pages at a time: a commit's fdatasync waits behind all that have been asked for, and a disk that has a few to do is nearly as
+ * quick as one that has many (tests/bench/README.md).
+ *
  * A turn is an advisory lock of the database: it is given in the order asked for, whichever program or machine asks, and
  * goes with the connection. Who has waited too long goes on without: turns make nothing fail. For sql.c only, which sends it along with the statement.
  */
@@ -12,7 +15,7 @@
 #include <stdint.h>
 
 /* Asks for a turn, until the end of the transaction, and for no longer than $1 ms. */
-#define SQL_TURN_PARAMS 2
+#define SQL_TURN_PARAMS 3
 extern const char sql_turn_text[];
 
 /* Of a connection. */
@@ -20,7 +23,7 @@ struct sql_turn {
 	bool takes;
 	int64_t rest_ms;     /* monotonic: it has waited in vain, and does not before then */
 	int64_t waited_us;   /* for turns, in all */
-	char wait_ms[16], at_once[16];
+	char wait_ms[16], at_once[16], reads[16];
 };
 
 /* Fills v when the next statement takes a turn, of a connection whose statements take `deadline_ms` at most. */

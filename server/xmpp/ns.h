@@ -20,6 +20,7 @@
 	X(NS_SASL2, "urn:xmpp:sasl:2") \
 	X(NS_BIND2, "urn:xmpp:bind:0") \
 	X(NS_FAST, "urn:xmpp:fast:0") \
+	X(NS_TOTP, "urn:chancery:totp:0") \
 	X(NS_SASL_CB, "urn:xmpp:sasl-cb:0") \
 	X(NS_BIND, "urn:ietf:params:xml:ns:xmpp-bind") \
 	X(NS_FRAMING, "urn:ietf:params:xml:ns:xmpp-framing") \
@@ -39,6 +40,7 @@
 	X(NS_VERSION, "jabber:iq:version") \
 	X(NS_TIME, "urn:xmpp:time") \
 	X(NS_LAST, "jabber:iq:last") \
+	X(NS_IDLE, "urn:xmpp:idle:1") \
 	X(NS_DELAY, "urn:xmpp:delay") \
 	X(NS_SID, "urn:xmpp:sid:0") \
 	X(NS_RSM, "http://jabber.org/protocol/rsm") \

@@ -1,6 +1,7 @@
 /*
  * parser: expat to stanzas, within bounds. Called by the owner of a stream with what arrives. This
- * file is about bytes and about what the owner is told; parser_tree.c makes the trees.
+ * file is about bytes and about what the owner is told; parser_tree.c makes the trees. What is of the
+ * plainest kind and here as a whole never comes to expat (parser_quick.c).
  *
  * Bytes go to expat in slices that never reach behind the end of a top-level element: a slice ends
  * at the first '>' which, for all we know without parsing, may be that end. This needs no second
@@ -243,6 +244,25 @@ take_slice(struct parser *p, const char *s, size_t n)
 	return len;
 }
 
+/* Of a stream with a namespace of its own that nobody knows only expat knows the name. */
+static bool
+may_be_quick(const struct parser *p)
+{
+	return p->depth == 1 && p->size == 0 && !p->closed && (p->kind != EXPAT_OWN || *p->content_ns != '\0');
+}
+
+/* Takes some of n > 0 bytes; returns how many. */
+static size_t
+take(struct parser *p, const char *s, size_t n)
+{
+	size_t whole = may_be_quick(p) ? parser_quick(p, s, n) : 0;
+
+	if (whole == 0)
+		return take_slice(p, s, n);
+	p->size = whole;
+	return whole;
+}
+
 /* ---- what the owner is told ---- */
 
 static bool
@@ -377,7 +397,7 @@ parser_feed(struct parser *p, const char *data, size_t n, size_t *used)
 		at += skip_space(p, data + at, n - at);
 		if (at == n || !may_go_on(p))
 			break;
-		at += take_slice(p, data + at, n - at);
+		at += take(p, data + at, n - at);
 		tell(p);
 	}
 	*used = at;

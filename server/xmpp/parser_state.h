@@ -51,6 +51,9 @@ struct parser {
 /* The stream ends with this; the first one counts. Inside a handler it is the last. */
 void parser_fail(struct parser *p, enum parser_error e);
 bool parser_is_space(const char *s, size_t n);
+/* parser_quick.c: between two stanzas, with nothing half-received. A whole stanza of the plain kind at the beginning of n bytes: it is `done`, and so many
+ * bytes were taken. 0: nothing has happened, and it is for expat. */
+size_t parser_quick(struct parser *p, const char *bytes, size_t n);
 /* For a parser whose user data is a struct parser. */
 void parser_set_handlers(XML_Parser xml);
 

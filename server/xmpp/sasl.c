@@ -44,6 +44,7 @@ struct sasl {
 	char *user;
 	char *password;
 	size_t password_len, password_size;
+	int64_t other; /* PLAIN: whose password it was */
 	struct sasl_proof proof; /* HT */
 	struct buf out;
 };
@@ -197,6 +198,7 @@ reset(struct sasl *s)
 	s->scram = NULL;
 	free(s->user);
 	s->user = NULL;
+	s->other = 0;
 	forget_password(s);
 	crypt_wipe(&s->proof, sizeof(s->proof));
 	s->doomed = false;
@@ -536,14 +538,28 @@ sasl_keys(struct sasl *s, const struct scram_keys *k, bool real, const char **ou
 	return SASL_SEND;
 }
 
+void
+sasl_set_others(struct sasl *s, const struct scram_other *others, unsigned n)
+{
+	if (s->scram)
+		scram_set_others(s->scram, others, n);
+}
+
+int64_t
+sasl_other(const struct sasl *s)
+{
+	return s->scram ? scram_matched(s->scram) : s->other;
+}
+
 enum sasl_step
-sasl_checked(struct sasl *s, bool match, const char **out)
+sasl_checked(struct sasl *s, bool match, int64_t other, const char **out)
 {
 	*out = "";
 	if (s->state != WANT_CHECK)
 		return fail_order(s);
 	if (!match || s->doomed)
 		return fail(s, SASL_NOT_AUTHORIZED);
+	s->other = other;
 	forget_password(s);
 	s->state = CLOSED;
 	return SASL_SUCCESS;

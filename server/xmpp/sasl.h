@@ -89,7 +89,12 @@ const char *sasl_password(const struct sasl *s, size_t *n);
 /* `k` are the account's keys, or fake ones; `real` false fails in the end whatever the proof.
  * */
 enum sasl_step sasl_keys(struct sasl *s, const struct scram_keys *k, bool real, const char **out);
-enum sasl_step sasl_checked(struct sasl *s, bool match, const char **out);
+/* Before sasl_keys' answer comes: other passwords of the account that would do (scram_set_others). SCRAM only. */
+void sasl_set_others(struct sasl *s, const struct scram_other *others, unsigned n);
+/* `other`: whose password matched (scram_keys_match). */
+enum sasl_step sasl_checked(struct sasl *s, bool match, int64_t other, const char **out);
+/* After success with a password: whose it was; 0: the account's own. */
+int64_t sasl_other(const struct sasl *s);
 
 /* What a client has said about its token: the HMAC of it and the channel. Plain values, for a worker. */
 struct sasl_proof {

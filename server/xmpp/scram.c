@@ -43,6 +43,9 @@ struct scram {
 	struct buf nonce, server_first;
 	char *nonce_ours; /* when a test has set it */
 	struct scram_keys keys;
+	struct scram_other *others;
+	unsigned nothers;
+	int64_t matched;
 	char final[2 + text_base64_size(SCRAM_MAX)];
 };
 
@@ -130,6 +133,9 @@ scram_free(struct scram *s)
 	free(s->authzid);
 	free(s->first);
 	free(s->nonce_ours);
+	if (s->others)
+		crypt_wipe(s->others, s->nothers * sizeof(*s->others));
+	free(s->others);
 	buf_fini(&s->nonce);
 	buf_fini(&s->server_first);
 	crypt_wipe(s, sizeof(*s));
@@ -378,7 +384,43 @@ is_our_binding(const struct scram *s, const struct value *v)
 	return equal;
 }
 
-/* RFC 5802 §3: checks the proof and makes the server's signature over the same AuthMessage. */
+void
+scram_set_others(struct scram *s, const struct scram_other *others, unsigned n)
+{
+	assert(!s->others && n <= SCRAM_OTHERS);
+	if (!n)
+		return;
+	s->others = mem_alloc(n * sizeof(*others));
+	memcpy(s->others, others, n * sizeof(*others));
+	s->nothers = n;
+}
+
+int64_t
+scram_matched(const struct scram *s)
+{
+	return s->matched;
+}
+
+/* Is it the proof of who has the password of this StoredKey? */
+static bool
+is_proof(const struct scram *s, const uint8_t *stored_key, const uint8_t *proof, const struct digest_part auth[5])
+{
+	size_t size = scram_hash_size(s->hash);
+	uint8_t key[SCRAM_MAX], hash[SCRAM_MAX];
+	bool match;
+
+	digest_hmac(s->hash, stored_key, size, auth, 5, key); /* ClientSignature */
+	for (size_t i = 0; i < size; i++)
+		key[i] ^= proof[i]; /* ClientKey */
+	digest_hash(s->hash, key, size, hash);
+	match = crypt_equal(hash, stored_key, size);
+	crypt_wipe(key, sizeof(key));
+	crypt_wipe(hash, sizeof(hash));
+	return match;
+}
+
+/* RFC 5802 §3: checks the proof and makes the server's signature over the same AuthMessage. As much is computed whatever passwords there are, and
+ * whichever it is. */
 static bool
 verify(struct scram *s, const uint8_t proof[SCRAM_MAX], const char *without_proof, size_t n)
 {
@@ -390,20 +432,24 @@ verify(struct scram *s, const uint8_t proof[SCRAM_MAX], const char *without_proo
 		{",", 1},
 		{without_proof, n},
 	};
-	uint8_t key[SCRAM_MAX], hash[SCRAM_MAX];
-	bool match;
+	const uint8_t *server_key = s->keys.server_key;
+	uint8_t hash[SCRAM_MAX];
+	bool match = is_proof(s, s->keys.stored_key, proof, auth);
 
-	digest_hmac(s->hash, s->keys.stored_key, size, auth, 5, key); /* ClientSignature */
-	for (size_t i = 0; i < size; i++)
-		key[i] ^= proof[i]; /* ClientKey */
-	digest_hash(s->hash, key, size, hash);
-	match = crypt_equal(hash, s->keys.stored_key, size);
-	digest_hmac(s->hash, s->keys.server_key, size, auth, 5, hash);
+	for (unsigned i = 0; i < SCRAM_OTHERS; i++) {
+		const struct scram_other *o = i < s->nothers ? &s->others[i] : NULL;
+
+		if (!is_proof(s, o ? o->stored_key : s->keys.stored_key, proof, auth) || !o || match)
+			continue;
+		match = true;
+		s->matched = o->id;
+		server_key = o->server_key;
+	}
+	digest_hmac(s->hash, server_key, size, auth, 5, hash);
 	if (match) {
 		memcpy(s->final, "v=", 2);
 		text_base64_encode(hash, size, s->final + 2);
 	}
-	crypt_wipe(key, sizeof(key));
 	crypt_wipe(hash, sizeof(hash));
 	return match;
 }

@@ -26,12 +26,20 @@ struct scram_keys {
 	uint8_t stored_key[SCRAM_MAX], server_key[SCRAM_MAX]; /* scram_hash_size bytes are used */
 };
 
+/* Another password of the same account, with the same salt and rounds: a device's. */
+#define SCRAM_OTHERS 16
+struct scram_other {
+	int64_t id; /* not 0 */
+	uint8_t stored_key[SCRAM_MAX], server_key[SCRAM_MAX];
+};
+
 size_t scram_hash_size(enum scram_hash h);
 /* From a prepared password (jid_prepare_password). CPU-heavy: not on a reactor. */
 void scram_keys_make(struct scram_keys *out, enum scram_hash h, const char *password, size_t n,
 		     const uint8_t *salt, size_t salt_len, uint32_t iterations);
-/* Does this password belong to the keys? For PLAIN. CPU-heavy: not on a reactor. */
-bool scram_keys_match(const struct scram_keys *k, const char *password, size_t n);
+/* Does this password belong to the keys, or to one of the others? *id: that one's; 0: the keys. For PLAIN. CPU-heavy: not on a reactor. */
+bool scram_keys_match(const struct scram_keys *k, const struct scram_other *others, unsigned nothers, const char *password, size_t n,
+		      int64_t *id);
 /* For an unknown user: keys that nothing matches, with a salt that is always the same for this
  * name (HMAC of the name under `secret`, 32 bytes kept in the database). Same cost as real
  * ones. */
@@ -71,6 +79,10 @@ const char *scram_user(const struct scram *s);
 const char *scram_authzid(const struct scram *s); /* NULL when none */
 /* server-first-message, for these keys (copied). Lives as long as s. */
 const char *scram_server_first(struct scram *s, const struct scram_keys *k);
+/* Before client-final-message: passwords that would do as well (copied), SCRAM_OTHERS at most. However many there are, checking takes the same time. */
+void scram_set_others(struct scram *s, const struct scram_other *others, unsigned n);
+/* After SCRAM_OK for that message: whose password it was; 0: that of the keys. */
+int64_t scram_matched(const struct scram *s);
 /* client-final-message; on SCRAM_OK *out is the server-final-message ("v=…"). */
 enum scram_error scram_client_final(struct scram *s, const char *msg, size_t n, const char **out);
 /* Tests only: the server's part of the nonce, instead of random. */

@@ -42,13 +42,21 @@ scram_keys_make(struct scram_keys *out, enum scram_hash h, const char *password,
 }
 
 bool
-scram_keys_match(const struct scram_keys *k, const char *password, size_t n)
+scram_keys_match(const struct scram_keys *k, const struct scram_other *others, unsigned nothers, const char *password, size_t n,
+		 int64_t *id)
 {
+	size_t size = scram_hash_size(k->hash);
 	struct scram_keys mine;
 	bool match;
 
 	scram_keys_make(&mine, k->hash, password, n, k->salt, k->salt_len, k->iterations);
-	match = crypt_equal(mine.stored_key, k->stored_key, scram_hash_size(k->hash));
+	match = crypt_equal(mine.stored_key, k->stored_key, size);
+	*id = 0;
+	for (unsigned i = 0; i < nothers; i++)
+		if (crypt_equal(mine.stored_key, others[i].stored_key, size) && !match) {
+			match = true;
+			*id = others[i].id;
+		}
 	crypt_wipe(&mine, sizeof(mine));
 	return match;
 }

@@ -3,7 +3,7 @@
  *
  * Each element is written with its namespace as default namespace, declared only where it differs
  * from the parent's, so nothing but the parent pointer is needed to know what is in scope and no
- * prefix of the input survives. What is written for a parsed stanza is at most what it took on the
+ * prefix of the input survives but `xml`, whose namespace cannot be the default one. What is written for a parsed stanza is at most what it took on the
  * wire plus what the parser counts as growth (parser.c): attribute values take the quote that needs
  * less escaping, and '>' in text is escaped only where XML asks for it, behind "]]".
  */
@@ -205,6 +205,18 @@ same_ns(const char *a, const char *b)
 	return a == b || strcmp(a, b) == 0;
 }
 
+/* Nobody may declare the namespace of `xml`, nor need they (Namespaces in XML 1.0 §3): to a reader a declaration is an error. */
+static bool
+put_name(struct writer *w, const struct elem *e)
+{
+	bool xml = same_ns(e->ns, NS_XML);
+
+	if (xml)
+		PUT(w, "xml:");
+	puts_(w, e->name);
+	return xml;
+}
+
 /* "<name xmlns='…' …", without its end. */
 static void
 put_tag(struct writer *w, const struct elem *e, const char *scope, const struct overlay *o)
@@ -212,8 +224,7 @@ put_tag(struct writer *w, const struct elem *e, const char *scope, const struct 
 	unsigned foreign = 0, seen = 0;
 
 	PUT(w, "<");
-	puts_(w, e->name);
-	if (!same_ns(e->ns, scope))
+	if (!put_name(w, e) && !same_ns(e->ns, scope))
 		put_attr(w, "", "xmlns", e->ns);
 	for (const struct attr *a = e->attrs; a != NULL; a = a->next) {
 		const char *value = NULL;
@@ -236,7 +247,7 @@ static void
 put_end_tag(struct writer *w, const struct elem *e)
 {
 	PUT(w, "</");
-	puts_(w, e->name);
+	put_name(w, e);
 	PUT(w, ">");
 }
 

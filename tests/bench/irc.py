@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What IRC costs a gateway: ours and biboumi (Debian's package), one after the other, before the same ngircd.
 
-    tests/bench/irc.py [--gateway build/bin/chancery-gateway-irc] [--users 1000] [--runs 3] [--only chancery|biboumi] [--private] [--restart]
+    tests/bench/irc.py [--gateway build/bin/chancery-gateway-irc] [--users 1000] [--runs 3] [--only chancery|biboumi] [--private | --rooms] [--restart]
 
 So many users, each with a connection of their own to IRC and all in rooms of ten; one person on IRC, who is in all of them. In chanceryd's place there is a stand-in here that lets both in
 as a component (XEP-0114; ours with XEP-0198, as it asks for it), so that a thousand users cost nothing but what the gateway does. CPU is the gateway's alone, user and system,
@@ -291,8 +291,8 @@ def enter(w, g):
     w.until(lambda: len(w.inside) == w.n, 'entering')
 
 
-def one(w, g, private=False):
-    """Everything about one gateway, or what private messages cost."""
+def one(w, g, only=None):
+    """Everything about one gateway, or what private messages, or lines heard in rooms, cost."""
     w.gateway, n, r = g, w.n, Results(g.name)
     w.join()
     w.let_in()
@@ -328,9 +328,10 @@ def one(w, g, private=False):
                 if i % 20 == 19:
                     w.pump(0)
 
-    r['private, out'] = w.measure(8 * n, lambda: out(lambda i: foreign('bob'), 'chat', 8), said=8 * n)
-    r['private, in'] = w.measure(8 * n, lambda: into(['u%d' % i for i in range(n)], 8), heard=8 * n)
-    if private:
+    if only != 'rooms':
+        r['private, out'] = w.measure(8 * n, lambda: out(lambda i: foreign('bob'), 'chat', 8), said=8 * n)
+        r['private, in'] = w.measure(8 * n, lambda: into(['u%d' % i for i in range(n)], 8), heard=8 * n)
+    if only == 'private':
         w.stop()
         return r
     # Each is said to the nine others, and reflected.
@@ -366,7 +367,8 @@ def main():
     p.add_argument('--users', type=int, default=1000)
     p.add_argument('--runs', type=int, default=3)
     p.add_argument('--only', choices=['chancery', 'biboumi'])
-    p.add_argument('--private', action='store_true', help='only private messages')
+    p.add_argument('--private', dest='messages', action='store_const', const='private', help='only private messages')
+    p.add_argument('--rooms', dest='messages', action='store_const', const='rooms', help='only messages in rooms')
     p.add_argument('--restart', action='store_true')
     o = p.parse_args()
     w, found = World(o.users), []
@@ -376,9 +378,9 @@ def main():
             return
         for _ in range(o.runs):
             if o.only in (None, 'chancery'):
-                found.append(('chancery', one(w, Chancery(w, o.gateway, connect_ms=1, logins=100), o.private)))
+                found.append(('chancery', one(w, Chancery(w, o.gateway, connect_ms=1, logins=100), o.messages)))
             if o.only in (None, 'biboumi'):
-                found.append(('biboumi', one(w, Biboumi(w, None), o.private)))
+                found.append(('biboumi', one(w, Biboumi(w, None), o.messages)))
         for what in found[0][1]:
             for unit in found[0][1][what]:
                 print('%-14s %-16s' % (what, unit) + ''.join('  %s %.1f' % (name, statistics.median(r[what][unit] for k, r in found if k == name))

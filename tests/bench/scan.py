@@ -143,8 +143,8 @@ def turn(world, o, program, kind):
     files = Senders(world, world.archives, 4) if kind == 'scanning' else Rescans(world) if kind == 'again' else None
     cpu, begin = busy_seconds(s), time.monotonic()
     out = subprocess.run([program, 'paced', '--port', str(s.port), '--ca', s.ca, '--domain', s.domain, '--pid', str(s.pid), '--pg-pid',
-                          s.env['CHANCERY_PG_PID'], '--sessions', '200', '--rate', '500', '--size', '200', '--warmup', '2', '--seconds',
-                          str(o.seconds)], check=True, stdout=subprocess.PIPE, text=True).stdout
+                          s.env['CHANCERY_PG_PID'], '--prefix', 'b', '--sessions', '200', '--rate', '500', '--size', '200', '--warmup', '2',
+                          '--seconds', str(o.seconds)], check=True, stdout=subprocess.PIPE, text=True).stdout
     values = dict(line.split() for line in out.splitlines() if len(line.split()) == 2)
     busy = (busy_seconds(s) - cpu) / (time.monotonic() - begin)
     if files:
@@ -169,8 +169,7 @@ def main():
     s = world.server
     try:
         world.taken, world.refused, world.lock = [], [], threading.Lock()
-        s.add_users([('u%d' % i, 'pw') for i in range(200)])
-        s.made = 200    # those that senders get come behind them
+        s.add_users([('b%d' % i, 'pw') for i in range(200)])
         s.wait_scanner()
         world.archives = archives()
         print('%d archives of about %d KB, %d MB unpacked' % (FILES, len(world.archives[0]) >> 10, UNPACKED >> 20))

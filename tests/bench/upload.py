@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """What an upload and a download cost (XEP-0363): one file of 100 MB, and files of 100 KB one after the other and 8 at once.
 
-    tests/bench/upload.py [--build-dir build] [--rounds 3] [--small 200] [--reactors 1]
+    tests/bench/upload.py [--build-dir build] [--rounds 3] [--small 200] [--reactors 1] [--pictures]
 
-With everything on: TLS, SHA-256, scan, fsync, record. The client is curl, as for other servers. `received` is from the slot's being found to the
+With everything on: TLS, SHA-256, scan, fsync, record. The small files are random bytes, which are the most work for libmagic and libclamav, as they are of
+no kind; or pictures (PNG). The client is curl, as for other servers. `received` is from the slot's being found to the
 file's last byte; the scan and the rest come behind it, until 201. CPU is the server's, its scanners', PostgreSQL's and curl's.
 """
 import argparse
@@ -12,10 +13,12 @@ import re
 import resource
 import shutil
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
 import time
+import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'conformance'))
 from chancerytest.scenario import Scenario  # noqa: E402
@@ -54,6 +57,23 @@ def file(folder, name, size):
     path = os.path.join(folder, name)
     with open(path, 'wb') as f:
         f.write(os.urandom(size))
+    return path
+
+
+def chunk(kind, data):
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+
+def picture(folder, name, size):
+    """A PNG of noise, of so many bytes."""
+    edge = int(((size - 1000) / 3) ** 0.5)
+    head = b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', edge, edge, 8, 2, 0, 0, 0))
+    noise = chunk(b'IDAT', zlib.compress(b''.join(b'\0' + os.urandom(3 * edge) for _ in range(edge))))
+    tail = chunk(b'IEND', b'')
+    path = os.path.join(folder, name)
+    with open(path, 'wb') as f:
+        f.write(head + chunk(b'tEXt', b'Comment\0' + b'-' * (size - len(head + noise + tail) - 20)) + noise + tail)
+    assert os.path.getsize(path) == size
     return path
 
 
@@ -112,6 +132,7 @@ def main():
     p.add_argument('--rounds', type=int, default=3)
     p.add_argument('--small', type=int, default=200)
     p.add_argument('--reactors', type=int, default=1)
+    p.add_argument('--pictures', action='store_true')
     o = p.parse_args()
     folder = tempfile.mkdtemp(prefix='chancery-upload-')
     server = Server(o.build_dir, {'limits.file_slots': 10000, 'limits.file_quota_bytes': 1 << 36}, reactors=o.reactors)
@@ -123,7 +144,7 @@ def main():
         rates = {}
         for at_once in (1, 8):
             for k in range(o.rounds):
-                paths = [file(folder, 's%d' % i, SMALL) for i in range(o.small)]
+                paths = [(picture if o.pictures else file)(folder, 's%d' % i, SMALL) for i in range(o.small)]
                 rates.setdefault(at_once, []).append(b.small(lambda i: paths[i], o.small, at_once))
         print('medians: PUT %.0f MB/s, GET %.0f MB/s; 100 KB: %.0f a second one by one, %.0f 8 at once' % (
             statistics.median(x for x, _ in bigs), statistics.median(y for _, y in bigs), statistics.median(rates[1]), statistics.median(rates[8])))

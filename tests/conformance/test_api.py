@@ -14,7 +14,7 @@ JSON = {'Content-Type': 'application/json'}
 # Who may what: a decision for every verb. A verb that is not here fails the test `matrix`.
 DECIDED = {
     'admin': '''user.add user.import user.list user.show user.password user.disable user.enable user.delete user.set user.count user.names
-                device.list device.revoke session.list session.close status announce config.check config.reload
+                device.list device.password device.revoke mfa.make mfa.show mfa.reset session.list session.close status announce config.check config.reload
                 invite.create invite.list invite.revoke room.list room.show room.create room.affiliation room.destroy
                 federation.allow federation.deny federation.approve federation.withdraw federation.list federation.show federation.proposals
                 federation.report federation.test federation.pin

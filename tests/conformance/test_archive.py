@@ -224,21 +224,39 @@ def test_patience(t):
 
 @alone(archive__patience='3s')
 def test_patience_of_requests(t):
-    """P1: a subscription request whose words cannot be recorded goes back, too, and changes no roster"""
-    a, b = t.online(), t.online()
+    """P1: what is no message and cannot be recorded goes back, too: a subscription request with words, which changes no roster; a request to a
+    client; of an answer who waits for it is told. What has no words passes meanwhile"""
+    a, b, c = t.online(), t.online(), t.online()
+    words = "<move xmlns='urn:example:chess'>%s</move>"
+    waits = a.iq_send('get', words % 'whose?', b.jid)
+    b.expect(lambda e: e.get('id') == waits)
     a.sync(b)
     pids = postgres(int(t.server.env['CHANCERY_PG_PID']))
     freeze(pids)
     try:
-        a.presence('subscribe', b.bare, inner='<status>May I?</status>')
-        e = a.expect(lambda e: e.name == 'presence' and e.get('type') == 'error', 'the request back')
+        c.presence('subscribe', b.bare, inner='<status>May I?</status>')
+        late = a.iq_send('set', words % 'too late', b.jid)
+        b.stanza("<iq type='result' id='%s' to='%s'>%s</iq>" % (waits, a.jid, words % 'mine'))
+        assert a.ping(t.server.domain).get('type') == 'result', 'behind a request'
+        e = c.expect(lambda e: e.name == 'presence' and e.get('type') == 'error', 'the request back')
         assert e.find('error').get('type') == 'wait' and e.get('from') == b.bare, e
+        for id in (late, waits):
+            e = a.expect(lambda e: e.get('id') == id, 'that %s was not recorded' % id)
+            assert e.get('type') == 'error' and e.find('error').get('type') == 'wait' and e.get('from') == b.jid, e
+            assert 'mine' not in str(e), e
+        ping = a.iq_send('get', "<ping xmlns='urn:xmpp:ping'/>", b.jid)
+        b.expect(lambda e: e.get('id') == ping)
+        b.stanza("<iq type='result' id='%s' to='%s'/>" % (ping, a.jid))
+        assert a.expect(lambda e: e.get('id') == ping).get('type') == 'result'
     finally:
         for p in pids:
             os.kill(p, signal.SIGCONT)
-    a.sync(b)
-    assert not b.heard_any(lambda e: e.get('type') == 'subscribe')
-    assert not a.roster().find('roster:query').all('item')
+    for x in (a, c):
+        x.sync(b)
+    b.sync(a)
+    assert not b.heard_any(lambda e: e.get('type') == 'subscribe' or e.get('id') == late)
+    assert not a.heard_any(lambda e: e.get('id') == waits)
+    assert not c.roster().find('roster:query').all('item')
 
 
 def state(pid):

@@ -97,6 +97,16 @@ def test_namespaces(t):
     w.check()
 
 
+def test_prefix_xml(t):
+    """Namespaces in XML 1.0 §3: whoever is sent an element with the prefix xml can read it: its namespace is declared nowhere"""
+    a, b = t.online(), t.online()
+    id = a.message(b.jid, 'x', inner='<xml:a><b/></xml:a>')
+    got = b.expect_message('x', id=id)
+    odd, = got.all('a')
+    assert odd.ns == 'http://www.w3.org/XML/1998/namespace' and odd.children[0].ns == NAMES['client'], got
+    a.sync(b)
+
+
 def test_depth(t):
     """limits.xml_depth: 10,000 levels are refused when they are crossed, and nothing recurses"""
     each(t, [('<message>' + '<a>' * 10000, ('policy-violation', 'not-authorized')),

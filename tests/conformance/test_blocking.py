@@ -1,4 +1,5 @@
 """Blocking Command (XEP-0191) and its reports (XEP-0377)."""
+from chancerytest import rooms
 from chancerytest.client import unique
 from chancerytest.element import escape
 from chancerytest.scenario import alone
@@ -173,6 +174,34 @@ def test_from_blocked(t):
     assert not b.heard_any(lambda e: e.get('type') == 'error'), b.heard
     assert a.ping().get('type') == 'result'
     assert nothing_from(a, b), a.heard
+
+
+def test_private_from_room(t):
+    """XEP-0191 §3.3, XEP-0045 §14.4: rooms elsewhere are not told of a block by an error, which would look like a client that has left"""
+    a, k = t.online(), t.component().joined()
+    ok(block(a, 'r@%s/foe' % k.domain))
+    x = "<x xmlns='%s'/>" % rooms.USER
+    for nick, inner in ('foe', x), ('foe', ''), ('friend', x):
+        k.stanza("<message from='r@%s/%s' to='%s' type='chat' id='m%d'><body>%s</body>%s</message>"
+                 % (k.domain, nick, a.jid, len(inner), nick, inner))
+    assert a.expect_message('friend').get('from') == 'r@%s/friend' % k.domain
+    # What is no private message of a room is refused as always.
+    assert k.expect(lambda e: e.get('type') == 'error', 'a refusal').get('id') == 'm0'
+    assert not a.heard_any(lambda e: e.text('body') == 'foe'), a.heard
+
+
+def test_invitation_of_blocked(t):
+    """XEP-0191 §3.3, XEP-0045 §7.8.2: no room passes on the words of who is blocked; the room itself and others who invite are heard"""
+    a, b, c, room = t.online(), t.online(), t.online(), rooms.new_room(t)
+    rooms.create(b, room, 'blocked')
+    assert rooms.enter(c, room, 'other').get('type') is None
+    ok(block(a, b.bare))
+    invite = "<x xmlns='%s'><invite to='%s'><reason>by %s</reason></invite></x>"
+    b.message(room, type=None, inner=invite % (rooms.USER, a.bare, 'b'))
+    b.sync(c)
+    c.message(room, type=None, inner=invite % (rooms.USER, a.bare, 'c'))
+    m = a.expect(lambda e: e.name == 'message', 'an invitation')
+    assert m.find(rooms.USER + ':x', 'invite').text('reason') == 'by c', m
 
 
 def test_to_blocked(t):

@@ -76,7 +76,7 @@ def test_bounds(t):
 
 
 def test_errors_of_the_first(t):
-    """XEP-0124 §17.2: no `to`, an unknown one, no rid, a rid that is none, no body"""
+    """XEP-0124 §17.2: no `to`, an unknown one, no rid, a rid that is none, no body; RFC 6120 §11.6: another encoding"""
     b = Bosh(t.server, t.source)
     t.clients.append(b)
     ended(b.create(to=None), 'improper-addressing')
@@ -87,10 +87,16 @@ def test_errors_of_the_first(t):
         t.clients.append(b)
         ended(b.create(**attrs), condition)
     for text in ('', '<', 'x', "<body/>", "<other xmlns='%s' rid='1'/>" % BOSH, "<body xmlns='%s' rid='1' to='x'" % BOSH,
-                 "<!DOCTYPE x><body xmlns='%s' rid='1'/>" % BOSH, '<a>' * 70, "<body xmlns='%s' to='x'/>" % BOSH):
+                 "<!DOCTYPE x><body xmlns='%s' rid='1'/>" % BOSH, '<a>' * 70,
+                 "<?xml version='1.0' encoding='ISO-8859-1'?><body xmlns='%s' rid='1' to='%s'/>" % (BOSH, t.server.domain),
+                 "<?xml version='1.0' encoding?><body xmlns='%s' rid='1' to='%s'/>" % (BOSH, t.server.domain), "<body xmlns='%s' to='x'/>" % BOSH):
         h = Http(t.server, t.source)
         t.clients.append(h)
         ended(Bosh.parse(h.ask('POST', '/http-bind', {}, text)), 'bad-request')
+    h = Http(t.server, t.source)
+    t.clients.append(h)
+    e = Bosh.parse(h.ask('POST', '/http-bind', {}, "<?xml version='1.0' encoding='utf-8'?><body xmlns='%s' rid='1' to='%s'/>" % (BOSH, t.server.domain)))
+    assert e.get('sid'), e
 
 
 def test_unknown_sid(t):

@@ -52,6 +52,13 @@ def rows(t, *args):
     return [json.loads(line) for line in out.splitlines() if line.strip()]
 
 
+def audited(t, action, target):
+    """The detail of the only record of it, which its owner made."""
+    (who, detail), = t.server.psql("select who_name, detail from chancery.audit where action = '%s' and target = '%s'" % (action, target))
+    assert target.startswith(who), (who, target)
+    return json.loads(detail)
+
+
 def test_list(t):
     """XEP-0494 §3.1: every client with access: connected or not, since when, how, and what it says it is"""
     a = device(t)
@@ -94,6 +101,7 @@ def test_revoke_token_only(t):
     id = of(a, victim.agent).get('id')
     assert of(a, victim.agent).find('auth', 'password') is None
     assert revoke(a, id).get('type') == 'result'
+    assert audited(t, 'device.revoke', a.bare) == {'device': int(id), 'by': a.jid.split('/', 1)[1]}
     assert b.expect_end() == 'not-authorized'
     assert by_token(t, victim).failure == 'not-authorized'
     assert not [x for x in clients(a) if x.get('id') == id]
@@ -111,6 +119,23 @@ def test_revoke_detached(t):
     c = t.client(a).secure()
     assert c.sasl2(inner="<resume xmlns='urn:xmpp:sm:3' h='0' previd='%s'/>" % b.sm_id) is None
     assert c.success.find('sm:failed', 'item-not-found') is not None
+
+
+def test_revoke_before_binding(t):
+    """XEP-0494 §3.2: a client that has authenticated and not bound yet when its access is revoked does not get in"""
+    bind = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
+    a = device(t)
+    victims = [device(t, a, name='phone %d' % i) for i in range(2)]
+    forget_password(t, a)
+    ids = [of(a, v.agent).get('id') for v in victims]
+    waiting = [by_token(t, v, inner='') for v in victims]
+    assert [w.failure for w in waiting] == [None, None]
+    assert revoke(a, ids[0]).get('type') == 'result'
+    assert waiting[0].send(bind).expect_end() == 'reset'
+    code, out, err = t.server.cli('device', 'revoke', a.bare, ids[1])
+    assert code == 0, (out, err)
+    assert waiting[1].send(bind).expect_end() == 'reset'
+    assert a.ping().get('type') == 'result'
 
 
 def test_revoke_with_password(t):
@@ -133,6 +158,18 @@ def test_revoke_session_without_device(t):
     id = [x for x in clients(a) if x.find('user-agent') is None][0].get('id')
     assert revoke(a, id).find('error', 'cam:password-reset-required') is not None
     assert old.expect_end() == 'not-authorized'
+    assert audited(t, 'session.close', old.jid) == {'by': a.jid.split('/', 1)[1]}
+
+
+def test_revoke_forgotten_device(t):
+    """XEP-0494 §3.1, §3.2: a client that is connected is listed and can be revoked, also when its device has been forgotten for newer ones"""
+    a = device(t)
+    hidden = device(t, a, name='phone')
+    t.server.psql("delete from chancery.device where agent = '%s'" % hidden.agent[0])
+    id, = [x.get('id') for x in clients(a) if x.find('user-agent') is None]
+    assert revoke(a, id).find('error', 'cam:password-reset-required') is not None
+    assert hidden.expect_end() == 'not-authorized'
+    assert a.ping().get('type') == 'result' and len(clients(a)) == 1
 
 
 def test_malformed(t):

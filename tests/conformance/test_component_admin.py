@@ -4,9 +4,11 @@ import socket
 import time
 
 from chancerytest.client import Closed, unique
+from chancerytest.desk import Person
 from chancerytest.scenario import alone
 from test_admin import fails, ok, rows
 from test_component import PING, is_iq, stream_error
+from test_search import indexed
 
 
 def names(t, n=1):
@@ -83,6 +85,26 @@ def test_domains(t):
     assert not t.server.records("body = 'foreign' and to_bare = '%s'" % romeo.bare)
     b.send("<iq type='get' id='1' from='%s' to='%s'>%s</iq>" % (e, t.server.domain, PING))
     b.expect(is_iq('result'))
+
+
+def test_searched(t):
+    """Issue 8: what passed through a component is found by its name, at all of its domains, also when it has gone"""
+    name, (d, e), secret = add(t, n=2)
+    a, b, romeo = t.component(d, secret).joined(), t.component(e, secret).joined(), t.online()
+    for c, domain in (a, d), (b, e):
+        c.send("<message from='x@%s' to='%s' type='chat'><body>from %s</body></message>" % (domain, romeo.jid, domain))
+        romeo.expect_message('from ' + domain)
+    romeo.message('x@' + d, 'to it')
+    a.expect(lambda m: m.name == 'message' and m.text('body') == 'to it')
+    indexed(t)
+    p = Person(t, 'officer')
+
+    def found():
+        return [r['text'] for r in p.local('archive', 'search', order='oldest', network=name)]
+
+    assert found() == ['from ' + d, 'from ' + e, 'to it']
+    ok(t, 'component', 'remove', name)
+    assert found() == ['from ' + d, 'from ' + e, 'to it'], 'the component has gone, its record has not'
 
 
 def test_refused(t):

@@ -540,6 +540,24 @@ def test_forged_retraction(t):
     assert query(b, **{'with': a.bare}).bodies == ['mine', 'not yours', 'later', 'empty']
 
 
+def test_retraction_by_the_next_owner(t):
+    """XEP-0424 §5: who has got the name of a deleted account takes back nothing that its predecessor said"""
+    a, b = t.online(), t.online()
+    retract = "<retract id='%s' xmlns='urn:xmpp:message-retract:1'/>"
+    a.message(b.jid, 'old', id='old')
+    b.expect_message('old')
+    a.close()
+    t.server.cli('user', 'delete', a.bare)
+    t.server.add_users([(a.user, a.password)])
+    c = t.online((a.user, a.password))
+    c.message(b.jid, 'new', id='new')
+    for id in 'old', 'new':
+        c.message(b.jid, 'back', inner=retract % id)
+        b.expect_message('back')
+    t.server.wait(lambda: query(b).messages[1].find('retracted') is not None, 'the tombstone of its own')
+    assert query(b).messages[0].text('body') == 'old'
+
+
 def test_corrections_and_reactions_stay(t):
     """XEP-0308, XEP-0444 with XEP-0313: entries of their own, which clients put together"""
     a, b = t.online(), t.online()

@@ -136,7 +136,27 @@ def test_malformed_heads(t):
         assert status(t, text) == 400, text
     for raw in (b'GET / HTTP/1.1\nHost: x\r\n\r\n', b'GET / HTTP/1.1\r\nHost: x\rY: z\r\n\r\n', b'\x16\x03\x01\x00\r\n\r\n'):
         assert status(t, raw) == 400, raw
-    assert status(t, 'GET / HTTP/2.0\n' + good) == 505
+    for version, code in (('2.0', 505), ('0.9', 505), ('1.1x', 400), ('1.', 400), ('11.1', 400), ('1,1', 400)):
+        assert status(t, 'GET / HTTP/%s\n' % version + good) == code, version
+    assert status(t, 'GET / HTTP/1.2\n' + good) == 200    # RFC 9110 §2.5: as the highest that we know
+
+
+def test_host(t):
+    """RFC 9112 §3.2: a Host that is none is 400; of a target in absolute form it is the target's"""
+    for host in ('a b', 'a/b', 'user@HOST', 'HOST:x', 'HOST:1:2', '[::1', '[x]', '::1', 'a,b', 'a"b', 'a\\b', '[::1]x', 'é.example'):
+        text = 'GET / HTTP/1.1\nHost: %s\n\n' % host
+        assert status(t, text) == 200 if host == 'a,b' else status(t, text) == 400, host     # a comma may stand in a name (RFC 3986 §3.2.2)
+    for host in ('', 'HOST', '[::1]:5', 'a:', 'x%41_~!', '127.0.0.1:443'):
+        assert status(t, 'GET / HTTP/1.1\nHost: %s\n\n' % host) == 200, host
+    for target, code in (('https://HOST', 200), ('HTTPS://HOST/', 200), ('https://HOST?x=/nowhere', 200), ('https://HOST/nowhere', 404), ('https:///', 400),
+                         ('https://a@HOST/', 400), ('https://HOST/../', 400), ('https://HOST#/', 400), ('https://a:b/', 400), ('https:/HOST/', 400)):
+        assert status(t, 'GET %s HTTP/1.1\nHost: HOST\n\n' % target) == code, target
+    h = http(t)
+    for host in ('evil.example', h.host):
+        h.send('POST https://%s/http-bind HTTP/1.1\r\nHost: other.example\r\nOrigin: https://%s\r\nContent-Length: 1\r\n\r\nx' % (h.host, host))
+        assert h.answer().status == (200 if host == h.host else 403), host
+        if host != h.host:
+            h = http(t)
 
 
 def test_big_heads(t):
@@ -194,6 +214,9 @@ def test_expect(t):
     h.held = b''
     assert b'bad-request' in h.send('x').answer().body
     assert status(t, 'GET / HTTP/1.1\nHost: HOST\nExpect: miracles\n\n') == 417
+    # Of HTTP/1.0 nothing is expected.
+    h = http(t).send('POST /http-bind HTTP/1.0\r\nHost: x\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\nx')
+    assert b'bad-request' in h.answer().body
 
 
 def test_unwanted_body(t):

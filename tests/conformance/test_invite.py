@@ -232,6 +232,12 @@ def test_contact_registers(t):
     subscribe(c, romeo.bare, token)
     romeo.expect_presence('subscribe', c.bare)
     assert t.server.metric('chancery_registered_total') == 1 and accounts(t, 'olivia') == '0'
+    # Shown in time, but whoever gave it has been disabled since.
+    mercutio = t.online()
+    d = stranger(t, 'olivia')
+    assert preauth(d, invitation(t, mercutio)[1]).get('type') == 'result'
+    assert t.server.cli('user', 'disable', mercutio.bare)[0] == 0
+    assert register(d, 'olivia').condition() == 'not-acceptable' and accounts(t, 'olivia') == '0'
 
 
 @alone(invite__on='true', limits__registrations_per_address='1000')

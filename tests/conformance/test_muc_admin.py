@@ -151,6 +151,24 @@ def test_ban_domain(t):
     refused(change(a, room, jid=t.server.domain, affiliation='admin'), 'not-allowed')
 
 
+def test_actor(t):
+    """XEP-0045 §8.2, §9.1: who did it is known to everybody by nickname, by address only to those who see addresses"""
+    room, (a, b, c) = cast(t, 2)
+    ok(change(a, room, nick='third', role='moderator'))
+    assert item(become(c, room, 'third', role='moderator')).find('actor').get('jid') == a.bare
+    ok(change(a, room, nick='second', affiliation='member'))
+    told = [become(b, room, 'second', affiliation='member')]
+    ok(change(a, room, nick='second', role='none'))
+    told.append(seen(b, room, 'second', type='unavailable'))
+    assert item(seen(c, room, 'second', type='unavailable')).find('actor').get('jid') == a.bare
+    assert enter(b, room, 'second').get('type') is None
+    ok(change(a, room, jid=b.bare, affiliation='outcast'))
+    told.append(seen(b, room, 'second', type='unavailable'))
+    for e in told:
+        assert item(e).get('jid') == b.jid and item(e).find('actor').get('nick') == 'first', e
+        assert item(e).find('actor').get('jid') is None and a.user + '@' not in str(e), e
+
+
 def test_ban_errors(t):
     """XEP-0045 §9.1, §9.2: no admin bans an owner or an admin, nobody themselves; one of these refuses all"""
     room, (a, b, c, d) = cast(t, 3)

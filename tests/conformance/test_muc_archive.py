@@ -236,3 +236,22 @@ def test_occupant_ids(t):
     assert occupant_id(create(b, other, 'hecate')) != mine
     enter(c, room, 'late')
     assert occupant_id(c.expect_message('hello')) == mine     # history
+
+
+def test_occupant_id_of_a_successor(t):
+    """XEP-0421 §3.1: who has got the name of a deleted account is somebody else"""
+    a, b, room = t.online(), t.online(), new_room(t)
+    create(a, room, 'crone')
+    enter(b, room, 'hecate')
+    a.expect_presence(None, room + '/hecate')
+    say(b, room, 'hello')
+    old = occupant_id(a.expect_message('hello'))
+    b.close()
+    a.expect_presence('unavailable', room + '/hecate')
+    t.server.cli('user', 'delete', b.bare)
+    t.server.add_users([(b.user, b.password)])
+    c = t.online((b.user, b.password))
+    new = occupant_id(enter(c, room, 'hecate'))
+    assert new != old and occupant_id(a.expect_presence(None, room + '/hecate')) == new
+    assert occupant_id(c.expect_message('hello')) == old      # history
+    assert occupant_id(say(c, room, 'again')) == new

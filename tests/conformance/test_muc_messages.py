@@ -1,6 +1,6 @@
 """Rooms: what is said (XEP-0045 §7.4, §7.5, §8.1), and what the record has of it."""
 from chancerytest.client import unique
-from chancerytest.muc import OWNER, USER, Room, here
+from chancerytest.muc import MUC, OWNER, USER, Room, codes, here
 from chancerytest.scenario import alone
 from chancerytest.server import stopped
 
@@ -140,6 +140,40 @@ def test_private_errors(t):
     room.say(a, 'end')
     b.expect_message('end')
     assert not b.heard_any(lambda e: e.name == 'message'), b.heard
+
+
+def test_private_to_who_has_blocked(t):
+    """XEP-0191 §3.3, XEP-0045 §7.5: nobody is put out of a room by a private message to who has blocked its sender"""
+    room, a, b, c = here(t, 3)
+    r = a.iq('set', "<block xmlns='urn:xmpp:blocking'><item jid='%s'/></block>" % room.at('secondwitch'))
+    assert r.get('type') == 'result', r
+    b.message(room.at('thirdwitch'), 'psst')
+    # What the blocker's home makes of it is back at the room before this has been there and back.
+    for _ in range(3):
+        room.say(c, 'aloud')
+        m = a.expect(lambda e: e.get('from') in (room.at('firstwitch'), room.at('thirdwitch')) and
+                     (e.name == 'message' or e.get('type') == 'unavailable'), 'what c says')
+        assert m.text('body') == 'aloud', m
+    assert not a.heard_any(lambda e: e.text('body') == 'psst'), a.heard
+
+
+def test_private_refused_elsewhere(t):
+    """XEP-0191 §3.3, XEP-0045 §14.4: who gets an error for a private message may have blocked its sender, and stays; who gets it
+    for a message to all does not"""
+    room, a = here(t, 1)
+    k = t.component().joined()
+    who, error = 'hag@%s/pda' % k.domain, ("<message type='error' from='%s' to='%s' id='%s'><error type='cancel'><service-unavailable "
+                                           "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>")
+    k.stanza("<presence from='%s' to='%s'><x xmlns='%s'/></presence>" % (who, room.at('hag'), MUC))
+    a.expect_presence(None, room.at('hag'))
+    a.message(room.at('hag'), 'psst', id='p1')
+    k.expect(lambda e: e.name == 'message' and e.text('body') == 'psst', 'the private message')
+    k.stanza(error % (who, room.at('thirdwitch'), 'p1'))
+    k.stanza("<message type='groupchat' from='%s' to='%s'><body>here</body></message>" % (who, room.jid))
+    e = a.expect(lambda e: e.get('from') == room.at('hag'), 'what hag says')
+    assert e.text('body') == 'here', e
+    k.stanza(error % (who, room.jid, 'p2'))
+    a.expect_presence('unavailable', room.at('hag'))
 
 
 def test_subject(t):
@@ -294,3 +328,33 @@ def test_last_leaves_while_entering(t):
         assert b.expect(lambda e: e.name == 'message' and e.find('body') is not None, body).text('body') == body
     c = t.online()
     room.join(c, 'fourth', seen=['secondwitch'], history=3)
+
+
+@alone()
+def test_while_the_record_waits(t):
+    """XEP-0045 §9.1, §10.9: who is banned while entering has been inside and is put out; what was said before the room ends is heard before"""
+    room, a, b = here(t, 2)
+    c = t.online()
+    with stopped(t.server):
+        room.send_join(c, 'firstwitch')
+        c.message(a.jid, inner="<composing xmlns='http://jabber.org/protocol/chatstates'/>")
+        a.expect(lambda e: e.name == 'message' and e.find('composing') is not None, 'typing')
+        ban = a.iq_send('set', "<query xmlns='%s'><item affiliation='outcast' jid='%s'/></query>"
+                        % (OWNER.replace('owner', 'admin'), c.bare), to=room.jid)
+    assert '110' in codes(c.expect_presence(None, room.at('firstwitch')))
+    assert {'110', '301'} <= set(codes(c.expect_presence('unavailable', room.at('firstwitch'))))
+    for x in a, b:
+        x.expect_presence(None, room.at('firstwitch'))
+        assert '301' in codes(x.expect_presence('unavailable', room.at('firstwitch')))
+    assert a.expect(lambda e: e.name == 'iq' and e.get('id') == ban).get('type') == 'result'
+    room.send_join(c, 'firstwitch')
+    assert c.expect_presence('error').condition() == 'forbidden'
+    with stopped(t.server):
+        room.say(b, 'last words')
+        b.ping()    # so it has gone to the room
+        a.iq_send('set', "<query xmlns='%s'><destroy/></query>" % OWNER, to=room.jid)
+    for x in a, b:
+        e = x.expect(lambda e: e.get('from') == room.at('secondwitch') and e.name == 'message' or e.name == 'presence'
+                     and e.get('type') == 'unavailable', 'the last words')
+        assert e.text('body') == 'last words', e
+    b.expect_presence('unavailable', room.at('secondwitch'))

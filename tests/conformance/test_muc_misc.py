@@ -5,6 +5,7 @@ from chancerytest.rooms import new_room, create, enter, leave, change, configure
 from test_muc_archive import say
 
 VERSION = 'jabber:iq:version'
+PUBSUB = 'http://jabber.org/protocol/pubsub'
 
 
 def inside(t, n=2, **config):
@@ -83,6 +84,24 @@ def test_request_of_the_account(t):
     r = ok(a.iq('get', "<vCard xmlns='vcard-temp'/>", room + '/hecate'))
     assert r.get('from') == room + '/hecate' and r.find('vcard-temp:vCard').text('FN') == 'Hecate', r
     assert b.user + '@' not in str(r), r
+
+
+def test_answer_names_nobody(t):
+    """XEP-0045 §13.4: neither who made an error (RFC 6120 §8.3.2) nor who published an item (XEP-0060 §7.1.2.3) is told with an answer"""
+    room, a, b = inside(t)
+    id = version(a, room + '/hecate')
+    answer(b, asked(b), "<error type='cancel' by='%s'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>" % b.bare,
+           'error')
+    r = the_answer(a, id)
+    assert r.condition() == 'item-not-found' and b.user + '@' not in str(r), r
+    options = ("<publish-options><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'>"
+               "<value>http://jabber.org/protocol/pubsub#publish-options</value></field>"
+               "<field var='pubsub#access_model'><value>open</value></field>"
+               "<field var='pubsub#itemreply'><value>publisher</value></field></x></publish-options>")
+    ok(b.iq('set', "<pubsub xmlns='%s'><publish node='urn:example:n'><item id='i'><x xmlns='urn:example:n'/></item></publish>%s</pubsub>"
+            % (PUBSUB, options)))
+    r = ok(a.iq('get', "<pubsub xmlns='%s'><items node='urn:example:n'/></pubsub>" % PUBSUB, room + '/hecate'))
+    assert [i.get('id') for i in r.find(PUBSUB + ':pubsub', 'items').all('item')] == ['i'] and b.user + '@' not in str(r), r
 
 
 def test_request_refused(t):

@@ -151,6 +151,21 @@ def test_retracted_by_another_client(t):
     eventually(a, room, lambda p: tombstone(p.messages[1]) is not None)
 
 
+def test_not_a_predecessors(t):
+    """XEP-0424 §6: who has got the name of a deleted account takes back nothing that its predecessor said"""
+    room, a, b, heard = talk(t, 2)
+    b.close()
+    t.server.cli('user', 'delete', b.bare)
+    t.server.add_users([(b.user, b.password)])
+    c = t.online((b.user, b.password))
+    enter(c, room, 'next')
+    own = stanza_id(say(c, room, 'own'), room)
+    for id in stanza_id(heard[1], room), own:
+        retract(c, room, id)
+    p = eventually(a, room, lambda p: tombstone(p.messages[2]) is not None)
+    assert p.bodies[1] == 'line 1' and tombstone(p.messages[1]) is None, p.messages
+
+
 def test_not_ones_own(t):
     """XEP-0424 §6: nobody's messages but one's own; what claims to be of the room is not passed on as such"""
     room, a, b, heard = talk(t, 2)
@@ -165,6 +180,16 @@ def test_not_ones_own(t):
     retract(b, room, stanza_id(say(b, room, 'line 5'), room))
     p = eventually(a, room, lambda p: tombstone(p.messages[7]) is not None)
     assert tombstone(p.messages[5]) is None, p.messages
+
+
+def test_forged_tombstone(t):
+    """XEP-0425 §6: who takes back a message of their own does not have the archive say that a moderator did"""
+    room, a, b, heard = talk(t, 2)
+    id = stanza_id(heard[1], room)
+    say(b, room, 'a fallback', inner="<retract id='%s' xmlns='%s'><moderated by='%s/crone' xmlns='%s'/><reason>Rude</reason></retract>"
+        % (id, RETRACT, room, MODERATE))
+    p = eventually(a, room, lambda p: tombstone(p.messages[1]) is not None)
+    assert tombstone(p.messages[1]).all() == [], p.messages[1]
 
 
 def test_forged_moderation(t):

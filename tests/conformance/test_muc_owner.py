@@ -281,6 +281,16 @@ def test_configuration_lasts(t):
     assert (f['roomname'], f['moderatedroom'], f['maxusers']) == (['Cave'], ['1'], ['30']), f
 
 
+def test_as_many_as_the_room_has_places(t):
+    """XEP-0045 §7.2.9: a room that is configured for two refuses the third with service-unavailable, and lets an owner in"""
+    room, a, b, c = new_room(t), t.online(), t.online(), t.online()
+    create(a, room, 'first', maxusers=2)
+    enter(b, room, 'second')
+    refused(enter(c, room, 'third'), 'service-unavailable', 'wait')
+    ok(change(a, room, jid=c.bare, affiliation='owner'))
+    assert standing(enter(c, room, 'third')) == ('owner', 'moderator')
+
+
 @alone()
 def test_restart(t):
     """P2: rooms, their configuration and affiliations survive a restart of the server; who was inside is not"""

@@ -213,6 +213,15 @@ def test_status_change(t):
     assert '110' in codes(p), p
 
 
+def test_forged_hats(t):
+    """XEP-0317 §4: hats are the room's to give: what a client says to wear is taken out"""
+    room, a, b = here(t, 2)
+    b.presence(to=room.at('secondwitch'), inner="<status>hatted</status><hats xmlns='urn:xmpp:hats:0'>"
+               "<hat title='Host' uri='urn:example:host'/></hats>")
+    p = a.expect_presence(None, room.at('secondwitch'))
+    assert p.text('status') == 'hatted' and 'Host' not in str(p), p
+
+
 def test_nick_change(t):
     """XEP-0045 §7.6, examples 52 and 53: unavailable with 303 and the new name, then presence by it"""
     room, a, b = here(t, 2)

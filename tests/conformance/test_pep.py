@@ -845,6 +845,46 @@ def test_blocked(t):
     assert not b.heard_any(is_event), b.heard
 
 
+def block(c, *jids, verb='block'):
+    ok(c.iq('set', "<%s xmlns='urn:xmpp:blocking'>%s</%s>" % (verb, ''.join("<item jid='%s'/>" % j for j in jids), verb)))
+
+
+def test_last_item_blocked(t):
+    """XEP-0191 §3.3, XEP-0163 §4.3.4: no last item of who is blocked comes, and none goes to who is blocked, by address or by domain"""
+    a, b = couple(t)
+    for c in a, b:
+        ok(publish(c, TUNE))
+
+    def told():
+        """Whose last items b's next client hears of; its own account's come behind the others'."""
+        c, owners = hello(t.bound(b), TUNE), []
+        while b.bare not in owners:
+            owners.append(event(c, TUNE)[0].get('from'))
+        c.close()
+        return owners
+    assert told() == [a.bare, b.bare]
+    for x, y in ((b, a.bare), (a, b.bare), (a, a.domain)):
+        block(x, y)
+        assert told() == [b.bare], (x, y)
+        block(x, verb='unblock')
+    assert told() == [a.bare, b.bare]
+
+
+def test_subscriber_blocked(t):
+    """XEP-0191 §3.3: who is blocked hears of nothing either where it has subscribed itself"""
+    a, b, c = t.online(), t.online(), t.online()
+    ok(publish(a, 'urn:open', 'i', access_model='open'))
+    for x in b, c:
+        ok(subscribe(x, 'urn:open', a.bare))
+        event(x, 'urn:open')
+    block(a, b.bare)
+    ok(publish(a, 'urn:open', 'j'))
+    event(c, 'urn:open')
+    block(a, verb='unblock')
+    ok(publish(a, 'urn:open', 'k'))
+    assert event(b, 'urn:open')[1].all('item')[0].get('id') == 'k'
+
+
 def test_account_deleted(t):
     """An account that is made again has no nodes of its predecessor"""
     a = t.online()

@@ -28,6 +28,7 @@ def go_on_later(t):
     t.server.kill()
     t.server.psql(GOES_ON)
     t.server.start()
+    checkpoint(t)       # what no tile has yet does not go
     return month
 
 

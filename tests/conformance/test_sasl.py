@@ -101,6 +101,33 @@ def test_unknown_user_keeps_its_salt(t):
     assert len(salts) == 1, salts
 
 
+@alone()
+def test_unknown_user_after_other_iterations(t):
+    """RFC 5802 §9: accounts from before auth.scram_iterations was changed do not stand out: names without one have what accounts have"""
+    user = t.user()
+
+    def asked():
+        found = {}
+        for first in range(0, 24, 4):
+            c = t.client(user).secure()
+            for name in ('nobody-%d' % n for n in range(first, first + 4)):
+                c.auth_send('SCRAM-SHA-256', Scram('SCRAM-SHA-256', name, '').first())
+                found[name] = dict(x.split('=', 1) for x in c.sasl_next()[1].decode().split(','))['i']
+                c.send("<abort xmlns='%s'/>" % NAMES['sasl'])
+                assert c.sasl_next() == ('failure', 'aborted')
+        return found
+
+    config = t.server.env['CHANCERY_CONFIG']
+    with open(config, 'a') as f:
+        f.write('auth:\n  scram_iterations: 20000\n')
+    assert t.server.cli('config', 'reload')[0] == 0
+    assert set(asked().values()) == {'10000'}
+    t.server.add_users([('new%d' % n, 'pw') for n in range(int(t.server.value('select count(*) from chancery.account')))])
+    assert t.server.cli('config', 'reload')[0] == 0
+    found = asked()
+    assert set(found.values()) == {'10000', '20000'} and asked() == found, found
+
+
 def test_iterations(t):
     """RFC 7677 §4: at least 4096 iterations; here never less than 10,000"""
     c = t.stream()
@@ -325,6 +352,39 @@ def test_throttled_by_account(t):
     owner.secure()
     assert owner.auth() is None
     assert t.server.metric('chancery_auth_throttled_total') > 0
+
+
+def test_throttled_at_once(t):
+    """limits.auth_failures_per_account: exchanges that were all begun before the first of them failed are not more guesses"""
+    user = t.user()
+    begun = []
+    for password in ['wrong'] * 7 + [user[1]]:
+        c = t.client(user).secure()
+        s = Scram('SCRAM-SHA-256', user[0], password)
+        c.auth_send('SCRAM-SHA-256', s.first())
+        kind, what = c.sasl_next()
+        assert kind == 'challenge', what
+        begun.append((c, b64(s.final(what))))
+    answers = []
+    for c, final in begun:
+        response(c, final)
+        answers.append(c.sasl_next())
+    assert answers == [('failure', 'not-authorized')] * 5 + [('failure', 'temporary-auth-failure')] * 3, answers
+
+
+@alone(limits__auth_failures_per_address='10')
+def test_throttled_by_address(t):
+    """limits.auth_failures_per_address: one guess at each of many accounts is slowed down too; who has logged in from there goes on"""
+    known, other = t.user(), t.user()
+    assert t.client(known).secure().auth() is None
+    for i in range(10):
+        refused(t.stream(), 'not-authorized', user='nobody-%d' % i)
+    refused(t.stream(), 'temporary-auth-failure', user='nobody-10')
+    refused(t.client(other).secure(), 'temporary-auth-failure')
+    assert t.client(known).secure().auth() is None
+    elsewhere = t.client(other)
+    elsewhere.source = '127.99.99.98'
+    assert elsewhere.secure().auth() is None
 
 
 @alone()

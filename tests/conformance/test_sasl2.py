@@ -1,5 +1,6 @@
 """Authentication and binding in one step (XEP-0388, XEP-0386, XEP-0198 §11)."""
 import base64
+import json
 import uuid
 
 from chancerytest.client import b64
@@ -347,6 +348,15 @@ def test_too_many_sessions(t):
     held = [login(t, user) for _ in range(20)]
     c = t.client(user).secure()
     assert c.sasl2(inner=BIND) == 'temporary-auth-failure'
+    # Somebody else who then logs in on that stream is not taken for the device that was refused.
+    d = t.client(user).secure()
+    assert d.sasl2(agent=device(), inner=BIND) == 'temporary-auth-failure'
+    d.user, d.password = t.user()
+    assert d.auth() is None
+    d.open().expect_features()
+    d.bind()
+    code, out, err = t.server.cli('--json', 'session', 'list', d.bare)
+    assert code == 0 and json.loads(out)['jid'] == d.jid and not json.loads(out)['device'], (out, err)
     held[0].close()
     t.server.wait(lambda: c.sasl2(inner=BIND) is None, 'room')
 

@@ -105,4 +105,4 @@ def test_switched_on(t):
         assert code == 0, err
         s.wait_scanner(condition)
     s.wait(lambda: not s.scanner_pid(), 'the end of the scanner')
-    assert os.listdir(s.path('files', 'scan')) == []
+    assert os.listdir(s.scanner_folder()) == []

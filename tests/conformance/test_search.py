@@ -48,6 +48,45 @@ def test_index_follows(t):
     t.server.wait(lambda: json.loads(t.server.cli('--json', 'status')[1])['search_lag_seconds'] == 0, 'no lag')
 
 
+FIND_WINDOWS = """begin;
+    set local role chancery_owner;
+    create table search.doc_9000 (like search.doc, primary key (log_index));
+    insert into search.doc_9000 select 1179648000 + 10 * n, n, 10000 * n - case when n % 97 = 0 then 90000000 else 0 end, 'said w' || n % 5 || ' x' || n % 3,
+        ':a' || n % 5 || ' :b' || n % 301 || case when n > 10000 then ' :late' else '' end from generate_series(0, 13107) n;
+    insert into search.chunk (no, docs, first_at, last_at) select 9000, count(*), min(at), max(at) from search.doc_9000;
+    select search.index_chunk(9000);
+    select search.widen_slices(min(log_index), max(log_index), min(at), max(at)) from search.doc_9000 group by log_index / 1000;
+    create table search.fits as select a, h, d.log_index, d.at from search.doc_9000 d,
+        unnest(array['\\:a2', '\\:b11', '\\:late', '\\:a2 & w2', 'w1', 'nothing']::tsquery[]) a, unnest(array['{}', '{w2 x0}']::text[]) h
+        where array_to_tsvector(string_to_array(d.words || ' ' || rtrim(d.marks), ' ')) @@ a
+        and (h = '{}' or strpos(' ' || words || ' ', ' w2 x0 ') > 0);
+    do $$
+    declare
+        q record; got bigint[]; want bigint[]; compared int := 0;
+    begin
+        for q in select * from unnest(array['\\:a2', '\\:b11', '\\:late', '\\:a2 & w2', 'w1', 'nothing']::tsquery[]) a, unnest(array['{}', '{w2 x0}']::text[]) h,
+                unnest(array[1179600000, 1179680000]) first, unnest(array[1179700000, 1::bigint << 62]) last, unnest(array[-100000000, 20000000]) since,
+                unnest(array[60000000, 1::bigint << 62]) until, unnest(array[true, false]) back, unnest(array[1, 51]) most loop
+            got := array(select f.log_index from search.find(q.a, q.h::text[], '{}', q.first, q.last, q.since, q.until, q.back, q.most, 64) f);
+            want := array(select d.log_index from search.fits d where d.a = q.a and d.h = q.h and d.log_index between q.first and q.last and d.at >= q.since
+                and d.at < q.until order by case when q.back then -d.log_index else d.log_index end limit q.most);
+            if got <> want then
+                raise exception 'found % and not % by %', got, want, q;
+            end if;
+            compared := compared + cardinality(got);
+        end loop;
+        if compared < 5000 then
+            raise exception 'only % were compared', compared;
+        end if;
+    end $$;
+    rollback"""
+
+
+def test_find_windows(t):
+    """Issue 7: a page is the same however wide the windows are through which the index is looked, whatever the clock did meanwhile"""
+    t.server.psql(FIND_WINDOWS)
+
+
 def test_words(t):
     """Issue 7: words in French and English by their stems, phrases, beginnings, what shall not be there; case and accents do not matter"""
     p, a, b = two(t)

@@ -79,10 +79,11 @@ def test_close_before_tls(t):
 
 
 def test_host_unknown(t):
-    """RFC 6120 §4.9.3.6: a domain that is not served"""
-    c = t.client().connect().open('nowhere.example')
-    c.expect_open()
-    ends(c, 'host-unknown')
+    """RFC 6120 §4.9.3.6, §4.9.1.3: a domain that is not served, or none: the header before the error is from one that is"""
+    for to, condition in (("to='nowhere.example'", 'host-unknown'), ("to=''", 'host-unknown'), ('', 'improper-addressing')):
+        c = t.client().connect().open(header=header(t).replace("to='%s'" % t.server.domain, to))
+        assert c.expect_open().get('from') == t.server.domain, c.header
+        ends(c, condition)
 
 
 def test_host_in_other_spelling(t):
@@ -93,8 +94,9 @@ def test_host_in_other_spelling(t):
 
 
 def test_wrong_content_namespace(t):
-    """RFC 6120 §4.8.2: another content namespace is invalid-namespace"""
+    """RFC 6120 §4.8.2, §4.7.1: another content namespace is invalid-namespace; our header says whose it is all the same"""
     c = t.client().connect().open(header=header(t, ns='jabber:wrong'))
+    assert c.expect_open().get('from') == t.server.domain, c.header
     ends(c, 'invalid-namespace')
 
 
@@ -198,6 +200,20 @@ def test_features_after_authentication(t):
     assert f.find('tls:starttls') is None and f.find('sasl:mechanisms') is None, f
     session = f.find('session:session')
     assert session is None or session.find('optional') is not None, f
+
+
+def test_from_after_authentication(t):
+    """RFC 6120 §4.9.3.9: behind SASL the stream is of whoever has authenticated: a header from somebody else is invalid-from"""
+    for other in (False, True):
+        c = t.stream()
+        assert c.auth() is None
+        name = c.bare if not other else 'somebody@' + c.domain
+        c.open(header=header(t).replace(" to='", " from='%s' to='" % name))
+        if other:
+            assert c.expect_end() == 'invalid-from'
+        else:
+            c.expect_features()
+            assert c.header.get('to') == c.bare and c.bind()
 
 
 def test_session_request(t):

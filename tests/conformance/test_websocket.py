@@ -146,7 +146,7 @@ def test_wrong_host(t):
     c = WebSocketClient(t.server, source=t.source)
     t.clients.append(c)
     c.connect().open('nowhere.example')
-    c.expect_open()
+    assert c.expect_open().get('from') == t.server.domain, c.header
     ended(c, 'host-unknown')
 
 
@@ -369,6 +369,9 @@ def test_proxy(t):
     assert address(None, '203.0.113.7, 198.51.100.9') == '198.51.100.9'
     assert address(None, '2001:db8::17') == '2001:db8::17'
     assert address(None, 'evil') == '127.0.0.1'
+    # a proxy that adds a line of its own, behind the client's
+    assert address(None, '203.0.113.7\r\nX-Forwarded-For: 198.51.100.9') == '198.51.100.9'
+    assert address(None, '198.51.100.9\r\nX-Forwarded-For: evil') == '127.0.0.1'
     assert address(t.source, '198.51.100.9') == t.source
 
 

@@ -23,6 +23,7 @@ check(const struct http_head *h)
 		assert(dots[3] != '/' && dots[3] != '\0');
 	for (unsigned i = 0; i < h->nfields; i++)
 		assert(*h->field[i].name && !strpbrk(h->field[i].name, " :\r\n") && !strpbrk(h->field[i].value, "\r\n"));
+	assert(!h->authority || (*h->authority && !strpbrk(h->authority, "/?#@ ")));
 	(void)http_head_lists(h, "connection", "close");
 }
 

@@ -68,7 +68,7 @@ answer(struct sasl *s, enum sasl_step step)
 		break;
 	case SASL_NEED_CHECK:
 		if (!sasl_user(s) || !sasl_password(s, &n) ||
-		    sasl_checked(s, false, &out) != SASL_FAIL)
+		    sasl_checked(s, false, 0, &out) != SASL_FAIL)
 			abort();
 		break;
 	case SASL_NEED_TOKEN:

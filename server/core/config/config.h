@@ -68,6 +68,7 @@ struct config {
 		bool plain;                  /* auth.plain, default false */
 		uint64_t iterations;         /* auth.scram_iterations, default 10000, lowest 10000 */
 		bool channel_binding;        /* auth.channel_binding, default true: offer -PLUS */
+		bool require_second_factor;  /* auth.require_second_factor, default false */
 		bool fast;                   /* auth.fast, default true: tokens (XEP-0484) */
 		uint64_t token_lifetime_ms;  /* auth.token_lifetime, default 21d */
 		uint64_t token_rotate_ms;    /* auth.token_rotate, default 1d */
@@ -97,7 +98,7 @@ struct config {
 		const char *dir;             /* files.dir, default /var/lib/chancery/files */
 		const char *scanner;         /* files.scanner: the program; default "auto": chancery-scan beside chanceryd, or in ../libexec */
 		unsigned scanner_start;      /* files.scanner_start: enum scanner_start, default eager */
-		const char *scanner_folder;  /* files.scanner_folder: where it unpacks; empty: below files.dir */
+		const char *scanner_folder;  /* files.scanner_folder: where it unpacks; "auto"; empty: below files.dir */
 		const char *signatures;      /* files.signatures, default /var/lib/clamav: freshclam's folder, or one of one's own */
 		uint64_t signatures_max_age_ms; /* files.signatures_max_age, default 24h: older is alarmed */
 		uint64_t workers;            /* files.workers, default 2: scans at the same time */

@@ -90,6 +90,12 @@ is_access(const char *s)
 	return false;
 }
 
+static bool
+is_auto_or_path(const char *s)
+{
+	return strcmp(s, "auto") == 0 || s[0] == '/';
+}
+
 /* RFC 6454 §6.2: scheme, host, maybe a port; nothing behind. Nobody is let in from a page without TLS. */
 static bool
 is_origin(const char *s)
@@ -217,6 +223,8 @@ const struct config_row config_rows[] = {
 	{ "auth.channel_binding", CONFIG_BOOL, AT(auth.channel_binding), "true",
 	  .help = "Offer the -PLUS mechanisms. Off only behind a proxy that ends TLS" },
 
+	{ "auth.require_second_factor", CONFIG_BOOL, AT(auth.require_second_factor), "false",
+	  .help = "Refuse logins with the password of an account that has no second factor (`chancery mfa make`)" },
 	{ "auth.fast", CONFIG_BOOL, AT(auth.fast), "true",
 	  .help = "Give clients tokens to log in with instead of the password (XEP-0484)" },
 	{ "auth.token_lifetime", CONFIG_DURATION, AT(auth.token_lifetime_ms), "21d", 1 * MINUTES, 3650 * DAYS,
@@ -316,9 +324,9 @@ const struct config_row config_rows[] = {
 	  .help = "When it is started: `eager`: with the server, so that its signatures are loaded when the first file comes. `lazy`: with the first file, "
 	          "which waits for them: for systems where files are rare. What is kept is scanned again, and the age of signatures is known, only when it "
 	          "runs" },
-	{ "files.scanner_folder", CONFIG_FILE, AT(files.scanner_folder), "", .fixed = true,
-	  .help = "A folder in which the scanner gets one of its own, to unpack in: /dev/shm where memory is plentiful. When less is free there than all workers "
-	          "may take, it is below files.dir, as it is when this is empty" },
+	{ "files.scanner_folder", CONFIG_STRING, AT(files.scanner_folder), "auto", .fixed = true, .check = is_auto_or_path, .expect = "auto or the full path of a folder",
+	  .help = "A folder in which the scanner gets one of its own, to unpack in. `auto`: /dev/shm, if all workers may take no more than half of the memory. When "
+	          "less is free there than they may take, it is below files.dir, as it is when this is empty" },
 	{ "files.signatures", CONFIG_FILE, AT(files.signatures), "/var/lib/clamav", .fixed = true,
 	  .help = "The folder of virus signatures: freshclam's, or one of your own. It is watched: new ones come into force by themselves" },
 	{ "files.signatures_max_age", CONFIG_DURATION, AT(files.signatures_max_age_ms), "24h", 1 * MINUTES, 3650 * DAYS,

@@ -31,7 +31,7 @@ struct scanner_arguments {
 
 struct scanner_folder {
 	char path[PATH_MAX];
-	bool elsewhere;              /* in files.scanner_folder, and ours to remove */
+	bool elsewhere;              /* by files.scanner_folder, and ours to remove */
 };
 
 struct scanner {

@@ -24,6 +24,7 @@
 #include "core/user.h"
 #include "store/account.h"
 #include "store/audit.h"
+#include "store/device_password.h"
 #include "store/password.h"
 #include "store/pool.h"
 
@@ -32,7 +33,8 @@ struct work {
 	char *password;
 	uint32_t iterations;
 	struct account_secret secret;
-	bool bad_password, done;
+	bool bad_password, done, forbidden;
+	int64_t by;      /* device of the session that asks */
 	uint64_t record; /* of a removal */
 };
 
@@ -196,6 +198,12 @@ write_work(struct job *j, struct sql *db)
 	struct audit_event v = event_of(o, w->bare);
 	enum sql_status st = sql_begin(db, &j->err);
 
+	if (st == SQL_OK && w->by && !w->record)
+		st = device_password_is(db, w->by, &w->forbidden, &j->err);
+	if (w->forbidden) {
+		sql_rollback(db);
+		return st;
+	}
 	if (st == SQL_OK)
 		st = change(db, o, w, &j->err);
 	if (st == SQL_OK && !w->done)
@@ -218,8 +226,10 @@ record_work(struct job *j, struct sql *db)
 {
 	struct work *w = j->data;
 	struct audit_event v = event_of(j->owner, w->bare);
+	enum sql_status st = w->by ? device_password_is(db, w->by, &w->forbidden, &j->err) : SQL_OK;
 
-	(void)db;
+	if (st != SQL_OK || w->forbidden)
+		return st;
 	return audit_record(&v, &w->record, &j->err);
 }
 
@@ -242,7 +252,7 @@ write_done(struct job *j)
 	crypt_wipe(&w->secret, sizeof(w->secret));
 	if (j->status != JOB_OK)
 		log_warning(NULL, "account-not-changed", "jid=%s why=%s", jid_bare(o->ask->jid), j->err.text);
-	finish(o, j->status == JOB_OK, w->done ? ACCOUNT_DONE : ACCOUNT_CONFLICT);
+	finish(o, j->status == JOB_OK, w->forbidden ? ACCOUNT_FORBIDDEN : w->done ? ACCOUNT_DONE : ACCOUNT_CONFLICT);
 }
 
 static struct job *
@@ -251,7 +261,10 @@ job_for(struct account_order *o)
 	struct job *j = job_new(sizeof(struct work));
 	struct work *w = j->data;
 
+	struct session *by = o->bound ? o->bound(o, o->arg) : NULL;
+
 	w->bare = arena_strdup(j->arena, jid_bare(o->ask->jid));
+	w->by = by ? by->device : 0;
 	j->owner = o;
 	return j;
 }
@@ -281,6 +294,10 @@ record_done(struct job *j)
 	if (j->status != JOB_OK) {
 		log_warning(NULL, "account-not-changed", "jid=%s why=%s", jid_bare(o->ask->jid), j->err.text);
 		finish(o, false, ACCOUNT_CONFLICT);
+		return;
+	}
+	if (w->forbidden) {
+		finish(o, true, ACCOUNT_FORBIDDEN);
 		return;
 	}
 	/* While it still has a roster: contacts do not wait for somebody who is gone (RFC 6121 §2.5, §3.3). */

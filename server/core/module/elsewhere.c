@@ -124,12 +124,17 @@ module_each_elsewhere(const struct hook *h, const struct jid *contact, void (*fn
 }
 
 void
-module_tell_elsewhere(struct hook *h, struct stanza *st, const struct jid *from, const struct jid *to)
+module_tell_shown(struct hook *h, struct stanza *st, const struct jid *from, const struct jid *to)
 {
 	struct hook of = { .stage = HOOK_PRESENCE_TO, .stanza = stanza_seal(st), .from = from, .to = to, .account = h->account };
 
-	if (!h->user || !h->user->roster || !(subscription(h->user, to) & SUB_FROM))
-		return;
-	if (!modules_want(HOOK_PRESENCE_TO) || modules_run(&of, h->user) == HOOK_NEXT)
+	if (!h->user || !modules_want(HOOK_PRESENCE_TO) || modules_run(&of, h->user) == HOOK_NEXT)
 		module_tell(st, from, to);
+}
+
+void
+module_tell_elsewhere(struct hook *h, struct stanza *st, const struct jid *from, const struct jid *to)
+{
+	if (h->user && h->user->roster && (subscription(h->user, to) & SUB_FROM))
+		module_tell_shown(h, st, from, to);
 }

@@ -243,6 +243,20 @@ module_device_revoked(struct hook *h, int64_t device)
 			module_session_end(all[i], "access was revoked");
 }
 
+void
+module_end_others(struct hook *h, const char *text)
+{
+	const struct session *but = module_sender(h);
+	struct session **all;
+	unsigned n;
+
+	auth_revoked(jid_bare(h->account));
+	n = module_sessions(h, &all);
+	for (unsigned i = 0; i < n; i++)
+		if (all[i] != but && !all[i]->closing)
+			module_session_end(all[i], text);
+}
+
 /* Sending */
 
 void

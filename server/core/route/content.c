@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "core/route/plain.h"
 #include "xmpp/ns.h"
 
 /* A typing notification is small: what is larger says more than that, wherever it says it. */
@@ -45,18 +46,30 @@ text_bytes(const struct elem *e)
 	return n;
 }
 
-/* None but these. */
+/* None but these, with tokens for values; a stanza's addresses are what they are. */
 static bool
 has_only(const struct elem *e, const char *const *names, size_t n)
 {
 	for (const struct attr *a = e->attrs; a; a = a->next) {
 		bool known = a->ns == NS_XML && !strcmp(a->name, "lang");
+		bool address = !e->parent && !a->ns && (!strcmp(a->name, "to") || !strcmp(a->name, "from"));
+		size_t len = strlen(a->value);
 
 		for (size_t i = 0; i < n && names[i] && !known; i++)
 			known = !a->ns && !strcmp(a->name, names[i]);
-		if (!known || strlen(a->value) > NAME_BYTES)
+		if (!known || len > NAME_BYTES || (!address && !plain_is_token(a->value, len)))
 			return false;
 	}
+	return true;
+}
+
+/* A thread is an id as well. */
+static bool
+is_of_tokens(const struct elem *e)
+{
+	for (const struct elem *c = e->first; c; c = c->next)
+		if (!c->name && strspn(c->text, " \t\r\n") < c->text_len && !plain_is_token(c->text, c->text_len))
+			return false;
 	return true;
 }
 
@@ -65,7 +78,7 @@ is_weightless(const struct elem *e)
 {
 	for (size_t i = 0; i < sizeof(weightless) / sizeof(weightless[0]); i++)
 		if (e->ns == weightless[i].ns && elem_is(e, NULL, weightless[i].name))
-			return !elem_first(e) && text_bytes(e) <= weightless[i].text && has_only(e, weightless[i].attributes, 2);
+			return !elem_first(e) && text_bytes(e) <= weightless[i].text && is_of_tokens(e) && has_only(e, weightless[i].attributes, 2);
 	return false;
 }
 
@@ -74,12 +87,12 @@ content_is_any(const struct stanza *st)
 {
 	static const char *const names[] = { "to", "from", "id", "type" };
 
-	if (st->size > WEIGHTLESS_BYTES || text_bytes(st->root) || !has_only(st->root, names, sizeof(names) / sizeof(names[0])))
+	if (st->size > WEIGHTLESS_BYTES || text_bytes(st->root))
 		return true;
 	for (const struct elem *e = elem_first(st->root); e; e = elem_next(e, NULL, NULL))
 		if (!is_weightless(e))
 			return true;
-	return false;
+	return !has_only(st->root, names, sizeof(names) / sizeof(names[0]));
 }
 
 static void

@@ -16,6 +16,8 @@
 #include "core/component/privilege.h"
 #include "core/federation/federation.h"
 #include "core/route/content.h"
+#include "core/route/exchange.h"
+#include "core/route/saying.h"
 #include "core/home.h"
 #include "core/host.h"
 #include "core/module/chain.h"
@@ -37,12 +39,15 @@ enum entry_state {
 	ENTRY_DONE,      /* answered already: leaves only to be counted */
 };
 
+/* What an IQ for us must not overtake: nothing of it; one of type set; any. */
+enum barrier { BARRIER_NONE, BARRIER_SET, BARRIER_ANY, BARRIERS };
+
 struct entry {
 	struct list link;
 	struct lane *lane;
 	struct packet *p;        /* NULL: handed */
 	enum entry_state state;
-	bool barrier;            /* counted in lane.barriers */
+	enum barrier barrier;    /* counted in lane.barriers */
 	size_t bytes;
 	struct record_entry rec;
 	struct mail back;        /* HANDED: its way back, to rec.home */
@@ -59,7 +64,8 @@ struct lane {
 	unsigned n, refs, holds;
 	size_t bytes;
 	unsigned checking, unchecked;
-	unsigned barriers;       /* entries that an IQ for us must not overtake: presence, other IQs */
+	unsigned barriers[BARRIERS]; /* entries that an IQ for us must not overtake: presence, IQs for us */
+	struct sayings *said;    /* what is in the record of what its senders say by presence */
 	struct jid *handing;     /* where the HANDED ones at the head went; NULL: none has been handed */
 	bool handing_alone;      /* and nothing is handed behind it */
 	bool running, full;
@@ -119,6 +125,7 @@ unref(struct lane *l)
 	if (--l->refs)
 		return;
 	jid_unref(l->handing);
+	sayings_free(l->said);
 	if (l->of_user)
 		user_unpin(l->of_user);
 	free(l);
@@ -175,7 +182,7 @@ leave(struct lane *l, struct entry *e)
 	list_remove(&e->link);
 	l->n--;
 	l->bytes -= e->bytes;
-	l->barriers -= e->barrier;
+	l->barriers[e->barrier]--;
 	atomic_fetch_sub_explicit(&total, 1, memory_order_relaxed);
 	free(e);
 	/* Counted first: what routing does may end the session. */
@@ -273,8 +280,40 @@ run(struct lane *l)
 	l->running = false;
 	tell_full(l);
 	if (l->session && !l->n)
-		resume_lane_empty(l->session);
+		session_lane_empty(l->session);
 	unref(l);
+}
+
+static void
+set_barrier(struct entry *e)
+{
+	struct lane *l = e->lane;
+
+	l->barriers[e->barrier]--;
+	if (e->state == ENTRY_DONE || (e->p->kind != PACKET_PRESENCE && !router_is_for_us(e->p)))
+		e->barrier = BARRIER_NONE;
+	else
+		e->barrier = e->p->kind == PACKET_PRESENCE && e->state == ENTRY_RECORDING ? BARRIER_SET : BARRIER_ANY;
+	l->barriers[e->barrier]++;
+}
+
+/* P1: what the archive did not take, nobody receives; its sender is told, of an answer who waits for it. Presence goes without its words, as somebody who
+ * cannot be seen to come, or to go, is worse off; but what a session of ours asks of one address (to be let into a room) comes back. */
+static void
+not_recorded(struct entry *e)
+{
+	struct packet *p = e->p;
+
+	if (p->kind == PACKET_PRESENCE && !packet_is_subscription(p) && (e->lane->foreign || !p->to || p->type != TYPE_NONE)) {
+		saying_leave_out(p);
+		e->state = ENTRY_READY;
+		return;
+	}
+	if (p->kind == PACKET_IQ)
+		router_reply(exchange_refused(p, e->rec.why));
+	else
+		router_refuse(p, XERROR_RESOURCE_CONSTRAINT, "wait", e->rec.why);
+	e->state = ENTRY_DONE;
 }
 
 static void
@@ -290,11 +329,12 @@ recorded(struct mail *m)
 		e->p->about = e->rec.about;
 		e->p->deliverable = e->rec.deliverable;
 		e->state = ENTRY_READY;
+		if (e->rec.kind == RECORD_PRESENCE)
+			saying_keep(&l->said, e->p, &e->rec);
 	} else {
-		/* P1: what the archive did not take, nobody receives; its sender is told. */
-		router_refuse(e->p, XERROR_RESOURCE_CONSTRAINT, "wait", e->rec.why);
-		e->state = ENTRY_DONE;
+		not_recorded(e);
 	}
+	set_barrier(e);
 	run(l);
 	unref(l);
 }
@@ -331,8 +371,19 @@ submit(struct entry *e)
 	struct packet *p = e->p;
 	struct jid *to = p->to ? p->to : p->from;
 
-	packet_make_xml(p);
-	content_describe(p->st, p->type, p->st->arena, &e->rec);
+	if (e->rec.kind != RECORD_PRESENCE) {
+		packet_make_xml(p);
+		e->rec.stanza = p->xml;
+		e->rec.stanza_len = p->xml_len;
+	}
+	if (p->kind == PACKET_IQ) {
+		exchange_describe(p, &e->rec);
+		metric_add(METRIC_ARCHIVE_REQUESTS, 1);
+	} else if (e->rec.kind == RECORD_PRESENCE) {
+		metric_add(METRIC_ARCHIVE_PRESENCE, 1);
+	} else {
+		content_describe(p->st, p->type, p->st->arena, &e->rec);
+	}
 	e->rec.shown = e->rec.shown && (p->type == TYPE_NORMAL || p->type == TYPE_CHAT);
 	e->rec.mail.run = recorded;
 	e->rec.home = reactor_current();
@@ -343,8 +394,6 @@ submit(struct entry *e)
 	e->rec.from_key = jid_hash(p->from);
 	e->rec.to_key = jid_hash(to);
 	e->rec.to_resource = p->to ? jid_resource(p->to) : NULL;
-	e->rec.stanza = p->xml;
-	e->rec.stanza_len = p->xml_len;
 	e->rec.accepted_ms = clock_mono_ms();
 	e->state = ENTRY_RECORDING;
 	e->lane->refs++;
@@ -388,7 +437,7 @@ decide(struct entry *e, struct hook *h, enum hook_verdict v)
 		e->state = ENTRY_DONE;
 	else if (service_records(p))
 		e->state = ENTRY_TO_HAND;
-	else if (content_is_recorded(p, home_config()->archive.typing))
+	else if (content_is_recorded(p, home_config()->archive.typing) || exchange_is_recorded(p) || saying_is_recorded(e->lane->said, p, &e->rec))
 		submit(e);
 	else
 		e->state = ENTRY_READY;
@@ -438,16 +487,6 @@ uncheck_done(struct lane *l)
 		return;
 	user_unpin(l->user);
 	l->user = NULL;
-}
-
-static void
-set_barrier(struct entry *e)
-{
-	struct lane *l = e->lane;
-
-	l->barriers -= e->barrier;
-	e->barrier = e->p->kind != PACKET_MESSAGE && e->state != ENTRY_DONE;
-	l->barriers += e->barrier;
 }
 
 /* In their order, up to one that waits again. */
@@ -515,6 +554,7 @@ enter(struct lane *l, struct packet *p)
 	e->bytes = packet_size(p);
 	e->state = ENTRY_READY;
 	list_append(&l->entries, &e->link);
+	l->barriers[BARRIER_NONE]++;
 	l->n++;
 	l->bytes += e->bytes;
 	atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
@@ -522,12 +562,15 @@ enter(struct lane *l, struct packet *p)
 	return e;
 }
 
-/* Only messages to others are before it. What a request changes (a block list) is not to meet what was sent before and has not been
- * checked. */
+/* Only messages, requests to others and presence that waits for the record are before it. What a request changes (a block list) is not to meet
+ * what was sent before and has not been checked, nor presence. */
 static bool
 may_overtake(const struct lane *l, const struct packet *p)
 {
-	return router_is_for_us(p) && !l->barriers && !l->holds && l->n > 1 && !l->running && (!l->unchecked || p->type == TYPE_GET);
+	bool get = p->type == TYPE_GET;
+
+	return router_is_for_us(p) && !l->barriers[BARRIER_ANY] && (!l->barriers[BARRIER_SET] || get) && !l->holds && l->n > 1 && !l->running &&
+		(!l->unchecked || get);
 }
 
 void
@@ -576,6 +619,18 @@ lane_orphan(struct lane *l)
 	l->session = NULL;
 	l->of.changed = l->of.left = NULL;
 	unref(l);
+}
+
+bool
+lane_says_farewell(const struct lane *l)
+{
+	LIST_EACH(i, &l->entries) {
+		const struct entry *e = LIST_ENTRY(i, struct entry, link);
+
+		if (e->state != ENTRY_DONE && e->p && e->p->kind == PACKET_PRESENCE && e->p->type == TYPE_UNAVAILABLE)
+			return true;
+	}
+	return false;
 }
 
 bool

@@ -1,15 +1,15 @@
 /*
  * lane: what one sender has sent, first in, first out, from arrival to delivery (P1, P2, P8).
  *
- * A stanza enters, passes SEND_CHECK, is recorded when it is a message with content, and leaves in the order
- * of entry: then it is counted as handled (XEP-0198) and routed. A stanza behind one that waits for its commit
- * waits too; only an IQ to the server or the sender's own account runs at once when nothing but messages to
- * others is before it (ping and roster answer while the database is away), and still is counted in its place.
- * The lane is bounded; full, it pauses its reader.
+ * A stanza enters, passes SEND_CHECK, is recorded when it is a message with content (core/route/content), an IQ to somebody's
+ * client (core/route/exchange) or presence with words in it (core/route/saying), and leaves in the order of entry: then it is counted as handled
+ * (XEP-0198) and routed. A stanza behind one that waits for its commit waits too; only an IQ to the server or the sender's own account runs at once
+ * when nothing but messages and requests to others is before it, or, of type get, presence that waits for its commit (ping and roster answer while the
+ * database is away), and still is counted in its place. The lane is bounded; full, it pauses its reader.
  *
  * A module may let a stanza wait at SEND_CHECK (a file in it is scanned). What is behind it waits unchecked then, neither recorded nor
- * sent, so that the record has the sender's order. An IQ for us passes under the condition above (nothing but messages to others
- * is before it), and one of type set only when none of these is still unchecked; behind presence or a request that waits, all wait. How long,
+ * sent, so that the record has the sender's order. An IQ for us passes under the condition above (nothing but messages and requests
+ * to others is before it), and one of type set only when none of these is still unchecked; behind presence or another IQ for us, all wait. How long,
  * the module bounds (limits.stanza_file_seconds).
  *
  * What a service records itself (core/service) is handed over in its turn, and counted when it has ended there.
@@ -43,6 +43,8 @@ struct lane *lane_new_for(const struct lane_owner *o, void *owner);
 struct lane *lane_new_of(struct user *u, const struct lane_owner *o, void *owner);
 /* From now on it is `owner`'s, who is told by o->changed and o->left; the rest of it stays as it was. */
 void lane_set_owner(struct lane *l, const struct lane_owner *o, void *owner);
+/* Does unavailable presence wait in it? Whoever read it would not hear its words if the session ended now. */
+bool lane_says_farewell(const struct lane *l);
 /* The session (or the owner) is gone; the lane empties itself and disappears. */
 void lane_orphan(struct lane *l);
 /* Takes the packet (one reference). */

@@ -123,6 +123,7 @@ packet_readdress(const struct packet *p, struct jid *to)
 {
 	struct packet *n = packet_new(stanza_ref(p->st), p->from, to);
 
+	n->account = p->account;
 	n->readdressed = true;
 	return n;
 }

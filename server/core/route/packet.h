@@ -39,6 +39,7 @@ struct packet {
 	struct jid *from, *to;  /* owned; `to` may differ from the stanza's attribute (broadcasts): it is written as `to` */
 	char *xml;              /* as recorded: the stanza in a jabber:client stream; NULL until made */
 	size_t xml_len;
+	int64_t account;        /* `from`'s, when a session of ours has sent it: never that of a later owner of the name; else 0 */
 	uint64_t record_id;     /* 0: not in the record */
 	int64_t at_us;          /* its time there */
 	uint64_t about;         /* RECORD_PEER of the stream that it came on, or that it was to go over when it was recorded; 0: none */

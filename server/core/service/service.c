@@ -197,7 +197,7 @@ service_deliver(struct user *u, struct packet *p)
 {
 	const struct service *s = u->service;
 	struct hook h = { .stage = HOOK_SERVICE, .arena = reactor_scratch(reactor_current()), .module = s->module, .user = u,
-		.stanza = p->st, .from = p->from, .to = p->to, .account = u->jid, .record_id = p->record_id, .record_us = p->at_us };
+		.stanza = p->st, .from = p->from, .to = p->to, .account = u->jid, .from_account = p->account, .record_id = p->record_id, .record_us = p->at_us };
 	enum hook_verdict v;
 
 	if (p->kind == PACKET_IQ)

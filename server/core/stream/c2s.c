@@ -132,6 +132,12 @@ c2s_accept(int fd, const struct sockaddr *peer, void *direct_tls)
 	}
 }
 
+const char *
+c2s_host_name(const struct c2s *c)
+{
+	return (c->host ? c->host : host_at(0))->domain;
+}
+
 static void
 write_header(struct c2s *c)
 {
@@ -148,10 +154,8 @@ write_header(struct c2s *c)
 	buf_adds(out, "<?xml version='1.0'?><stream:stream xmlns='jabber:client' "
 		"xmlns:stream='http://etherx.jabber.org/streams' version='1.0' xml:lang='en' id='");
 	buf_adds(out, id);
-	if (c->host) {
-		buf_adds(out, "' from='");
-		serialize_attr(out, c->host->domain, strlen(c->host->domain));
-	}
+	buf_adds(out, "' from='");
+	serialize_attr(out, c2s_host_name(c), strlen(c2s_host_name(c)));
 	/* RFC 6120 §4.7.2: whom the client has named, and nobody otherwise. */
 	if (c->claimed) {
 		buf_adds(out, "' to='");
@@ -273,15 +277,15 @@ c2s_refuse(struct c2s *c, enum xstream_error e, const char *text)
 }
 
 void
-c2s_fail_sm(struct c2s *c, const char *h, unsigned sent)
+c2s_fail_sm(struct c2s *c, uint32_t h, unsigned sent)
 {
 	struct session *s = c->session;
 	char error[512];
 
 	snprintf(error, sizeof(error),
 		"<stream:error><undefined-condition xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
-		"<handled-count-too-high xmlns='urn:xmpp:sm:3' h='%lu' send-count='%u'/></stream:error>",
-		h ? strtoul(h, NULL, 10) : 0UL, sent);
+		"<handled-count-too-high xmlns='urn:xmpp:sm:3' h='%u' send-count='%u'/></stream:error>",
+		h, sent);
 	metric_error("stream", "undefined-condition");
 	metric_add(METRIC_STREAM_ERRORS, 1);
 	end_with(c, XSTREAM_UNDEFINED_CONDITION, "handled-count-too-high", error);
@@ -482,12 +486,14 @@ take_claim(struct c2s *c, const char *from)
 	c->claimed = from && *from ? jid_parse_z(from) : NULL;
 }
 
-/* XEP-0388 §2.1: who says it is somebody of another domain than the one it wants to talk to will not get on. In the clear
- * the name is not judged. */
+/* XEP-0388 §2.1: who says it is somebody of another domain than the one it wants to talk to will not get on; nor does, once it has
+ * authenticated, who says it is somebody else (RFC 6120 §4.9.3.9). In the clear the name is not judged. */
 static bool
 claim_is_right(struct c2s *c, const char *from)
 {
-	return !c2s_is_secure(c) || !from || !*from || (c->claimed && !strcmp(jid_domain(c->claimed), c->host->domain));
+	if (!c2s_is_secure(c) || !from || !*from)
+		return true;
+	return c->claimed && !strcmp(jid_domain(c->claimed), c->host->domain) && (!c->jid || jid_equal_bare(c->claimed, c->jid));
 }
 
 static enum xstream_error
@@ -538,7 +544,10 @@ on_opened(void *owner, const struct parser_header *h)
 void
 c2s_on_closed(struct c2s *c)
 {
-	c2s_refuse(c, XSTREAM_NONE, NULL);
+	if (c->session)
+		session_leave(c->session);
+	else
+		c2s_end(c, XSTREAM_NONE, NULL);
 }
 
 static void
@@ -779,6 +788,13 @@ c2s_moved(struct c2s *c, bool away)
 	list_append(&here->all, &c->link);
 	here->n++;
 	timer_set(&c->timer, c->deadline_ms - reactor_now_ms(reactor_current()), on_timer);
+}
+
+void
+c2s_login_within(struct c2s *c, uint64_t seconds)
+{
+	c->deadline_ms = reactor_now_ms(reactor_current()) + (int64_t)seconds * 1000;
+	timer_set(&c->timer, (int64_t)seconds * 1000, on_timer);
 }
 
 void

@@ -54,7 +54,7 @@ void c2s_resume_reading(struct c2s *c);
 /* Ends the stream: error (or none), </stream:stream>, close. The session is no longer called. */
 void c2s_end(struct c2s *c, enum xstream_error e, const char *text);
 /* XEP-0198 §4: an <a/> beyond what was sent: undefined-condition with <handled-count-too-high/>. */
-void c2s_fail_sm(struct c2s *c, const char *h, unsigned sent);
+void c2s_fail_sm(struct c2s *c, uint32_t h, unsigned sent);
 const char *c2s_address(const struct c2s *c);
 const char *c2s_tls(const struct c2s *c, char out[96]);
 const char *c2s_mechanism(const struct c2s *c);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "core/home.h"
 #include "core/session.h"
+#include "core/stream/auth.h"
 #include "core/stream/c2s_priv.h"
 #include "core/stream/resume.h"
 #include "xmpp/ns.h"
@@ -209,6 +210,9 @@ with_user(struct c2s *c, struct user *u, struct stanza *st)
 		bind_error(c, st, XERROR_RESOURCE_CONSTRAINT, "wait", "the database is not available, try again later");
 	else if (!c2s_may_bind(u))
 		c2s_end(c, XSTREAM_NOT_AUTHORIZED, "no such account");
+	else if (auth_revoked_since(jid_bare(c->jid), c->moment))
+		/* Between the login and this, when there was no session that would have ended. Who still may comes again. */
+		c2s_end(c, XSTREAM_RESET, "authenticate again: access was changed meanwhile");
 	else if (!resume)
 		bind_resource(c, u, st);
 	else if (resume_try(c, u, st->root))

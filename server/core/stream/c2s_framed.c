@@ -98,11 +98,8 @@ c2s_framed_open(struct c2s *c, const char *id)
 {
 	struct buf *out = c2s_out(c);
 
-	buf_addf(out, "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' version='1.0' xml:lang='en' id='%s", id);
-	if (c->host) {
-		buf_adds(out, "' from='");
-		serialize_attr(out, c->host->domain, strlen(c->host->domain));
-	}
+	buf_addf(out, "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' version='1.0' xml:lang='en' id='%s' from='", id);
+	serialize_attr(out, c2s_host_name(c), strlen(c2s_host_name(c)));
 	if (c->claimed) {
 		buf_adds(out, "' to='");
 		serialize_attr(out, jid_bare(c->claimed), jid_bare_len(c->claimed));

@@ -107,6 +107,7 @@ static const struct {
 	{ C2S_CHALLENGED, NS_SASL, "abort", on_abort },
 	{ C2S_CHALLENGED, NS_SASL2, "response", on_response },
 	{ C2S_CHALLENGED, NS_SASL2, "abort", on_abort },
+	{ C2S_CHALLENGED, NS_SASL2, "next", sasl2_next },
 	{ C2S_PLAIN, NS_SM, "enable", on_sm_too_early },
 	{ C2S_PLAIN, NS_SM, "resume", on_sm_too_early },
 	{ C2S_AUTH, NS_SM, "enable", on_sm_too_early },
@@ -131,11 +132,15 @@ out_of_place(struct c2s *c, const struct elem *e)
 		c2s_end(c, XSTREAM_UNSUPPORTED_STANZA_TYPE, NULL);
 }
 
-/* An exchange goes on in the profile it began in. */
+/* An exchange goes on in the profile it began in; behind <continue/> comes <next/>, and no <response/>. */
 static bool
 is_due(const struct c2s *c, size_t i)
 {
-	return elements[i].state == c->state && (c->state != C2S_CHALLENGED || !c->sasl2 == (elements[i].ns == NS_SASL));
+	if (elements[i].state != c->state || c->state != C2S_CHALLENGED)
+		return elements[i].state == c->state;
+	if (elements[i].fn == on_response || elements[i].fn == sasl2_next)
+		return !c->sasl2 == (elements[i].ns == NS_SASL) && sasl2_has_task(c) == (elements[i].fn == sasl2_next);
+	return !c->sasl2 == (elements[i].ns == NS_SASL);
 }
 
 void

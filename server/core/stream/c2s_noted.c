@@ -160,7 +160,12 @@ c2s_note_login(struct c2s *c, c2s_noted_fn then)
 		reactor_post(reactor_current(), &n->entry.rec.mail);
 		return;
 	}
-	buf_addf(&detail, "{\"mechanism\":\"%s\"}", c2s_mechanism(c));
+	buf_addf(&detail, "{\"mechanism\":\"%s\"", c2s_mechanism(c));
+	if (c->device)
+		buf_addf(&detail, ",\"device_password\":%" PRId64, c->device);
+	if (c->factor == FACTOR_NEEDED)
+		buf_adds(&detail, ",\"second_factor\":true");
+	buf_adds(&detail, "}");
 	v.detail = buf_str(&detail);
 	audit_entry_init(&n->entry, &v);
 	buf_fini(&detail);

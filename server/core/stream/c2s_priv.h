@@ -36,6 +36,9 @@ enum c2s_state {
 /* Of a login: is it in the record, or counted for one, and has not come to pass yet? */
 enum c2s_noted { NOTED_NOT, NOTED_RECORDED, NOTED_COUNTED };
 
+/* What an account's own password is not enough for. MISSING: it has to have a second factor, and has none. */
+enum c2s_factor { FACTOR_NOT, FACTOR_NEEDED, FACTOR_MISSING };
+
 enum c2s_turn { TURN_NONE, TURN_STARTTLS, TURN_RESTART, TURN_HOME };
 
 struct c2s {
@@ -54,6 +57,7 @@ struct c2s {
 	struct c2s_note *noting; /* the login's record, on its way; likewise */
 	enum c2s_noted noted;
 	uint64_t login_record;   /* NOTED_RECORDED */
+	enum c2s_factor factor;  /* of the login under way */
 	struct user_need *need;  /* a request that waits for the user; likewise */
 	struct timer timer;      /* login deadline, then idle check, then linger */
 	enum c2s_state state;
@@ -65,7 +69,7 @@ struct c2s {
 	enum sasl_mechanism mechanism;
 	sasl_set offered;        /* with passwords; tokens of SASL2 are offered beside them */
 	uint64_t moment;         /* auth_moment, before keys or tokens were looked up */
-	int64_t device;          /* store/device; 0: the client did not say */
+	int64_t device;          /* store/device; 0: the client did not say. Before authentication: whose password it was, 0: the account's own */
 	char *client;            /* "software, device" of a client that said; NULL */
 	int64_t deadline_ms, input_ms;
 	struct stream_rate rate; /* of stanzas without a body */
@@ -113,6 +117,8 @@ void c2s_sasl_begin(struct c2s *c, sasl_set offered, const char *mechanism, cons
 void c2s_sasl_response(struct c2s *c, const char *text);
 /* <failure/>: some more tries, then the stream ends. */
 void c2s_sasl_refuse(struct c2s *c, enum sasl_failure why);
+/* Too many failures of this account, or from there? */
+bool c2s_sasl_throttled(struct c2s *c);
 /* Who it is has been settled: counts it. Then, at home: takes what authenticated clients may send. */
 void c2s_authenticated(struct c2s *c);
 void c2s_full_limits(struct c2s *c);
@@ -176,6 +182,8 @@ bool c2s_takes_streams(void);
 /* Takes over conn and frames (NULL: none). NULL when there are too many from there: then both are gone. */
 struct c2s *c2s_new(struct conn *conn, bool secure, struct c2s_frames *frames);
 void c2s_free(struct c2s *c);
+/* Whose stream this is; while nobody has said that, and where nobody is called that, the server's (RFC 6120 §4.9.1.3). */
+const char *c2s_host_name(const struct c2s *c);
 void c2s_on_opened(struct c2s *c, const struct parser_header *h);
 void c2s_on_closed(struct c2s *c);
 /* Our own reason to end a stream that may carry a session: the session ends with it. */
@@ -196,6 +204,8 @@ void c2s_restart(struct c2s *c);
 void c2s_move_home(struct c2s *c);
 /* The stream leaves this reactor's list, or enters it. */
 void c2s_moved(struct c2s *c, bool away);
+/* The login may take as long from now on. */
+void c2s_login_within(struct c2s *c, uint64_t seconds);
 /* Bound or resumed: the login deadline gives way to the idle check. */
 void c2s_bound(struct c2s *c);
 

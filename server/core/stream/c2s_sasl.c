@@ -12,6 +12,8 @@
 #include "core/home.h"
 #include "core/stream/auth.h"
 #include "core/stream/c2s_priv.h"
+#include "core/stream/last_use.h"
+#include "core/stream/rounds.h"
 #include "core/stream/sasl2.h"
 #include "net/listener.h"
 #include "store/account.h"
@@ -52,39 +54,64 @@ c2s_login_name(const struct c2s *c, char out[2304])
 		snprintf(out, 2304, "%s@%s", user ? user : "", c->host->domain);
 }
 
+/* `text`: for people; may be NULL. */
 static void
-write_failure(struct c2s *c, enum sasl_failure why)
+write_failure(struct c2s *c, enum sasl_failure why, const char *text)
 {
+	const char *open = text ? "<text xml:lang='en'>" : "", *close = text ? "</text>" : "";
+
 	if (c->sasl2)
-		c2s_writef(c, "<failure xmlns='urn:xmpp:sasl:2'><%s xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/></failure>",
-			sasl_failure_name(why));
+		c2s_writef(c, "<failure xmlns='urn:xmpp:sasl:2'><%s xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>%s%s%s</failure>",
+			sasl_failure_name(why), open, text ? text : "", close);
 	else
-		c2s_writef(c, "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><%s/></failure>", sasl_failure_name(why));
+		c2s_writef(c, "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><%s/>%s%s%s</failure>", sasl_failure_name(why), open,
+			text ? text : "", close);
 }
 
 /* RFC 6120 §6.4.5: some more tries, then the stream ends. A try that did not reach the password (a mechanism or a
  * channel binding that does not work out) counts half: clients go down the list of what we offer. So does a token
  * that has expired. */
-void
-c2s_sasl_refuse(struct c2s *c, enum sasl_failure why)
+static void
+refuse(struct c2s *c, enum sasl_failure why, const char *noted, const char *text)
 {
 	uint64_t most = 2 * home_config()->limits.auth_tries;
 	char bare[2304];
 
 	c2s_login_name(c, bare);
-	log_info(conn_log(c->conn), "auth-failed", "user=%s why=%s", bare, sasl_failure_name(why));
-	c2s_login_failed(c, sasl_failure_name(why));
-	if (why == SASL_NOT_AUTHORIZED)
+	log_info(conn_log(c->conn), "auth-failed", "user=%s why=%s", bare, noted);
+	c2s_login_failed(c, noted);
+	/* Who has the right password is not guessing: other clients of the account do not suffer for one that cannot do more. */
+	if (why == SASL_NOT_AUTHORIZED && !text)
 		auth_failed(bare, conn_source(c->conn));
-	c2s_note_refusal(c, bare, sasl_failure_name(why));
-	write_failure(c, why);
+	c2s_note_refusal(c, bare, noted);
+	write_failure(c, why, text);
 	c2s_sasl_fini(c);
 	jid_unref(c->jid);
 	c->jid = NULL;
+	c->device = 0;
+	c->factor = FACTOR_NOT;
 	c->state = C2S_AUTH;
 	c->tries += why == SASL_NOT_AUTHORIZED ? 2 : 1;
 	if (c->tries >= most)
 		c2s_end(c, XSTREAM_POLICY_VIOLATION, "too many failed authentications");
+}
+
+void
+c2s_sasl_refuse(struct c2s *c, enum sasl_failure why)
+{
+	refuse(c, why, sasl_failure_name(why), NULL);
+}
+
+/* Said to nobody who does not have the password. */
+static void
+refuse_factor(struct c2s *c)
+{
+	if (c->factor == FACTOR_MISSING)
+		refuse(c, SASL_NOT_AUTHORIZED, "second-factor-missing",
+			"This account needs a second factor: ask an administrator for one, or for a device password");
+	else
+		refuse(c, SASL_NOT_AUTHORIZED, "second-factor-needed",
+			"This account has a second factor, which this client cannot ask for: use a device password");
 }
 
 void
@@ -103,6 +130,7 @@ login_noted(struct c2s *c)
 	write_element(c, "success", c->last_word);
 	c2s_sasl_fini(c);
 	c2s_authenticated(c);
+	last_use_note(c->device, clock_wall_us(), home_config()->auth.device_details ? conn_address(c->conn) : NULL);
 	c->turn = TURN_RESTART;
 	c2s_answered(c);
 }
@@ -127,6 +155,14 @@ accept_login(struct c2s *c, const char *out)
 	}
 	c->jid = jid;
 	c->mechanism = sasl_chosen(c->sasl);
+	c->device = sasl_other(c->sasl);
+	/* A device's password stands for a client that was let in by who had passed both. */
+	if (c->device)
+		c->factor = FACTOR_NOT;
+	if (c->factor == FACTOR_MISSING || (c->factor && !c->sasl2)) {
+		refuse_factor(c);
+		return;
+	}
 	if (c->sasl2) {
 		sasl2_accepted(c, out);
 		return;
@@ -144,6 +180,7 @@ struct lookup {
 	const char *password; /* PLAIN */
 	size_t password_len;
 	bool match;
+	int64_t other; /* whose password it is */
 	struct device_agent agent; /* SASL2: id NULL when the client did not say */
 	struct device_state device;
 };
@@ -154,8 +191,10 @@ static enum sql_status
 lookup_work(struct job *j, struct sql *db)
 {
 	struct lookup *d = j->data;
-	enum sql_status st = account_keys(db, j->arena, d->bare, d->hash, &d->keys, &j->err);
+	enum sql_status st = rounds_look(db, &j->err);
 
+	if (st == SQL_OK)
+		st = account_keys(db, j->arena, d->bare, d->hash, &d->keys, &j->err);
 	if (st == SQL_OK && d->agent.id)
 		st = device_find(db, d->bare, &d->agent, &d->device, &j->err);
 	return st;
@@ -168,7 +207,8 @@ real_or_fake(struct lookup *d)
 	bool real = d->keys.have && !d->keys.account.disabled;
 
 	if (!d->keys.have)
-		scram_keys_fake(&d->keys.keys, d->hash, d->bare, auth_secret(), (uint32_t)home_config()->auth.iterations);
+		scram_keys_fake(&d->keys.keys, d->hash, d->bare, auth_secret(),
+			rounds_of_nobody(d->bare, (uint32_t)home_config()->auth.iterations));
 	return real;
 }
 
@@ -178,13 +218,13 @@ match_work(struct job *j, struct sql *db)
 	struct lookup *d = j->data;
 
 	(void)db;
-	d->match = scram_keys_match(&d->keys.keys, d->password, d->password_len);
+	d->match = scram_keys_match(&d->keys.keys, d->keys.other, d->keys.nothers, d->password, d->password_len, &d->other);
 	return SQL_OK;
 }
 
 /* Again before the answer is looked at: many exchanges may have been begun before the first of them failed. */
-static bool
-is_throttled(struct c2s *c)
+bool
+c2s_sasl_throttled(struct c2s *c)
 {
 	char bare[2304];
 
@@ -204,12 +244,12 @@ match_done(struct job *j)
 	if (!c)
 		return;
 	c->job = NULL;
-	if (is_throttled(c)) {
+	if (c2s_sasl_throttled(c)) {
 		c2s_sasl_refuse(c, SASL_TEMPORARY_AUTH_FAILURE);
 		c2s_answered(c);
 		return;
 	}
-	next = sasl_checked(c->sasl, d->match && d->keys.have && !d->keys.account.disabled, &out);
+	next = sasl_checked(c->sasl, d->match && d->keys.have && !d->keys.account.disabled, d->other, &out);
 	step(c, next, out);
 	c2s_answered(c);
 }
@@ -260,11 +300,13 @@ lookup_done(struct job *j)
 		return;
 	if (c->sasl2)
 		sasl2_know_device(c->sasl2, &d->device);
+	c->factor = d->keys.second_factor ? FACTOR_NEEDED : home_config()->auth.require_second_factor ? FACTOR_MISSING : FACTOR_NOT;
 	real = real_or_fake(d);
 	if (sasl_chosen(c->sasl) == SASL_PLAIN) {
 		check_password(c, d);
 		return;
 	}
+	sasl_set_others(c->sasl, d->keys.other, d->keys.nothers);
 	next = sasl_keys(c->sasl, &d->keys.keys, real, &out);
 	step(c, next, out);
 	c2s_answered(c);
@@ -289,7 +331,7 @@ token_done(struct job *j)
 	c->job = NULL;
 	if (lookup_failed(c, j))
 		return;
-	if (is_throttled(c)) {
+	if (c2s_sasl_throttled(c)) {
 		c2s_sasl_refuse(c, SASL_TEMPORARY_AUTH_FAILURE);
 		c2s_answered(c);
 		return;
@@ -402,6 +444,7 @@ c2s_sasl_begin(struct c2s *c, sasl_set offered, const char *mechanism, const cha
 
 	if (c2s_bindings(c, &b) && m >= 0 && (sasl_is_plus((enum sasl_mechanism)m) || sasl_is_token((enum sasl_mechanism)m)))
 		c2s_fill_bindings(c, &b);
+	c->factor = FACTOR_NOT;
 	b.mechanisms = sasl_set_names(offered, names);
 	b.bindings = binding_names(&b, types);
 	c->sasl = sasl_new(offered, &b, c->host->domain);
@@ -415,7 +458,7 @@ c2s_sasl_response(struct c2s *c, const char *text)
 	const char *out = NULL;
 	enum sasl_step next;
 
-	if (sasl_user(c->sasl) && is_throttled(c)) {
+	if (sasl_user(c->sasl) && c2s_sasl_throttled(c)) {
 		c2s_sasl_refuse(c, SASL_TEMPORARY_AUTH_FAILURE);
 		return;
 	}

@@ -199,17 +199,24 @@ resume_handled(struct session *s)
 		r->owes = false;
 }
 
+static bool
+count_of(const struct elem *e, uint32_t *h)
+{
+	const char *text = elem_get(e, "h");
+	uint64_t v;
+
+	if (!text || !text_u64(text, strlen(text), 0, UINT32_MAX, &v))
+		return false;
+	*h = (uint32_t)v;
+	return true;
+}
+
 /* §4: h counts modulo 2^32; more than was sent is the peer's mistake. *news: something is confirmed that was not. */
 static bool
-acknowledge(struct session *s, const struct elem *e, bool *news)
+acknowledge(struct session *s, uint32_t h, bool *news)
 {
-	const char *h = elem_get(e, "h");
-	uint64_t v;
-	uint32_t confirmed;
+	uint32_t confirmed = h - (s->sm.out - s->sm.n);
 
-	if (!h || !text_u64(h, strlen(h), 0, UINT32_MAX, &v))
-		return false;
-	confirmed = (uint32_t)v - (s->sm.out - s->sm.n);
 	if (confirmed > s->sm.n)
 		return false;
 	*news = confirmed;
@@ -287,12 +294,15 @@ bool
 resume_nonza(struct c2s *c, struct session *s, const struct elem *e)
 {
 	bool news = false;
+	uint32_t h;
 
 	if (!strcmp(e->name, "r") && s && s->sm.enabled) {
 		news = asked(s);
 	} else if (!strcmp(e->name, "a") && s && s->sm.enabled) {
-		if (!acknowledge(s, e, &news))
-			c2s_fail_sm(c, elem_get(e, "h"), s->sm.out);
+		if (!count_of(e, &h))
+			session_close(s, XSTREAM_BAD_FORMAT, "h is no count");
+		else if (!acknowledge(s, h, &news))
+			c2s_fail_sm(c, h, s->sm.out);
 	} else if (!strcmp(e->name, "enable") && s) {
 		enable(c, s, e);
 	} else {
@@ -343,7 +353,7 @@ find(const struct user *u, const char *id)
 
 	HASH_FIND(hh, here->table, id, strlen(id), r);
 	s = r ? session_of(r) : NULL;
-	return s && s->user == u && !s->closing ? s : NULL;
+	return s && s->user == u && !s->closing && !s->leaving ? s : NULL;
 }
 
 static void
@@ -385,12 +395,13 @@ resume_lane_empty(struct session *s)
 static bool
 read_h(const struct elem *e, const struct resume *r, uint32_t *confirmed)
 {
-	const char *h = elem_get(e, "h");
-	uint64_t v;
+	uint32_t h;
 
-	if (!h || !text_u64(h, strlen(h), 0, UINT32_MAX, &v))
+	*confirmed = 0;
+	if (!count_of(e, &h))
 		return false;
-	*confirmed = r ? (uint32_t)v - (r->out - r->n) : 0;
+	if (r)
+		*confirmed = h - (r->out - r->n);
 	return !r || *confirmed <= r->n;
 }
 
@@ -420,6 +431,9 @@ resume_go(struct c2s *c, struct session *s, const struct elem *e, const char *be
 	(void)read_h(e, r, &confirmed); /* resume_find has */
 	timer_clear(&r->timeout);
 	session_attach(s, c);
+	/* What let this stream in may be revoked. */
+	if (c2s_device(c))
+		s->device = c2s_device(c);
 	buf_addf(&out, "%s<resumed xmlns='urn:xmpp:sm:3' previd='%s' h='%u'/>%s", before, r->id, r->in, after);
 	c2s_write(c, buf_data(&out), buf_len(&out));
 	crypt_wipe(out.data, out.cap);

@@ -1,7 +1,7 @@
 /*
  * sasl2: reads <authenticate/>, and finishes at the user's home:
  *
- *     authenticate → (c2s_sasl: the mechanism) → accepted → home → recorded → token used, device noted → user loaded → resume, else bind → success
+ *     authenticate → (c2s_sasl: the mechanism) → accepted → (the second factor) → home → recorded → token used, device noted → user loaded → resume, else bind → success
  *
  * Until the last step nothing has been said, and before the record nothing done, so every failure on the way is still a <failure/>.
  */
@@ -23,6 +23,7 @@
 #include "core/stream/c2s_priv.h"
 #include "core/stream/last_use.h"
 #include "core/stream/resume.h"
+#include "store/second_factor.h"
 #include "xmpp/ns.h"
 #include "xmpp/serialize.h"
 
@@ -31,6 +32,8 @@ struct sasl2 {
 	const struct elem *bind, *resume;
 	struct device_agent agent;
 	bool token;        /* logs in with one */
+	bool own;          /* with a password that is a device's own */
+	bool task;         /* a one-time code is waited for */
 	bool counted, invalidate, news; /* news: of the token, for when the login is recorded */
 	uint64_t count;
 	struct sasl_proof proof;
@@ -233,6 +236,92 @@ sasl2_take_claim(struct sasl2 *s, const struct fast_claim *c)
 	s->news = c->news;
 }
 
+/* The second factor */
+
+/* XEP-0388 §2.5. What the mechanism says with success is said here, and not again. */
+static void
+ask_code(struct c2s *c)
+{
+	struct sasl2 *s = c->sasl2;
+	struct buf *out = c2s_out(c);
+
+	buf_adds(out, "<continue xmlns='urn:xmpp:sasl:2'>");
+	if (*s->data)
+		buf_addf(out, "<additional-data>%s</additional-data>", s->data);
+	buf_adds(out, "<tasks><task>TOTP</task></tasks><text>A one-time code is needed</text></continue>");
+	c2s_wrote(c);
+	*s->data = '\0';
+	s->task = true;
+	c->state = C2S_CHALLENGED;
+	c2s_login_within(c, home_config()->limits.second_factor_seconds);
+}
+
+bool
+sasl2_has_task(const struct c2s *c)
+{
+	return c->sasl2 && c->sasl2->task;
+}
+
+static enum sql_status
+code_work(struct job *j, struct sql *db)
+{
+	return second_factor_check(db, j->arena, j->data, &j->err);
+}
+
+static void
+code_done(struct job *j)
+{
+	struct second_factor *f = j->data;
+	struct c2s *c = j->owner;
+
+	crypt_wipe((char *)f->code, strlen(f->code));
+	if (!c)
+		return;
+	c->job = NULL;
+	if (j->status != JOB_OK)
+		log_warning(conn_log(c->conn), "code-not-checked", "why=%s", j->err.text);
+	/* Again: many may have been begun before the first of them failed. */
+	if (j->status != JOB_OK || f->how == SECOND_FACTOR_LOCKED || f->how == SECOND_FACTOR_LOST || c2s_sasl_throttled(c)) {
+		c2s_sasl_refuse(c, SASL_TEMPORARY_AUTH_FAILURE);
+	} else if (f->how != SECOND_FACTOR_DONE) {
+		c2s_sasl_refuse(c, SASL_NOT_AUTHORIZED);
+	} else {
+		c->sasl2->task = false;
+		c->turn = TURN_HOME;
+	}
+	c2s_answered(c);
+}
+
+static void
+check_code(struct c2s *c, const char *code)
+{
+	const struct limits *l = &home_config()->limits;
+	struct job *j = job_new(sizeof(struct second_factor));
+
+	*(struct second_factor *)j->data = (struct second_factor){ .bare = arena_strdup(j->arena, jid_bare(c->jid)), .steps = l->second_factor_steps,
+		.most_wrong = l->second_factor_failures, .now_us = clock_wall_us(), .code = arena_strdup(j->arena, code) };
+	j->work = code_work;
+	j->done = code_done;
+	j->owner = c;
+	c->job = j;
+	c2s_wait(c);
+	pool_submit(j, crypt_hash(jid_bare(c->jid), jid_bare_len(c->jid)));
+}
+
+void
+sasl2_next(struct c2s *c, const struct elem *e)
+{
+	const char *task = elem_get(e, "task");
+	const struct elem *code = elem_child(e, NS_TOTP, "totp");
+
+	if (!task || strcmp(task, "TOTP") || !code)
+		c2s_sasl_refuse(c, SASL_MALFORMED_REQUEST);
+	else if (c2s_sasl_throttled(c))
+		c2s_sasl_refuse(c, SASL_TEMPORARY_AUTH_FAILURE);
+	else
+		check_code(c, elem_text(code, reactor_scratch(reactor_current())));
+}
+
 /* Home */
 
 void
@@ -241,8 +330,15 @@ sasl2_accepted(struct c2s *c, const char *data)
 	struct sasl2 *s = c->sasl2;
 
 	s->data = mem_strdup(data);
+	s->own = c->device != 0;
+	if (s->own)
+		s->device = c->device;
 	sasl_free(c->sasl);
 	c->sasl = NULL;
+	if (c->factor) {
+		ask_code(c);
+		return;
+	}
 	c->turn = TURN_HOME;
 	c2s_wait(c);
 }
@@ -306,8 +402,8 @@ settle(struct c2s *c)
 	}
 	c2s_authenticated(c);
 	c2s_full_limits(c);
-	/* A login by password has just been noted. */
-	if (s->token && s->device)
+	/* A login by the account's password has just been noted. */
+	if ((s->token || s->own) && s->device)
 		last_use_note(s->device, clock_wall_us(), home_config()->auth.device_details ? conn_address(c->conn) : NULL);
 }
 
@@ -344,7 +440,7 @@ begin_anew(struct c2s *c, struct user *u, const char *failure)
 	struct buf bound = { 0 }, *out;
 	struct session *made = NULL;
 
-	c->device = s->device; /* whose other sessions end */
+	c->device = s->own ? 0 : s->device; /* whose other sessions end: a password alone is not one client */
 	if (s->bind && !bind2_may(c, u)) {
 		refuse(c, SASL_TEMPORARY_AUTH_FAILURE);
 		return;
@@ -476,11 +572,11 @@ use_token(struct c2s *c)
 	pool_submit(j, crypt_hash(jid_bare(c->jid), jid_bare_len(c->jid)));
 }
 
-/* With a password: only what the database does not know yet is written, so that a login is mostly one that reads. */
+/* With the account's password: only what the database does not know yet is written, so that a login is mostly one that reads. */
 static bool
 has_news(const struct sasl2 *s)
 {
-	return !s->token && s->agent.id &&
+	return !s->token && !s->own && s->agent.id &&
 		(s->wanted >= 0 || !s->found.id || !s->found.unchanged || !s->found.password);
 }
 
@@ -497,7 +593,8 @@ login_noted(struct c2s *c)
 		note_device(c);
 		return;
 	}
-	if (!s->token)
+	/* Whose the password is, is who it is, whatever the client says; and a token would outlive it. */
+	if (!s->token && !s->own)
 		s->device = s->found.id;
 	c2s_need_user(c, s->st, s->resume, finish);
 }

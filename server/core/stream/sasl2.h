@@ -13,6 +13,7 @@
 #include "store/device.h"
 
 struct c2s;
+struct elem;
 struct sasl2;
 struct stanza;
 
@@ -26,6 +27,9 @@ void sasl2_claim(struct c2s *c, struct arena *a, const char *bare, struct fast_c
 /* What was found out. */
 void sasl2_know_device(struct sasl2 *s, const struct device_state *d);
 void sasl2_take_claim(struct sasl2 *s, const struct fast_claim *c);
+/* <next/>, while there is a task (XEP-0388 §2.6): the one-time code of the account's second factor. */
+void sasl2_next(struct c2s *c, const struct elem *e);
+bool sasl2_has_task(const struct c2s *c);
 /* It is who it says. `data`: what the mechanism says with success, base64. */
 void sasl2_accepted(struct c2s *c, const char *data);
 /* The end of the turn in which it was accepted. */

@@ -4,6 +4,7 @@
 #include "core/web/bosh_body.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "xmpp/ns.h"
@@ -34,7 +35,27 @@ is_true(const char *v)
 	return v && (!strcmp(v, "true") || !strcmp(v, "1"));
 }
 
-/* Expat takes an XML declaration only at the very beginning of a document, which for it lies behind. */
+/* RFC 6120 §11.6: nothing but UTF-8, and so nothing that says it is something else. */
+static bool
+declares_utf8(const char *s, const char *end)
+{
+	static const char name[] = "encoding";
+	const char *p = memmem(s, (size_t)(end - s), name, sizeof(name) - 1);
+	char quote;
+
+	if (!p)
+		return true;
+	p += sizeof(name) - 1;
+	while (p < end && *p && strchr(" \t\r\n=", *p))
+		p++;
+	if (end - p < 7 || (*p != '\'' && *p != '"'))
+		return false;
+	quote = *p++;
+	return !strncasecmp(p, "UTF-8", 5) && p[5] == quote;
+}
+
+/* Expat takes an XML declaration only at the very beginning of a document, which for it lies behind. One that is not right is left to it, and so
+ * an error. */
 static const char *
 skip_declaration(const char *text, size_t *n)
 {
@@ -43,7 +64,7 @@ skip_declaration(const char *text, size_t *n)
 	if (*n < 6 || memcmp(text, "<?xml ", 6))
 		return text;
 	end = memmem(text, *n, "?>", 2);
-	if (!end)
+	if (!end || !declares_utf8(text, end))
 		return text;
 	*n -= (size_t)(end + 2 - text);
 	return end + 2;

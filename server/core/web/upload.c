@@ -89,7 +89,7 @@ answer_options(struct http_request *r)
 {
 	upload_fields(r);
 	http_field(r, "Access-Control-Allow-Methods", "OPTIONS, HEAD, GET, PUT");
-	http_field(r, "Access-Control-Allow-Headers", "Authorization, Content-Type, If-None-Match, If-Range, Range");
+	http_field(r, "Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, If-None-Match, If-Range, Range");
 	http_field(r, "Access-Control-Max-Age", "7200");
 	http_field(r, "Allow", "OPTIONS, HEAD, GET, PUT");
 	http_reply(r, 204, NULL, NULL, 0);

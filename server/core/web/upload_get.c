@@ -364,6 +364,10 @@ serve(struct get *g)
 	g->tag[0] = '"';
 	text_hex(g->u->sha256, SHA256_SIZE, g->tag + 1);
 	g->tag[2 * SHA256_SIZE + 1] = '"';
+	if (http_range_is_other(h, g->tag)) {
+		refuse(g, 412, "The file is another one.");
+		return;
+	}
 	if (http_range_is_known(h, g->tag)) {
 		struct http_request *r = g->r;
 

@@ -18,6 +18,7 @@
 #include "core/file/judge.h"
 #include "core/file/spool.h"
 #include "core/web/upload_priv.h"
+#include "net/http_range.h"
 
 #define PIECE 131072 /* what is written at a time */
 #define RETRY_SECONDS "30"
@@ -335,6 +336,10 @@ upload_put_begin(struct http_request *r)
 	/* RFC 9110 §14.4: a part of something is not the whole. */
 	if (http_head_get(h, "content-range") || http_head_get(h, "content-encoding")) {
 		refuse(r, 400, "Files are put whole, and as they are.");
+		return;
+	}
+	if (http_range_is_other(h, NULL)) {
+		refuse(r, 412, "There is nothing yet that it could replace.");
 		return;
 	}
 	HASH_FIND(hh, under_way, token, UPLOAD_TOKEN, p);

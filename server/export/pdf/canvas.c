@@ -7,7 +7,6 @@
 #include "export/pdf/canvas.h"
 
 #include <cairo-pdf.h>
-#include <fontconfig/fontconfig.h>
 #include <pango/pangocairo.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -414,10 +413,4 @@ canvas_free(struct canvas *c)
 	free(c->head);
 	free(c->section);
 	free(c);
-}
-
-void
-canvas_end(void)
-{
-	FcFini();
 }

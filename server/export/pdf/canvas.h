@@ -40,8 +40,6 @@ struct canvas *canvas_new(struct bundle_out *out, const char *name, const struct
 /* Ends the member, when it is not ended yet because of an error; frees. NULL is fine. */
 int canvas_close(struct canvas *c, struct err *e) MUST_CHECK;
 void canvas_free(struct canvas *c);
-/* Once, when nothing more will be drawn: forgets what is known of the system's fonts. */
-void canvas_end(void);
 
 /* Above the pages from now on, on the right. */
 void canvas_section(struct canvas *c, const char *text);

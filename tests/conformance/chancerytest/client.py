@@ -265,6 +265,7 @@ class Client:
         """(name, decoded text) of the next SASL element; for a failure its condition."""
         e = self.expect(lambda e: e.ns == NAMES['sasl'], 'a SASL answer')
         if e.name == 'failure':
+            self.refusal = e
             return 'failure', e.condition()
         if e.name == 'success':
             self.header = None      # this stream is over; the next one has to be opened
@@ -346,12 +347,28 @@ class Client:
             self.expect_features()
         return None
 
-    def sasl2(self, mechanism='SCRAM-SHA-256', agent=None, inner='', password=None, user=None, **scram):
+    def next_send(self, code, task='TOTP'):
+        self.send("<next xmlns='%s' task='%s'><totp xmlns='urn:chancery:totp:0'>%s</totp></next>" % (NAMES['sasl2'], task, code))
+
+    def _sasl2_code(self, e, code, proof=None):
+        """The one-time code where it is asked for; 'continue' when there is none to give."""
+        if e.name != 'continue':
+            return self._sasl2_end(e, proof)
+        self.asked = e
+        assert [x.text() for x in e.find('tasks').all('task')] == ['TOTP'], e
+        if proof:
+            proof(base64.b64decode(e.text('additional-data'), validate=True))
+        if code is None:
+            return 'continue'
+        self.next_send(code)
+        return self._sasl2_end(self.sasl2_next())
+
+    def sasl2(self, mechanism='SCRAM-SHA-256', agent=None, inner='', password=None, user=None, code=None, **scram):
         """The whole exchange with a password. None, or the failure's condition."""
         user, password = user or self.user, self.password if password is None else password
         if mechanism == 'PLAIN':
             self.authenticate_send('PLAIN', ('\0%s\0%s' % (user, password)).encode(), agent, inner)
-            return self._sasl2_end(self.sasl2_next())
+            return self._sasl2_code(self.sasl2_next(), code)
         if mechanism.endswith('-PLUS') and 'binding' not in scram:
             scram['binding'] = self.end_point()
         self.scram = s = Scram(mechanism, user, password, **scram)
@@ -361,7 +378,7 @@ class Client:
             final = s.final(base64.b64decode(e.text(), validate=True))
             self.send("<response xmlns='%s'>%s</response>" % (NAMES['sasl2'], b64(final)))
             e = self.sasl2_next()
-        return self._sasl2_end(e, s.check)
+        return self._sasl2_code(e, code, s.check)
 
     def channel(self, mechanism):
         """What a mechanism of the HT family binds to on this connection."""

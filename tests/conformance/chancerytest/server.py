@@ -3,6 +3,7 @@
 So each run also starts, stops and starts again what an administrator's first command starts.
 """
 import contextlib
+import hashlib
 import json
 import os
 import random
@@ -35,6 +36,7 @@ SCANNER_OFF, SCANNER_DOWN, SCANNER_EMPTY, SCANNER_OLD, SCANNER_UP, SCANNER_ASLEE
 LAZY = {'files.scanner_start': 'lazy'}
 
 COMPONENTS = 40     # domains for components that scenarios bring
+ACCOUNTS = 8        # that are there from the beginning, u0 for its keys
 
 
 def take_ports():
@@ -55,6 +57,25 @@ def take_ports():
     raise RuntimeError('no free ports')
 
 
+_ports, _reservations, _ports_lock = [], [], threading.Lock()
+
+
+def take_port():
+    """One for a program that a test starts: from a base that is this process's, as what the kernel names may be another's before the program is there."""
+    with _ports_lock:
+        while True:
+            if not _ports:
+                base, reservation = take_ports()
+                _reservations.append(reservation)
+                _ports.extend(range(base, base + 100))
+            port = _ports.pop()
+            try:
+                socket.create_server(('127.0.0.1', port)).close()
+                return port
+            except OSError:
+                pass
+
+
 _all = set()    # servers that may be running
 _closing = threading.Event()
 
@@ -67,8 +88,8 @@ def remove_all():
 
 
 class Template:
-    """What a first start makes: database, tables, certificates, accounts. Made once, by a server that has been stopped; others begin
-    with a copy. It costs as much as most scenarios, and is tried for itself by each server that has no template."""
+    """What a first start makes: database, tables, certificates, accounts, some of them for scenarios. Made once, by a server that has been
+    stopped; others begin with a copy. It costs as much as most scenarios, and is tried for itself by each server that has no template."""
 
     def __init__(self, build):
         self.build, self.lock, self.dir = build, threading.Lock(), None
@@ -78,10 +99,14 @@ class Template:
             self.dir = self.dir or self._make(server.domain)
         for name in ('pg', 'tls', 'keys', 'ca.pem', 'ca.key', 'accounts') if self.dir else ():
             subprocess.run(['cp', '-a', os.path.join(self.dir, name), server.path(name)], check=True)
+        if self.dir:
+            server.made, server.users = ACCOUNTS, list(self.users)
 
     def _make(self, domain):
         made = Server(self.build, dict(LAZY), domain=domain)
-        made.start().stop()
+        made.start().import_users()
+        self.users = made.users
+        made.stop()
         # Where the folder could not be entered by those who run things, it has only links.
         return made.dir if not os.path.islink(made.path('pg')) else None
 
@@ -98,6 +123,9 @@ class Server:
         # Other domains are where this one says (federation.dns), and nowhere else.
         self.dns = Dns()
         self.settings.setdefault('federation.dns', '127.0.0.1@%d' % self.dns.port)
+        if template:
+            # Reading all that Debian trusts takes as long as the rest of a start; no public server is asked here.
+            self.settings.setdefault('federation.ca_file', self.path('ca.pem'))
         # Short by default, for machines that do nothing else.
         self.settings.setdefault('limits.fetch_seconds_remote', '60')
         os.chmod(self.dir, 0o755)
@@ -113,7 +141,7 @@ class Server:
         self.base, self.reservation = take_ports()
         self.lock, self.users = threading.Lock(), []
         self.made, self.batch = 0, batch    # accounts made, and how many at a time
-        self.gone = False
+        self.gone = self.down = False
         _all.add(self)
 
     # -- life ----------------------------------------------------------------------------------------------
@@ -129,6 +157,7 @@ class Server:
     def start(self):
         if _closing.is_set():
             raise RuntimeError('interrupted')
+        self.down = False
         args = ['--detach', '--build-dir', self.build]
         if not os.path.exists(self.path('demo.conf')):
             if self.template:
@@ -153,6 +182,7 @@ class Server:
 
     def stop(self):
         self._demo('stop')
+        self.down = True
 
     def restart(self):
         self.stop()
@@ -194,9 +224,12 @@ class Server:
         self.gone = True
         _all.discard(self)
         try:
-            self.stop()
+            if not self.down:
+                self.stop()
         except (RuntimeError, subprocess.TimeoutExpired) as e:
             print(e)
+        # A server that was killed has left it.
+        shutil.rmtree(self.scanner_folder(), ignore_errors=True)
         links = [os.readlink(self.path(n)) for n in os.listdir(self.dir) if os.path.islink(self.path(n))]
         for target in links:
             if os.path.isdir(target):
@@ -213,6 +246,12 @@ class Server:
 
     def path(self, *names):
         return os.path.join(self.dir, *names)
+
+    def scanner_folder(self):
+        """Where the scanner unpacks: in memory if there is plenty (files.scanner_folder: auto)."""
+        files = os.path.realpath(self.path('files'))
+        memory = '/dev/shm/chancery-scan-' + hashlib.sha256(files.encode()).hexdigest()[:16]
+        return memory if os.path.isdir(memory) else os.path.join(files, 'scan')
 
     def log(self):
         try:
@@ -330,12 +369,29 @@ class Server:
     def new_user(self):
         """(name, password) of an account that nobody else uses. Made in batches: each start of the program costs."""
         with self.lock:
+            if not self.made:
+                self.import_users()
             if not self.users:
-                batch = [('u%d' % i, 'pw-%d' % i) for i in range(self.made, self.made + self.batch)]
-                self.made += len(batch)
-                self.add_users(batch)
-                self.users = batch[::-1]
+                self.copy_users()
             return self.users.pop()
+
+    def import_users(self):
+        self.made = ACCOUNTS
+        self.add_users([('u%d' % i, 'pw-u') for i in range(ACCOUNTS)])
+        self.users = [('u%d' % i, 'pw-u') for i in range(1, ACCOUNTS)][::-1]
+
+    def copy_users(self):
+        """Further ones have the keys of u0, whom nobody else uses, either: hashing passwords takes longer than a scenario."""
+        names = ['u%d' % i for i in range(self.made, self.made + self.batch)]
+        self.made += self.batch
+        self.psql("""with a as (insert into chancery.account (bare) values %s returning id),
+            m as (insert into chancery.delivery_mark (account, mark)
+                select id, greatest((extract(epoch from clock_timestamp()) * 1000000)::bigint, (select max(id) from archive.record)) from a)
+            insert into chancery.account_key (account, hash, iterations, salt, stored_key, server_key)
+                select a.id, k.hash, k.iterations, k.salt, k.stored_key, k.server_key from a, chancery.account_key k
+                where k.account = (select id from chancery.account where bare = 'u0@%s')"""
+                  % (', '.join("('%s@%s')" % (n, self.domain) for n in names), self.domain))
+        self.users = [(n, 'pw-u') for n in names][::-1]
 
     def add_users(self, users):
         lines = ''.join('%s@%s\t%s\n' % (u, self.domain, p) for u, p in users)

@@ -75,8 +75,9 @@ class Bystanders:
 
     def presence(self):
         self.n += 1
-        self.a.presence(inner='<status>%d</status>' % self.n)
-        self.b.expect(lambda e: e.name == 'presence' and e.text('status') == str(self.n), 'presence')
+        priority = self.n % 128
+        self.a.presence(priority=priority)
+        self.b.expect(lambda e: e.name == 'presence' and e.get('from') == self.a.jid and e.text('priority') == str(priority), 'presence')
 
     def ask(self):
         self.timed('ping', self.a.ping)
@@ -84,9 +85,14 @@ class Bystanders:
         self.timed('presence', self.presence)
         self.timed('ping of one who waits', self.waiting.ping)
         self.timed('roster of one who waits', self.waiting.roster)
+        assert not self.words_came(), 'words of presence came while no commit was possible'
 
     def begin_to_wait(self):
         self.id = self.waiting.message(self.a.bare, 'waits for the database')
+        self.waiting.presence(to=self.a.jid, inner='<status>waits for the database, too</status>')
+
+    def words_came(self):
+        return self.a.heard_any(lambda e: e.name == 'presence' and e.text('status'))
 
     def was_told(self):
         return self.waiting.heard_any(lambda e: e.name == 'message' and e.get('id') == self.id and e.get('type') == 'error')
@@ -125,6 +131,7 @@ def freeze_short(w):
     early = [m for m, t in log.acked.items() if begin + 1 * SLOW < t < end]
     assert not early and not log.errors, (len(early), len(log.errors))
     people.a.expect_message(id=people.id)
+    people.a.expect(lambda e: e.name == 'presence' and e.text('status'), 'words of presence')
     load.progress(100)
     load.verify(repeated=False)
     people.scenario.done()

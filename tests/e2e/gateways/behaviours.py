@@ -46,7 +46,7 @@ class Driver:
     anybody of ours; and where the network has rooms: join(room), part(room), say_in(room, text), heard_in(room, text), topic(room, text), rename(room, nick),
     kick(room, nick), .nick; typing: types(user, on), heard_typing(); receipts: got_receipt(text) waits until it has been told that its message has arrived;
     presence: away(), gone(); corrections: fix(user, old text, new text); files: give(user, text, name, bytes), with words beside it: False when it was told that the file was not
-    taken, which it is where tells_refusals; got_file(name, bytes) waits until it has been given this.
+    taken, which it is where tells_refusals; got_file(name, bytes) waits until it has been given this; files and rooms: give_in(room, text, name, bytes).
     room(name): a foreign address. nobody(): an address that is well-formed and nobody's, or None where the network cannot tell. nonsense: no address of it.
     silent(): an address that never answers, or None. closed_room(): one that does not let anybody in, or None.
     """
@@ -631,9 +631,10 @@ def offered(w, client):
     return m, url.split('/')[-1], a.body
 
 
-def send_file(w, client, to, data, name, id=None):
+def send_file(w, client, to, data, name, id=None, type='chat'):
     url = upload.upload(w.t, client, data, name).get
-    client.message(to, url, id=id, inner="<x xmlns='jabber:x:oob'><url>%s</url></x>" % url)
+    client.message(to, url, type=type, id=id, inner="<x xmlns='jabber:x:oob'><url>%s</url></x>" % url)
+    return url
 
 
 @behaviour('files')
@@ -687,6 +688,60 @@ def file_infected(w, romeo):
     said(romeo, 'have you?')
     assert not romeo.heard_any(lambda e: e.name == 'message' and any(c.ns == 'jabber:x:oob' for c in e.all()))
     assert w.records("kind = 22 and from_bare = '%s' and stanza like '%%infected%%'" % w.jid(bob.address), 'id')
+
+
+@behaviour('rooms', 'files')
+def room_file(w, romeo):
+    """45: a file from a room is one file of ours for all who hear it, behind its text and before what its sender says then; one of ours is a file there, and shown to the others here"""
+    nurse, bob, room = w.clients[1], w.driver.person('bob'), w.driver.room('verona')
+    bob.join(room)
+    for c in romeo, nurse:
+        joined(c, w.jid(room), local(c))
+    bob.give_in(room, 'look here', 'map.txt', b'to Mantua\n')
+    bob.say_in(room, 'well?')
+    for c in romeo, nurse:
+        sender = '%s/%s' % (w.jid(room), bob.nick)
+        said(c, 'look here', sender)
+        m, name, data = offered(w, c)
+        assert (m.get('from'), m.get('type'), name, data) == (sender, 'groupchat', 'map.txt', b'to Mantua\n'), m
+        said(c, 'well?')
+    assert w.t.server.value("select count(*) from chancery.upload where name = 'map.txt' and owner = '%s'" % w.jid(room)) == '1'
+    url = send_file(w, nurse, w.jid(room), b'a letter\n', 'letter.txt', type='groupchat')
+    nurse.message(w.jid(room), 'burn it', type='groupchat')
+    bob.got_file('letter.txt', b'a letter\n')
+    bob.heard_in(room, 'burn it')
+    for c in romeo, nurse:
+        m = said(c, url, '%s/%s' % (w.jid(room), local(nurse)))
+        assert [x.text('url') for x in m.all('x') if x.ns == 'jabber:x:oob'] == [url], m
+        said(c, 'burn it')
+
+
+@behaviour('rooms', 'files')
+def room_file_forbidden(w, romeo):
+    """46: in a room who may get files gets them, the others are told that there was one; where nobody may all are; who may send none is told that it did not go"""
+    nurse, bob, room, group = w.clients[1], w.driver.person('bob'), w.driver.room('verona'), unique('staff').lower()
+    ok(w.t, 'gateway', 'allow', w.name, 'everyone', '--right', 'send', '--right', 'receive', '--right', 'join')
+    ok(w.t, 'gateway', 'allow', w.name, group, '--right', 'receive-file', '--right', 'receive')
+    ok(w.t, 'user', 'set', nurse.bare, 'group+=' + group)
+    bob.join(room)
+    for c in romeo, nurse:
+        joined(c, w.jid(room), local(c))
+    bob.give_in(room, 'for your eyes', 'plan.txt', b'secret plan\n')
+    bob.say_in(room, 'done')
+    for c in romeo, nurse:
+        said(c, 'for your eyes')
+    assert offered(w, nurse)[1:] == ('plan.txt', b'secret plan\n')
+    m = romeo.expect(lambda e: e.name == 'message' and (e.text('body') or '').startswith('[file: plan.txt was not let through: '), 'that there was a file')
+    assert m.get('from') == '%s/%s' % (w.jid(room), bob.nick) and any(c.name == 'foreign' for c in m.all()), m
+    for c in romeo, nurse:
+        said(c, 'done')
+    assert not romeo.heard_any(lambda e: e.name == 'message' and any(c.ns == 'jabber:x:oob' for c in e.all()))
+    send_file(w, romeo, w.jid(room), b'a letter\n', 'letter.txt', id='ff', type='groupchat')
+    assert failed(romeo, 'ff').condition() == 'not-acceptable'
+    ok(w.t, 'user', 'set', nurse.bare, 'group-=' + group)
+    bob.give_in(room, 'nobody sees it', 'secret.txt', b'secret\n')
+    for c in romeo, nurse:
+        c.expect(lambda e: e.name == 'message' and (e.text('body') or '').startswith('nobody sees it\n[file: secret.txt was not let through: '), 'the words')
 
 
 class Narrow(Proxy):

@@ -236,6 +236,7 @@ class Phone:
         self.answers = {}           # method: (status, phrase); of others 200
         self.heard, self.waiting, self.replied = queue.Queue(), {}, {}
         self.passed_over = []
+        self.late = False           # what comes is heard and not answered, until it comes again
         self.presence = self.subscribed = None  # a document that who subscribes is told; the last subscription
         self.numbers = itertools.count(1)
         self.tag = uuid.uuid4().hex[:8]
@@ -274,17 +275,21 @@ class Phone:
         answer = self.answers.get(m.method, (200, 'OK'))
         if answer is None:                          # silence
             return
+        if self.late:
+            self.heard.put(m)
+            return
         lines = ['SIP/2.0 %d %s' % answer] + ['Via: ' + v for v in m.headers['via']] + ['Record-Route: ' + v for v in m.headers.get('record-route', [])]
         to = m.get('to')
         lines += ['From: ' + m.get('from'), 'To: ' + (to if 'tag=' in to else to + ';tag=' + self.tag), 'Call-ID: ' + m.get('call-id'), 'CSeq: ' + m.get('cseq'),
                   'Contact: <sip:%s@%s:%d>' % (self.name, self.host, self.port), 'Expires: 600', 'Content-Length: 0', '', '']
         data = '\r\n'.join(lines).encode()
         self.replied[m.get('via')] = data
-        self.heard.put(m)
         try:
             self.sock.sendto(data, source)
         except OSError:
             return
+        # Behind the answer: what the test sends when it has heard this does not overtake it.
+        self.heard.put(m)
         if m.method == 'SUBSCRIBE':
             self.subscribed = m
             if self.presence:

@@ -8,6 +8,7 @@ import behaviours
 import test_irc
 from behaviours import World, failed, joined, local, occupant, said
 from chancerytest.client import PATIENCE
+from chancerytest.server import take_port
 
 INSPIRCD = shutil.which('inspircd', path='/usr/sbin:/usr/bin')
 SUBSET = {'presence', 'out', 'nobody', 'room_two', 'room_rename', 'room_refused', 'server_back', 'id', 'which_was_refused', 'away', 'to_oneself'}
@@ -39,7 +40,7 @@ class Driver(test_irc.Driver):
 
     def start_server(self):
         if not hasattr(self, 'port'):
-            self.port = test_irc.free_port()
+            self.port = take_port()
         path = os.path.join(self.folder, 'inspircd.conf')
         with open(path, 'w') as f:
             f.write(CONF % (self.port, self.folder, '\n'.join('<module name="%s">' % m for m in self.modules)) + self.more())

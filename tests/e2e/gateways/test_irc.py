@@ -11,7 +11,7 @@ import behaviours
 from behaviours import World, joined, local, occupant, said
 from chancerytest.client import PATIENCE, unique
 from chancerytest.scenario import alone
-from chancerytest.server import stopped
+from chancerytest.server import stopped, take_port
 from test_admin import ok
 
 NGIRCD = shutil.which('ngircd', path='/usr/sbin:/usr/bin')
@@ -19,11 +19,6 @@ NGIRCD = shutil.which('ngircd', path='/usr/sbin:/usr/bin')
 
 def missing():
     return None if NGIRCD else 'ngircd'
-
-
-def free_port():
-    with socket.create_server(('127.0.0.1', 0)) as s:
-        return s.getsockname()[1]
 
 
 class Person:
@@ -115,7 +110,7 @@ class Driver(behaviours.Driver):
 
     def start_server(self):
         if not hasattr(self, 'port'):
-            self.port = free_port()
+            self.port = take_port()
         path = os.path.join(self.folder, 'ngircd.conf')
         with open(path, 'w') as f:
             f.write('[Global]\nName = irc.example.net\nInfo = test\nListen = 127.0.0.1\nPorts = %d\nMotdPhrase = hello\n%s'

@@ -11,6 +11,7 @@ import test_irc
 from behaviours import World, failed, joined, local, said
 from chancerytest.ca import authority
 from chancerytest.client import unique
+from chancerytest.server import take_port
 from test_admin import ok, rows
 from test_policy import command, note
 
@@ -43,7 +44,7 @@ class Driver(test_inspircd.Driver):
     settings, services, more_services = {'plain_without_tls': True}, None, ''
 
     def more(self):
-        self.services_port = test_irc.free_port()
+        self.services_port = take_port()
         return ('<bind address="127.0.0.1" port="%d" type="servers">\n<link name="services.example.net" ipaddr="127.0.0.1" port="%d" allowmask="127.0.0.1" '
                 'sendpass="link" recvpass="link">\n<uline server="services.example.net" silent="yes">\n<sasl target="services.example.net">\n'
                 % (self.services_port, self.services_port))
@@ -170,7 +171,7 @@ class Certified(Driver):
     settings, more_services = {}, 'loadmodule "modules/nickserv/cert";\nloadmodule "modules/saslserv/external";\n'
 
     def more(self):
-        ours, self.tls_port = authority().certificate(names='IP:127.0.0.1'), test_irc.free_port()
+        ours, self.tls_port = authority().certificate(names='IP:127.0.0.1'), take_port()
         return super().more() + ('<sslprofile name="tls" provider="gnutls" certfile="%s" keyfile="%s" hash="sha256" requestclientcert="yes">\n'
                                  '<bind address="127.0.0.1" port="%d" type="clients" sslprofile="tls">\n' % (ours.pem, ours.key, self.tls_port))
 

@@ -11,7 +11,7 @@ from behaviours import MUC, World, failed, files_cut, joined, local, offered, sa
 from chancerytest.ca import authority
 from chancerytest.client import PATIENCE, unique
 from chancerytest.scenario import alone
-from chancerytest.server import stopped
+from chancerytest.server import stopped, take_port
 from chancerytest.fileserver import FileServer, answer, redirect
 from test_admin import ok, rows
 
@@ -82,6 +82,10 @@ class Person:
                 return
             time.sleep(0.05)
 
+    def give_in(self, room, text, name, data):
+        self.driver.files.files['/' + name] = answer(data)
+        self._say('SHARE', unique('f'), room, self.driver.files.url('/' + name, self.driver.files.address), name, text)
+
     def got_file(self, name, data):
         self._expect('FILE', ' %s/%s' % (name, data.decode().replace('\n', ' ')))
 
@@ -142,8 +146,7 @@ class Driver(behaviours.Driver):
 
     def start_server(self):
         if not hasattr(self, 'port'):
-            with socket.create_server(('127.0.0.1', 0)) as s:
-                self.port = s.getsockname()[1]
+            self.port = take_port()
             self.files = file_server(self.t, '127.0.0.2')
         self.process = subprocess.Popen([sys.executable, os.path.join(HERE, 'line', 'server.py'), str(self.port)], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE)

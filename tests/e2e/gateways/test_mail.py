@@ -20,7 +20,7 @@ import behaviours
 from behaviours import World, files_cut, local, offered, said
 from chancerytest.client import PATIENCE, unique
 from chancerytest.scenario import alone
-from chancerytest.server import EICAR, stopped
+from chancerytest.server import EICAR, stopped, take_port
 
 OUTSIDE = 'partner.example'
 DOORS = 500
@@ -134,11 +134,6 @@ def missing():
     return 'a right to run postfix and dovecot (root)' if os.getuid() else None
 
 
-def free_port():
-    with socket.create_server(('127.0.0.1', 0)) as s:
-        return s.getsockname()[1]
-
-
 def write(path, text):
     with open(path, 'w') as f:
         f.write(text)
@@ -148,7 +143,7 @@ class MailSystem:
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix='chancery-mail-')
         os.chmod(self.folder, 0o755)
-        self.ports = {'smtp': free_port(), 'imap': free_port(), 'lmtp': free_port()}
+        self.ports = {name: take_port() for name in ('smtp', 'imap', 'lmtp')}
         for name in 'postfix', 'queue', 'data', 'mail', 'run', 'gw':
             os.mkdir(self.path(name))
         shutil.chown(self.path('data'), 'postfix')

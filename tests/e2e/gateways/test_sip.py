@@ -197,6 +197,19 @@ def test_both_ways(t):
     assert [r[0] for r in out] == texts, out
 
 
+def test_report_overtakes(t):
+    """sip: a report of delivery that comes before the answer to the message is its answer, and the client's receipt (RFC 5438 over UDP)"""
+    w = World(t, reports=True)
+    bob = w.driver.person('bob')
+    bob.phone.late = True
+    w.romeo.message(w.jid(bob.address), 'did you get it?', id='r1', inner=behaviours.REQUEST)
+    bob.heard('did you get it?')        # and reports
+    w.romeo.expect(lambda e: e.name == 'message' and any(c.name == 'received' and c.get('id') == 'r1' for c in e.all()), 'the receipt')
+    bob.phone.late = False
+    w.romeo.message(w.jid(bob.address), 'what is behind it goes')
+    bob.phone.expect('MESSAGE', lambda m: m.text() == 'what is behind it goes')
+
+
 def test_failed(t):
     """sip: what is not taken goes back to who said it, with the reason"""
     w = World(t)

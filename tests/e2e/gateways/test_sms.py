@@ -5,7 +5,6 @@ import os
 import queue
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 
@@ -14,7 +13,7 @@ import peers
 from behaviours import World, failed, local, said
 from chancerytest.client import PATIENCE, unique
 from chancerytest.scenario import alone
-from chancerytest.server import stopped
+from chancerytest.server import stopped, take_port
 from test_admin import ok, rows
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -68,8 +67,7 @@ class Driver(behaviours.Driver):
     def __init__(self, t):
         super().__init__(t)
         self.events, self.texts, self.parts = queue.Queue(), [], {}
-        with socket.create_server(('127.0.0.1', 0)) as s:
-            self.port = s.getsockname()[1]
+        self.port = take_port()
 
     def start_server(self):
         self.process = subprocess.Popen(['node', os.path.join(FOLDER, 'smsc.js'), str(self.port)] + (self.tls or []), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import tempfile
 
+import guide
 from chancerytest.client import PATIENCE, unique
 from chancerytest.scenario import Scenario
 from test_admin import ok, rows
@@ -29,11 +30,8 @@ NGIRCD = """[Global]
 \tPAM = no
 """
 
-BIBOUMI = """hostname=%s
-password=%s
-xmpp_server_ip=127.0.0.1
-port=%d
-db_name=%s
+# Beside what deploy/components.md says.
+BIBOUMI = """db_name=%s
 log_level=1
 log_file=%s
 """
@@ -117,10 +115,12 @@ class World:
             f.write(NGIRCD % (self.host, os.getuid() or 65534, os.getgid() or 65534))
         Program(t, self.folder, shutil.which('ngircd') or '/usr/sbin/ngircd', '-n', '-f', os.path.join(self.folder, 'ngircd.conf'))
         self.peer = Irc(t, self.host, 'peer')
-        secret = rows(t, 'component', 'add', self.name, self.domain)[0]['secret']
+        commands, settings, _ = guide.blocks('biboumi', {'irc': self.name, 'irc.example.org': self.domain, 'port=5275': 'port=%d' % t.server.port_component})
+        args, = guide.commands(commands)
+        secret = rows(t, *args)[0]['secret']
         with open(os.path.join(self.folder, 'biboumi.cfg'), 'w') as f:
-            f.write(BIBOUMI % (self.domain, secret, t.server.port_component, os.path.join(self.folder, 'biboumi.sqlite'),
-                               os.path.join(self.folder, 'biboumi.log')))
+            f.write('\n'.join(settings).replace('THE SECRET', secret) + '\n')
+            f.write(BIBOUMI % (os.path.join(self.folder, 'biboumi.sqlite'), os.path.join(self.folder, 'biboumi.log')))
         self.start()
 
     def start(self):

@@ -1,13 +1,19 @@
 """slidge (PyPI), a framework for gateways that acts in the name of users (XEP-0356), with a network that is only here (slidge_net/mockingbird.py)."""
+import json
 import os
+from urllib.parse import urlsplit
 
+import guide
 import peers
 from chancerytest.client import unique
+from chancerytest.desk import Person
+from chancerytest.server import EICAR
+from chancerytest.upload import http
 from test_admin import ok, rows
 from test_biboumi import Folder, Program
+from test_search import indexed
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PUBSUB = 'http://jabber.org/protocol/pubsub'
 
 
 class Slidge:
@@ -15,19 +21,23 @@ class Slidge:
         self.t, self.folder = t, Folder(t).path
         self.name = unique('bird').lower()
         self.domain = '%s.%s' % (self.name, t.server.domain)
-        self.secret = rows(t, 'component', 'add', self.name, self.domain)[0]['secret']
-        if privileged:
-            for grant in (('roster', 'both'), ('message', 'outgoing'), ('iq', PUBSUB, 'both'), ('iq', PUBSUB + '#owner', 'set')):
-                ok(t, 'component', 'grant', self.name, *grant)
+        names = {'matrix': self.name, 'matrix.example.org': self.domain, 'port=5275': 'port=%d' % t.server.port_component,
+                 'example\\.org': t.server.domain.replace('.', '\\.')}
+        self.commands, _, settings, *_ = guide.blocks('slidge', names)
+        for args in guide.commands(self.commands):
+            if privileged or args[1] == 'add':
+                out = ok(t, '--json', *args)
+                secret = json.loads(out)['secret'] if args[1] == 'add' else secret
+        self.settings = os.path.join(self.folder, 'matrix.conf')
+        with open(self.settings, 'w') as f:
+            f.write('\n'.join(settings).replace('THE SECRET', secret) + '\n')
         self.start()
 
     def start(self):
         program = peers.slidge(self.t.server.build)
         self.program = Program(self.t, self.folder, '/usr/bin/env', 'PYTHONPATH=' + os.path.join(HERE, 'slidge_net'), 'PYTHONDONTWRITEBYTECODE=1',
-                               program, '-m', 'slidge', '--legacy-module=mockingbird', '--jid=' + self.domain, '--secret=' + self.secret,
-                               '--server=127.0.0.1', '--port=%d' % self.t.server.port_component, '--home-dir=' + os.path.join(self.folder, 'home'),
-                               '--user-jid-validator=.*@%s' % self.t.server.domain, '--no-upload-path=' + self.folder,
-                               '--no-upload-url-prefix=https://example.org', '-d')
+                               'SSL_CERT_FILE=' + self.t.server.ca, program, '-m', 'slidge', '-c', self.settings, '--legacy-module=mockingbird',
+                               '--home-dir=' + os.path.join(self.folder, 'home'), '-d')
         self.t.server.wait(lambda: rows(self.t, 'component', 'show', self.name)[0]['connected'] == [self.domain], 'slidge to connect', 60)
 
     def register(self, c):
@@ -59,8 +69,8 @@ def test_registers(t):
         romeo.message(s.bird, 'tweet %d' % i)
         m = said(romeo, 'you said: tweet %d' % i)
         assert m.get('from').startswith(s.bird), m
-    out = t.server.records("from_bare = '%s' and to_bare = '%s' and body is not null" % (romeo.bare, s.bird), 'body')
-    back = t.server.records("from_bare = '%s' and to_bare = '%s' and body is not null" % (s.bird, romeo.bare), 'body')
+    out = t.server.records("from_bare = '%s' and to_bare = '%s' and kind = 1" % (romeo.bare, s.bird), 'body')
+    back = t.server.records("from_bare = '%s' and to_bare = '%s' and kind = 1" % (s.bird, romeo.bare), 'body')
     assert [r[0] for r in out] == ['tweet %d' % i for i in range(3)] and [r[0] for r in back] == ['you said: tweet %d' % i for i in range(3)], (out, back)
 
 
@@ -77,6 +87,28 @@ def test_in_my_name(t):
     assert inner.get('from') == romeo.bare and inner.get('to').startswith(s.bird), inner
     rec = t.server.records("from_bare = '%s' and to_bare = '%s' and body = 'from my telephone'" % (romeo.bare, s.bird), 'stanza')
     assert len(rec) == 1 and 'urn:chancery:component:0' in rec[0][0] and s.domain in rec[0][0], rec
+
+
+def test_files(t):
+    """slidge: a file from its network is uploaded here, scanned, and in the record; a virus is not; what passed is found by the name of the component"""
+    s, romeo = Slidge(t), t.online()
+    romeo.roster()
+    s.register(romeo)
+    romeo.expect_push(s.bird)
+    paths = [os.path.join(s.folder, name) for name in ('note.txt', 'virus.txt')]
+    for path, content in zip(paths, (b'what the bird has written', EICAR)):
+        with open(path, 'wb') as f:
+            f.write(content)
+    romeo.message(s.bird, 'send me: ' + paths[0])
+    m = romeo.expect(lambda e: e.name == 'message' and '/upload/' in (e.text('body') or ''))
+    assert m.get('from').startswith(s.bird), m
+    assert http(t).ask('GET', urlsplit(m.text('body')).path).body == b'what the bird has written'
+    romeo.message(s.bird, 'send me: ' + paths[1])
+    romeo.expect(lambda e: e.name == 'message' and 'something went wrong' in (e.text('body') or ''))
+    assert t.server.value("select string_agg(name, ' ') from chancery.upload where owner = '%s' and state = 2" % romeo.bare) == 'note.txt'
+    indexed(t)
+    found = [r['text'] for r in Person(t, 'officer').local('archive', 'search', order='oldest', network=s.name)]
+    assert 'send me: ' + paths[0] in found and m.text('body') in found, found
 
 
 def test_comes_back(t):

@@ -13,6 +13,7 @@
 
 #include "archive/search_doc.h"
 #include "archive/search_words.h"
+#include "store/record_kind.h"
 
 static const char *
 words_of(const char *text, size_t n)
@@ -183,6 +184,12 @@ stanzas(void **state)
 	buf_clear(&b);
 	assert_true(search_doc_child_attribute(direct, sizeof(direct) - 1, "who", "is", &b));
 	assert_string_equal(buf_str(&b), "me");
+	buf_clear(&b);
+	search_doc_values(nested, sizeof(nested) - 1, &b);
+	assert_string_equal(buf_str(&b), "you\n");
+	buf_clear(&b);
+	search_doc_values(st, sizeof(st) - 1, &b);
+	assert_int_equal(buf_len(&b), 0);
 	/* Every beginning of it, as if it had been cut: no byte behind it is looked at (the sanitizers tell). */
 	for (size_t n = 0; n < sizeof(st); n++) {
 		char *copy = malloc(n + 1);
@@ -191,6 +198,7 @@ stanzas(void **state)
 		buf_clear(&b);
 		copy = realloc(copy, n ? n : 1);
 		search_doc_text(copy, n, &b);
+		search_doc_values(copy, n, &b);
 		search_doc_tags(copy, n, &tags);
 		search_doc_attribute(copy, n, "url", "none", &b);
 		search_doc_child_attribute(copy, n, "encrypted", "none", &b);
@@ -222,6 +230,26 @@ documents(void **state)
 	assert_non_null(strstr(buf_str(&marks), " reunion "));
 	assert_null(strstr(buf_str(&marks), ":v"));
 	assert_null(strpbrk(buf_str(&marks), "'\"\\{},"));
+	/* Of a request attributes are words, too. */
+	r.is.kind = RECORD_REQUEST;
+	r.is.text[CANONICAL_BODY] = NULL;
+	r.is.text[CANONICAL_STANZA] = "<iq from='a@x/1' to='b@y/2'><x move='e2 e4'>check</x></iq>";
+	r.len[CANONICAL_BODY] = 0;
+	r.len[CANONICAL_STANZA] = strlen(r.is.text[CANONICAL_STANZA]);
+	buf_clear(&text);
+	buf_clear(&marks);
+	search_doc(w, &r, &text, &marks);
+	assert_string_equal(buf_str(&text), "check  e2 e4 ");
+	assert_non_null(strstr(buf_str(&marks), ":k26 "));
+	/* And of presence. */
+	r.is.kind = RECORD_PRESENCE;
+	r.is.text[CANONICAL_STANZA] = "<presence from='a@x/1'><x move='e2 e4'>check</x></presence>";
+	r.len[CANONICAL_STANZA] = strlen(r.is.text[CANONICAL_STANZA]);
+	buf_clear(&text);
+	buf_clear(&marks);
+	search_doc(w, &r, &text, &marks);
+	assert_string_equal(buf_str(&text), "check  e2 e4 ");
+	assert_non_null(strstr(buf_str(&marks), ":k27 "));
 	buf_fini(&text);
 	buf_fini(&marks);
 	search_words_free(w);

@@ -32,6 +32,8 @@ static const struct {
 	{ "<origin-id xmlns='urn:xmpp:sid:0' id='o' words='words'/>", RECORD_MESSAGE, false, NULL, NULL },
 	{ "<origin-id xmlns='urn:xmpp:sid:0' id='" LONG "'/>", RECORD_MESSAGE, false, NULL, NULL },
 	{ "<thread words='words'>t</thread>", RECORD_MESSAGE, false, NULL, NULL },
+	{ "<origin-id xmlns='urn:xmpp:sid:0' id='meet me at five'/>", RECORD_MESSAGE, false, NULL, NULL },
+	{ "<active xmlns='http://jabber.org/protocol/chatstates'/><thread>meet me at five</thread>", RECORD_MESSAGE, false, NULL, NULL },
 	{ "<words xmlns='urn:xmpp:delay'/>", RECORD_MESSAGE, false, NULL, NULL },
 	{ "<x xmlns='urn:example:unknown'/>", RECORD_MESSAGE, false, NULL, NULL },
 	{ "<x xmlns='urn:example:unknown'/><store xmlns='urn:xmpp:hints'/>", RECORD_MESSAGE, true, NULL, NULL },
@@ -97,6 +99,8 @@ attributes_of_the_message(void **state)
 	} rows[] = {
 		{ "to='a@example.org' from='b@example.org' id='i' type='chat' xml:lang='en'", false },
 		{ "words='words'", true },
+		{ "id='meet me at five'", true },
+		{ "to='a@example.org/some words' id='i'", false },
 		{ "xmlns:w='urn:example:w' w:id='words'", true },
 		{ "id='" LONG "'", true },
 	};

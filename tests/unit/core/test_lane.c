@@ -226,6 +226,18 @@ commit_here(void *arg)
 	e->mail.run(&e->mail);
 }
 
+static void
+refuse_here(void *arg)
+{
+	struct record_entry *e = recorded[0];
+
+	(void)arg;
+	memmove(recorded, recorded + 1, --nrecorded * sizeof(recorded[0]));
+	e->outcome = RECORD_REFUSED;
+	e->why = "away";
+	e->mail.run(&e->mail);
+}
+
 static const char *
 commit(void)
 {
@@ -405,6 +417,95 @@ questions_to_us_pass_but_change_nothing_for_what_is_before_them(void **state)
 }
 
 static void
+what_clients_tell_each_other_is_recorded(void **state)
+{
+	const char *said;
+
+	(void)state;
+	begin(open_own);
+	assert_string_equal(push("<iq to='romeo@capulet.lit/o' type='set' id='1'><x xmlns='urn:x'>words</x></iq>"), "[check 1][behind 1][record 1]");
+	assert_string_equal(push("<iq to='romeo@capulet.lit/o' type='get' id='2'><ping xmlns='urn:xmpp:ping'/></iq>"), "[check 2][behind 2]");
+	/* It is as a message to others. */
+	assert_has(push("<iq type='set' id='3'><block/></iq>"), "[check 3][behind 3]<iq");
+	said = commit();
+	assert_has(said, "id='1'");
+	assert_has(said, "id='2'");
+	/* Of an answer that is not recorded nobody reads a word, and who waits for it is told. */
+	push("<iq to='romeo@capulet.lit/o' type='result' id='4'><x xmlns='urn:x'>words</x></iq>");
+	said = turn(refuse_here, NULL);
+	assert_has(said, "type='error' id='4'");
+	assert_has(said, "<resource-constraint");
+	assert_has(said, "to='romeo@capulet.lit/o'");
+	assert_lacks(said, "words");
+	push("<iq to='romeo@capulet.lit/o' type='get' id='5'><x xmlns='urn:x'>words</x></iq>");
+	assert_has(turn(refuse_here, NULL), "from='romeo@capulet.lit/o'");
+	/* The account answers, no client. */
+	assert_lacks(push("<iq to='romeo@capulet.lit' type='get' id='6'><x xmlns='urn:x'>words</x></iq>"), "[record");
+	assert_int_equal(lane_total(), 0);
+	turn(close_own, NULL);
+}
+
+#define SHOWS(id, words) "<presence to='romeo@capulet.lit' id='" id "'><status>" words "</status></presence>"
+
+static void
+words_of_presence_are_recorded_once(void **state)
+{
+	const char *said;
+
+	(void)state;
+	begin(open_foreign);
+	assert_string_equal(push(SHOWS("1", "at five")), "[check 1 of nobody][behind 1][record 1]");
+	/* Not in the record yet: they are no known words. */
+	assert_string_equal(push(SHOWS("2", "at five")), "[check 2 of nobody][behind 2][record 2]");
+	assert_has(commit(), "at five");
+	assert_has(commit(), "id='2'");
+	assert_lacks(push(SHOWS("3", "at five")), "[record");
+	assert_has(push(SHOWS("4", "at six")), "[record 4]");
+	/* Behind others that are, the former ones are new. */
+	assert_has(push(SHOWS("5", "at five")), "[record 5]");
+	commit();
+	commit();
+	assert_lacks(push("<presence to='romeo@capulet.lit' id='6'><show>away</show></presence>"), "[record");
+	assert_has(push(SHOWS("7", "at five")), "[record 7]");
+	/* What is not recorded nobody reads. */
+	said = turn(refuse_here, NULL);
+	assert_has(said, "id='7'");
+	assert_lacks(said, "at five");
+	assert_lacks(said, "type='error'");
+	for (unsigned i = 0; i < 9; i++) {
+		char xml[128];
+
+		snprintf(xml, sizeof(xml), "<presence to='romeo@capulet.lit/%u' id='a'><status>to many</status></presence>", i);
+		assert_has(push(xml), "[record a]");
+		commit();
+	}
+	for (unsigned i = 0; i < 9; i++) {
+		char xml[128];
+
+		snprintf(xml, sizeof(xml), "<presence to='romeo@capulet.lit/%u' id='b'><status>to many</status></presence>", i);
+		if (strstr(push(xml), "[record b]"))
+			commit(); /* forgotten, as another one was in its place */
+	}
+	assert_int_equal(lane_total(), 0);
+	turn(orphan, NULL);
+}
+
+static void
+questions_pass_words_that_wait(void **state)
+{
+	(void)state;
+	begin(open_own);
+	assert_has(push("<presence to='romeo@capulet.lit' id='1'><nick xmlns='http://jabber.org/protocol/nick'>Romeo</nick></presence>"), "[record 1]");
+	assert_has(push("<iq type='get' id='2'><ping/></iq>"), "[check 2][behind 2]<iq");
+	/* A block list is not to meet what was sent before it. */
+	assert_string_equal(push("<iq type='set' id='3'><block/></iq>"), "[check 3][behind 3]");
+	/* What was asked of one address comes back. */
+	assert_has(turn(refuse_here, NULL), "<resource-constraint");
+	assert_int_equal(lane_total(), 0);
+	turn(close_own, NULL);
+}
+
+static void
 an_orphan_ends_its_business_under_its_owners_policy(void **state)
 {
 	(void)state;
@@ -525,6 +626,9 @@ main(void)
 		cmocka_unit_test(it_may_be_altered_and_wait_again),
 		cmocka_unit_test(a_request_taken_over_has_its_answer),
 		cmocka_unit_test(questions_to_us_pass_but_change_nothing_for_what_is_before_them),
+		cmocka_unit_test(what_clients_tell_each_other_is_recorded),
+		cmocka_unit_test(words_of_presence_are_recorded_once),
+		cmocka_unit_test(questions_pass_words_that_wait),
 		cmocka_unit_test(an_orphan_ends_its_business_under_its_owners_policy),
 		cmocka_unit_test(a_lane_is_full_with_what_waits),
 		cmocka_unit_test(only_the_listener_that_waited_is_not_asked_again),

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -722,6 +723,36 @@ no_room_elsewhere(void **unused)
 	assert_int_equal(rmdir(memory), 0);
 }
 
+/* By itself in memory, if all that it may take is no more than half of it. */
+static void
+folder_by_itself(void **unused)
+{
+	char below[128];
+	struct sysinfo all;
+	struct statvfs v;
+	struct asked a;
+
+	(void)unused;
+	snprintf(below, sizeof(below), "%s/scan", files);
+	assert_int_equal(sysinfo(&all), 0);
+	if (statvfs("/dev/shm", &v) || (uint64_t)v.f_bavail * v.f_frsize < (uint64_t)2 << 30 || (uint64_t)all.totalram * all.mem_unit < (uint64_t)6 << 30) {
+		print_message("skipped: there is little memory\n");
+		skip();
+	}
+	set_mode("good");
+	start_as(DOUBLE, "  workers: 1\n", "  archive_bytes: 1048576\n");
+	wait_for(&fresh);
+	ask(&a, "tmp", 3);
+	wait_answer(&a);
+	assert_int_equal(strncmp(a.s.text, "/dev/shm/chancery-scan-", 23), 0);
+	stop();
+	assert_int_equal(access(a.s.text, F_OK), -1);
+	start_as(DOUBLE, "  workers: 64\n", "  archive_bytes: 17179869184\n");
+	wait_for(&fresh);
+	expect_tmp(below);
+	stop();
+}
+
 /* chancery-scan itself */
 
 static void
@@ -829,6 +860,7 @@ main(void)
 		cmocka_unit_test(new_limits),
 		cmocka_unit_test(another_folder),
 		cmocka_unit_test(no_room_elsewhere),
+		cmocka_unit_test(folder_by_itself),
 		cmocka_unit_test(real_program),
 	};
 

@@ -42,7 +42,6 @@ remove_dir(void **state)
 {
 	(void)state;
 	clear();
-	canvas_end();
 	return rmdir(dir);
 }
 

@@ -103,6 +103,7 @@ test_deeds(void **s)
 	deed(RECORD_REACTION, "<message><reactions xmlns='urn:xmpp:reactions:0' id='x'/></message>", "took back their reactions");
 	deed(RECORD_MESSAGE, "<message><subject>new\none</subject></message>", "set the subject: new one");
 	deed(RECORD_RECEIPT, "<message><displayed xmlns='urn:xmpp:chat-markers:0' id='x'/></message>", "has seen it");
+	deed(RECORD_PRESENCE, "<presence><status>at five</status></presence>", "showed with their presence");
 	deed((enum record_kind)999, NULL, "");
 }
 

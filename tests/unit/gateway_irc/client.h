@@ -52,6 +52,8 @@ note(void *arg, const struct irc_event *e)
 		buf_addf(&events, " id=%s", e->id);
 	if (e->at)
 		buf_addf(&events, " at=%lld", (long long)e->at);
+	if (e->away)
+		buf_adds(&events, " away");
 	if (e->forever)
 		buf_adds(&events, " forever");
 	buf_adds(&events, says[e->say]);

@@ -245,6 +245,25 @@ test_listen(void **state)
 	told("OUT channel=#a nick=paris!p@h\n");
 }
 
+/* Of channels that others hear our own lines are read all the same: they say that what we said has been taken. */
+static void
+test_own_where_others_listen(void **state)
+{
+	struct err e;
+
+	(void)state;
+	log_in("echo-message message-tags", "X=1");
+	deaf = true;
+	be_in("#a", "romeo juliet");
+	assert_int_equal(irc_client_say(client, 7, "#a", IRC_PRIVMSG, "hello", &e), 0);
+	later(0);
+	out("PRIVMSG #a :hello\n");
+	in("@account=juliet :juliet!j@h PRIVMSG #a :x\r\n:romeo2!r@h PRIVMSG #a :hello\r\n:rome!r@h PRIVMSG #a :hello\r\n:juliet!j@h PRIVMSG romeo :y\r\n");
+	told("MESSAGE nick=juliet!j@h: y\n");
+	in("@msgid=1 :ROMEO!r@h PRIVMSG #A :hello\r\n");
+	told("SENT ref=7 id=1\n");
+}
+
 static void
 test_orders(void **state)
 {
@@ -305,7 +324,7 @@ main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_join), TEST(test_changes), TEST(test_netsplit), TEST(test_messages), TEST(test_leaving), TEST(test_join_unanswered), TEST(test_join_refused),
-		TEST(test_rejoin), TEST(test_listen), TEST(test_orders), TEST(test_members_are_bounded), TEST(test_same_person_once),
+		TEST(test_rejoin), TEST(test_listen), TEST(test_own_where_others_listen), TEST(test_orders), TEST(test_members_are_bounded), TEST(test_same_person_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

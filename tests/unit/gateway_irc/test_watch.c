@@ -1,4 +1,6 @@
 /* Whether people are there: MONITOR (IRCv3) and ISON (RFC 2812 §4.9). */
+#include <time.h>
+
 #include "client.h"
 
 static void
@@ -45,6 +47,39 @@ test_monitor(void **state)
 	out("MONITOR - bob\n");
 	in(":s 730 romeo :bob!b@h\r\n");
 	told("");
+}
+
+/* Where the server says of whoever it monitors that they are away, that is told, until they are back or gone; of others it is not. */
+static void
+test_away(void **state)
+{
+	(void)state;
+	watch("bob");
+	watch("eve");
+	log_in("away-notify extended-monitor", "MONITOR=1");
+	later(0);
+	out("MONITOR + eve\n");
+	later(0);
+	out("ISON :bob\n");
+	in(":s 303 romeo :bob\r\n:Eve!e@h AWAY :early\r\n:s 730 romeo :eve!e@h\r\n");
+	told("PRESENT nick=bob\nPRESENT nick=eve away\n");
+	assert_true(irc_client_is_away(client, "eve"));
+	in(":eve!e@h AWAY :at\2 lunch\r\n:bob!b@h AWAY :x\r\n:mallory!m@h AWAY :y\r\n");
+	told("PRESENT nick=eve away: at lunch\n");
+	in(":eve!e@h AWAY\r\n:eve!e@h AWAY\r\n");
+	told("PRESENT nick=eve\n");
+	in(":eve!e@h AWAY :x\r\n:s 731 romeo :eve\r\n:s 730 romeo :eve!e@h\r\n");
+	told("PRESENT nick=eve away: x\nABSENT nick=eve\nPRESENT nick=eve\n");
+	assert_false(irc_client_is_away(client, "eve"));
+	in(":eve!e@h AWAY :x\r\n");
+	told("PRESENT nick=eve away: x\n");
+	irc_client_lost(client, "x", now);
+	told("ABSENT nick=eve\nABSENT nick=bob\nCLOSED: x\n");
+	log_in("away-notify", "MONITOR=1");
+	later(0);
+	out("MONITOR + eve\n");
+	in(":s 730 romeo :eve!e@h\r\n:eve!e@h AWAY :x\r\n");
+	told("PRESENT nick=eve\n");
 }
 
 /* The others are asked for; also those that a server does not take after all. */
@@ -151,11 +186,58 @@ test_behind(void **state)
 	out("MONITOR + bob\n");
 }
 
+static void
+log_in_watching(const char *casemapping)
+{
+	char tokens[64];
+
+	snprintf(tokens, sizeof(tokens), "MONITOR=1000 CASEMAPPING=%s", casemapping);
+	log_in("", tokens);
+	for (unsigned i = 0; i < 40; i++)
+		later(1000);
+}
+
+/* A server that says thousands of names again and again: each costs about the same, however many are watched. Under any casemapping they are found. */
+static void
+test_flood(void **state)
+{
+	enum { NAMES = 2000, LINES = 500 };
+	struct buf line = { 0 };
+	clock_t began = clock();
+
+	(void)state;
+	settings.watched = 1000;
+	for (unsigned i = 0; i < settings.watched; i++) {
+		char nick[16];
+
+		snprintf(nick, sizeof(nick), "Bob[%u]", i);
+		watch(nick);
+	}
+	log_in_watching("rfc1459");
+	in(":s 730 romeo :bob{999}!b@h,BOB[0],bob{1000}\r\n");
+	assert_true(irc_client_is_there(client, "bob{0}") && irc_client_is_there(client, "bob[999]"));
+	assert_false(irc_client_is_there(client, "bob[1]") || irc_client_is_there(client, "bob{1000}"));
+	irc_client_lost(client, "x", now);
+	log_in_watching("ascii");
+	in(":s 730 romeo :bob{999}!b@h,BOB[0]\r\n");
+	assert_true(irc_client_is_there(client, "bob[0]"));
+	assert_false(irc_client_is_there(client, "bob[999]") || irc_client_is_there(client, "bob{0}"));
+	buf_adds(&line, ":s 731 romeo :");
+	for (unsigned i = 0; i < NAMES; i++)
+		buf_adds(&line, "eve,");
+	buf_adds(&line, "\r\n");
+	for (unsigned i = 0; i < LINES; i++)
+		in(buf_str(&line));
+	/* A tenth of a second; compared with all of them one by one it is half a minute. */
+	assert_true(clock() - began < 5 * CLOCKS_PER_SEC);
+	buf_fini(&line);
+}
+
 int
 main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup_watching, teardown)
-	const struct CMUnitTest tests[] = { TEST(test_monitor), TEST(test_monitor_full), TEST(test_ison), TEST(test_behind) };
+	const struct CMUnitTest tests[] = { TEST(test_monitor), TEST(test_away), TEST(test_monitor_full), TEST(test_ison), TEST(test_behind), TEST(test_flood) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,8 +83,38 @@ tags(void **state)
 	assert_true(known("W/\"ab\""));
 	assert_true(known("*"));
 	assert_false(known("ab"));
+	assert_true(known("\"a,b\",,W/\"ab\""));
 	assert_false(known("\"abc\""));
+	assert_false(known("\"x,*,y\""));
+	assert_false(known("\"x,\"ab\",y\""));
+	assert_false(known("\"ab"));
+	assert_false(known("\""));
+	assert_false(known("W/"));
 	assert_false(known(""));
+}
+
+static bool
+other(const char *value, const char *tag)
+{
+	struct http_head h = { .field = { { "if-match", value } }, .nfields = value ? 1 : 0 };
+
+	return http_range_is_other(&h, tag);
+}
+
+static void
+if_match(void **state)
+{
+	(void)state;
+	assert_false(other(NULL, "\"ab\""));
+	assert_false(other("\"ab\"", "\"ab\""));
+	assert_false(other("\"x\" , \"ab\"", "\"ab\""));
+	assert_false(other("*", "\"ab\""));
+	assert_true(other("W/\"ab\"", "\"ab\""));
+	assert_true(other("", "\"ab\""));
+	assert_true(other("ab", "\"ab\""));
+	assert_false(other(NULL, NULL));
+	assert_true(other("*", NULL));
+	assert_true(other("\"\"", NULL));
 }
 
 static void
@@ -110,6 +140,7 @@ main(void)
 		cmocka_unit_test(unsatisfiable),
 		cmocka_unit_test(ignored),
 		cmocka_unit_test(tags),
+		cmocka_unit_test(if_match),
 		cmocka_unit_test(if_range),
 	};
 

@@ -4,6 +4,7 @@
  */
 #include "unit/scan/fixture.h"
 
+#include <clamav.h>
 #include <dirent.h>
 #include <sys/mman.h>
 
@@ -184,6 +185,50 @@ zip_trap(void **state)
 	close(fd);
 }
 
+/* At the beginning, inside, at the end, and not at all: as with few signatures, which have another matcher. */
+static void
+many_signatures(void **state)
+{
+	size_t n = strlen(fixture_eicar()), size = 100000, at[] = { 0, 1, 50000, size - n, size };
+	unsigned char *bytes = malloc(size + n);
+	struct engine many;
+	char path[128];
+	struct err e = { 0 };
+	struct walk *w;
+	FILE *f;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/many.ndb", fixture_signatures);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	for (int i = 0; i < 200; i++)
+		fprintf(f, "Mantua.Many-%d:0:*:%08x6d616e7475612e%08x\n", i, i * 0x9e3779b1u, i * 0x85ebca6bu);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(engine_load(&many, &options, fixture_tmp, &e), 0);
+	assert_int_equal(remove(path), 0);
+	assert_true(cl_engine_get_num(engine.cl, CL_ENGINE_AC_ONLY, NULL));
+	assert_false(cl_engine_get_num(many.cl, CL_ENGINE_AC_ONLY, NULL));
+	w = walk_new(&options, &many, open(fixture_tmp, O_RDONLY | O_DIRECTORY));
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		struct scan_answer a, b = { 0 };
+		int fd;
+
+		for (size_t k = 0; k < size; k++)
+			bytes[k] = (unsigned char)(k * k >> 7);
+		memcpy(bytes + at[i], fixture_eicar(), n);
+		fd = fixture_file(bytes, size);
+		a = scan_fd(fd, size);
+		worker_scan(&options, &many, w, fd, size, clock_mono_ms() + 120000, &b);
+		close(fd);
+		assert_int_equal(a.verdict, at[i] < size ? SCAN_INFECTED : SCAN_CLEAN);
+		assert_int_equal(b.verdict, a.verdict);
+		assert_string_equal(b.text, a.text);
+	}
+	walk_free(w);
+	engine_unload(&many);
+	free(bytes);
+}
+
 /* Of exactly the limit, and one byte over it. */
 static void
 size_limits(void **state)
@@ -220,13 +265,19 @@ place_is_kept(void **state)
 	bool whole;
 
 	(void)state;
-	type_of(&s, type, sizeof(type));
-	assert_string_equal(type, "text/plain");
-	finding_clear(&f);
-	assert_int_equal(walk_file(walk, &s, clock_mono_ms() + 10000, &whole, &f), -1);
-	assert_true(whole);
-	assert_int_equal(f.verdict, SCAN_INFECTED);
-	assert_int_equal(lseek(fd, 0, SEEK_CUR), before);
+	/* Where it cannot be mapped, and where it is. */
+	for (int mapped = 0; mapped < 2; mapped++) {
+		if (mapped)
+			assert_int_equal(source_map(&s), 0);
+		type_of(&s, type, sizeof(type));
+		assert_string_equal(type, mapped ? "text/plain" : "");
+		finding_clear(&f);
+		assert_int_equal(walk_file(walk, &s, clock_mono_ms() + 10000, &whole, &f), -1);
+		assert_true(whole);
+		assert_int_equal(f.verdict, SCAN_INFECTED);
+		assert_int_equal(lseek(fd, 0, SEEK_CUR), before);
+	}
+	source_unmap(&s);
 	close(fd);
 }
 
@@ -271,7 +322,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(corpus), cmocka_unit_test(test_files), cmocka_unit_test(zip_trap),
-		cmocka_unit_test(size_limits), cmocka_unit_test(place_is_kept), cmocka_unit_test(out_of_time), cmocka_unit_test(types) };
+		cmocka_unit_test(many_signatures), cmocka_unit_test(size_limits), cmocka_unit_test(place_is_kept), cmocka_unit_test(out_of_time), cmocka_unit_test(types) };
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -11,6 +11,7 @@
 #include "lib/pg.h"
 #include "store/account.h"
 #include "store/device.h"
+#include "store/device_password.h"
 
 #define ROMEO "romeo@montague.lit"
 #define PHONE "d4565fa7-4d72-4749-b3d3-740edbf87770"
@@ -203,6 +204,87 @@ last_use_and_room(void **state)
 	assert_int_equal(find(PHONE, NULL).id, 0);
 }
 
+static struct device_password
+make_password(int64_t by, uint64_t most, const char *bare)
+{
+	struct device_password p = {.bare = bare, .name = "printer", .by = by, .most = most};
+
+	ok(sql_begin(db, &e));
+	ok(device_password_make(db, &p, &e));
+	ok(sql_commit(db, &e));
+	return p;
+}
+
+/* Which of the account's passwords this text is: -1 none, 0 its own, else a device's. */
+static int64_t
+whose(const char *text, enum scram_hash h)
+{
+	struct account_keys k;
+	int64_t id;
+
+	ok(account_keys(db, arena, ROMEO, h, &k, &e));
+	return scram_keys_match(&k.keys, k.other, k.nothers, text, strlen(text), &id) ? id : -1;
+}
+
+static void
+passwords(void **state)
+{
+	struct device_password a = make_password(0, 2, ROMEO), b = make_password(0, 2, ROMEO);
+	struct account_secret s;
+	struct device_row *rows;
+	bool found, is, known;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(a.how, DEVICE_PASSWORD_MADE);
+	assert_int_equal(strlen(a.text), DEVICE_PASSWORD_SIZE - 1);
+	assert_string_not_equal(a.text, b.text);
+	for (int h = 0; h < SCRAM_HASHES; h++) {
+		assert_int_equal(whose(a.text, (enum scram_hash)h), a.id);
+		assert_int_equal(whose(b.text, (enum scram_hash)h), b.id);
+	}
+	assert_int_equal(whose("abcd-efgh", SCRAM_SHA256), -1);
+	assert_int_equal(make_password(0, 2, ROMEO).how, DEVICE_PASSWORD_TOO_MANY);
+	assert_int_equal(make_password(a.id, 9, ROMEO).how, DEVICE_PASSWORD_BY_ITSELF);
+	assert_int_equal(make_password(0, 9, "nobody@montague.lit").how, DEVICE_PASSWORD_NOBODY);
+	/* Devices that come and go push none of them out. */
+	note("99999999-2222-4333-8444-555555555556", NULL, false);
+	note("99999999-2222-4333-8444-555555555557", NULL, false);
+	note("99999999-2222-4333-8444-555555555558", NULL, false);
+	assert_int_equal(whose(a.text, SCRAM_SHA1), a.id);
+	ok(device_revoke(db, ROMEO, a.id, &found, &known, &e));
+	assert_true(found && !known);
+	assert_int_equal(whose(a.text, SCRAM_SHA256), -1);
+	assert_int_equal(whose(b.text, SCRAM_SHA256), b.id);
+	ok(device_password_is(db, b.id, &is, &e));
+	assert_true(is);
+	/* They are under the salts of the account's own password, and go with it. */
+	make_secret(&s);
+	ok(account_set_secret(db, ROMEO, &s, &found, &e));
+	assert_int_equal(whose(b.text, SCRAM_SHA256), -1);
+	ok(device_password_is(db, b.id, &is, &e));
+	assert_false(is);
+	ok(device_list(db, arena, ROMEO, INT64_MAX, &rows, &n, &e));
+	for (size_t i = 0; i < n; i++)
+		assert_false(rows[i].own);
+}
+
+static void
+names_of_passwords(void **state)
+{
+	char longest[DEVICE_PASSWORD_NAME + 2];
+
+	(void)state;
+	memset(longest, 'x', sizeof(longest));
+	longest[DEVICE_PASSWORD_NAME + 1] = '\0';
+	assert_false(device_password_is_name(longest));
+	longest[DEVICE_PASSWORD_NAME] = '\0';
+	assert_true(device_password_is_name(longest));
+	assert_true(device_password_is_name("Büro, 2. Stock"));
+	assert_false(device_password_is_name(""));
+	assert_false(device_password_is_name("a\nb"));
+}
+
 int
 main(void)
 {
@@ -212,6 +294,8 @@ main(void)
 		cmocka_unit_test(a_password_ends_tokens),
 		cmocka_unit_test(revoking),
 		cmocka_unit_test(last_use_and_room),
+		cmocka_unit_test(passwords),
+		cmocka_unit_test(names_of_passwords),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

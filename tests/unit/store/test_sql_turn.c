@@ -15,6 +15,7 @@
 #include "store/sql.h"
 
 #define PATIENCE_MS 60000
+#define READS "SELECT current_setting('effective_io_concurrency')"
 #define TURNS "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 4841265 AND "
 
 static struct pg *pg;
@@ -90,7 +91,7 @@ static void
 test_statement_has_it(void **state)
 {
 	(void)state;
-	sql_set_turns(1, 1000);
+	sql_set_turns(1, 1000, 4);
 	assert_int_equal(ask(one, TURNS "granted"), 1);
 	assert_int_equal(ask(other, TURNS "granted"), 0);
 	assert_false(sql_in_transaction(one));
@@ -102,11 +103,23 @@ static void
 test_failure_gives_it_back(void **state)
 {
 	(void)state;
-	sql_set_turns(1, 1000);
+	sql_set_turns(1, 1000, 4);
 	assert_int_equal(sql_do(one, &e, "SELECT 1 / 0", 0), SQL_FAILED);
 	assert_string_equal(sql_state(one), "22012");
 	assert_int_equal(ask(other, TURNS "true"), 0);
 	assert_int_equal(ask(one, "SELECT 5"), 5);
+}
+
+static void
+test_few_pages_at_a_time(void **state)
+{
+	(void)state;
+	sql_set_turns(1, 1000, 3);
+	assert_int_equal(ask(one, READS), 3);
+	sql_set_turns(1, 1000, 5);
+	assert_int_equal(ask(one, READS), 5);
+	(void)sql_take_turns(one, false);
+	assert_int_equal(ask(one, READS), ask(other, READS));
 }
 
 /* In a transaction it would last to its end. */
@@ -114,7 +127,7 @@ static void
 test_not_in_transactions(void **state)
 {
 	(void)state;
-	sql_set_turns(1, 1000);
+	sql_set_turns(1, 1000, 4);
 	assert_int_equal(sql_begin(one, &e), SQL_OK);
 	assert_int_equal(ask(one, TURNS "true"), 0);
 	assert_int_equal(sql_commit(one, &e), SQL_OK);
@@ -129,7 +142,7 @@ test_goes_on_without(void **state)
 	int64_t missed = metric_get(METRIC_DESK_TURNS_MISSED);
 
 	(void)state;
-	sql_set_turns(1, 100);
+	sql_set_turns(1, 100, 4);
 	hold(other);
 	assert_int_equal(ask(one, TURNS "granted"), 1);
 	assert_int_equal(metric_get(METRIC_DESK_TURNS_MISSED), missed + 1);
@@ -146,7 +159,7 @@ test_two_at_once(void **state)
 	int64_t missed = metric_get(METRIC_DESK_TURNS_MISSED);
 
 	(void)state;
-	sql_set_turns(2, 1000);
+	sql_set_turns(2, 1000, 4);
 	hold(other);
 	assert_int_equal(ask(one, TURNS "granted"), 2);
 	assert_int_equal(metric_get(METRIC_DESK_TURNS_MISSED), missed);
@@ -169,7 +182,7 @@ test_waiting_does_not_count(void **state)
 	pthread_t t;
 
 	(void)state;
-	sql_set_turns(1, PATIENCE_MS);
+	sql_set_turns(1, PATIENCE_MS, 4);
 	hold(other);
 	sql_set_until(one, clock_mono_ms() + 3000);
 	assert_int_equal(pthread_create(&t, NULL, ask_beside, &got), 0);
@@ -188,6 +201,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_statement_has_it, both, none),
 		cmocka_unit_test_setup_teardown(test_failure_gives_it_back, both, none),
+		cmocka_unit_test_setup_teardown(test_few_pages_at_a_time, both, none),
 		cmocka_unit_test_setup_teardown(test_not_in_transactions, both, none),
 		cmocka_unit_test_setup_teardown(test_goes_on_without, both, none),
 		cmocka_unit_test_setup_teardown(test_two_at_once, both, none),

@@ -194,13 +194,13 @@ plain_login(void **state)
 	assert_string_equal(sasl_password(s, &n), "p \u00e9");
 	assert_int_equal(n, 4);
 	assert_int_equal(sasl_chosen(s), SASL_PLAIN);
-	assert_int_equal(sasl_checked(s, false, &out), SASL_FAIL);
+	assert_int_equal(sasl_checked(s, false, 0, &out), SASL_FAIL);
 	assert_int_equal(sasl_why(s), SASL_NOT_AUTHORIZED);
 	assert_null(sasl_password(s, &n));
 	/* a second try on the same object */
 	assert_int_equal(sasl_auth(s, "PLAIN", b64("\0user\0pencil", 12), &out), SASL_NEED_CHECK);
 	assert_string_equal(sasl_user(s), "user");
-	assert_int_equal(sasl_checked(s, true, &out), SASL_SUCCESS);
+	assert_int_equal(sasl_checked(s, true, 0, &out), SASL_SUCCESS);
 	assert_string_equal(out, "");
 	/* success is the end */
 	assert_int_equal(sasl_auth(s, "PLAIN", b64("\0user\0pencil", 12), &out), SASL_FAIL);
@@ -230,7 +230,7 @@ plain_unpreparable(void **state)
 		assert_int_equal(sasl_auth(s, "PLAIN", b64(msg, len), &out), SASL_NEED_CHECK);
 		assert_non_null(sasl_password(s, &n));
 		assert_non_null(sasl_user(s));
-		assert_int_equal(sasl_checked(s, true, &out), SASL_FAIL);
+		assert_int_equal(sasl_checked(s, true, 0, &out), SASL_FAIL);
 		assert_int_equal(sasl_why(s), SASL_NOT_AUTHORIZED);
 	}
 	sasl_free(s);
@@ -340,6 +340,50 @@ scram_fails(void **state)
 	sasl_free(s);
 }
 
+/* Another password of the account does as well, is told apart, and the server proves that it knows that one. */
+static void
+scram_of_a_device(void **state)
+{
+	struct scram_keys own = keys(), foreign;
+	struct scram_other others[SCRAM_OTHERS];
+	struct sasl *s;
+	const char *out, *right;
+
+	(void)state;
+	scram_keys_make(&foreign, SCRAM_SHA256, "something else", 14, own.salt, own.salt_len, own.iterations);
+	for (unsigned i = 0; i < SCRAM_OTHERS; i++) {
+		others[i].id = 100 + i;
+		memcpy(others[i].stored_key, foreign.stored_key, sizeof(others[i].stored_key));
+		memcpy(others[i].server_key, foreign.server_key, sizeof(others[i].server_key));
+	}
+	memcpy(others[SCRAM_OTHERS - 1].stored_key, own.stored_key, sizeof(own.stored_key));
+	memcpy(others[SCRAM_OTHERS - 1].server_key, own.server_key, sizeof(own.server_key));
+	s = sasl_new(ALL, NULL, "example.com");
+	assert_int_equal(sasl_auth(s, "SCRAM-SHA-256", b64_z("n,," BARE), &out), SASL_NEED_KEYS);
+	sasl_set_others(s, others, SCRAM_OTHERS);
+	memcpy(foreign.salt, own.salt, sizeof(own.salt));
+	assert_int_equal(sasl_keys(s, &foreign, true, &out), SASL_SEND);
+	right = answer(out, BARE, "n,,");
+	assert_int_equal(sasl_response(s, right, &out), SASL_SUCCESS);
+	assert_int_equal(sasl_other(s), 100 + SCRAM_OTHERS - 1);
+	sasl_free(s);
+	/* One fewer: its password is none of them. */
+	s = sasl_new(ALL, NULL, "example.com");
+	assert_int_equal(sasl_auth(s, "SCRAM-SHA-256", b64_z("n,," BARE), &out), SASL_NEED_KEYS);
+	sasl_set_others(s, others, SCRAM_OTHERS - 1);
+	assert_int_equal(sasl_keys(s, &foreign, true, &out), SASL_SEND);
+	assert_int_equal(sasl_response(s, answer(out, BARE, "n,,"), &out), SASL_FAIL);
+	assert_int_equal(sasl_other(s), 0);
+	sasl_free(s);
+	/* An account that may not log in: not by these either. */
+	s = sasl_new(ALL, NULL, "example.com");
+	assert_int_equal(sasl_auth(s, "SCRAM-SHA-256", b64_z("n,," BARE), &out), SASL_NEED_KEYS);
+	sasl_set_others(s, others, SCRAM_OTHERS);
+	assert_int_equal(sasl_keys(s, &foreign, false, &out), SASL_SEND);
+	assert_int_equal(sasl_response(s, answer(out, BARE, "n,,"), &out), SASL_FAIL);
+	sasl_free(s);
+}
+
 static void
 scram_unpreparable(void **state)
 {
@@ -418,7 +462,7 @@ order(void **state)
 	s = sasl_new(ALL, NULL, "example.com");
 	assert_int_equal(sasl_auth(s, "PLAIN", b64("\0user\0pencil", 12), &out), SASL_NEED_CHECK);
 	assert_int_equal(sasl_response(s, "biws", &out), SASL_FAIL);
-	assert_int_equal(sasl_checked(s, true, &out), SASL_FAIL);
+	assert_int_equal(sasl_checked(s, true, 0, &out), SASL_FAIL);
 	sasl_free(s);
 }
 
@@ -525,7 +569,7 @@ main(void)
 		cmocka_unit_test(plain_unpreparable),
 		cmocka_unit_test(scram_works),
 		cmocka_unit_test(scram_fails),
-		cmocka_unit_test(scram_unpreparable),
+		cmocka_unit_test(scram_of_a_device), cmocka_unit_test(scram_unpreparable),
 		cmocka_unit_test(plus),
 		cmocka_unit_test(token_login),
 		cmocka_unit_test(token_fails),

@@ -67,6 +67,7 @@ struct vector {
 static void
 check_vector(const struct vector *v, const struct scram_binding *b)
 {
+	int64_t id;
 	struct scram_keys k = keys_of(v->hash, v->salt, 4096);
 	struct scram *s = scram_new(v->hash, b);
 	const char *out;
@@ -79,9 +80,9 @@ check_vector(const struct vector *v, const struct scram_binding *b)
 	assert_int_equal(final(s, v->client_final, &out), SCRAM_OK);
 	assert_string_equal(out, v->server_final);
 	scram_free(s);
-	assert_true(scram_keys_match(&k, "pencil", 6));
-	assert_false(scram_keys_match(&k, "Pencil", 6));
-	assert_false(scram_keys_match(&k, "", 0));
+	assert_true(scram_keys_match(&k, NULL, 0, "pencil", 6, &id));
+	assert_false(scram_keys_match(&k, NULL, 0, "Pencil", 6, &id));
+	assert_false(scram_keys_match(&k, NULL, 0, "", 0, &id));
 }
 
 static void
@@ -468,6 +469,7 @@ bad_final(void **state)
 static void
 fake_keys(void **state)
 {
+	int64_t id;
 	static const uint8_t secret[32] = {1}, other[32] = {2};
 	struct scram_keys a, b;
 
@@ -485,8 +487,8 @@ fake_keys(void **state)
 		assert_memory_not_equal(a.salt, b.salt, SCRAM_SALT);
 		scram_keys_fake(&b, (h + 1) % SCRAM_HASHES, "nobody", secret, 10000);
 		assert_memory_not_equal(a.salt, b.salt, SCRAM_SALT);
-		assert_false(scram_keys_match(&a, "", 0));
-		assert_false(scram_keys_match(&a, "nobody", 6));
+		assert_false(scram_keys_match(&a, NULL, 0, "", 0, &id));
+		assert_false(scram_keys_match(&a, NULL, 0, "nobody", 6, &id));
 	}
 }
 

@@ -70,6 +70,17 @@ no_prefix_survives(void **state)
 	assert_round("<stream:features/>", "<features xmlns='http://etherx.jabber.org/streams'/>");
 }
 
+/* Its namespace must not be declared, as the default one neither: what did would end the stream of who reads it. */
+static void
+prefix_xml_is_kept(void **state)
+{
+	(void)state;
+	assert_round("<message><xml:a/></message>", "<message><xml:a/></message>");
+	assert_round("<a><xml:b xml:lang='de'>x<xml:c/><d/><e xmlns='urn:e'/></xml:b><f/></a>",
+		     "<a><xml:b xml:lang='de'>x<xml:c/><d xmlns='jabber:client'/><e xmlns='urn:e'/></xml:b><f/></a>");
+	assert_round("<xml:a>b</xml:a>", "<xml:a>b</xml:a>");
+}
+
 static void
 text_is_escaped(void **state)
 {
@@ -172,6 +183,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stream_namespace_is_left_out),
 		cmocka_unit_test(no_prefix_survives),
+		cmocka_unit_test(prefix_xml_is_kept),
 		cmocka_unit_test(text_is_escaped),
 		cmocka_unit_test(joined_text_is_safe),
 		cmocka_unit_test(attributes_are_escaped),

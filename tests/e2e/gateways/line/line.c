@@ -5,7 +5,7 @@
  *     LOGIN name                        WELCOME, or NO - why
  *     MSG id to text                    OK id, or NO id why;  GOT id (it has arrived);  MSG id from text
  *     FIX id to old text                OK id;  FIX id from old text (a correction)
- *     FILE id to name/content           OK id;  LINK id from url name text (a file that is there)
+ *     FILE id to name/content           OK id (also to a room);  LINK id from url name text (a file that is there);  SHARE id room nick url name text
  *     TYPING to on|off                  TYPING from on|off
  *     WATCH who on|off                  IS who available|away|gone words
  *     JOIN room nick                    NAME room nick (each), JOINED room nick, or BARRED room why
@@ -131,18 +131,20 @@ on_room(struct line *l, const char *what, char *rest)
 		gateway_room_kicked(r, s, nick, false, NULL, rest);
 }
 
-/* MSG id from text; FIX id from old text; LINK id from url name text; SAY id room nick text. */
+/* MSG id from text; FIX id from old text; LINK id from url name text; SAY id room nick text; SHARE id room nick url name text. */
 static void
 on_said(struct line *l, const char *what, char *rest)
 {
 	struct gateway_file file;
-	struct gateway_incoming in = { .id = word(&rest), .wants_receipt = true, .files = &file, .nfiles = *what == 'L' };
+	bool share = !strcmp(what, "SHARE");
+	struct gateway_incoming in = { .id = word(&rest), .wants_receipt = true, .files = &file, .nfiles = share || *what == 'L' };
 	struct gateway_seat *s;
 	char *who;
 
 	in.from = word(&rest);
 	who = *what != 'M' ? word(&rest) : NULL;
-	file = (struct gateway_file){ .url = who, .name = in.nfiles ? word(&rest) : NULL };
+	file = (struct gateway_file){ .url = share ? word(&rest) : who };
+	file.name = in.nfiles ? word(&rest) : NULL;
 	in.body = rest;
 	in.replaces = *what == 'F' ? who : NULL;
 	if (*what != 'S')
@@ -157,7 +159,7 @@ on_line(struct line *l, char *rest)
 	char *what = word(&rest), *first;
 	struct gateway_message *m;
 
-	if (!strcmp(what, "MSG") || !strcmp(what, "FIX") || !strcmp(what, "LINK") || !strcmp(what, "SAY")) {
+	if (!strcmp(what, "MSG") || !strcmp(what, "FIX") || !strcmp(what, "LINK") || !strcmp(what, "SAY") || !strcmp(what, "SHARE")) {
 		on_said(l, what, rest);
 	} else if (!strcmp(what, "WELCOME")) {
 		gateway_user_up(l->user);
@@ -311,10 +313,10 @@ send_out(struct gateway_message *m)
 	l->sent = m;
 	if (m->kind == MESSAGE_TOPIC)
 		say(l, "TOPIC %s %s %s", m->id, m->to, m->body);
+	else if (m->kind == MESSAGE_FILE)
+		say(l, "FILE %s %s%s %s/%.*s", m->id, m->nick ? m->nick : m->to, m->nick ? "@line" : "", m->name, (int)m->size, (const char *)m->data);
 	else if (m->seat && !m->nick)
 		say(l, "SAY %s %s %s", m->id, m->to, m->body);
-	else if (m->kind == MESSAGE_FILE)
-		say(l, "FILE %s %s %s/%.*s", m->id, m->to, m->name, (int)m->size, (const char *)m->data);
 	else if (m->replaces)
 		say(l, "FIX %s %s %s %s", m->id, m->to, m->replaces, m->body);
 	else

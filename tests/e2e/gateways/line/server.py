@@ -67,7 +67,10 @@ class Peer:
         self._send('FIX', ' '.join((id, to, text)), old)
 
     def on_file(self, rest):
-        self._send('FILE', rest)
+        if rest.split(' ')[1].startswith('#'):
+            self._to_room('FILE', rest)
+        else:
+            self._send('FILE', rest)
 
     def on_link(self, rest):
         self._send('LINK', rest)
@@ -142,12 +145,18 @@ class Peer:
             self.net.to_room(room, None, 'NICK', room, old, now)
 
     def on_say(self, rest):
+        self._to_room('SAY', rest)
+
+    def on_share(self, rest):
+        self._to_room('SHARE', rest)
+
+    def _to_room(self, what, rest):
         id, room, text = rest.split(' ', 2)
         nick = self.nick(room)
         if not nick:
             self.say('NO', id, 'you are not in this room')
             return
-        self.net.to_room(room, self, 'SAY', id, room, nick, text)
+        self.net.to_room(room, self, what, id, room, nick, text)
         self.say('OK', id)
 
     def on_topic(self, rest):

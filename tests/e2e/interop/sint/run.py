@@ -6,7 +6,7 @@ with --suite or CHANCERY_SINT_JAR, those of the XMPP Interop Testing project, wh
 smack-sint-server-extensions, "jar-with-dependencies" (it is not on Maven Central).
 
 What is left out is in excluded.txt. What has failed is tried again by itself, twice at most: Smack hands what it receives to its
-listeners on threads of their own, so on a busy machine a test may look before they have been told (mucMaxUsersLimitJoinRoomTest), or
+listeners on threads of their own, so on a busy machine a test may look before they have been told (mucChangeNicknameInformationTest), or
 enter a room again while the thread that reads still waits to note that it was left, and hold it up for ten seconds (mucLeaveTest: its
 log has the answer, and none of the acknowledgements due before). Exit code 77 when there is no Java, or no suite
 to be had.
