@@ -195,13 +195,14 @@ has_work(const struct writer *w)
 	return w->first || w->late_first;
 }
 
-/* When the queue is to be written: at once, unless all that is in it may wait for company. There are few of those before one that may not. */
+/* When the queue is to be written: at once, unless all that is in it may wait for company; there are few of those before
+ * one that may not. Never while there is nothing in it, also when we stop: there is no batch without rows. */
 static int64_t
 due_ms(const struct writer *w)
 {
 	int64_t due = INT64_MAX;
 
-	if (w->late_first || atomic_load(&w->stopping))
+	if (w->late_first || (w->first && atomic_load(&w->stopping)))
 		return 0;
 	for (const struct record_entry *e = w->first; e && due; e = e->next)
 		if (!e->may_wait_ms)

@@ -182,6 +182,26 @@ cut_after_commit_and_patience(void **state)
 	assert_sound_on(pg, t, 3);
 }
 
+/* The stop comes while the link is made anew and nothing waits: there is no batch without rows. */
+static void
+stopped_while_linking(void **state)
+{
+	struct test_entry t;
+
+	(void)state;
+	for (int i = 0; i < 30; i++) {
+		begin(1000, 10);
+		test_submit(&t, "romeo@example.org", "juliet@example.org", 0);
+		assert_true(test_wait_open(0, 5000));
+		cut_writer();
+		nap(i);
+		record_stop();
+		assert_int_equal(t.e.outcome, RECORD_COMMITTED);
+		assert_int_equal(record_settled_id(), t.e.id);
+		assert_sound_on(pg, &t, 1);
+	}
+}
+
 /* One backend gives no answer while PostgreSQL answers others: it is ended and what it did is asked. Here
  * both the message's commit and that of the RETURNED record hang, one after the other. */
 static void
@@ -430,6 +450,7 @@ main(void)
 		cmocka_unit_test_teardown(killed_under_load, tidy),
 		cmocka_unit_test_teardown(cut_under_load, tidy),
 		cmocka_unit_test_teardown(stopped_while_away, tidy),
+		cmocka_unit_test_teardown(stopped_while_linking, tidy),
 		cmocka_unit_test_teardown(stopped, tidy),
 		cmocka_unit_test_teardown(disk_full, tidy),
 	};
