@@ -1,5 +1,6 @@
-/* c2s_priv: what the files of a client's stream share: c2s (the stream), c2s_login (what may be said when), c2s_features,
- * c2s_sasl (authentication), c2s_noted (who logs in is recorded), c2s_bind (binding and resuming), sasl2 and bind2 (both in one step). */
+/* c2s_priv: what the files of a client's stream share: c2s (the stream), c2s_input (what comes), c2s_home (all streams of a reactor),
+ * c2s_login (what may be said when), c2s_features, c2s_sasl (authentication), c2s_noted (who logs in is recorded), c2s_bind (binding
+ * and resuming), sasl2 and bind2 (both in one step). */
 #ifndef CORE_C2S_PRIV_H
 #define CORE_C2S_PRIV_H
 
@@ -32,13 +33,13 @@ enum c2s_state {
 	C2S_CLOSING,    /* our end tag has been sent */
 };
 
-/* What to do behind the element just parsed, when the parser has returned. HOME: SASL2 goes on at the user's home. */
 /* Of a login: is it in the record, or counted for one, and has not come to pass yet? */
 enum c2s_noted { NOTED_NOT, NOTED_RECORDED, NOTED_COUNTED };
 
 /* What an account's own password is not enough for. MISSING: it has to have a second factor, and has none. */
 enum c2s_factor { FACTOR_NOT, FACTOR_NEEDED, FACTOR_MISSING };
 
+/* What to do behind the element just parsed, when the parser has returned. HOME: SASL2 goes on at the user's home. */
 enum c2s_turn { TURN_NONE, TURN_STARTTLS, TURN_RESTART, TURN_HOME };
 
 struct c2s {
@@ -119,9 +120,8 @@ void c2s_sasl_response(struct c2s *c, const char *text);
 void c2s_sasl_refuse(struct c2s *c, enum sasl_failure why);
 /* Too many failures of this account, or from there? */
 bool c2s_sasl_throttled(struct c2s *c);
-/* Who it is has been settled: counts it. Then, at home: takes what authenticated clients may send. */
+/* Who it is has been settled: counts it. */
 void c2s_authenticated(struct c2s *c);
-void c2s_full_limits(struct c2s *c);
 void c2s_sasl_fini(struct c2s *c);
 /* The bare JID that is logging in, "" when not known. */
 void c2s_login_name(const struct c2s *c, char out[2304]);
@@ -168,8 +168,6 @@ void c2s_framed_closing(struct c2s *c);
 void c2s_framed_bye(struct c2s *c);
 /* An element of the framing itself? Then it has been dealt with. */
 bool c2s_framed_element(struct c2s *c, const struct stanza *st);
-/* What the bytes of one frame were. */
-bool c2s_parsed(struct c2s *c, const char *p, size_t n, size_t *used);
 
 /* c2s */
 
@@ -177,15 +175,13 @@ bool c2s_parsed(struct c2s *c, const char *p, size_t n, size_t *used);
 
 /* Under TLS, also when somebody else has ended it for us. */
 bool c2s_is_secure(const struct c2s *c);
-/* Not once the server is stopping: what arrives from another thread may come too late. */
-bool c2s_takes_streams(void);
 /* Takes over conn and frames (NULL: none). NULL when there are too many from there: then both are gone. */
 struct c2s *c2s_new(struct conn *conn, bool secure, struct c2s_frames *frames);
 void c2s_free(struct c2s *c);
 /* Whose stream this is; while nobody has said that, and where nobody is called that, the server's (RFC 6120 §4.9.1.3). */
 const char *c2s_host_name(const struct c2s *c);
-void c2s_on_opened(struct c2s *c, const struct parser_header *h);
-void c2s_on_closed(struct c2s *c);
+/* Our stream header. */
+void c2s_write_header(struct c2s *c);
 /* Our own reason to end a stream that may carry a session: the session ends with it. */
 void c2s_refuse(struct c2s *c, enum xstream_error e, const char *text);
 /* The connection is as good as gone: the session waits to be resumed. What is left is to close it. */
@@ -194,19 +190,43 @@ void c2s_lost(struct c2s *c);
 void c2s_linger(struct c2s *c);
 /* Something came that no lane holds back: above its rate a bound client is read more slowly. */
 void c2s_charge(struct c2s *c);
+/* No longer, whatever it is owed. */
+void c2s_end_throttle(struct c2s *c);
 /* Is nothing read at the moment? */
 bool c2s_stands_still(const struct c2s *c);
-/* c->turn, behind the last byte of an element. */
-void c2s_take_turn(struct c2s *c);
-/* A new stream header comes next, on the user's home. From a job; inside a data callback c->turn says so. */
-void c2s_restart(struct c2s *c);
-/* To the user's home, where SASL2 goes on or a new stream begins. */
-void c2s_move_home(struct c2s *c);
 /* The stream leaves this reactor's list, or enters it. */
 void c2s_moved(struct c2s *c, bool away);
 /* The login may take as long from now on. */
 void c2s_login_within(struct c2s *c, uint64_t seconds);
 /* Bound or resumed: the login deadline gives way to the idle check. */
 void c2s_bound(struct c2s *c);
+
+/* c2s_input */
+
+extern const struct conn_ops c2s_conn_ops;
+extern const struct parser_ops c2s_parser_ops;
+
+/* False: the stream has ended over these bytes (with frames: of one of them). */
+bool c2s_parsed(struct c2s *c, const char *p, size_t n, size_t *used);
+void c2s_on_opened(struct c2s *c, const struct parser_header *h);
+void c2s_on_closed(struct c2s *c);
+/* c->turn, behind the last byte of an element. */
+void c2s_take_turn(struct c2s *c);
+/* A new stream header comes next, on the user's home. From a job; inside a data callback c->turn says so. */
+void c2s_restart(struct c2s *c);
+/* To the user's home, where SASL2 goes on or a new stream begins. */
+void c2s_move_home(struct c2s *c);
+/* At home: takes what authenticated clients may send. */
+void c2s_full_limits(struct c2s *c);
+
+/* c2s_home */
+
+/* The reactor's list of streams. */
+void c2s_home_join(struct c2s *c);
+void c2s_home_leave(struct c2s *c);
+/* Not once the server is stopping: what arrives from another thread may come too late. */
+bool c2s_takes_streams(void);
+/* Stanzas are not taken any more (c2s_home_confirm). */
+bool c2s_home_is_deaf(void);
 
 #endif
