@@ -3,7 +3,6 @@
  */
 #include "networks_store.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,16 +12,8 @@
 #include "store/audit.h"
 #include "store/sealed.h"
 
-#define NUMBER 24
 #define PAGE_BYTES 262144 /* of a page, escaped */
 #define ROW_BYTES 64      /* of an element around what is in it */
-
-static const char *
-number(char out[NUMBER], uint64_t n)
-{
-	snprintf(out, NUMBER, "%" PRIu64, n);
-	return out;
-}
 
 /* `person`: who does it; NULL: the gateway. */
 static enum sql_status
@@ -115,11 +106,11 @@ enum sql_status
 networks_store_users(struct sql *db, struct arena *a, void *data, struct err *e)
 {
 	struct networks_job *j = data;
-	char n[NUMBER];
+	char n[SQL_NUMBER];
 	PGresult *r;
 	enum sql_status st = sql_query(db, e, &r,
 		"SELECT jid, data, mode FROM chancery.gateway_user WHERE gateway = $1 AND jid > $2 ORDER BY jid LIMIT $3::bigint", 3, j->gateway, j->after,
-		number(n, j->page + 1));
+		sql_number(n, (int64_t)(j->page + 1)));
 
 	if (st == SQL_OK)
 		take_rows(j, a, r, true);
@@ -130,7 +121,7 @@ networks_store_users(struct sql *db, struct arena *a, void *data, struct err *e)
 static enum sql_status
 look_for_user(struct sql *db, struct networks_job *j, struct err *e)
 {
-	char n[NUMBER];
+	char n[SQL_NUMBER];
 	PGresult *r;
 	enum sql_status st = sql_query(db, e, &r, "SELECT FROM chancery.gateway WHERE name = $1 FOR NO KEY UPDATE", 1, j->gateway);
 
@@ -140,7 +131,7 @@ look_for_user(struct sql *db, struct networks_job *j, struct err *e)
 	st = sql_query_bool(db, e, &j->found, "SELECT true FROM chancery.gateway_user WHERE gateway = $1 AND jid = $2", 2, j->gateway, j->jid);
 	if (st == SQL_OK && !j->found)
 		st = sql_query_bool(db, e, &j->full, "SELECT count(*) >= $2::bigint FROM chancery.gateway_user WHERE gateway = $1", 2, j->gateway,
-			number(n, j->most));
+			sql_number(n, (int64_t)j->most));
 	return st;
 }
 
@@ -292,12 +283,13 @@ make_key(struct sql *db, struct networks_job *j, struct err *e)
 static enum sql_status
 put_sealed(struct sql *db, struct networks_job *j, struct arena *a, struct err *e)
 {
-	char id[NUMBER], n[NUMBER];
+	char id[SQL_NUMBER], n[SQL_NUMBER];
 	struct sealed s;
 	const char *owner;
 	size_t len = owner_of(a, j, &owner);
 	enum sql_status st = sql_query_bool(db, e, &j->full,
-		"SELECT count(*) >= $3::bigint FROM chancery.gateway_credential WHERE gateway = $1 AND jid <> $2", 3, j->gateway, j->jid, number(n, j->most));
+		"SELECT count(*) >= $3::bigint FROM chancery.gateway_credential WHERE gateway = $1 AND jid <> $2", 3, j->gateway, j->jid,
+		sql_number(n, (int64_t)j->most));
 
 	if (st != SQL_OK || j->full)
 		return st;
@@ -306,7 +298,7 @@ put_sealed(struct sql *db, struct networks_job *j, struct arena *a, struct err *
 	st = sql_do(db, e,
 		"INSERT INTO chancery.gateway_credential (gateway, jid, key_id, nonce, sealed) VALUES ($1, $2, $3::int, decode($4, 'hex'), decode($5, 'hex'))"
 		" ON CONFLICT (gateway, jid) DO UPDATE SET key_id = excluded.key_id, nonce = excluded.nonce, sealed = excluded.sealed, changed_at = now()",
-		5, j->gateway, j->jid, number(id, s.key_id), s.nonce, s.text);
+		5, j->gateway, j->jid, sql_number(id, s.key_id), s.nonce, s.text);
 	return st == SQL_OK ? audit(db, j, j->jid, "gateway.credential.set", e) : st;
 }
 
@@ -377,12 +369,12 @@ enum sql_status
 networks_store_values(struct sql *db, struct arena *a, void *data, struct err *e)
 {
 	struct networks_job *j = data;
-	char n[NUMBER];
+	char n[SQL_NUMBER];
 	PGresult *r;
 	enum sql_status st = sql_query(db, e, &r,
 		"SELECT key, value FROM chancery.gateway_data WHERE gateway = $1 AND key > $2 AND key >= $3 AND starts_with(key, $3)"
 		" ORDER BY key LIMIT $4::bigint",
-		4, j->gateway, j->after, j->prefix, number(n, j->page + 1));
+		4, j->gateway, j->after, j->prefix, sql_number(n, (int64_t)(j->page + 1)));
 
 	if (st == SQL_OK)
 		take_rows(j, a, r, false);
@@ -392,13 +384,13 @@ networks_store_values(struct sql *db, struct arena *a, void *data, struct err *e
 static enum sql_status
 put_value(struct sql *db, struct networks_job *j, struct err *e)
 {
-	char n[NUMBER];
+	char n[SQL_NUMBER];
 	enum sql_status st = j->jid ? hold_account(db, j, e) : SQL_OK;
 
 	if (st == SQL_OK && !j->nobody)
 		st = sql_query_bool(db, e, &j->full,
 			"SELECT count(*) >= $3::bigint FROM chancery.gateway_data WHERE gateway = $1 AND NOT EXISTS"
-			" (SELECT FROM chancery.gateway_data WHERE gateway = $1 AND key = $2)", 3, j->gateway, j->key, number(n, j->most));
+			" (SELECT FROM chancery.gateway_data WHERE gateway = $1 AND key = $2)", 3, j->gateway, j->key, sql_number(n, (int64_t)j->most));
 	if (st != SQL_OK || j->full || j->nobody)
 		return st;
 	return sql_do(db, e,

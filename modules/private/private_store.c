@@ -4,24 +4,16 @@
  */
 #include "private_store.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-
-static void
-number(char out[24], int64_t n)
-{
-	snprintf(out, 24, "%" PRId64, n);
-}
 
 enum sql_status
 private_store_get(struct sql *db, struct arena *a, void *data, struct err *e)
 {
 	struct private_job *j = data;
-	char account[24];
+	char account[SQL_NUMBER];
 	enum sql_status st = SQL_OK;
 
-	number(account, j->account);
+	sql_number(account, j->account);
 	for (size_t i = 0; i < j->n && st == SQL_OK; i++) {
 		struct private_element *el = &j->element[i];
 		PGresult *r;
@@ -95,10 +87,10 @@ enum sql_status
 private_store_check(struct sql *db, struct arena *a, void *data, struct err *e)
 {
 	struct private_job *j = data;
-	char account[24];
+	char account[SQL_NUMBER];
 
 	(void)a;
-	number(account, j->account);
+	sql_number(account, j->account);
 	return measure(db, j, account, e);
 }
 
@@ -106,11 +98,11 @@ enum sql_status
 private_store_put(struct sql *db, struct arena *a, void *data, struct err *e)
 {
 	struct private_job *j = data;
-	char account[24];
+	char account[SQL_NUMBER];
 	enum sql_status st = sql_begin(db, e);
 
 	(void)a;
-	number(account, j->account);
+	sql_number(account, j->account);
 	if (st == SQL_OK)
 		st = lock(db, account, e);
 	if (st == SQL_OK)

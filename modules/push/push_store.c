@@ -1,20 +1,16 @@
 /* push_store: one statement for each change. */
 #include "push_store.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 enum sql_status
 push_store_load(struct sql *db, struct arena *a, int64_t account, const char *bare, void **rows, struct err *e)
 {
 	struct push_rows *out;
-	char id[24];
+	char id[SQL_NUMBER];
 	PGresult *r;
 	enum sql_status st;
 
 	(void)bare;
-	snprintf(id, sizeof(id), "%" PRId64, account);
-	st = sql_query(db, e, &r, "SELECT jid, node, resource, options FROM chancery.push WHERE account = $1 ORDER BY enabled_at", 1, id);
+	st = sql_query(db, e, &r, "SELECT jid, node, resource, options FROM chancery.push WHERE account = $1 ORDER BY enabled_at", 1, sql_number(id, account));
 	if (st != SQL_OK)
 		return st;
 	if (PQntuples(r)) {
@@ -38,13 +34,11 @@ enum sql_status
 push_store_put(struct sql *db, struct arena *a, void *data, struct err *e)
 {
 	struct push_change *c = data;
-	char id[24], most[24];
+	char id[SQL_NUMBER], most[SQL_NUMBER];
 	enum sql_status st;
 	bool fits;
 
 	(void)a;
-	snprintf(id, sizeof(id), "%" PRId64, c->account);
-	snprintf(most, sizeof(most), "%" PRIu64, c->most);
 	st = sql_query_bool(db, e, &fits,
 		"WITH room AS (SELECT (SELECT count(*) FROM chancery.push WHERE account = $1 AND (jid, node) <> ($2, $3)) < $6::bigint"
 		"  AS ok),"
@@ -53,7 +47,7 @@ push_store_put(struct sql *db, struct arena *a, void *data, struct err *e)
 		"  ON CONFLICT (account, jid, node) DO UPDATE SET resource = excluded.resource, options = excluded.options,"
 		"   enabled_at = now())"
 		" SELECT ok FROM room",
-		6, id, c->row.jid, c->row.node, c->row.resource, c->row.options, most);
+		6, sql_number(id, c->account), c->row.jid, c->row.node, c->row.resource, c->row.options, sql_number(most, (int64_t)c->most));
 	c->full = st == SQL_OK && !fits;
 	return st;
 }
@@ -62,10 +56,9 @@ enum sql_status
 push_store_remove(struct sql *db, struct arena *a, void *data, struct err *e)
 {
 	const struct push_change *c = data;
-	char id[24];
+	char id[SQL_NUMBER];
 
 	(void)a;
-	snprintf(id, sizeof(id), "%" PRId64, c->account);
-	return sql_do(db, e, "DELETE FROM chancery.push WHERE account = $1 AND jid = $2 AND ($3::text IS NULL OR node = $3)", 3, id,
-		c->row.jid, c->row.node);
+	return sql_do(db, e, "DELETE FROM chancery.push WHERE account = $1 AND jid = $2 AND ($3::text IS NULL OR node = $3)", 3,
+		sql_number(id, c->account), c->row.jid, c->row.node);
 }

@@ -20,7 +20,6 @@
 #define LEAVES_NAMED 200     /* one by one; what is more is named by the records of the erasure and proved by the digest */
 #define RECORDS_NAMED 200    /* the same; a signed note has 64 KiB at most */
 #define PAGE "10000"
-#define NUMBER 24
 
 struct leaves {
 	uint64_t n;
@@ -28,19 +27,12 @@ struct leaves {
 	struct buf named;       /* their lines, as long as they are few */
 };
 
-static const char *
-number(uint64_t n, char out[NUMBER])
-{
-	snprintf(out, NUMBER, "%" PRIu64, n);
-	return out;
-}
-
 /* Over the leaf hashes in the order of the log, page by page. */
 static int
 read_leaves(struct sql *db, uint64_t decision, struct leaves *l, struct err *e)
 {
 	struct hasher *h = hasher_new();
-	char about[NUMBER], behind[NUMBER] = "-1";
+	char about[SQL_NUMBER], behind[SQL_NUMBER] = "-1";
 	PGresult *rows = NULL;
 	int n, rc = -1;
 
@@ -48,7 +40,7 @@ read_leaves(struct sql *db, uint64_t decision, struct leaves *l, struct err *e)
 	do {
 		PQclear(rows);
 		if (sql_query(db, e, &rows, "SELECT log_index, encode(leaf_hash, 'hex') FROM archive.erasure_leaves($1::bigint, $2::bigint, " PAGE ")", 2,
-			      number(decision, about), behind) != SQL_OK) {
+			      sql_number(about, (int64_t)decision), behind) != SQL_OK) {
 			rows = NULL;
 			goto out;
 		}
@@ -80,11 +72,12 @@ add_records(struct sql *db, uint64_t decision, uint64_t *size, struct buf *out, 
 {
 	struct hasher *h;
 	uint8_t leaf[SHA256_SIZE];
-	char about[NUMBER], sum[2 * SHA256_SIZE + 1];
+	char about[SQL_NUMBER], sum[2 * SHA256_SIZE + 1];
 	PGresult *rows;
 	int n;
 
-	if (sql_query(db, e, &rows, "SELECT id, log_index, encode(leaf_hash, 'hex') FROM archive.erasure_records($1::bigint)", 1, number(decision, about)) !=
+	if (sql_query(db, e, &rows, "SELECT id, log_index, encode(leaf_hash, 'hex') FROM archive.erasure_records($1::bigint)", 1,
+		      sql_number(about, (int64_t)decision)) !=
 	    SQL_OK)
 		return -1;
 	h = hasher_new();

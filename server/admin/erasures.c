@@ -33,7 +33,6 @@
 #define AGAIN_MS 10000  /* behind trouble */
 #define ORPHANS "100"   /* contents at a time */
 #define SWEEP_MS 60000
-#define NUMBER 24
 #define ROLE "chancery_retention"
 
 static struct {
@@ -62,13 +61,6 @@ erasure_state_name(int64_t state)
 					    [ERASURE_REFUSED] = "refused"};
 
 	return state >= ERASURE_ASKED && state <= ERASURE_REFUSED ? names[state] : "?";
-}
-
-static const char *
-number(int64_t n, char out[NUMBER])
-{
-	snprintf(out, NUMBER, "%" PRId64, n);
-	return out;
 }
 
 static bool
@@ -136,7 +128,7 @@ sweep(void)
 static int
 pin(struct granted *g, struct err *e)
 {
-	char size[NUMBER], id[NUMBER];
+	char size[SQL_NUMBER], id[SQL_NUMBER];
 	PGresult *row;
 	int n;
 
@@ -145,15 +137,15 @@ pin(struct granted *g, struct err *e)
 		return 0;
 	}
 	if (sql_query(erasures.find, e, &row, "SELECT log_index FROM archive.record WHERE id = $1::bigint AND kind = 24", 1,
-		      number((int64_t)g->order.decision, id)) != SQL_OK)
+		      sql_number(id, (int64_t)g->order.decision)) != SQL_OK)
 		return -1;
 	n = PQntuples(row);
 	g->scope.query.before_index = n == 1 ? (uint64_t)sql_i64(row, 0, 0) : 0;
 	PQclear(row);
 	if (n != 1)
 		return err_set(e, 0, "its decision is not in the record");
-	return sql_do(erasures.wipe, e, "UPDATE compliance.erasure SET size = $2::bigint WHERE id = $1::bigint", 2, number(g->id, id),
-		      number((int64_t)g->scope.query.before_index, size)) == SQL_OK ? 0 : -1;
+	return sql_do(erasures.wipe, e, "UPDATE compliance.erasure SET size = $2::bigint WHERE id = $1::bigint", 2, sql_number(id, g->id),
+		      sql_number(size, (int64_t)g->scope.query.before_index)) == SQL_OK ? 0 : -1;
 }
 
 /* What the index does not know yet would not be found. */
@@ -191,15 +183,15 @@ static int
 finish(struct granted *g, struct err *e)
 {
 	struct audit_who who = {.uid = -1, .login = -1, .name = g->order.who, .origin = "erasure", .role = g->order.role};
-	char id[NUMBER], decision[NUMBER], target[40], erased[NUMBER], held[NUMBER];
+	char id[SQL_NUMBER], decision[SQL_NUMBER], target[40], erased[SQL_NUMBER], held[SQL_NUMBER];
 	PGresult *row;
 	json_t *detail;
 	enum sql_status st;
 
 	if (sql_begin(erasures.wipe, e) != SQL_OK || sql_query(erasures.wipe, e, &row, "SELECT coalesce(sum(erased), 0)::bigint FROM archive.erasure WHERE decision = $1::bigint", 1,
-		      number((int64_t)g->order.decision, decision)) != SQL_OK)
+		      sql_number(decision, (int64_t)g->order.decision)) != SQL_OK)
 		return -1;
-	number(sql_i64(row, 0, 0), erased);
+	sql_number(erased, sql_i64(row, 0, 0));
 	snprintf(target, sizeof target, "erasure %" PRId64, g->id);
 	detail = json_pack("{s:I, s:I, s:I, s:I}", "erasure", (json_int_t)g->id, "decision", (json_int_t)g->order.decision, "erased",
 			   (json_int_t)sql_i64(row, 0, 0), "held", (json_int_t)g->held);
@@ -207,7 +199,7 @@ finish(struct granted *g, struct err *e)
 	st = sql_do(erasures.wipe, e,
 		    "UPDATE compliance.erasure SET state = $2::smallint, finished_at = now(), erased = $3::bigint, held = $4::bigint, error = NULL"
 		    " WHERE id = $1::bigint AND state = 2",
-		    4, number(g->id, id), g->held > 0 ? "4" : "3", erased, number((int64_t)g->held, held));
+		    4, sql_number(id, g->id), g->held > 0 ? "4" : "3", erased, sql_number(held, (int64_t)g->held));
 	if (st == SQL_OK)
 		st = audit_write(erasures.wipe, &who, "erasure.finished", target, detail, e);
 	json_decref(detail);
@@ -239,7 +231,7 @@ read_granted(struct granted *g, struct arena *a, struct err *e)
 static void
 note_trouble(const struct granted *g, const char *why)
 {
-	char id[NUMBER], text[sizeof((struct err *)0)->text];
+	char id[SQL_NUMBER], text[sizeof((struct err *)0)->text];
 	struct err e = {0};
 
 	sql_rollback(erasures.wipe);
@@ -247,7 +239,7 @@ note_trouble(const struct granted *g, const char *why)
 	snprintf(text, sizeof text, "%s", why);
 	text_mend(text);
 	if (sql_is_connected(erasures.wipe))
-		(void)!sql_do(erasures.wipe, &e, "UPDATE compliance.erasure SET error = $2 WHERE id = $1::bigint", 2, number(g->id, id), text);
+		(void)!sql_do(erasures.wipe, &e, "UPDATE compliance.erasure SET error = $2 WHERE id = $1::bigint", 2, sql_number(id, g->id), text);
 }
 
 /* The oldest that was granted. False: there is none, or it does not get on now. */

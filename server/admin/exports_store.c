@@ -3,18 +3,6 @@
  */
 #include "admin/exports_store.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
-#define NUMBER 24
-
-static const char *
-number(int64_t n, char out[NUMBER])
-{
-	snprintf(out, NUMBER, "%" PRId64, n);
-	return out;
-}
-
 enum sql_status
 exports_store_recover(struct sql *db, struct err *e)
 {
@@ -52,11 +40,11 @@ exports_store_next(struct sql *db, struct arena *a, struct exports_job *j, struc
 enum sql_status
 exports_store_pin(struct sql *db, int64_t id, uint64_t size, const char *checkpoint, int64_t *started_us, struct err *e)
 {
-	char a[NUMBER], b[NUMBER];
+	char a[SQL_NUMBER], b[SQL_NUMBER];
 	PGresult *r;
 	enum sql_status st = sql_query(db, e, &r,
 		"UPDATE compliance.export SET size = $2::bigint, checkpoint = $3, started_at = now() WHERE id = $1::bigint"
-		" RETURNING " MICROSECONDS("started_at"), 3, number(id, a), number((int64_t)size, b), checkpoint);
+		" RETURNING " MICROSECONDS("started_at"), 3, sql_number(a, id), sql_number(b, (int64_t)size), checkpoint);
 
 	if (st != SQL_OK)
 		return st;
@@ -68,11 +56,11 @@ exports_store_pin(struct sql *db, int64_t id, uint64_t size, const char *checkpo
 enum sql_status
 exports_store_run(struct sql *db, struct exports_job *j, struct err *e)
 {
-	char a[NUMBER];
+	char a[SQL_NUMBER];
 	PGresult *r;
 	enum sql_status st = sql_query(db, e, &r,
 		"UPDATE compliance.export SET state = 2, attempts = attempts + 1, stage = '', done = 0 WHERE id = $1::bigint AND state = 1"
-		" RETURNING attempts", 1, number(j->id, a));
+		" RETURNING attempts", 1, sql_number(a, j->id));
 
 	if (st != SQL_OK)
 		return st;
@@ -87,69 +75,69 @@ exports_store_run(struct sql *db, struct exports_job *j, struct err *e)
 enum sql_status
 exports_store_progress(struct sql *db, int64_t id, const char *stage, uint64_t done, uint64_t records, uint64_t bytes, struct err *e)
 {
-	char a[NUMBER], b[NUMBER], c[NUMBER], d[NUMBER];
+	char a[SQL_NUMBER], b[SQL_NUMBER], c[SQL_NUMBER], d[SQL_NUMBER];
 
 	return sql_do(db, e,
 		"UPDATE compliance.export SET stage = $2, done = $3::bigint, records = $4::bigint, bytes = $5::bigint"
-		" WHERE id = $1::bigint AND state = 2", 5, number(id, a), stage, number((int64_t)done, b), number((int64_t)records, c),
-		number((int64_t)bytes, d));
+		" WHERE id = $1::bigint AND state = 2", 5, sql_number(a, id), stage, sql_number(b, (int64_t)done), sql_number(c, (int64_t)records),
+		sql_number(d, (int64_t)bytes));
 }
 
 enum sql_status
 exports_store_altered(struct sql *db, int64_t id, uint64_t altered, struct err *e)
 {
-	char a[NUMBER], b[NUMBER];
+	char a[SQL_NUMBER], b[SQL_NUMBER];
 
-	return sql_do(db, e, "UPDATE compliance.export SET altered = $2::bigint WHERE id = $1::bigint", 2, number(id, a),
-		number((int64_t)altered, b));
+	return sql_do(db, e, "UPDATE compliance.export SET altered = $2::bigint WHERE id = $1::bigint", 2, sql_number(a, id),
+		sql_number(b, (int64_t)altered));
 }
 
 enum sql_status
 exports_store_missing(struct sql *db, int64_t id, uint64_t missing, struct err *e)
 {
-	char a[NUMBER], b[NUMBER];
+	char a[SQL_NUMBER], b[SQL_NUMBER];
 
-	return sql_do(db, e, "UPDATE compliance.export SET missing = $2::bigint WHERE id = $1::bigint", 2, number(id, a),
-		number((int64_t)missing, b));
+	return sql_do(db, e, "UPDATE compliance.export SET missing = $2::bigint WHERE id = $1::bigint", 2, sql_number(a, id),
+		sql_number(b, (int64_t)missing));
 }
 
 enum sql_status
 exports_store_manifest(struct sql *db, int64_t id, const char *hex, struct err *e)
 {
-	char a[NUMBER];
+	char a[SQL_NUMBER];
 
-	return sql_do(db, e, "UPDATE compliance.export SET manifest = decode($2, 'hex') WHERE id = $1::bigint", 2, number(id, a), hex);
+	return sql_do(db, e, "UPDATE compliance.export SET manifest = decode($2, 'hex') WHERE id = $1::bigint", 2, sql_number(a, id), hex);
 }
 
 enum sql_status
 exports_store_done(struct sql *db, int64_t id, uint64_t bytes, uint64_t records, uint64_t keep_ms, struct err *e)
 {
-	char a[NUMBER], b[NUMBER], c[NUMBER], d[NUMBER];
+	char a[SQL_NUMBER], b[SQL_NUMBER], c[SQL_NUMBER], d[SQL_NUMBER];
 
 	return sql_do(db, e,
 		"UPDATE compliance.export SET state = 3, stage = 'done', done = $3::bigint, records = $3::bigint, bytes = $2::bigint,"
 		" finished_at = now(), error = NULL, expires_at = CASE WHEN $4::bigint > 0 THEN now() + make_interval(secs => $4::bigint / 1000.0) END"
-		" WHERE id = $1::bigint AND state = 2", 4, number(id, a), number((int64_t)bytes, b), number((int64_t)records, c),
-		number((int64_t)keep_ms, d));
+		" WHERE id = $1::bigint AND state = 2", 4, sql_number(a, id), sql_number(b, (int64_t)bytes), sql_number(c, (int64_t)records),
+		sql_number(d, (int64_t)keep_ms));
 }
 
 enum sql_status
 exports_store_failed(struct sql *db, int64_t id, int crashes, bool again, const char *why, struct err *e)
 {
-	char a[NUMBER], b[NUMBER];
+	char a[SQL_NUMBER], b[SQL_NUMBER];
 
 	return sql_do(db, e,
 		"UPDATE compliance.export SET state = CASE WHEN $2::boolean THEN 1 ELSE 4 END, error = $3, crashes = $4::smallint,"
-		" finished_at = CASE WHEN $2::boolean THEN NULL ELSE now() END WHERE id = $1::bigint AND state IN (1, 2)", 4, number(id, a),
-		again ? "t" : "f", why, number(crashes, b));
+		" finished_at = CASE WHEN $2::boolean THEN NULL ELSE now() END WHERE id = $1::bigint AND state IN (1, 2)", 4, sql_number(a, id),
+		again ? "t" : "f", why, sql_number(b, crashes));
 }
 
 enum sql_status
 exports_store_is_wanted(struct sql *db, int64_t id, bool *wanted, struct err *e)
 {
-	char a[NUMBER];
+	char a[SQL_NUMBER];
 
-	return sql_query_bool(db, e, wanted, "SELECT state = 2 FROM compliance.export WHERE id = $1::bigint", 1, number(id, a));
+	return sql_query_bool(db, e, wanted, "SELECT state = 2 FROM compliance.export WHERE id = $1::bigint", 1, sql_number(a, id));
 }
 
 enum sql_status
@@ -172,7 +160,7 @@ exports_store_expired(struct sql *db, int64_t *id, struct err *e)
 enum sql_status
 exports_store_keeps(struct sql *db, int64_t id, bool *keeps, struct err *e)
 {
-	char a[NUMBER];
+	char a[SQL_NUMBER];
 
-	return sql_query_bool(db, e, keeps, "SELECT state IN (1, 2, 3) FROM compliance.export WHERE id = $1::bigint", 1, number(id, a));
+	return sql_query_bool(db, e, keeps, "SELECT state IN (1, 2, 3) FROM compliance.export WHERE id = $1::bigint", 1, sql_number(a, id));
 }

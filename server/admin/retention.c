@@ -32,7 +32,6 @@
 #define RETRY_MS 5000
 #define FIRST_MS 1000
 #define BATCH 1000      /* wiped together, at most */
-#define NUMBER 24
 
 _Static_assert(ERASURE_BATCH >= BATCH, "what is wiped together");
 
@@ -50,13 +49,6 @@ static struct {
 	struct sql *db;
 	bool told;            /* that it fails */
 } retention = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static const char *
-number(int64_t n, char out[NUMBER])
-{
-	snprintf(out, NUMBER, "%" PRId64, n);
-	return out;
-}
 
 /* Sleeps, or until somebody wakes it. False: it is over. */
 static bool
@@ -118,10 +110,10 @@ ourselves(struct audit_who *who)
 static enum sql_status
 note_erased(int64_t run, uint64_t erased, struct err *e)
 {
-	char a[NUMBER], b[NUMBER];
+	char a[SQL_NUMBER], b[SQL_NUMBER];
 
-	return sql_do(retention.db, e, "UPDATE compliance.retention_run SET erased = erased + $2::bigint WHERE id = $1::bigint", 2, number(run, a),
-		number((int64_t)erased, b));
+	return sql_do(retention.db, e, "UPDATE compliance.retention_run SET erased = erased + $2::bigint WHERE id = $1::bigint", 2, sql_number(a, run),
+		sql_number(b, (int64_t)erased));
 }
 
 static unsigned
@@ -215,7 +207,7 @@ rest(int64_t ms)
 static enum sql_status
 finish(int64_t run, struct err *e)
 {
-	char a[NUMBER], target[32];
+	char a[SQL_NUMBER], target[32];
 	struct audit_who who;
 	PGresult *rows;
 	json_t *detail;
@@ -224,7 +216,7 @@ finish(int64_t run, struct err *e)
 	if (st == SQL_OK)
 		st = sql_query(retention.db, e, &rows,
 			       "UPDATE compliance.retention_run SET state = 'done', finished_at = now() WHERE id = $1::bigint RETURNING erased, held, dropped, looked", 1,
-			       number(run, a));
+			       sql_number(a, run));
 	if (st != SQL_OK)
 		return st;
 	snprintf(target, sizeof target, "run %" PRId64, run);
@@ -268,7 +260,7 @@ begin_if_due(struct err *e)
 {
 	struct config *c = config_get();
 	uint64_t every_ms = c->compliance.retention_every_ms;
-	char every[NUMBER], now[NUMBER], target[32];
+	char every[SQL_NUMBER], now[SQL_NUMBER], target[32];
 	struct audit_who who;
 	PGresult *rows;
 	bool due = false;
@@ -279,12 +271,13 @@ begin_if_due(struct err *e)
 		st = sql_query_bool(retention.db, e, &due,
 				    "SELECT EXISTS (SELECT FROM compliance.retention_class WHERE removed_at IS NULL AND days IS NOT NULL)"
 				    " AND NOT EXISTS (SELECT FROM compliance.retention_run WHERE state = 'running' OR"
-				    " (started_at <= now() AND started_at > now() - $1::bigint * interval '1 millisecond'))", 1, number((int64_t)every_ms, every));
+				    " (started_at <= now() AND started_at > now() - $1::bigint * interval '1 millisecond'))", 1,
+				    sql_number(every, (int64_t)every_ms));
 	if (st != SQL_OK || !due)
 		return st;
 	st = sql_begin(retention.db, e);
 	if (st == SQL_OK)
-		st = sql_query(retention.db, e, &rows, RETENTION_BEGIN, 2, NULL, number(clock_wall_us(), now));
+		st = sql_query(retention.db, e, &rows, RETENTION_BEGIN, 2, NULL, sql_number(now, clock_wall_us()));
 	if (st != SQL_OK)
 		return st;
 	snprintf(target, sizeof target, "run %" PRId64, sql_i64(rows, 0, 0));

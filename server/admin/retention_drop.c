@@ -14,7 +14,6 @@
 #include "store/audit.h"
 
 #define PAGE 5000 /* rows looked at together */
-#define NUMBER 24
 
 struct drop {
 	struct sql *db;
@@ -22,13 +21,6 @@ struct drop {
 	bool (*rest)(int64_t ms);
 	struct err *e;
 };
-
-static const char *
-number(int64_t n, char out[NUMBER])
-{
-	snprintf(out, NUMBER, "%" PRId64, n);
-	return out;
-}
 
 static void
 read_limits(unsigned *per_second, unsigned *pack_ms)
@@ -62,11 +54,11 @@ record_month(const struct drop *d, const PGresult *rows, uint64_t *record)
 static enum sql_status
 begin_month(const struct drop *d, bool *any)
 {
-	char run[NUMBER], id[NUMBER];
+	char run[SQL_NUMBER], id[SQL_NUMBER];
 	uint64_t record = 0;
 	PGresult *rows;
 	enum sql_status st = sql_query(d->db, d->e, &rows, "SELECT x.month, x.first_index, x.last_index, x.rows, x.said FROM compliance.retention_run n,"
-		" archive.droppable(n.now_at, NULL) x WHERE n.id = $1::bigint ORDER BY x.month LIMIT 1", 1, number(d->run, run));
+		" archive.droppable(n.now_at, NULL) x WHERE n.id = $1::bigint ORDER BY x.month LIMIT 1", 1, sql_number(run, d->run));
 
 	*any = false;
 	if (st != SQL_OK)
@@ -77,7 +69,7 @@ begin_month(const struct drop *d, bool *any)
 	else if (*any)
 		st = record_month(d, rows, &record);
 	if (*any && st == SQL_OK)
-		st = sql_do(d->db, d->e, "SELECT archive.drop_month($1, $2::bigint)", 2, sql_text(rows, 0, 0), number((int64_t)record, id));
+		st = sql_do(d->db, d->e, "SELECT archive.drop_month($1, $2::bigint)", 2, sql_text(rows, 0, 0), sql_number(id, (int64_t)record));
 	if (*any && st == SQL_OK)
 		log_info(NULL, "retention-dropping", "month=%s record=%" PRIu64 " rows=%" PRId64, sql_text(rows, 0, 0), record, sql_i64(rows, 0, 3));
 	PQclear(rows);
@@ -88,18 +80,19 @@ begin_month(const struct drop *d, bool *any)
 static enum sql_status
 drop_page(const struct drop *d, const char *record, int64_t *gone, bool *more)
 {
-	char page[NUMBER], run[NUMBER], n[NUMBER];
+	char page[SQL_NUMBER], run[SQL_NUMBER], n[SQL_NUMBER];
 	PGresult *rows;
 	enum sql_status st = sql_begin(d->db, d->e);
 
 	if (st == SQL_OK)
-		st = sql_query(d->db, d->e, &rows, "SELECT gone, more FROM archive.drop_rows($1::bigint, $2::int)", 2, record, number(PAGE, page));
+		st = sql_query(d->db, d->e, &rows, "SELECT gone, more FROM archive.drop_rows($1::bigint, $2::int)", 2, record, sql_number(page, PAGE));
 	if (st != SQL_OK)
 		return st;
 	*gone = sql_i64(rows, 0, 0);
 	*more = sql_bool(rows, 0, 1);
 	PQclear(rows);
-	st = sql_do(d->db, d->e, "UPDATE compliance.retention_run SET dropped = dropped + $2::bigint WHERE id = $1::bigint", 2, number(d->run, run), number(*gone, n));
+	st = sql_do(d->db, d->e, "UPDATE compliance.retention_run SET dropped = dropped + $2::bigint WHERE id = $1::bigint", 2,
+		sql_number(run, d->run), sql_number(n, *gone));
 	if (st == SQL_OK)
 		st = sql_commit(d->db, d->e);
 	if (st == SQL_OK)
@@ -111,7 +104,7 @@ drop_page(const struct drop *d, const char *record, int64_t *gone, bool *more)
 static enum sql_status
 go_on_month(const struct drop *d, bool *any, bool *over)
 {
-	char record[NUMBER];
+	char record[SQL_NUMBER];
 	unsigned per_second, pack_ms;
 	PGresult *rows;
 	int64_t gone = 0;
@@ -138,14 +131,14 @@ static enum sql_status
 pack(const struct drop *d, const char *record, const char *month)
 {
 	unsigned per_second, pack_ms;
-	char ms[NUMBER];
+	char ms[SQL_NUMBER];
 	bool packed = false;
 	enum sql_status st;
 
 	read_limits(&per_second, &pack_ms);
 	st = sql_begin(d->db, d->e);
 	if (st == SQL_OK)
-		st = sql_do(d->db, d->e, "SELECT set_config('statement_timeout', $1, true)", 1, number(pack_ms, ms));
+		st = sql_do(d->db, d->e, "SELECT set_config('statement_timeout', $1, true)", 1, sql_number(ms, pack_ms));
 	if (st == SQL_OK)
 		st = sql_query_bool(d->db, d->e, &packed, "SELECT archive.pack_month($1::bigint)", 1, record);
 	if (st == SQL_OK)

@@ -3,25 +3,15 @@
  */
 #include "admin/retention_page.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "base/metric.h"
 
 #define PAGE "5000" /* records looked at together */
-#define NUMBER 24
 
 /* Columns of what is read; the last row has them all but the second. */
 enum { ID, CLASS, LOOKED, CLASSES, MEMBERS, DUE, DUE_JOINED, FROM };
-
-static const char *
-number(int64_t n, char out[NUMBER])
-{
-	snprintf(out, NUMBER, "%" PRId64, n);
-	return out;
-}
 
 enum sql_status
 retention_classes(struct sql *db, int64_t *version, struct err *e)
@@ -39,12 +29,12 @@ retention_classes(struct sql *db, int64_t *version, struct err *e)
 enum sql_status
 retention_page_read(struct retention_page *p, struct sql *db, int64_t run, int64_t after, struct err *e)
 {
-	char a[NUMBER], b[NUMBER];
+	char a[SQL_NUMBER], b[SQL_NUMBER];
 	/* All of it as one moment has it: what is passed over, what has expired, and what is noted. */
 	enum sql_status st = sql_query(db, e, &p->rows,
 		"SELECT x.id, x.class, x.looked, x.classes, x.members, x.due, x.due_joined, f.at FROM compliance.retention_run n,"
 		" LATERAL archive.retention_from($2::bigint, n.now_at) f (at), LATERAL archive.expired(f.at, n.now_at, " PAGE ") x"
-		" WHERE n.id = $1::bigint ORDER BY x.class, x.id", 2, number(run, a), number(after, b));
+		" WHERE n.id = $1::bigint ORDER BY x.class, x.id", 2, sql_number(a, run), sql_number(b, after));
 
 	if (st != SQL_OK || PQntuples(p->rows) == 0)
 		return st;
@@ -64,14 +54,14 @@ retention_page_read(struct retention_page *p, struct sql *db, int64_t run, int64
 enum sql_status
 retention_page_note(const struct retention_page *p, struct sql *db, int64_t run, uint64_t stayed, struct err *e)
 {
-	char a[NUMBER], b[NUMBER], c[NUMBER];
+	char a[SQL_NUMBER], b[SQL_NUMBER], c[SQL_NUMBER];
 	const PGresult *rows = p->rows;
 	int last = (int)p->n;
 	enum sql_status st = sql_begin(db, e);
 
 	if (st == SQL_OK)
 		st = sql_do(db, e, "UPDATE compliance.retention_run SET looked_to = $2::bigint, held = held + $3::bigint, looked = looked + $4::bigint"
-			" WHERE id = $1::bigint", 4, number(run, a), number(p->upto, b), number((int64_t)stayed, c), sql_text(rows, last, LOOKED));
+			" WHERE id = $1::bigint", 4, sql_number(a, run), sql_number(b, p->upto), sql_number(c, (int64_t)stayed), sql_text(rows, last, LOOKED));
 	/* The end of the record, to which more will come, is looked at by each run. */
 	if (st == SQL_OK && !sql_is_null(rows, last, DUE))
 		st = sql_do(db, e, "INSERT INTO compliance.retention_note (after, upto, classes, members, due, due_joined)"

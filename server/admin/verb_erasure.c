@@ -14,7 +14,6 @@
 #include "store/erasure.h"
 
 #define REASON_MAX 500
-#define NUMBER 24
 #define TARGET 40
 
 /* What is asked for */
@@ -31,13 +30,6 @@ asked_fini(struct asked *k)
 	json_decref(k->query);
 	json_decref(k->records);
 	free(k->text);
-}
-
-static const char *
-number(int64_t n, char out[NUMBER])
-{
-	snprintf(out, NUMBER, "%" PRId64, n);
-	return out;
 }
 
 static int
@@ -100,11 +92,11 @@ erasure_row(const PGresult *rows, int i)
 static PGresult *
 find(struct request *r, json_int_t id, const char *lock)
 {
-	char a[NUMBER], text[600];
+	char a[SQL_NUMBER], text[600];
 	PGresult *rows;
 
 	snprintf(text, sizeof text, "SELECT " COLUMNS " FROM compliance.erasure WHERE id = $1::bigint%s", lock);
-	if (sql_query(r->db, &r->err, &rows, text, 1, number(id, a)) != SQL_OK)
+	if (sql_query(r->db, &r->err, &rows, text, 1, sql_number(a, id)) != SQL_OK)
 		return NULL;
 	if (PQntuples(rows) == 1)
 		return rows;
@@ -144,7 +136,7 @@ show(struct request *r)
 static int64_t
 insert(struct request *r, const struct asked *k, const char *reason)
 {
-	char person[NUMBER], *query = k->query != NULL ? json_dumps(k->query, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	char person[SQL_NUMBER], *query = k->query != NULL ? json_dumps(k->query, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 	char *records = k->records != NULL ? json_dumps(k->records, JSON_COMPACT) : NULL;
 	PGresult *rows = NULL;
 	int64_t id = -1;
@@ -155,7 +147,7 @@ insert(struct request *r, const struct asked *k, const char *reason)
 	if (sql_query(r->db, &r->err, &rows,
 		      "INSERT INTO compliance.erasure (asked_by, person, reason, query, records, query_text)"
 		      " VALUES ($1, $2::bigint, $3, $4::jsonb, $5::bigint[], $6) RETURNING id",
-		      6, r->who->name, r->person != 0 ? number(r->person, person) : NULL, reason, query, records, k->text) == SQL_OK)
+		      6, r->who->name, r->person != 0 ? sql_number(person, r->person) : NULL, reason, query, records, k->text) == SQL_OK)
 		id = sql_i64(rows, 0, 0);
 	PQclear(rows);
 	request_text_free(query);
@@ -306,7 +298,7 @@ check_open(struct request *r, const PGresult *rows)
 static int
 record_decision(struct request *r, json_int_t id, const PGresult *rows, const char *action, const char *state, const char *reason)
 {
-	char a[NUMBER], b[NUMBER], target[TARGET];
+	char a[SQL_NUMBER], b[SQL_NUMBER], target[TARGET];
 	uint64_t record;
 	enum sql_status st;
 	json_t *detail = json_pack("{s:I, s:s, s:s?, s:s?}", "erasure", id, "query", sql_text(rows, 0, TEXT), "reason", reason, "approved_by", r->approved_by);
@@ -317,7 +309,7 @@ record_decision(struct request *r, json_int_t id, const PGresult *rows, const ch
 	if (st != SQL_OK || sql_do(r->db, &r->err,
 				   "UPDATE compliance.erasure SET state = $2::smallint, decided_at = now(), decided_by = $3, approved_by = $4, decision_reason = $5,"
 				   " decision = $6::bigint WHERE id = $1::bigint",
-				   6, number(id, a), state, r->who->name, r->approved_by, reason, number((int64_t)record, b)) != SQL_OK ||
+				   6, sql_number(a, id), state, r->who->name, r->approved_by, reason, sql_number(b, (int64_t)record)) != SQL_OK ||
 	    sql_commit(r->db, &r->err) != SQL_OK)
 		return -1;
 	audit_log(r->who, action, target);

@@ -27,7 +27,6 @@
 #define PIECE 524288         /* of a bundle, in an answer */
 #define PREVIEW_PEOPLE 1000  /* that are counted one by one */
 #define PREVIEW_SHOWN 50
-#define NUMBER 24
 #define FETCHES 256          /* under way, of which it is known that they are recorded */
 #define FETCH_MS 3600000     /* so long pieces belong to the fetch that was recorded */
 
@@ -130,13 +129,6 @@ read_asked(struct request *r, struct arena *a, struct asked *k)
 	return 0;
 }
 
-static const char *
-number(int64_t n, char out[NUMBER])
-{
-	snprintf(out, NUMBER, "%" PRId64, n);
-	return out;
-}
-
 /* ["a","b"] as PostgreSQL reads an array: names of formats have nothing that would have to be escaped. */
 static void
 array_text(const json_t *list, struct buf *out)
@@ -170,7 +162,7 @@ is_room(struct request *r)
 static int64_t
 insert(struct request *r, struct asked *k)
 {
-	char person[NUMBER], approval[NUMBER], *query = json_dumps(k->query, JSON_COMPACT | JSON_SORT_KEYS);
+	char person[SQL_NUMBER], approval[SQL_NUMBER], *query = json_dumps(k->query, JSON_COMPACT | JSON_SORT_KEYS);
 	struct buf formats = {0};
 	PGresult *rows = NULL;
 	int64_t id = -1;
@@ -179,8 +171,8 @@ insert(struct request *r, struct asked *k)
 	if (query != NULL && sql_query(r->db, &r->err, &rows,
 				       "INSERT INTO compliance.export (asked_by, person, approval, approved_by, reason, query, query_text, formats, csv_bom)"
 				       " VALUES ($1, $2::bigint, $3::bigint, $4, $5, $6::jsonb, $7, $8::text[], $9::boolean) RETURNING id",
-				       9, r->who->name, r->person != 0 ? number(r->person, person) : NULL,
-				       r->approval != 0 ? number(r->approval, approval) : NULL, r->approved_by, k->reason, query, buf_str(&k->words),
+				       9, r->who->name, r->person != 0 ? sql_number(person, r->person) : NULL,
+				       r->approval != 0 ? sql_number(approval, r->approval) : NULL, r->approved_by, k->reason, query, buf_str(&k->words),
 				       buf_str(&formats), k->csv_bom ? "t" : "f") == SQL_OK)
 		id = sql_i64(rows, 0, 0);
 	PQclear(rows);
@@ -270,15 +262,15 @@ export_row(const PGresult *rows, int i)
 
 /* NULL: all of them may be seen. */
 static const char *
-only_of(const struct request *r, char out[NUMBER])
+only_of(const struct request *r, char out[SQL_NUMBER])
 {
-	return r->role == ACCESS_DPO ? number(r->person, out) : NULL;
+	return r->role == ACCESS_DPO ? sql_number(out, r->person) : NULL;
 }
 
 static int
 export_list(struct request *r)
 {
-	char person[NUMBER];
+	char person[SQL_NUMBER];
 	PGresult *rows;
 
 	if (request_args(r, "{}") != 0 || request_db(r) != 0 ||
@@ -293,12 +285,12 @@ export_list(struct request *r)
 static PGresult *
 find(struct request *r, json_int_t id)
 {
-	char a[NUMBER], person[NUMBER];
+	char a[SQL_NUMBER], person[SQL_NUMBER];
 	PGresult *rows;
 
 	if (request_db(r) != 0 ||
 	    sql_query(r->db, &r->err, &rows,
-		      "SELECT " COLUMNS " FROM compliance.export WHERE id = $1::bigint AND ($2::bigint IS NULL OR person = $2::bigint)", 2, number(id, a),
+		      "SELECT " COLUMNS " FROM compliance.export WHERE id = $1::bigint AND ($2::bigint IS NULL OR person = $2::bigint)", 2, sql_number(a, id),
 		      only_of(r, person)) != SQL_OK)
 		return NULL;
 	if (PQntuples(rows) == 1)
@@ -336,7 +328,7 @@ export_show(struct request *r)
 static int
 move(struct request *r, const char *action, const char *done, const char *text, const char *why_not)
 {
-	char a[NUMBER], target[32];
+	char a[SQL_NUMBER], target[32];
 	PGresult *rows;
 	json_int_t id;
 	bool moved = false;
@@ -348,7 +340,7 @@ move(struct request *r, const char *action, const char *done, const char *text, 
 		return -1;
 	PQclear(rows);
 	snprintf(target, sizeof target, "export %lld", (long long)id);
-	if (sql_begin(r->db, &r->err) != SQL_OK || sql_query_bool(r->db, &r->err, &moved, text, 1, number(id, a)) != SQL_OK)
+	if (sql_begin(r->db, &r->err) != SQL_OK || sql_query_bool(r->db, &r->err, &moved, text, 1, sql_number(a, id)) != SQL_OK)
 		return -1;
 	if (!moved)
 		return err_set(&r->err, 0, "export %lld %s", (long long)id, why_not);
@@ -425,11 +417,11 @@ remember_fetch(int64_t person, json_int_t id)
 static int
 note_fetch(struct request *r, json_int_t id)
 {
-	char a[NUMBER], target[32];
+	char a[SQL_NUMBER], target[32];
 
 	snprintf(target, sizeof target, "export %lld", (long long)id);
 	if (sql_begin(r->db, &r->err) != SQL_OK || audit_write(r->db, r->who, "export.fetch", target, NULL, &r->err) != SQL_OK ||
-	    sql_do(r->db, &r->err, "UPDATE compliance.export SET fetched = fetched + 1 WHERE id = $1::bigint", 1, number(id, a)) != SQL_OK ||
+	    sql_do(r->db, &r->err, "UPDATE compliance.export SET fetched = fetched + 1 WHERE id = $1::bigint", 1, sql_number(a, id)) != SQL_OK ||
 	    sql_commit(r->db, &r->err) != SQL_OK) {
 		sql_rollback(r->db);
 		return -1;

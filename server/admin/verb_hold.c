@@ -16,16 +16,8 @@
 
 #define MATTER_MAX 200
 #define REASON_MAX 500
-#define NUMBER 24
 #define COUNT_MS 60000
 #define DEADLINE_MS 10000 /* of the connection, when we have done */
-
-static const char *
-number(int64_t n, char out[NUMBER])
-{
-	snprintf(out, NUMBER, "%" PRId64, n);
-	return out;
-}
 
 static int
 check_line(struct request *r, const char *name, const char *s, size_t most)
@@ -80,7 +72,7 @@ is_room(struct request *r)
 static int64_t
 insert(struct request *r, struct asked *k)
 {
-	char person[NUMBER], form[NUMBER], *query = json_dumps(k->query, JSON_COMPACT | JSON_SORT_KEYS);
+	char person[SQL_NUMBER], form[SQL_NUMBER], *query = json_dumps(k->query, JSON_COMPACT | JSON_SORT_KEYS);
 	PGresult *rows = NULL;
 	int64_t id = -1;
 
@@ -88,8 +80,8 @@ insert(struct request *r, struct asked *k)
 				       "INSERT INTO compliance.hold (matter, reason, query, query_text, form, marks, words, has, lacks, since, until, set_by,"
 				       " person) VALUES ($1, $2, $3::jsonb, $4, $5::int, $6::text::tsquery, $7::text::tsquery, $8::text[], $9::text[],"
 				       " $10::bigint, $11::bigint, $12, $13::bigint) RETURNING id",
-				       13, k->matter, k->reason, query, buf_str(&k->words), number(SEARCH_FORM, form), k->is.marks, k->is.words, k->is.has,
-				       k->is.lacks, k->is.since, k->is.until, r->who->name, r->person != 0 ? number(r->person, person) : NULL) == SQL_OK)
+				       13, k->matter, k->reason, query, buf_str(&k->words), sql_number(form, SEARCH_FORM), k->is.marks, k->is.words, k->is.has,
+				       k->is.lacks, k->is.since, k->is.until, r->who->name, r->person != 0 ? sql_number(person, r->person) : NULL) == SQL_OK)
 		id = sql_i64(rows, 0, 0);
 	PQclear(rows);
 	request_text_free(query);
@@ -100,13 +92,13 @@ insert(struct request *r, struct asked *k)
 static int
 add_count(struct request *r, int64_t id, json_t *row)
 {
-	char a[NUMBER];
+	char a[SQL_NUMBER];
 	PGresult *rows;
 	enum sql_status st;
 
 	sql_set_deadline(r->db, COUNT_MS);
 	st = sql_query(r->db, &r->err, &rows, "SELECT records, first_at, last_at, unsearchable FROM compliance.hold_count($1::bigint)", 1,
-		       number(id, a));
+		       sql_number(a, id));
 	sql_set_deadline(r->db, DEADLINE_MS);
 	if (st != SQL_OK)
 		return -1;
@@ -196,12 +188,12 @@ hold_list(struct request *r)
 static json_t *
 find(struct request *r, json_int_t id, bool *in_force)
 {
-	char a[NUMBER];
+	char a[SQL_NUMBER];
 	PGresult *rows;
 	json_t *row = NULL;
 
 	if (request_db(r) != 0 ||
-	    sql_query(r->db, &r->err, &rows, "SELECT " COLUMNS " FROM compliance.hold WHERE id = $1::bigint", 1, number(id, a)) != SQL_OK)
+	    sql_query(r->db, &r->err, &rows, "SELECT " COLUMNS " FROM compliance.hold WHERE id = $1::bigint", 1, sql_number(a, id)) != SQL_OK)
 		return NULL;
 	if (PQntuples(rows) == 1) {
 		row = hold_row(rows, 0);
@@ -261,7 +253,7 @@ hold_release_check(struct request *r)
 static int
 release(struct request *r, json_int_t id, const char *reason)
 {
-	char a[NUMBER], target[32];
+	char a[SQL_NUMBER], target[32];
 	json_t *detail;
 	bool released = false;
 	enum sql_status st;
@@ -270,7 +262,7 @@ release(struct request *r, json_int_t id, const char *reason)
 	    sql_query_bool(r->db, &r->err, &released,
 			   "UPDATE compliance.hold SET released_at = now(), released_by = $2, release_reason = $3, release_approved_by = $4"
 			   " WHERE id = $1::bigint AND released_at IS NULL RETURNING true",
-			   4, number(id, a), r->who->name, reason, r->approved_by) != SQL_OK)
+			   4, sql_number(a, id), r->who->name, reason, r->approved_by) != SQL_OK)
 		return -1;
 	if (!released)
 		return err_set(&r->err, 0, "hold %lld has been released already", (long long)id);

@@ -22,16 +22,8 @@
 #define NAME_MAX_BYTES 64
 #define LIST_MAX 200
 #define DAYS_MAX 36500
-#define NUMBER 24
 #define KIND_AUDIT 24
 #define KIND_ERASURE 25
-
-static const char *
-number(int64_t n, char out[NUMBER])
-{
-	snprintf(out, NUMBER, "%" PRId64, n);
-	return out;
-}
 
 static int
 check_reason(struct request *r, const char *s)
@@ -117,12 +109,12 @@ add_domain(struct request *r, struct buf *out, const char *s)
 static int
 add_kind(struct request *r, struct buf *out, const char *s)
 {
-	char text[NUMBER];
+	char text[SQL_NUMBER];
 	int kind = query_kind_find(s);
 
 	if (kind == 0 || kind == KIND_AUDIT || kind == KIND_ERASURE)
 		return err_set(&r->err, 0, "kinds: no kind of record that could expire is called %.60s", s);
-	add_quoted(out, number(kind, text));
+	add_quoted(out, sql_number(text, kind));
 	return 0;
 }
 
@@ -177,13 +169,13 @@ remove_class(struct request *r, const char *name, const char *reason, bool *gone
 static int
 insert(struct request *r, struct asked *k, int64_t *id)
 {
-	char days[NUMBER];
+	char days[SQL_NUMBER];
 	PGresult *rows;
 
 	if (sql_query(r->db, &r->err, &rows,
 		      "INSERT INTO compliance.retention_class (name, days, groups, rooms, domains, kinds, reason, set_by, approved_by) VALUES"
 		      " ($1, $2::int, $3::text[], $4::text[], $5::text[], $6::smallint[], $7, $8, $9) RETURNING id", 9, k->name,
-		      k->days > 0 ? number(k->days, days) : NULL, array_or_null(&k->groups), array_or_null(&k->rooms), array_or_null(&k->domains),
+		      k->days > 0 ? sql_number(days, k->days) : NULL, array_or_null(&k->groups), array_or_null(&k->rooms), array_or_null(&k->domains),
 		      array_or_null(&k->kinds), k->reason, r->who->name, r->approved_by) != SQL_OK) {
 		if (strcmp(sql_state(r->db), "23505") == 0)
 			return err_set(&r->err, 0, "another class is for what belongs to no other already: set that one, or say what this one is for");
@@ -411,7 +403,7 @@ count_of(struct preview *p, struct arena *a, const char *class, const char *mont
 static int
 count_page(struct request *r, struct arena *a, struct preview *p, const char *at)
 {
-	char after[NUMBER];
+	char after[SQL_NUMBER];
 	PGresult *rows;
 
 	if (sql_query(r->db, &r->err, &rows,
@@ -419,7 +411,7 @@ count_page(struct request *r, struct arena *a, struct preview *p, const char *at
 		      " h AS MATERIALIZED (SELECT x.id FROM archive.erasable(ARRAY(SELECT e.id FROM e WHERE e.class IS NOT NULL)) x WHERE x.stays)"
 		      " SELECT c.name, to_char(to_timestamp(e.id / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM'), count(*), count(h.id), min(e.id), max(e.id)"
 		      " FROM e LEFT JOIN h ON h.id = e.id LEFT JOIN compliance.retention_class c ON c.id = e.class GROUP BY 1, 2", 2,
-		      number(p->after, after), at) != SQL_OK)
+		      sql_number(after, p->after), at) != SQL_OK)
 		return -1;
 	p->more = false;
 	for (int i = 0; i < PQntuples(rows); i++) {
@@ -461,9 +453,9 @@ static int
 preview(struct request *r, struct arena *a, int64_t at_us)
 {
 	struct preview p = {0};
-	char at[NUMBER];
+	char at[SQL_NUMBER];
 
-	number(at_us, at);
+	sql_number(at, at_us);
 	do {
 		if ((r->gone != NULL && r->gone(r->send_arg)) || atomic_load(&r->server->stopping))
 			return err_set(&r->err, 0, "interrupted");
@@ -496,12 +488,12 @@ retention_preview(struct request *r)
 static int
 begin_run(struct request *r, int64_t *id)
 {
-	char target[32], now[NUMBER];
+	char target[32], now[SQL_NUMBER];
 	PGresult *rows;
 
 	if (request_db(r) != 0 || sql_begin(r->db, &r->err) != SQL_OK)
 		return -1;
-	if (sql_query(r->db, &r->err, &rows, RETENTION_BEGIN, 2, r->who->name, number(clock_wall_us(), now)) != SQL_OK)
+	if (sql_query(r->db, &r->err, &rows, RETENTION_BEGIN, 2, r->who->name, sql_number(now, clock_wall_us())) != SQL_OK)
 		return strcmp(sql_state(r->db), "23505") != 0 ? -1 : err_set(&r->err, 0, "a run is under way: see chancery retention runs");
 	*id = sql_i64(rows, 0, 0);
 	PQclear(rows);

@@ -3,25 +3,15 @@
  */
 #include "store/component_store.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
-#define NUMBER 24
 #define EPOCH_US(column) "(extract(epoch FROM " column ") * 1000000)::bigint"
-
-static const char *
-number(char out[NUMBER], int64_t n)
-{
-	snprintf(out, NUMBER, "%" PRId64, n);
-	return out;
-}
 
 /* NULL: it stays. */
 static const char *
-number_or_null(char out[NUMBER], int64_t n)
+number_or_null(char out[SQL_NUMBER], int64_t n)
 {
-	return n < 0 ? NULL : number(out, n);
+	return n < 0 ? NULL : sql_number(out, n);
 }
 
 enum sql_status
@@ -52,7 +42,7 @@ static enum sql_status
 find_obstacle(struct sql *db, const struct component_row *r, uint64_t most, const char **why, struct err *e)
 {
 	bool there = false, taken = false, full = false;
-	char n[NUMBER];
+	char n[SQL_NUMBER];
 	enum sql_status st = sql_query_bool(db, e, &there, "SELECT true FROM chancery.component WHERE name = $1", 1, r->name);
 
 	if (st == SQL_OK)
@@ -61,7 +51,7 @@ find_obstacle(struct sql *db, const struct component_row *r, uint64_t most, cons
 	if (st == SQL_OK)
 		st = sql_query_bool(db, e, &full,
 			"SELECT (SELECT count(*) FROM chancery.component_domain) + cardinality(string_to_array($1, E'\\n')) > $2::bigint", 2,
-			r->domains, number(n, (int64_t)most));
+			r->domains, sql_number(n, (int64_t)most));
 	*why = there ? "there is a component of this name" : taken ? "one of these domains is another component's" :
 		full ? "there are as many domains of components as may be (limits.components)" : NULL;
 	return st;
@@ -70,13 +60,13 @@ find_obstacle(struct sql *db, const struct component_row *r, uint64_t most, cons
 enum sql_status
 component_store_add(struct sql *db, const struct component_row *r, uint64_t most, const char **why, struct err *e)
 {
-	char kinds[NUMBER], rate[NUMBER];
+	char kinds[SQL_NUMBER], rate[SQL_NUMBER];
 	enum sql_status st = find_obstacle(db, r, most, why, e);
 
 	if (st != SQL_OK || *why)
 		return st;
 	st = sql_do(db, e, "INSERT INTO chancery.component (name, secret, kinds, per_second, keep, changed_by) VALUES ($1, $2, $3, $4, $5, $6)", 6,
-		r->name, r->secret, number(kinds, r->kinds), number(rate, r->per_second), r->keep ? "t" : "f", r->who);
+		r->name, r->secret, sql_number(kinds, r->kinds), sql_number(rate, r->per_second), r->keep ? "t" : "f", r->who);
 	if (st == SQL_OK)
 		st = sql_do(db, e,
 			"INSERT INTO chancery.component_domain (domain, component) SELECT DISTINCT d, $2 FROM unnest(string_to_array($1, E'\\n')) AS d", 2,
@@ -97,7 +87,7 @@ flag_or_null(int on)
 enum sql_status
 component_store_change(struct sql *db, const char *name, const struct component_change *c, const char *who, bool *found, struct err *e)
 {
-	char kinds[NUMBER], rate[NUMBER];
+	char kinds[SQL_NUMBER], rate[SQL_NUMBER];
 
 	return sql_query_bool(db, e, found,
 		"UPDATE chancery.component SET secret = coalesce($2, secret), kinds = coalesce($3::smallint, kinds),"
@@ -111,14 +101,14 @@ enum sql_status
 component_store_grant(struct sql *db, const struct component_grant *g, uint64_t most, const char **why, struct err *e)
 {
 	bool there = false, full = false;
-	char n[NUMBER];
+	char n[SQL_NUMBER];
 	enum sql_status st = sql_query_bool(db, e, &there, "SELECT true FROM chancery.component WHERE name = $1", 1, g->name);
 
 	if (st == SQL_OK)
 		st = sql_query_bool(db, e, &full,
 			"SELECT count(*) >= $4::bigint FROM chancery.component_grant"
 			" WHERE component = $1 AND NOT (privilege = $2 AND namespace = $3)",
-			4, g->name, g->privilege, g->ns, number(n, (int64_t)most));
+			4, g->name, g->privilege, g->ns, sql_number(n, (int64_t)most));
 	*why = !there ? "there is no such component; see chancery component list" :
 		full ? "it has as many privileges as may be (limits.component_privileges)" : NULL;
 	if (st != SQL_OK || *why)

@@ -5,7 +5,6 @@
 #include "store/device.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -13,15 +12,6 @@
 
 #define MICROSECONDS(column) "(extract(epoch FROM " column ") * 1000000)::bigint"
 #define TIMESTAMP(parameter) "timestamptz 'epoch' + " parameter "::bigint * interval '1 microsecond'"
-
-#define NUMBER 24
-
-static const char *
-number(char out[NUMBER], int64_t v)
-{
-	snprintf(out, NUMBER, "%" PRId64, v);
-	return out;
-}
 
 /* A row as device_find asks for it, from the column of the slot on; false when the seed is not one. */
 static bool
@@ -72,7 +62,7 @@ device_find(struct sql *db, const char *bare, const struct device_agent *agent, 
 static enum sql_status
 prune(struct sql *db, const char *bare, const struct device_note *n, struct err *e)
 {
-	char most[NUMBER], keep[NUMBER];
+	char most[SQL_NUMBER], keep[SQL_NUMBER];
 
 	return sql_do(db, e,
 		"DELETE FROM chancery.device x USING ("
@@ -84,7 +74,7 @@ prune(struct sql *db, const char *bare, const struct device_note *n, struct err 
 		/* Passwords are ended by people, and have a bound of their own. */
 		"   AND NOT EXISTS (SELECT FROM chancery.device_key k WHERE k.device = d.id)) AS p"
 		" WHERE x.id = p.id AND (p.old OR p.place > $2::bigint)",
-		3, bare, number(most, (int64_t)n->most), number(keep, n->keep_us));
+		3, bare, sql_number(most, (int64_t)n->most), sql_number(keep, n->keep_us));
 }
 
 enum sql_status
@@ -117,7 +107,7 @@ device_note(struct sql *db, const struct device_note *n, int64_t *id, struct err
 enum sql_status
 device_token_promote(struct sql *db, int64_t device, struct err *e)
 {
-	char id[NUMBER];
+	char id[SQL_NUMBER];
 
 	return sql_do(db, e,
 		"WITH n AS (DELETE FROM chancery.token WHERE device = $1 AND slot = 1 RETURNING *)"
@@ -125,17 +115,17 @@ device_token_promote(struct sql *db, int64_t device, struct err *e)
 		" SELECT device, 0, mechanism, seed, issued_at, expires_at, count FROM n"
 		" ON CONFLICT (device, slot) DO UPDATE SET mechanism = excluded.mechanism, seed = excluded.seed,"
 		"  issued_at = excluded.issued_at, expires_at = excluded.expires_at, count = excluded.count",
-		1, number(id, device));
+		1, sql_number(id, device));
 }
 
 enum sql_status
 device_token_count(struct sql *db, int64_t device, enum device_slot slot, uint64_t count, bool *done, struct err *e)
 {
-	char id[NUMBER], s[NUMBER], c[NUMBER];
+	char id[SQL_NUMBER], s[SQL_NUMBER], c[SQL_NUMBER];
 	PGresult *r = NULL;
 	enum sql_status st = sql_query(db, e, &r,
 		"UPDATE chancery.token SET count = $3 WHERE device = $1 AND slot = $2 AND count < $3 RETURNING slot",
-		3, number(id, device), number(s, slot), number(c, (int64_t)count));
+		3, sql_number(id, device), sql_number(s, slot), sql_number(c, (int64_t)count));
 
 	*done = st == SQL_OK && PQntuples(r) == 1;
 	PQclear(r);
@@ -145,7 +135,7 @@ device_token_count(struct sql *db, int64_t device, enum device_slot slot, uint64
 enum sql_status
 device_token_put(struct sql *db, int64_t device, const struct device_token *t, struct err *e)
 {
-	char id[NUMBER], mechanism[NUMBER], expires[NUMBER], seed[2 + 2 * DEVICE_SEED + 1] = "\\x";
+	char id[SQL_NUMBER], mechanism[SQL_NUMBER], expires[SQL_NUMBER], seed[2 + 2 * DEVICE_SEED + 1] = "\\x";
 
 	text_hex(t->seed, DEVICE_SEED, seed + 2);
 	return sql_do(db, e,
@@ -153,15 +143,15 @@ device_token_put(struct sql *db, int64_t device, const struct device_token *t, s
 		" VALUES ($1, 1, $2, $3, " TIMESTAMP("$4") ")"
 		" ON CONFLICT (device, slot) DO UPDATE SET mechanism = excluded.mechanism, seed = excluded.seed,"
 		"  issued_at = now(), expires_at = excluded.expires_at, count = 0",
-		4, number(id, device), number(mechanism, t->mechanism), seed, number(expires, t->expires_us));
+		4, sql_number(id, device), sql_number(mechanism, t->mechanism), seed, sql_number(expires, t->expires_us));
 }
 
 enum sql_status
 device_tokens_drop(struct sql *db, int64_t device, struct err *e)
 {
-	char id[NUMBER];
+	char id[SQL_NUMBER];
 
-	return sql_do(db, e, "DELETE FROM chancery.token WHERE device = $1", 1, number(id, device));
+	return sql_do(db, e, "DELETE FROM chancery.token WHERE device = $1", 1, sql_number(id, device));
 }
 
 /* An address is ours (net/address): it has no quotes, no backslash. */
@@ -218,7 +208,7 @@ enum sql_status
 device_list(struct sql *db, struct arena *a, const char *bare, int64_t since_us, struct device_row **rows, size_t *n,
 	struct err *e)
 {
-	char since[NUMBER];
+	char since[SQL_NUMBER];
 	PGresult *r;
 	enum sql_status st = sql_query(db, e, &r,
 		"SELECT * FROM (SELECT d.id, d.agent, d.software, d.device, d.last_address, " MICROSECONDS("d.first_at")
@@ -228,7 +218,7 @@ device_list(struct sql *db, struct arena *a, const char *bare, int64_t since_us,
 		" EXISTS (SELECT FROM chancery.device_key k WHERE k.device = d.id) AS own"
 		" FROM chancery.account a JOIN chancery.device d ON d.account = a.id WHERE a.bare = $1) AS x"
 		" WHERE password OR token OR own OR last >= $2::bigint ORDER BY last DESC, id DESC",
-		2, bare, number(since, since_us));
+		2, bare, sql_number(since, since_us));
 
 	*rows = NULL;
 	*n = 0;
@@ -251,7 +241,7 @@ device_list(struct sql *db, struct arena *a, const char *bare, int64_t since_us,
 enum sql_status
 device_revoke(struct sql *db, const char *bare, int64_t id, bool *found, bool *password, struct err *e)
 {
-	char i[NUMBER];
+	char i[SQL_NUMBER];
 	PGresult *r = NULL;
 	enum sql_status st = sql_query(db, e, &r,
 		"WITH d AS (SELECT d.id, coalesce(d.password_at >= a.secret_at, false) AS password FROM chancery.account a"
@@ -259,7 +249,7 @@ device_revoke(struct sql *db, const char *bare, int64_t id, bool *found, bool *p
 		" t AS (DELETE FROM chancery.token USING d WHERE token.device = d.id AND d.password),"
 		" g AS (DELETE FROM chancery.device USING d WHERE device.id = d.id AND NOT d.password)"
 		" SELECT password FROM d",
-		2, bare, number(i, id));
+		2, bare, sql_number(i, id));
 
 	*found = st == SQL_OK && PQntuples(r) == 1;
 	*password = *found && sql_bool(r, 0, 0);

@@ -4,23 +4,12 @@
  */
 #include "store/device_password.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/crypt.h"
 #include "base/text.h"
 #include "xmpp/scram.h"
-
-#define NUMBER 24
-
-static const char *
-number(char out[NUMBER], int64_t v)
-{
-	snprintf(out, NUMBER, "%" PRId64, v);
-	return out;
-}
 
 bool
 device_password_is_name(const char *name)
@@ -108,7 +97,7 @@ static enum sql_status
 put(struct sql *db, int64_t account, const PGresult *rows, struct device_password *p, struct err *e)
 {
 	struct buf b[3] = { { 0 }, { 0 }, { 0 } };
-	char id[NUMBER];
+	char id[SQL_NUMBER];
 	PGresult *r = NULL;
 	enum sql_status st;
 
@@ -121,7 +110,7 @@ put(struct sql *db, int64_t account, const PGresult *rows, struct device_passwor
 		" k AS (INSERT INTO chancery.device_key (account, device, hash, stored_key, server_key)"
 		"  SELECT $1::bigint, d.id, u.* FROM d, unnest($3::smallint[], $4::bytea[], $5::bytea[]) AS u)"
 		" SELECT id FROM d",
-		5, number(id, account), p->name, buf_str(&b[0]), buf_str(&b[1]), buf_str(&b[2]));
+		5, sql_number(id, account), p->name, buf_str(&b[0]), buf_str(&b[1]), buf_str(&b[2]));
 	p->id = st == SQL_OK ? sql_i64(r, 0, 0) : 0;
 	PQclear(r);
 	for (int i = 0; i < 3; i++) {
@@ -134,7 +123,7 @@ put(struct sql *db, int64_t account, const PGresult *rows, struct device_passwor
 enum sql_status
 device_password_make(struct sql *db, struct device_password *p, struct err *e)
 {
-	char id[NUMBER], by[NUMBER];
+	char id[SQL_NUMBER], by[SQL_NUMBER];
 	PGresult *r = NULL;
 	int64_t account = 0;
 	enum sql_status st = lock_account(db, p->bare, &account, e);
@@ -147,7 +136,7 @@ device_password_make(struct sql *db, struct device_password *p, struct err *e)
 		"SELECT k.hash, k.iterations, k.salt, (SELECT count(*) FROM chancery.device_key n WHERE n.account = k.account AND n.hash = k.hash),"
 		" EXISTS (SELECT FROM chancery.device_key n WHERE n.device = $2)"
 		" FROM chancery.account_key k WHERE k.account = $1 ORDER BY k.hash",
-		2, number(id, account), number(by, p->by));
+		2, sql_number(id, account), sql_number(by, p->by));
 	if (st != SQL_OK)
 		return st;
 	if (PQntuples(r) > 0)
@@ -164,9 +153,9 @@ device_password_make(struct sql *db, struct device_password *p, struct err *e)
 enum sql_status
 device_password_is(struct sql *db, int64_t device, bool *is, struct err *e)
 {
-	char id[NUMBER];
+	char id[SQL_NUMBER];
 	PGresult *r = NULL;
-	enum sql_status st = sql_query(db, e, &r, "SELECT FROM chancery.device_key WHERE device = $1 LIMIT 1", 1, number(id, device));
+	enum sql_status st = sql_query(db, e, &r, "SELECT FROM chancery.device_key WHERE device = $1 LIMIT 1", 1, sql_number(id, device));
 
 	*is = st == SQL_OK && PQntuples(r) == 1;
 	PQclear(r);

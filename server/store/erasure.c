@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +16,6 @@
 #include "store/audit.h"
 #include "store/record.h"
 
-#define NUMBER 24
 
 static _Atomic uint64_t rounds;
 
@@ -108,12 +106,11 @@ record_it(const struct erasure_order *o, const PGresult *rows, uint64_t records,
 static enum sql_status
 carry_out(struct sql *db, uint64_t record, uint64_t *erased, uint64_t *held, struct err *e)
 {
-	char id[NUMBER];
+	char id[SQL_NUMBER];
 	PGresult *r;
 	enum sql_status st;
 
-	snprintf(id, sizeof id, "%" PRIu64, record);
-	st = sql_query(db, e, &r, "SELECT erased, held FROM archive.erase($1::bigint)", 1, id);
+	st = sql_query(db, e, &r, "SELECT erased, held FROM archive.erase($1::bigint)", 1, sql_number(id, (int64_t)record));
 	/* Also where nobody knows whether it was committed. */
 	atomic_fetch_add(&rounds, 1);
 	if (st != SQL_OK)
@@ -162,14 +159,13 @@ erasure_count(struct sql *db, const uint64_t *id, size_t n, uint64_t *go, uint64
 enum sql_status
 erasure_resume(struct sql *db, unsigned *n, struct err *e)
 {
-	char upto[NUMBER];
+	char upto[SQL_NUMBER];
 	PGresult *rows;
 	enum sql_status st;
 
 	*n = 0;
 	/* What is beyond may yet be taken back (store/record.h). */
-	snprintf(upto, sizeof upto, "%" PRIu64, record_settled_id());
-	st = sql_query(db, e, &rows, "SELECT * FROM archive.erasures_open($1::bigint)", 1, upto);
+	st = sql_query(db, e, &rows, "SELECT * FROM archive.erasures_open($1::bigint)", 1, sql_number(upto, (int64_t)record_settled_id()));
 	if (st != SQL_OK)
 		return st;
 	for (int i = 0; i < PQntuples(rows) && st == SQL_OK; i++) {

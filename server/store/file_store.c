@@ -3,26 +3,16 @@
  */
 #include "store/file_store.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/text.h"
 
-#define NUMBER 24
 #define EPOCH(column) "extract(epoch FROM " column ")"
 #define TIMESTAMP_US(us) "(timestamptz 'epoch' + " us "::bigint * interval '1 microsecond')"
 #define TIMESTAMP_S(s) "(timestamptz 'epoch' + " s "::bigint * interval '1 second')"
 /* Its content may be read: found clean, or released by people. */
 #define PASSES "IN (1, 5)"
-
-static const char *
-number(char out[NUMBER], int64_t n)
-{
-	snprintf(out, NUMBER, "%" PRId64, n);
-	return out;
-}
 
 static const char *
 truth(bool b)
@@ -80,15 +70,15 @@ enum sql_status
 file_to_rescan(struct sql *db, struct arena *a, int64_t signatures_s, uint64_t signatures_n, uint64_t signatures_set,
 	const struct file_place *after, struct file_row **out, struct err *e)
 {
-	char made[NUMBER], n[NUMBER], set[NUMBER], at[NUMBER], hash[FILE_HASH_SIZE];
+	char made[SQL_NUMBER], n[SQL_NUMBER], set[SQL_NUMBER], at[SQL_NUMBER], hash[FILE_HASH_SIZE];
 	PGresult *r;
 	/* Microseconds in, microseconds out: the place is exact. */
 	enum sql_status st = sql_query(db, e, &r,
 		"SELECT " ROW " FROM chancery.file WHERE kept AND state = 1 AND (signatures_at, signatures_n, signatures_set)"
 		" <> (" TIMESTAMP_S("$1") ", $2::bigint, $5::bigint)"
 		" AND (scanned_at, sha256) > (" TIMESTAMP_US("$3") ", $4::bytea) ORDER BY scanned_at, sha256 LIMIT 1", 5,
-		number(made, signatures_s), number(n, (int64_t)signatures_n), number(at, after->scanned_us), file_hash(after->sha256, hash),
-		number(set, (int64_t)signatures_set));
+		sql_number(made, signatures_s), sql_number(n, (int64_t)signatures_n), sql_number(at, after->scanned_us), file_hash(after->sha256, hash),
+		sql_number(set, (int64_t)signatures_set));
 
 	*out = st == SQL_OK ? read_row(r, a) : NULL;
 	return st;
@@ -130,7 +120,7 @@ read_state(enum sql_status st, PGresult *r, enum file_state *state)
 static enum sql_status
 put(struct sql *db, const struct file_row *f, enum file_state *state, struct err *e)
 {
-	char hash[FILE_HASH_SIZE], size[NUMBER], code[NUMBER], scanned[NUMBER], made[NUMBER], n[NUMBER], set[NUMBER];
+	char hash[FILE_HASH_SIZE], size[SQL_NUMBER], code[SQL_NUMBER], scanned[SQL_NUMBER], made[SQL_NUMBER], n[SQL_NUMBER], set[SQL_NUMBER];
 	PGresult *r = NULL;
 	enum sql_status st = sql_query(db, e, &r,
 		"INSERT INTO chancery.file AS f (sha256, size, type, state, found, scanned_at, signatures_at, signatures_n, kept, quarantined, signatures_set)"
@@ -148,9 +138,9 @@ put(struct sql *db, const struct file_row *f, enum file_state *state, struct err
 		"     ELSE excluded.state END AS s FROM (SELECT f.state <> 5 AND excluded.scanned_at >= f.scanned_at"
 		"     AND NOT (excluded.state = 1 AND f.state IN (2, 4) AND excluded.signatures_at < f.signatures_at)"
 		"     AND NOT (excluded.state = 3 AND f.kept) AS newer) AS a) AS b)"
-		" RETURNING state", 11, file_hash(f->sha256, hash), number(size, (int64_t)f->size), f->type, number(code, f->state), f->found,
-		number(scanned, f->scanned_us), number(made, f->signatures_s), number(n, (int64_t)f->signatures_n), truth(f->kept),
-		truth(f->quarantined), number(set, (int64_t)f->signatures_set));
+		" RETURNING state", 11, file_hash(f->sha256, hash), sql_number(size, (int64_t)f->size), f->type, sql_number(code, f->state), f->found,
+		sql_number(scanned, f->scanned_us), sql_number(made, f->signatures_s), sql_number(n, (int64_t)f->signatures_n), truth(f->kept),
+		truth(f->quarantined), sql_number(set, (int64_t)f->signatures_set));
 
 	return read_state(st, r, state);
 }
@@ -194,12 +184,12 @@ file_seen(struct sql *db, const uint8_t sha256[SHA256_SIZE], bool keep, enum fil
 enum sql_status
 file_event_add(struct sql *db, struct file_event *v, struct err *e)
 {
-	char hash[FILE_HASH_SIZE], record[NUMBER];
+	char hash[FILE_HASH_SIZE], record[SQL_NUMBER];
 	PGresult *r;
 	enum sql_status st = sql_query(db, e, &r,
 		"INSERT INTO chancery.file_event (" FILE_EVENT_COLUMNS ")"
 		" VALUES ($1, $2::bytea, $3, $4, $5, $6, $7, $8, nullif($9::bigint, 0)) RETURNING id", 9, v->path, file_hash(v->sha256, hash),
-		v->from, v->to, v->name, v->declared, v->verdict, v->text ? v->text : "", number(record, (int64_t)v->record_id));
+		v->from, v->to, v->name, v->declared, v->verdict, v->text ? v->text : "", sql_number(record, (int64_t)v->record_id));
 
 	if (st != SQL_OK)
 		return st;

@@ -3,18 +3,7 @@
  */
 #include "store/gateway_store.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
-#define NUMBER 24
 #define EPOCH_US(column) "(extract(epoch FROM " column ") * 1000000)::bigint"
-
-static const char *
-number(char out[NUMBER], int64_t n)
-{
-	snprintf(out, NUMBER, "%" PRId64, n);
-	return out;
-}
 
 enum sql_status
 gateway_store_read(struct sql *db, const char *name, PGresult **rows, struct err *e)
@@ -53,14 +42,14 @@ gateway_store_set(struct sql *db, const char *name, const char *settings, const 
 enum sql_status
 gateway_store_rule(struct sql *db, const struct gateway_rule_row *r, uint64_t most, const char **why, struct err *e)
 {
-	char limit[NUMBER], rights[NUMBER], per_minute[NUMBER];
+	char limit[SQL_NUMBER], rights[SQL_NUMBER], per_minute[SQL_NUMBER];
 	bool there = false, full = false;
 	enum sql_status st = gateway_store_is(db, r->gateway, &there, e);
 
 	if (st == SQL_OK)
 		st = sql_query_bool(db, e, &full,
 			"SELECT count(*) >= $3::bigint FROM chancery.gateway_rule WHERE gateway = $1 AND grp <> $2", 3, r->gateway, r->group,
-			number(limit, (int64_t)most));
+			sql_number(limit, (int64_t)most));
 	*why = !there ? "there is no such gateway; see chancery gateway list" :
 		full ? "it has as many rules as may be (limits.gateway_rules)" : NULL;
 	if (st != SQL_OK || *why)
@@ -69,7 +58,7 @@ gateway_store_rule(struct sql *db, const struct gateway_rule_row *r, uint64_t mo
 		"INSERT INTO chancery.gateway_rule (gateway, grp, allowed, rights, per_minute, changed_by) VALUES ($1, $2, $3, $4, $5, $6)"
 		" ON CONFLICT (gateway, grp) DO UPDATE SET allowed = excluded.allowed, rights = excluded.rights, per_minute = excluded.per_minute,"
 		" changed_at = now(), changed_by = excluded.changed_by",
-		6, r->gateway, r->group, r->allowed ? "t" : "f", number(rights, r->rights), number(per_minute, r->per_minute), r->who);
+		6, r->gateway, r->group, r->allowed ? "t" : "f", sql_number(rights, r->rights), sql_number(per_minute, r->per_minute), r->who);
 }
 
 enum sql_status
@@ -81,13 +70,13 @@ gateway_store_forget(struct sql *db, const char *name, const char *group, bool *
 enum sql_status
 gateway_store_users(struct sql *db, const char *name, const char *after, unsigned most, PGresult **rows, struct err *e)
 {
-	char limit[NUMBER];
+	char limit[SQL_NUMBER];
 
 	return sql_query(db, e, rows,
 		"SELECT u.jid, u.mode, " EPOCH_US("u.since") ","
 		" EXISTS (SELECT FROM chancery.gateway_credential c WHERE c.gateway = u.gateway AND c.jid = u.jid)"
 		" FROM chancery.gateway_user u WHERE u.gateway = $1 AND u.jid > $2 ORDER BY u.jid LIMIT $3::bigint",
-		3, name, after, number(limit, most));
+		3, name, after, sql_number(limit, most));
 }
 
 enum sql_status
@@ -110,14 +99,14 @@ gateway_store_lock_credentials(struct sql *db, struct err *e)
 enum sql_status
 gateway_store_stale_credentials(struct sql *db, unsigned key_id, unsigned most, PGresult **rows, struct err *e)
 {
-	char id[NUMBER], limit[NUMBER];
+	char id[SQL_NUMBER], limit[SQL_NUMBER];
 
 	return sql_query(db, e, rows,
 		"SELECT gateway, jid, key_id, encode(nonce, 'hex'), encode(sealed, 'hex') FROM chancery.gateway_credential WHERE key_id <> $1::int"
 		" UNION ALL SELECT '', a.bare, f.key_id, encode(f.nonce, 'hex'), encode(f.sealed, 'hex') FROM chancery.second_factor f"
 		"  JOIN chancery.account a ON a.id = f.account WHERE f.key_id <> $1::int"
 		" ORDER BY gateway, jid LIMIT $2::bigint",
-		2, number(id, key_id), number(limit, most));
+		2, sql_number(id, key_id), sql_number(limit, most));
 }
 
 enum sql_status
@@ -129,13 +118,13 @@ gateway_store_key_ids(struct sql *db, PGresult **rows, struct err *e)
 enum sql_status
 gateway_store_reseal(struct sql *db, const char *gateway, const char *jid, unsigned key_id, const char *nonce, const char *sealed, struct err *e)
 {
-	char id[NUMBER];
+	char id[SQL_NUMBER];
 
 	if (!*gateway)
 		return sql_do(db, e,
 			"UPDATE chancery.second_factor f SET key_id = $2::int, nonce = decode($3, 'hex'), sealed = decode($4, 'hex')"
-			" FROM chancery.account a WHERE a.bare = $1 AND f.account = a.id", 4, jid, number(id, key_id), nonce, sealed);
+			" FROM chancery.account a WHERE a.bare = $1 AND f.account = a.id", 4, jid, sql_number(id, key_id), nonce, sealed);
 	return sql_do(db, e,
 		"UPDATE chancery.gateway_credential SET key_id = $3::int, nonce = decode($4, 'hex'), sealed = decode($5, 'hex')"
-		" WHERE gateway = $1 AND jid = $2", 5, gateway, jid, number(id, key_id), nonce, sealed);
+		" WHERE gateway = $1 AND jid = $2", 5, gateway, jid, sql_number(id, key_id), nonce, sealed);
 }

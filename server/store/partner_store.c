@@ -4,26 +4,17 @@
 #include "store/partner_store.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "store/audit.h"
 
-#define NUMBER 24
 #define AUDIT_MS 4000 /* less than a job has */
 #define EPOCH_US(column) "(extract(epoch FROM " column ") * 1000000)::bigint"
 #define TIMESTAMP(us) "(timestamptz 'epoch' + " us " * interval '1 microsecond')"
 /* What the database gives and nobody proposes. */
 #define GIVEN "'{id,created_at,changed_at,changed_by}'::text[]"
-
-static const char *
-number(char out[NUMBER], int64_t n)
-{
-	snprintf(out, NUMBER, "%" PRId64, n);
-	return out;
-}
 
 enum sql_status
 partner_store_all(struct sql *db, PGresult **rows, struct err *e)
@@ -37,10 +28,10 @@ partner_store_all(struct sql *db, PGresult **rows, struct err *e)
 enum sql_status
 partner_store_list(struct sql *db, const char *after, unsigned limit, PGresult **rows, struct err *e)
 {
-	char n[NUMBER];
+	char n[SQL_NUMBER];
 
 	return sql_query(db, e, rows, "SELECT domain, to_jsonb(p) FROM chancery.partner p WHERE domain > $1 ORDER BY domain LIMIT $2::bigint",
-		2, after, number(n, limit));
+		2, after, sql_number(n, limit));
 }
 
 enum sql_status
@@ -71,7 +62,7 @@ partner_store_get(struct sql *db, struct arena *a, const char *domain, const cha
 enum sql_status
 partner_store_put(struct sql *db, const char *json, const char *who, int64_t proposal, uint64_t most, bool *full, struct err *e)
 {
-	char id[NUMBER], max[NUMBER];
+	char id[SQL_NUMBER], max[SQL_NUMBER];
 	bool done = false;
 	/* The parts of one statement all see the row as it was before it. */
 	enum sql_status st = sql_query_bool(db, e, &done,
@@ -91,7 +82,7 @@ partner_store_put(struct sql *db, const char *json, const char *who, int64_t pro
 		" INSERT INTO chancery.partner_history (domain, action, who, proposal, old, new, owner, reason)"
 		"  SELECT put.domain, CASE WHEN was.id IS NULL THEN 'allow' ELSE 'change' END, $2, nullif($3::bigint, 0),"
 		"   to_jsonb(was), to_jsonb(put), put.owner, put.reason FROM put LEFT JOIN was ON true RETURNING true",
-		4, json, who, number(id, proposal), number(max, (int64_t)most));
+		4, json, who, sql_number(id, proposal), sql_number(max, (int64_t)most));
 
 	*full = st == SQL_OK && !done;
 	return st;
@@ -110,11 +101,11 @@ partner_store_remove(struct sql *db, const char *domain, const char *who, const 
 enum sql_status
 partner_store_history(struct sql *db, const char *domain, unsigned limit, PGresult **rows, struct err *e)
 {
-	char n[NUMBER];
+	char n[SQL_NUMBER];
 
 	return sql_query(db, e, rows,
 		"SELECT " EPOCH_US("at") ", action, who, owner, reason, old, new, coalesce(proposal, 0) FROM chancery.partner_history"
-		" WHERE domain = $1 ORDER BY id DESC LIMIT $2::bigint", 2, domain, number(n, limit));
+		" WHERE domain = $1 ORDER BY id DESC LIMIT $2::bigint", 2, domain, sql_number(n, limit));
 }
 
 /* Proposals */
@@ -122,17 +113,17 @@ partner_store_history(struct sql *db, const char *domain, unsigned limit, PGresu
 static enum sql_status
 is_full(struct sql *db, const char *json, uint64_t most, bool *full, struct err *e)
 {
-	char n[NUMBER];
+	char n[SQL_NUMBER];
 
 	return sql_query_bool(db, e, full,
 		"SELECT count(*) >= $2::bigint FROM chancery.partner_proposal WHERE closed_at IS NULL AND domain <> $1::jsonb->>'domain'",
-		2, json, number(n, (int64_t)most));
+		2, json, sql_number(n, (int64_t)most));
 }
 
 enum sql_status
 partner_store_propose(struct sql *db, const char *json, long uid, const char *name, uint64_t most, int64_t *id, struct err *e)
 {
-	char by[NUMBER];
+	char by[SQL_NUMBER];
 	bool full = false;
 	PGresult *r;
 	enum sql_status st = is_full(db, json, most, &full, e);
@@ -148,7 +139,7 @@ partner_store_propose(struct sql *db, const char *json, long uid, const char *na
 		"INSERT INTO chancery.partner_proposal (domain, entry, base, by_uid, by_name, reason)"
 		" SELECT $1::jsonb->>'domain', $1::jsonb - " GIVEN ","
 		"  (SELECT coalesce(max(id), 0) FROM chancery.partner_history WHERE domain = $1::jsonb->>'domain'),"
-		"  nullif($2::int8, -1)::int, $3, $1::jsonb->>'reason' RETURNING id", 3, json, number(by, uid), name);
+		"  nullif($2::int8, -1)::int, $3, $1::jsonb->>'reason' RETURNING id", 3, json, sql_number(by, uid), name);
 	if (st != SQL_OK)
 		return st;
 	*id = sql_i64(r, 0, 0);
@@ -168,12 +159,12 @@ partner_store_proposals(struct sql *db, PGresult **rows, struct err *e)
 enum sql_status
 partner_store_proposal(struct sql *db, struct arena *a, int64_t id, struct partner_proposal *out, struct err *e)
 {
-	char n[NUMBER];
+	char n[SQL_NUMBER];
 	PGresult *r;
 	enum sql_status st = sql_query(db, e, &r,
 		"SELECT id, domain, entry, reason, by_name, coalesce(by_uid, -1),"
 		" base = (SELECT coalesce(max(h.id), 0) FROM chancery.partner_history h WHERE h.domain = p.domain)"
-		" FROM chancery.partner_proposal p WHERE id = $1::bigint AND closed_at IS NULL", 1, number(n, id));
+		" FROM chancery.partner_proposal p WHERE id = $1::bigint AND closed_at IS NULL", 1, sql_number(n, id));
 
 	*out = (struct partner_proposal){0};
 	if (st != SQL_OK)
@@ -189,10 +180,10 @@ partner_store_proposal(struct sql *db, struct arena *a, int64_t id, struct partn
 enum sql_status
 partner_store_close(struct sql *db, int64_t id, const char *who, bool approved, struct err *e)
 {
-	char n[NUMBER];
+	char n[SQL_NUMBER];
 
 	return sql_do(db, e, "UPDATE chancery.partner_proposal SET closed_at = now(), closed_by = $2, approved = $3::boolean"
-		" WHERE id = $1::bigint AND closed_at IS NULL", 3, number(n, id), who, approved ? "true" : "false");
+		" WHERE id = $1::bigint AND closed_at IS NULL", 3, sql_number(n, id), who, approved ? "true" : "false");
 }
 
 enum sql_status
@@ -229,7 +220,7 @@ audit_refused(struct sql *db, const char *told, struct err *e)
 {
 	struct audit_event v = {.person = "chanceryd", .uid = -1, .login = -1, .origin = "refusal", .action = "federation.refused",
 				.detail = told, .within_ms = AUDIT_MS};
-	char id[NUMBER];
+	char id[SQL_NUMBER];
 	uint64_t record;
 	enum sql_status st = audit_record(&v, &record, e);
 
@@ -238,7 +229,7 @@ audit_refused(struct sql *db, const char *told, struct err *e)
 	return sql_do(db, e,
 		"INSERT INTO chancery.audit (who_name, origin, action, target, detail, record)"
 		" SELECT 'chanceryd', 'refusal', 'federation.refused', t->>'domain', t - 'domain', $2::bigint"
-		" FROM jsonb_array_elements($1::jsonb->'refused') AS t", 2, told, number(id, (int64_t)record));
+		" FROM jsonb_array_elements($1::jsonb->'refused') AS t", 2, told, sql_number(id, (int64_t)record));
 }
 
 static enum sql_status
@@ -280,7 +271,7 @@ partner_store_refused(struct sql *db, const struct partner_refused *r, size_t n,
 {
 	struct buf b[7] = {0};
 	const char *v[8];
-	char max[NUMBER];
+	char max[SQL_NUMBER];
 	enum sql_status st;
 
 	*left_out = 0;
@@ -299,7 +290,7 @@ partner_store_refused(struct sql *db, const struct partner_refused *r, size_t n,
 		buf_addc(&b[k], '}');
 		v[k] = buf_str(&b[k]);
 	}
-	v[7] = number(max, (int64_t)most);
+	v[7] = sql_number(max, (int64_t)most);
 	st = sql_begin(db, e);
 	if (st == SQL_OK)
 		st = write_refused(db, v, left_out, e);
@@ -315,19 +306,19 @@ partner_store_refused(struct sql *db, const struct partner_refused *r, size_t n,
 enum sql_status
 partner_store_refusals(struct sql *db, const char *domain, int64_t since_us, unsigned limit, PGresult **rows, struct err *e)
 {
-	char since[NUMBER], n[NUMBER];
+	char since[SQL_NUMBER], n[SQL_NUMBER];
 
 	return sql_query(db, e, rows,
 		"SELECT day, domain, direction, why, address, count, " EPOCH_US("first_at") ", " EPOCH_US("last_at")
 		" FROM chancery.partner_refusal WHERE ($1::text IS NULL OR domain = $1)"
 		" AND day >= " TIMESTAMP("$2::bigint") "::date AND last_at >= " TIMESTAMP("$2::bigint")
-		" ORDER BY last_at DESC, domain LIMIT $3::bigint", 3, domain, number(since, since_us), number(n, limit));
+		" ORDER BY last_at DESC, domain LIMIT $3::bigint", 3, domain, sql_number(since, since_us), sql_number(n, limit));
 }
 
 enum sql_status
 partner_store_volume(struct sql *db, int64_t since_us, unsigned limit, PGresult **rows, struct err *e)
 {
-	char since[NUMBER], n[NUMBER];
+	char since[SQL_NUMBER], n[SQL_NUMBER];
 
 	/* Ids are times, so that the partitions before are left out. Of addresses of a domain itself there is nothing behind an @. */
 	return sql_query(db, e, rows,
@@ -336,7 +327,7 @@ partner_store_volume(struct sql *db, int64_t since_us, unsigned limit, PGresult 
 		" (SELECT direction, CASE direction WHEN 1 THEN from_bare ELSE to_bare END AS far,"
 		"   CASE direction WHEN 1 THEN to_bare ELSE from_bare END AS near"
 		"  FROM archive.record WHERE direction IN (1, 2) AND id >= $1::bigint AND kind BETWEEN 1 AND 6) AS r"
-		" GROUP BY 1, 2 ORDER BY 1, 3 DESC, 4 DESC, 2 LIMIT $2::bigint", 2, number(since, since_us), number(n, limit));
+		" GROUP BY 1, 2 ORDER BY 1, 3 DESC, 4 DESC, 2 LIMIT $2::bigint", 2, sql_number(since, since_us), sql_number(n, limit));
 }
 
 /* The clock's doing, which nothing holds up: when the record does not take it, only the log has it. */
@@ -345,11 +336,11 @@ partner_store_expired(struct sql *db, const char *domain, int64_t expires_us, st
 {
 	struct audit_event v = {.person = "chanceryd", .uid = -1, .login = -1, .origin = "clock", .action = "federation.expired",
 				.target = domain, .within_ms = AUDIT_MS};
-	char at[NUMBER];
+	char at[SQL_NUMBER];
 	uint64_t record;
 	PGresult *r;
 	enum sql_status st = sql_query(db, e, &r, "SELECT jsonb_build_object('expired', p.expires_at, 'owner', p.owner)"
-		" FROM chancery.partner p WHERE p.domain = $1 AND p.expires_at = " TIMESTAMP("$2::bigint"), 2, domain, number(at, expires_us));
+		" FROM chancery.partner p WHERE p.domain = $1 AND p.expires_at = " TIMESTAMP("$2::bigint"), 2, domain, sql_number(at, expires_us));
 
 	if (st != SQL_OK)
 		return st;

@@ -4,24 +4,14 @@
 #include "store/quarantine_store.h"
 
 #include <ctype.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/text.h"
 
-#define NUMBER 24
 #define HEX (2 * SHA256_SIZE)
 #define SHORTEST 8 /* hex digits that may stand for a hash */
 #define EPOCH_US(column) "(extract(epoch FROM " column ") * 1000000)::bigint"
-
-static const char *
-number(char out[NUMBER], int64_t n)
-{
-	snprintf(out, NUMBER, "%" PRId64, n);
-	return out;
-}
 
 /* The first and the last hash that begins so. False: it is no beginning of a hash. */
 static bool
@@ -81,7 +71,7 @@ quarantine_store_lock(struct sql *db, struct arena *a, const uint8_t sha256[SHA2
 enum sql_status
 quarantine_store_list(struct sql *db, unsigned limit, PGresult **rows, struct err *e)
 {
-	char n[NUMBER];
+	char n[SQL_NUMBER];
 
 	return sql_query(db, e, rows,
 		"SELECT encode(f.sha256, 'hex'), f.size, f.type, f.state, f.found, v.name, v.from_bare, v.to_bare, " EPOCH_US("v.at") ","
@@ -90,7 +80,7 @@ quarantine_store_list(struct sql *db, unsigned limit, PGresult **rows, struct er
 		" LEFT JOIN LATERAL (SELECT * FROM chancery.file_event e WHERE e.sha256 = f.sha256"
 		"   AND e.path NOT IN ('link', 'download', 'quarantine', 'rescan') ORDER BY e.id DESC LIMIT 1) v ON true"
 		" LEFT JOIN chancery.file_release x ON x.sha256 = f.sha256 AND x.closed_at IS NULL"
-		" WHERE f.quarantined ORDER BY v.at DESC NULLS LAST, f.sha256 LIMIT $1::bigint", 1, number(n, limit));
+		" WHERE f.quarantined ORDER BY v.at DESC NULLS LAST, f.sha256 LIMIT $1::bigint", 1, sql_number(n, limit));
 }
 
 #define EVENT "e.id, " EPOCH_US("e.at") ", e.path, e.from_bare, e.to_bare, e.name, e.declared, e.verdict, e.text, coalesce(e.record, 0)"
@@ -98,10 +88,10 @@ quarantine_store_list(struct sql *db, unsigned limit, PGresult **rows, struct er
 enum sql_status
 quarantine_store_events(struct sql *db, const uint8_t sha256[SHA256_SIZE], unsigned limit, PGresult **rows, struct err *e)
 {
-	char hash[FILE_HASH_SIZE], n[NUMBER];
+	char hash[FILE_HASH_SIZE], n[SQL_NUMBER];
 
 	return sql_query(db, e, rows, "SELECT " EVENT " FROM chancery.file_event e WHERE e.sha256 = $1::bytea ORDER BY e.id DESC LIMIT $2::bigint", 2,
-		file_hash(sha256, hash), number(n, limit));
+		file_hash(sha256, hash), sql_number(n, limit));
 }
 
 /* For LIKE: its own signs stand for themselves, * for anything. */
@@ -118,7 +108,7 @@ add_pattern(struct buf *b, const char *what)
 enum sql_status
 quarantine_store_find(struct sql *db, const char *what, unsigned limit, PGresult **rows, struct err *e)
 {
-	char first[FILE_HASH_SIZE], last[FILE_HASH_SIZE], n[NUMBER];
+	char first[FILE_HASH_SIZE], last[FILE_HASH_SIZE], n[SQL_NUMBER];
 	bool is_hash = range_of(what, first, last);
 	struct buf pattern = { 0 };
 	enum sql_status st;
@@ -129,7 +119,7 @@ quarantine_store_find(struct sql *db, const char *what, unsigned limit, PGresult
 		" FROM (SELECT id FROM chancery.file_event WHERE lower(left(name, 255)) LIKE lower($1)"
 		"  UNION SELECT id FROM chancery.file_event WHERE sha256 BETWEEN $2::bytea AND $3::bytea) AS i"
 		" JOIN chancery.file_event e ON e.id = i.id LEFT JOIN chancery.file f ON f.sha256 = e.sha256 ORDER BY e.id DESC LIMIT $4::bigint",
-		4, buf_str(&pattern), is_hash ? first : NULL, is_hash ? last : NULL, number(n, limit));
+		4, buf_str(&pattern), is_hash ? first : NULL, is_hash ? last : NULL, sql_number(n, limit));
 	buf_fini(&pattern);
 	return st;
 }
@@ -137,7 +127,7 @@ quarantine_store_find(struct sql *db, const char *what, unsigned limit, PGresult
 enum sql_status
 quarantine_store_released(struct sql *db, const uint8_t sha256[SHA256_SIZE], uint64_t keep_ms, struct err *e)
 {
-	char hash[FILE_HASH_SIZE], keep[NUMBER];
+	char hash[FILE_HASH_SIZE], keep[SQL_NUMBER];
 	enum sql_status st = sql_do(db, e, "UPDATE chancery.file SET state = 5, kept = true, quarantined = false, seen_at = now()"
 		" WHERE sha256 = $1::bytea", 1, file_hash(sha256, hash));
 
@@ -145,7 +135,7 @@ quarantine_store_released(struct sql *db, const uint8_t sha256[SHA256_SIZE], uin
 		return st;
 	return sql_do(db, e, "UPDATE chancery.upload SET state = 2, kept_at = now(), expires_at = least(expire_before,"
 		" CASE WHEN $2::bigint > 0 THEN now() + $2::bigint * interval '1 millisecond' END) WHERE sha256 = $1::bytea AND state = 5", 2,
-		hash, number(keep, (int64_t)keep_ms));
+		hash, sql_number(keep, (int64_t)keep_ms));
 }
 
 enum sql_status
@@ -170,11 +160,12 @@ enum sql_status
 quarantine_store_propose(struct sql *db, const struct file_row *file, long uid, const char *name, const char *reason, int64_t *id,
 	struct err *e)
 {
-	char hash[FILE_HASH_SIZE], by[NUMBER];
+	char hash[FILE_HASH_SIZE], by[SQL_NUMBER];
 	PGresult *r;
 	enum sql_status st = sql_query(db, e, &r,
 		"INSERT INTO chancery.file_release (sha256, by_uid, by_name, reason, found) VALUES ($1::bytea, nullif($2::int8, -1)::int, $3, $4, $5)"
-		" ON CONFLICT (sha256) WHERE closed_at IS NULL DO NOTHING RETURNING id", 5, file_hash(file->sha256, hash), number(by, uid), name, reason, file->found);
+		" ON CONFLICT (sha256) WHERE closed_at IS NULL DO NOTHING RETURNING id", 5, file_hash(file->sha256, hash),
+		sql_number(by, uid), name, reason, file->found);
 
 	if (st != SQL_OK)
 		return st;
@@ -186,11 +177,11 @@ quarantine_store_propose(struct sql *db, const struct file_row *file, long uid, 
 enum sql_status
 quarantine_store_proposal(struct sql *db, struct arena *a, int64_t id, struct quarantine_release *out, struct err *e)
 {
-	char n[NUMBER];
+	char n[SQL_NUMBER];
 	PGresult *r;
 	enum sql_status st = sql_query(db, e, &r,
 		"SELECT encode(sha256, 'hex'), by_name, reason, coalesce(by_uid, -1), found FROM chancery.file_release"
-		" WHERE id = $1::bigint AND closed_at IS NULL FOR UPDATE", 1, number(n, id));
+		" WHERE id = $1::bigint AND closed_at IS NULL FOR UPDATE", 1, sql_number(n, id));
 
 	*out = (struct quarantine_release){ 0 };
 	if (st != SQL_OK)
@@ -207,10 +198,10 @@ quarantine_store_proposal(struct sql *db, struct arena *a, int64_t id, struct qu
 enum sql_status
 quarantine_store_close(struct sql *db, int64_t id, const char *who, bool approved, struct err *e)
 {
-	char n[NUMBER];
+	char n[SQL_NUMBER];
 
 	return sql_do(db, e, "UPDATE chancery.file_release SET closed_at = now(), closed_by = $2, approved = $3::boolean"
-		" WHERE id = $1::bigint AND closed_at IS NULL", 3, number(n, id), who, approved ? "true" : "false");
+		" WHERE id = $1::bigint AND closed_at IS NULL", 3, sql_number(n, id), who, approved ? "true" : "false");
 }
 
 enum sql_status
@@ -225,12 +216,12 @@ quarantine_store_close_of(struct sql *db, const uint8_t sha256[SHA256_SIZE], con
 enum sql_status
 quarantine_store_people(struct sql *db, const uint8_t sha256[SHA256_SIZE], unsigned limit, PGresult **rows, struct err *e)
 {
-	char hash[FILE_HASH_SIZE], n[NUMBER];
+	char hash[FILE_HASH_SIZE], n[SQL_NUMBER];
 
 	return sql_query(db, e, rows,
 		"SELECT who, bool_or(sent), max(name) FROM (SELECT from_bare AS who, path <> 'download' AS sent, name FROM chancery.file_event"
 		"  WHERE sha256 = $1::bytea AND path NOT IN ('quarantine', 'rescan')"
 		" UNION ALL SELECT to_bare, false, name FROM chancery.file_event WHERE sha256 = $1::bytea AND to_bare IS NOT NULL"
 		"  AND path NOT IN ('quarantine', 'rescan')) AS p GROUP BY who ORDER BY who LIMIT $2::bigint", 2, file_hash(sha256, hash),
-		number(n, limit));
+		sql_number(n, limit));
 }

@@ -4,9 +4,7 @@
  */
 #include "store/second_factor.h"
 
-#include <inttypes.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,14 +20,6 @@
 
 #define SECRET 20          /* bytes: as long as the hash (RFC 4226 §4) */
 #define STEP_US (30 * INT64_C(1000000))
-#define NUMBER 24
-
-static const char *
-number(char out[NUMBER], int64_t v)
-{
-	snprintf(out, NUMBER, "%" PRId64, v);
-	return out;
-}
 
 /* Codes */
 
@@ -139,7 +129,7 @@ make_uri(struct arena *a, const char *bare, const uint8_t secret[SECRET])
 static enum sql_status
 put(struct sql *db, struct arena *a, const struct second_factor *f, const uint8_t secret[SECRET], bool confirmed, struct err *e)
 {
-	char hex[2 * SECRET + 1], id[NUMBER];
+	char hex[2 * SECRET + 1], id[SQL_NUMBER];
 	struct sealed s;
 	size_t n;
 	const char *owner = owner_of(a, f->bare, &n);
@@ -153,7 +143,7 @@ put(struct sql *db, struct arena *a, const struct second_factor *f, const uint8_
 			"  ON CONFLICT (account) DO UPDATE SET key_id = excluded.key_id, nonce = excluded.nonce, sealed = excluded.sealed,"
 			"   confirmed_at = excluded.confirmed_at, step = 0, wrong = CASE WHEN $5::boolean THEN 0 ELSE f.wrong END RETURNING account)"
 			" DELETE FROM chancery.token USING chancery.device d, x WHERE $5::boolean AND d.account = x.account AND token.device = d.id",
-			5, f->bare, number(id, s.key_id), s.nonce, s.text, confirmed ? "t" : "f");
+			5, f->bare, sql_number(id, s.key_id), s.nonce, s.text, confirmed ? "t" : "f");
 	crypt_wipe(hex, sizeof(hex));
 	return st;
 }
@@ -204,7 +194,7 @@ judge(struct sql *db, struct arena *a, const PGresult *r, struct second_factor *
 	struct sealed s = { .key_id = (unsigned)sql_i64(r, 0, 1), .nonce = sql_text(r, 0, 2), .text = sql_text(r, 0, 3) };
 	uint64_t last = (uint64_t)sql_i64(r, 0, 4), step;
 	uint8_t secret[SECRET];
-	char id[NUMBER], n[NUMBER];
+	char id[SQL_NUMBER], n[SQL_NUMBER];
 
 	f->how = SECOND_FACTOR_LOCKED;
 	if ((uint64_t)sql_i64(r, 0, 5) >= f->most_wrong)
@@ -216,12 +206,12 @@ judge(struct sql *db, struct arena *a, const PGresult *r, struct second_factor *
 	crypt_wipe(secret, sizeof(secret));
 	f->how = step > last ? SECOND_FACTOR_DONE : SECOND_FACTOR_WRONG;
 	if (f->how == SECOND_FACTOR_DONE)
-		return sql_do(db, e, "UPDATE chancery.second_factor SET step = $2, wrong = 0 WHERE account = $1", 2, number(id, sql_i64(r, 0, 0)),
-			number(n, (int64_t)step));
+		return sql_do(db, e, "UPDATE chancery.second_factor SET step = $2, wrong = 0 WHERE account = $1", 2, sql_number(id, sql_i64(r, 0, 0)),
+			sql_number(n, (int64_t)step));
 	return sql_do(db, e,
 		"UPDATE chancery.second_factor SET wrong = CASE WHEN wrong > 0 AND wrong_at > now() - interval '1 hour' THEN wrong + 1 ELSE 1 END,"
 		" wrong_at = CASE WHEN wrong > 0 AND wrong_at > now() - interval '1 hour' THEN wrong_at ELSE now() END WHERE account = $1",
-		1, number(id, sql_i64(r, 0, 0)));
+		1, sql_number(id, sql_i64(r, 0, 0)));
 }
 
 /* The row stays locked to the transaction's end: of two logins with the same code one is too late. */

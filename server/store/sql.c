@@ -21,7 +21,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "store/sql_turn.h"
 
 #define DEADLINE_MS 10000
@@ -839,31 +838,4 @@ sql_rollback(struct sql *db)
 	db->timeout_ms = -1;
 	/* The cause of the failure is what the caller wants to see. */
 	memcpy(db->state, state, sizeof(state));
-}
-
-const char *
-sql_text(const PGresult *r, int row, int col)
-{
-	return PQgetvalue(r, row, col);
-}
-
-int64_t
-sql_i64(const PGresult *r, int row, int col)
-{
-	int64_t v = 0;
-	const char *s = PQgetvalue(r, row, col);
-
-	return text_i64(s, strlen(s), INT64_MIN, INT64_MAX, &v) ? v : 0;
-}
-
-bool
-sql_bool(const PGresult *r, int row, int col)
-{
-	return PQgetvalue(r, row, col)[0] == 't';
-}
-
-bool
-sql_is_null(const PGresult *r, int row, int col)
-{
-	return PQgetisnull(r, row, col) != 0;
 }

@@ -90,6 +90,12 @@ int sql_wait(struct sql *db, bool for_write, int64_t deadline_ms);
  * when the connection is of no more use. SQL_FAILED or SQL_UNAVAILABLE. e->code is EAGAIN when a lock or the answer took too long. */
 enum sql_status sql_failure(struct sql *db, const PGresult *r, struct err *e);
 
+/* sql_value */
+
+/* A number as a parameter: written to `out`, which is returned. */
+#define SQL_NUMBER 24
+const char *sql_number(char out[SQL_NUMBER], int64_t n);
+
 /* Reading rows. NULL columns: "" / 0 / false. */
 const char *sql_text(const PGresult *r, int row, int col);
 int64_t sql_i64(const PGresult *r, int row, int col);
