@@ -165,6 +165,17 @@ unmask(struct ws *w, char *out, const char *p, size_t n)
 	w->at += n;
 }
 
+/* §5.5.1: nothing, or a code and behind it a reason, which is text. */
+static enum ws_event
+end_close(struct ws *w)
+{
+	if (w->control_len == 1)
+		return fail(w, WS_PROTOCOL_ERROR);
+	if (w->control_len > 2 && !text_is_utf8((const char *)w->control + 2, w->control_len - 2))
+		return fail(w, WS_NOT_UTF8);
+	return WS_CLOSE;
+}
+
 static enum ws_event
 end_frame(struct ws *w)
 {
@@ -175,7 +186,7 @@ end_frame(struct ws *w)
 	if (w->opcode == WS_OP_PONG)
 		return WS_PONG;
 	if (w->opcode == WS_OP_CLOSE)
-		return w->control_len == 1 ? fail(w, WS_PROTOCOL_ERROR) : WS_CLOSE;
+		return end_close(w);
 	if (!w->final)
 		return WS_MORE;
 	w->started = false;

@@ -286,6 +286,13 @@ def test_close_codes(t):
     for code, back in ((1000, 1000), (1001, 1001), (3000, 3000), (1005, 1002), (999, 1002), (1015, 1002), (2999, 1002)):
         closes(t, WebSocket.frame(code.to_bytes(2, 'big') + b'bye', op=CLOSE), back)
     closes(t, WebSocket.frame(b'', op=CLOSE), 1000)
+    closes(t, WebSocket.frame(b'\x03\xe8' + 'adieu, schöne Welt'.encode(), op=CLOSE), 1000)
+
+
+def test_close_reason_not_utf8(t):
+    """RFC 6455 §5.5.1, §8.1: the reason of a close is text, too"""
+    for reason in (b'\xff', b'ok \xed\xa0\x80', b'cut short \xe2\x82'):
+        closes(t, WebSocket.frame(b'\x03\xe8' + reason, op=CLOSE), 1007)
 
 
 # -- the handshake -------------------------------------------------------------------------------------------
