@@ -15,6 +15,7 @@ import threading
 import time
 import traceback
 
+from . import again
 from .client import Client
 from .component import Component
 from .s2s import Partner, Stream
@@ -134,10 +135,6 @@ class Scenario:
             self.server.spare_component(domain)
 
 
-# A scenario that failed is tried this many times more, when no more than a few did.
-AGAIN, FEW = 3, 5
-
-
 def discover(folder, pattern):
     found = []
     for path in sorted(glob.glob(os.path.join(folder, 'test_*.py'))):
@@ -170,7 +167,7 @@ class Runner:
         self.lock = threading.Lock()
         self.passed = self.failed = self.skipped = 0
         self.troubles = []      # what was printed about failures: said again at the end, where it is looked for
-        self.fallen = []        # scenarios that failed, as (name, function)
+        self.fallen = {}        # scenarios that failed, and may be tried again
 
     def say(self, text, trouble=False):
         """Indents what follows the first line. With the lock held."""
@@ -179,7 +176,7 @@ class Runner:
         if trouble:
             self.troubles.append(text)
 
-    def report(self, verdict, name, f, seconds, detail='', again=True):
+    def report(self, verdict, name, f, seconds, detail='', repeat=True):
         about = (f.__doc__ or '').strip().split('\n')[0]
         with self.lock:
             if verdict == 'ok':
@@ -190,23 +187,23 @@ class Runner:
                 self.failed += 1
             if verdict != 'ok' or not self.quiet:
                 self.say('%-4s %s: %s (%.1f s)\n%s' % (verdict, name, about, seconds, detail),
-                         again and verdict == 'FAIL')
+                         repeat and verdict == 'FAIL')
 
     def run_one(self, name, f, server):
-        t, began = Scenario(server), time.monotonic()
+        t, began, broken = Scenario(server), time.monotonic(), False
         try:
             f(t)
             verdict, detail = 'ok', ''
         except Skip as e:
             verdict, detail = 'skip', str(e)
-        except Exception:
-            verdict, detail = 'FAIL', traceback.format_exc(limit=-4)
+        except Exception as e:
+            verdict, detail, broken = 'FAIL', traceback.format_exc(limit=-4), isinstance(e, again.Broken)
         try:
             t.done()
-        except Exception:
-            verdict, detail = 'FAIL', detail + traceback.format_exc(limit=-4)
-        if verdict == 'FAIL':
-            self.fallen.append((name, f))
+        except Exception as e:
+            verdict, detail, broken = 'FAIL', detail + traceback.format_exc(limit=-4), broken or isinstance(e, again.Broken)
+        if verdict == 'FAIL' and not broken:
+            self.fallen[name] = f
         self.report(verdict, name, f, time.monotonic() - began, detail)
         return verdict
 
@@ -230,7 +227,7 @@ class Runner:
             server.keep()
             print('     kept for you: %s' % server.dir, flush=True)
             return
-        log = server.log()
+        log, reports = server.log(), ['chanceryd is gone, and nobody has ended it'] if failed and server.has_crashed() else []
         try:
             server.stop()
         except Exception as e:
@@ -238,7 +235,7 @@ class Runner:
                 self.failed += 1
                 self.say('FAIL %s: it does not stop\n%s' % (name, e), True)
             failed = True
-        reports = server.sanitizer_reports()
+        reports += server.sanitizer_reports()
         if reports:
             with self.lock:
                 self.failed += 1
@@ -285,22 +282,15 @@ class Runner:
             if server.is_running():
                 self.run_one(name, f, server)
             else:
-                self.report('FAIL', name, f, 0, 'the server is gone', again=False)
+                self.report('FAIL', name, f, 0, 'the server is gone', repeat=False)
         self.each(scenarios, self.threads, run)
         self.finish(server, 'the shared server', self.failed > before)
 
-    def stands(self, name, f):
-        """A scenario that fell has AGAIN servers for itself, and each time passes."""
+    def passes(self, name):
+        """Once more, with a server to itself."""
         runner = Runner(self.build, self.reactors, 1, False)
-        for _ in range(AGAIN):
-            runner.run_alone(name, f)
-        return runner.passed == AGAIN and not runner.failed
-
-    def try_again(self):
-        """What failed once in thousands of scenarios, and then does not: said at the end of every run, as it is a bug to be found,
-        and no reason to refuse a change that has nothing to do with it. Crashes, leaks and races never come here."""
-        fallen = self.fallen if self.failed == len(self.fallen) <= FEW else []
-        return [name for name, f in fallen if self.stands(name, f)]
+        runner.run_alone(name, self.fallen[name])
+        return runner.passed == 1 and not runner.failed
 
     def run(self, scenarios):
         shared = [s for s in scenarios if not hasattr(s[1], 'alone')]
@@ -308,12 +298,11 @@ class Runner:
             self.run_shared(shared)
         # Starting a server is mostly waiting for disks: a few at a time.
         self.each([s for s in scenarios if hasattr(s[1], 'alone')], min(self.threads, 3), self.run_alone)
-        unstable = self.try_again()
+        unstable = again.unstable(self.fallen, self.failed, self.passes)
         self.failed -= len(unstable)
         if self.troubles:
             print('\nWhat failed:\n' + '\n'.join(self.troubles))
-        for name in unstable:
-            print('UNSTABLE %s: failed once, and then passed %d times by itself (%d reactors)' % (name, AGAIN, self.reactors))
+        again.tell(unstable, ' (%d reactors)' % self.reactors)
         print('%d passed, %d failed, %d unstable, %d skipped (%d reactors)'
               % (self.passed, self.failed, len(unstable), self.skipped, self.reactors))
         return 1 if self.failed or not self.passed else 0

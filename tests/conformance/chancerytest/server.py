@@ -142,6 +142,7 @@ class Server:
         self.lock, self.users = threading.Lock(), []
         self.made, self.batch = 0, batch    # accounts made, and how many at a time
         self.gone = self.down = False
+        self.serves = False     # it has been started, and nobody has ended it
         _all.add(self)
 
     # -- life ----------------------------------------------------------------------------------------------
@@ -174,13 +175,14 @@ class Server:
         self.port_component = int(self.env['CHANCERY_PORT_COMPONENT'])
         self.port, self.port_tls = int(self.env['CHANCERY_PORT_C2S']), int(self.env['CHANCERY_PORT_C2S_TLS'])
         self.port_s2s, self.port_s2s_tls = int(self.env['CHANCERY_PORT_S2S']), int(self.env['CHANCERY_PORT_S2S_TLS'])
-        self.ca, self.pid = self.env['CHANCERY_CA'], int(self.env['CHANCERY_PID'])
+        self.ca, self.pid, self.serves = self.env['CHANCERY_CA'], int(self.env['CHANCERY_PID']), True
         if self.settings.get('files.on') != 'false' and 'files.scanner' not in self.settings and not LAZY.items() <= self.settings.items() and \
                 self.has_scanner():
             self.wait_scanner()
         return self
 
     def stop(self):
+        self.serves = False
         self._demo('stop')
         self.down = True
 
@@ -190,11 +192,16 @@ class Server:
 
     def kill(self):
         """kill -9, as a crash; gone when it returns."""
+        self.serves = False
         os.kill(self.pid, signal.SIGKILL)
         self.wait_gone()
 
     def terminate(self):
+        self.serves = False
         os.kill(self.pid, signal.SIGTERM)
+
+    def has_crashed(self):
+        return self.serves and not self.is_running()
 
     def is_running(self):
         try:
@@ -261,12 +268,7 @@ class Server:
             return ''
 
     def sanitizer_reports(self):
-        """The lines from each report's first on."""
-        lines, found = self.log().split('\n'), []
-        for i, line in enumerate(lines):
-            if re.search(r'ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion.*failed', line):
-                found += lines[i:i + 40]
-        return found
+        return sanitizer_reports(self.log())
 
     def psql(self, sql, conninfo=None):
         """Rows as lists of text, as the superuser unless told otherwise. A lone NULL is no row."""
@@ -412,6 +414,15 @@ def _state(pid):
 
 def children(parent):
     return [p for p in map(int, filter(str.isdigit, os.listdir('/proc'))) if (_state(p) or ('', 0))[1] == parent]
+
+
+def sanitizer_reports(log):
+    """The lines from each report's first on."""
+    lines, found = log.split('\n'), []
+    for i, line in enumerate(lines):
+        if re.search(r'ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion.*failed', line):
+            found += lines[i:i + 40]
+    return found
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ import ssl
 import threading
 import time
 
+from chancerytest.again import Broken
 from chancerytest.client import Client, Closed
 from chancerytest.component import Component
 from world import SLOW
@@ -318,7 +319,7 @@ class Bridge(Talk):
             self.server.wait(check, what, timeout * SLOW)
         except AssertionError as e:
             state = ['%s ready=%s unacked=%s' % (s.name, s.ready, s.unacked[:4]) for s in self.sides]
-            raise AssertionError('\n'.join([str(e), 'taken %d shown %d' % (len(self.taken), len(self.shown))] + self.faults + state)) from None
+            raise (Broken if self.faults else AssertionError)('\n'.join([str(e), 'taken %d shown %d' % (len(self.taken), len(self.shown))] + self.faults + state)) from None
 
     def progress(self, n=40):
         """So many more have gone each way, and come to their end."""
@@ -369,4 +370,4 @@ class Bridge(Talk):
             sum(b[0] == 'o' for b in self.record.values()), len(out), len(self.taken) - len(out), self.program.life, self.program.streams,
             sum(b[0] == 'g' for b in self.record.values()), len(into), len(self.shown) - len(into), len(self.errors)), flush=True)
         if self.faults:
-            raise AssertionError('\n'.join(self.faults))
+            raise Broken('\n'.join(self.faults))

@@ -13,6 +13,7 @@ import re
 import threading
 import time
 
+from chancerytest.again import Broken
 from chancerytest.client import Closed
 from chancerytest.component import Component
 from chancerytest.element import NAMES
@@ -152,7 +153,7 @@ class Cast:
         except AssertionError as e:
             state = ['%s/%s ready=%s unacked=%s mam=%d push=%s pub=%d/%d' % (
                 d.who, d.name, d.ready, [u[:2] for u in d.unacked[:4]], len(d.mam), d.push_for, d.pub_done, d.pub) for d in self.devices]
-            raise AssertionError('\n'.join([str(e)] + self.faults + state)) from None
+            raise (Broken if self.faults else AssertionError)('\n'.join([str(e)] + self.faults + state)) from None
 
     def at_rest(self):
         return all(d.ready and not d.unacked for d in self.devices)
@@ -249,7 +250,7 @@ class Cast:
                 self.fault('no %s at all: the scenario has missed its aim' % what)
         self.faults += self.server.sanitizer_reports()
         if self.faults:
-            raise AssertionError('\n'.join(self.faults))
+            raise Broken('\n'.join(self.faults))
 
     def check_shown(self):
         self.few('shown, not in the record (P1)', {(s.way, s.who, s.device, s.body, str(s.id)) for s in self.sights

@@ -24,6 +24,7 @@ import threading
 import time
 
 from bridge import RETURNED, Person, Talk
+from chancerytest.again import Broken, crashed
 from chancerytest.scenario import Scenario
 from world import HERE, SLOW
 
@@ -198,7 +199,7 @@ class Network(Talk):
         self.program.send_signal(how)
         self.program.stdin.close()
         code = self.program.wait(120)
-        if how == signal.SIGTERM and code:
+        if how == signal.SIGTERM and code or crashed(self.program):
             self.fault('the program ended with %d' % code)
 
     def log(self):
@@ -280,8 +281,9 @@ class Network(Talk):
         try:
             self.server.wait(check, what, timeout * SLOW)
         except AssertionError as e:
+            self.check_log()
             state = ['%s %d ready=%s %s' % (type(s).__name__, s.n, s.ready, s.unacked[:4] if isinstance(s, Here) else s.open) for s in self.sides]
-            raise AssertionError('\n'.join(['%s: %s' % (self.driver.kind, e), 'heard %d shown %d %s' % (len(self.heard), len(self.shown), dict(self.last))] +
+            raise (Broken if self.faults else AssertionError)('\n'.join(['%s: %s' % (self.driver.kind, e), 'heard %d shown %d %s' % (len(self.heard), len(self.shown), dict(self.last))] +
                                            self.faults + state + [self.log()[-3000:]])) from None
 
     def progress(self, n=6):
@@ -362,7 +364,7 @@ class Network(Talk):
             self.driver.kind, len(out), len(heard), len(self.heard) - len(heard), len(self.errors), len(set(self.lost)), len(self.said_at), len(self.accepted), self.refused,
             len(into), len(into) - sum(b[0] == 'g' for b in bodies), len(self.accepted - self.recorded()), len({s.id for s in self.shown})), flush=True)
         if self.faults:
-            raise AssertionError('\n'.join([self.driver.kind] + self.faults + [str(f) for f in self.happened]))
+            raise Broken('\n'.join([self.driver.kind] + self.faults + [str(f) for f in self.happened]))
 
     def check_before(self):
         times, record = {}, {r.id: r for r in self.rows}
@@ -415,11 +417,16 @@ class Network(Talk):
 
     def check_programs(self):
         self.end_program(signal.SIGTERM)
+        self.check_log()
+        self.faults += self.server.sanitizer_reports()
+
+    def check_log(self):
         log = self.log()
         for bad in 'Sanitizer', 'runtime error', 'handles-left', 'loop-not-closed':
             if bad in log:
                 self.fault('the log of the program: ' + log[max(0, log.index(bad) - 200):][:1500])
-        self.faults += self.server.sanitizer_reports()
+        if crashed(self.program):
+            self.fault('the program ended by signal %d' % -self.program.returncode)
 
     def end(self):
         self.paused.set()

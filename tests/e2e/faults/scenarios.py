@@ -9,11 +9,12 @@ import sys
 import time
 import urllib.parse
 
+from chancerytest.again import Broken
 from chancerytest.scenario import Scenario
 from bridge import Bridge
 from tokens import Tokens
 from world import (HERE, SLOW, Lines, Skip, freeze, own_folder, recovers, restart_postgres, postgres, server_account,
-                   signal_all, thaw)
+                   signal_all, stayed, thaw)
 
 # Push services are told what was said, so that it can be compared.
 DEVICES = {'push__sender': 'true', 'push__body': 'true', 'push__text': "''"}
@@ -49,7 +50,7 @@ def kill_database(w):
         time.sleep(random.uniform(0, 1.5))
         recovers(load, restart_postgres(server), 'PostgreSQL answers again')
     load.progress(100)
-    assert server.pid == pid and server.is_running(), 'chanceryd was restarted'
+    stayed(server, pid)
     # Sessions outlive it, so nothing was sent in another session.
     checker = load.verify(repeated=False)
     assert checker.log.resumed, 'no session was resumed'
@@ -85,7 +86,8 @@ class Bystanders:
         self.timed('presence', self.presence)
         self.timed('ping of one who waits', self.waiting.ping)
         self.timed('roster of one who waits', self.waiting.roster)
-        assert not self.words_came(), 'words of presence came while no commit was possible'
+        if self.words_came():
+            raise Broken('words of presence came while no commit was possible')
 
     def begin_to_wait(self):
         self.id = self.waiting.message(self.a.bare, 'waits for the database')
@@ -116,12 +118,13 @@ def freeze_for(w, seconds, rate, **settings):
         thaw(pids)
     print('    slowest answer %.2f s' % people.slowest, flush=True)
     recovers(load, end, 'SIGCONT')
-    assert server.pid == pid and server.is_running(), 'chanceryd was restarted'
+    stayed(server, pid)
     log = load.events()
     # What was on its way out of the server when PostgreSQL froze may still arrive.
     late = [d for d in log.delivered if begin + 1 * SLOW < d[0] < end]
-    assert not late, '%d messages were delivered while no commit was possible, %.1f to %.1f s after the last' % (
-        len(late), late[0][0] - begin, late[-1][0] - begin)
+    if late:
+        raise Broken('%d messages were delivered while no commit was possible, %.1f to %.1f s after the last' % (
+            len(late), late[0][0] - begin, late[-1][0] - begin))
     return server, load, people, log, begin, end
 
 
@@ -129,7 +132,9 @@ def freeze_short(w):
     """SIGSTOP of PostgreSQL for 12 s: senders are held back, nobody else notices, nothing comes back"""
     server, load, people, log, begin, end = freeze_for(w, 12, 1500)
     early = [m for m, t in log.acked.items() if begin + 1 * SLOW < t < end]
-    assert not early and not log.errors, (len(early), len(log.errors))
+    if early:
+        raise Broken('%d messages were acknowledged while no commit was possible' % len(early))
+    assert not log.errors, len(log.errors)
     people.a.expect_message(id=people.id)
     people.a.expect(lambda e: e.name == 'presence' and e.text('status'), 'words of presence')
     load.progress(100)
@@ -208,7 +213,7 @@ def disk_full(w):
     recovers(load, time.monotonic(), 'there was room again')
     print('    returned %d, delivered meanwhile %d' % (len(log.errors), len(late)), flush=True)
     load.progress(100)
-    assert server.pid == pid and server.is_running(), 'chanceryd was restarted'
+    stayed(server, pid)
     load.verify(repeated=False)
     people.scenario.done()
 
@@ -223,7 +228,7 @@ def wal_full(w):
     disk.grow()
     recovers(load, restart_postgres(server), 'PostgreSQL answers again')
     load.progress(100)
-    assert server.pid == pid and server.is_running(), 'chanceryd was restarted'
+    stayed(server, pid)
     load.verify(repeated=False)
     people.scenario.done()
 
@@ -276,7 +281,7 @@ def cut_commit(w):
             load.say('cut')
         recovers(load, time.monotonic(), 'a cut: ' + order)
     load.progress(100)
-    assert server.pid == pid and server.is_running(), 'chanceryd was restarted'
+    stayed(server, pid)
     load.verify(repeated=False)
 
 
@@ -290,7 +295,7 @@ def late_commit(w):
         time.sleep(3)
         recovers(load, time.monotonic(), order)
     load.progress(100)
-    assert server.pid == pid and server.is_running(), 'chanceryd was restarted'
+    stayed(server, pid)
     checker = load.verify(repeated=False)
     assert checker.returned, 'no record of kind RETURNED: the scenario has missed its aim'
 
@@ -335,7 +340,8 @@ def stop_server(w):
     load.progress(100)
     checker = load.verify(repeated=False)
     again = len(checker.log.delivered) - len(checker.log.ids)
-    assert not again, '%d messages were delivered again' % again
+    if again:
+        raise Broken('%d messages were delivered again' % again)
 
 
 # -- people with two devices, copies, archives, push, PEP, tokens ------------------------------------------------------
@@ -370,7 +376,7 @@ def devices_kill_database(w):
         cast.recovers(restart_postgres(server), 'PostgreSQL answers again')
         tokens.check()
     cast.progress(100)
-    assert server.pid == pid and server.is_running(), 'chanceryd was restarted'
+    stayed(server, pid)
     cast.verify(sessions_kept=True)
 
 
@@ -391,9 +397,10 @@ def devices_freeze(w):
         thaw(pids)
     cast.recovers(end, 'SIGCONT')
     late = cast.late(begin, end, date)
-    assert not late, '%d things while no commit was possible: %s' % (len(late), late[:5])
+    if late:
+        raise Broken('%d things while no commit was possible: %s' % (len(late), late[:5]))
     cast.progress(100)
-    assert server.pid == pid and server.is_running(), 'chanceryd was restarted'
+    stayed(server, pid)
     cast.verify(sessions_kept=True)
 
 

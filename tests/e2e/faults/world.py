@@ -10,6 +10,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), 'conformance'))
+from chancerytest.again import Broken  # noqa: E402
 from chancerytest.client import PATIENCE  # noqa: E402
 from chancerytest.server import Server  # noqa: E402
 from checker import Checker, Log  # noqa: E402
@@ -95,13 +96,11 @@ class Load:
         """Settles and checks all promises. The checker, for counts."""
         late = self.settle()
         checker = Checker(self.server, self.log, self.run)
-        faults = checker.check(repeated)
-        if late:
-            faults.append('did not come to rest: ' + late)
-        faults += self.server.sanitizer_reports()
+        faults = checker.check(repeated) + self.server.sanitizer_reports()
         print('    ' + checker.summary(), flush=True)
         if faults:
-            raise AssertionError('\n'.join(faults))
+            raise Broken('\n'.join(faults + ['did not come to rest: ' + late] * bool(late)))
+        assert not late, 'did not come to rest: ' + late
         return checker
 
     def end(self):
@@ -117,15 +116,20 @@ class World:
     """What a scenario gets: makes servers and loads, and takes them away again."""
 
     def __init__(self, args):
-        self.args, self.undo = args, []
+        self.args, self.undo, self.servers = args, [], []
 
     def server(self, **settings):
         settings = {k.replace('__', '.'): v for k, v in settings.items()}
         s = Server(self.args.build, {'auth.plain': 'true', **settings}, reactors=self.args.reactors)
         self.undo.append(s.keep if self.args.keep else s.remove)
+        self.servers.append(s)
         if self.args.keep:
             print('    kept in ' + s.dir)
         return s.start()
+
+    def troubles(self):
+        """What a server itself has to say."""
+        return [x for s in self.servers for x in s.sanitizer_reports() + ['chanceryd is gone, and nobody has ended it'] * s.has_crashed()]
 
     def load(self, server, **kw):
         load = Load(self.args, server, **kw)
@@ -141,6 +145,11 @@ class World:
     def end(self):
         while self.undo:
             self.undo.pop()()
+
+
+def stayed(server, pid):
+    if server.pid != pid or not server.is_running():
+        raise Broken('chanceryd was restarted')
 
 
 # -- PostgreSQL ----------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import sys
 import time
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'faults'))
+from chancerytest.again import Broken  # noqa: E402
 from checker import Checker, Log  # noqa: E402
 import world as plain  # noqa: E402 (of ../faults)
 from servers import SLOW  # noqa: E402
@@ -125,8 +126,10 @@ def kill_either(w):
         for load in loads:
             load.progress(60, 60)
         late = [load.settle() for load in loads]
-        faults = [f for load in loads for f in Both(load).check()] + ['did not come to rest: ' + x for x in late if x]
-        assert not faults, '\n'.join(faults)
+        faults, late = [f for load in loads for f in Both(load).check()], ['did not come to rest: ' + x for x in late if x]
+        if faults:
+            raise Broken('\n'.join(faults + late))
+        assert not late, '\n'.join(late)
     finally:
         for load in loads:
             load.end()

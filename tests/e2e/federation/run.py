@@ -2,7 +2,7 @@
 """run.py --bin BUILD [--reactors N] [-k REGEX] [--keep] prosody|ejabberd|chancery|dane|kill
 
 Federation with real servers: a Chancery, another server of the kind named, a name server, one authority for certificates, all on
-loopback. Exit code 0 when all scenarios passed, 77 when what it needs is not on this machine, else 1.
+loopback. Exit code 0 when all scenarios passed, 77 when what it needs is not on this machine, else 1. What failed is tried again (chancerytest/again.py).
 """
 import argparse
 import os
@@ -15,6 +15,7 @@ import traceback
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 from servers import Dnsmasq, Ejabberd, Nsd, Prosody, Skip, Us, World  # noqa: E402 (it knows where chancerytest is)
+from chancerytest import again  # noqa: E402
 from chancerytest.server import remove_all  # noqa: E402
 import dane  # noqa: E402
 import faults  # noqa: E402
@@ -25,7 +26,7 @@ SKIPPED = 77
 
 class Run:
     def __init__(self, world, pattern):
-        self.world, self.pattern, self.failed, self.passed = world, pattern, 0, 0
+        self.world, self.pattern, self.failed, self.passed, self.fallen = world, pattern, 0, 0, []
 
     def each(self, functions):
         for f in functions:
@@ -40,6 +41,8 @@ class Run:
         except (AssertionError, RuntimeError, OSError, ValueError) as e:
             detail = '\n' + traceback.format_exc(limit=-6)
             self.failed += 1
+            if not isinstance(e, again.Broken):
+                self.fallen.append(f.__name__)
         else:
             self.passed += 1
         print('%-4s %s: %s (%.1f s)%s' % ('FAIL' if detail else 'ok', f.__name__, f.__doc__.split('\n')[0], time.monotonic() - begin, detail), flush=True)
@@ -50,15 +53,20 @@ class Run:
         for s in self.world.us, self.world.them:
             if not isinstance(s, Us):
                 continue
+            reports = ['chanceryd is gone, and nobody has ended it'] * s.has_crashed()
             s.stop()        # leaks are told at the end
-            if s.sanitizer_reports():
+            reports += s.sanitizer_reports()
+            if reports:
                 self.failed += 1
-                print('FAIL the log of %s has\n%s' % (s.domain, '\n'.join(s.sanitizer_reports()[:120])))
+                print('FAIL the log of %s has\n%s' % (s.domain, '\n'.join(reports[:120])))
         if self.failed:
             for s in self.world.us, self.world.them:
                 print('end of the log of %s:\n  %s' % (s.domain, '\n  '.join(s.log().split('\n')[-40:])))
-        print('%d passed, %d failed' % (self.passed, self.failed))
-        return 1 if self.failed or not self.passed else 0
+        unstable = again.unstable(self.fallen, self.failed, again.passes_alone) if not self.world.args.once and not self.world.args.keep else []
+        self.failed -= len(unstable)
+        again.tell(unstable, ' (federation, %s)' % self.world.args.suite)
+        print('%d passed, %d failed, %d unstable' % (self.passed, self.failed, len(unstable)))
+        return 1 if self.failed or not self.passed + len(unstable) else 0
 
 
 def pair(world, pattern, kind):
@@ -109,6 +117,7 @@ def main():
     a.add_argument('--reactors', type=int, default=2)
     a.add_argument('-k', metavar='REGEX', help='only scenarios whose name or description matches')
     a.add_argument('--keep', action='store_true', help='leave our server as it is')
+    a.add_argument('--once', action='store_true', help='what failed is not tried again')
     args = a.parse_args()
     args.build = args.bin.removesuffix('/').removesuffix('/bin')
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

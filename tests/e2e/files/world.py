@@ -11,6 +11,7 @@ import threading
 import time
 
 from chancerytest import upload
+from chancerytest.again import Broken
 from chancerytest.client import PATIENCE
 from chancerytest.scenario import Scenario
 from chancerytest.server import EICAR, SCANNER_UP, Server
@@ -90,16 +91,19 @@ class World:
         """Files pass again; what passed is whole, and what did not is not there."""
         self.server.wait_scanner(SCANNER_UP)
         self.talk.end()
-        assert self.server.is_running() and self.server.pid == self.pid, 'chanceryd was restarted'
+        if not self.server.is_running() or self.server.pid != self.pid:
+            raise Broken('chanceryd was restarted')
         path = self.send(b'after all', 'after.txt')
         assert self.fetch(path).body == b'after all'
         self.infected_is_refused()
         with Fetcher(self.server) as web:
             for path, digest in self.taken:
                 a = web.fetch(path)
-                assert a.status == 200 and hashlib.sha256(a.body).hexdigest() == digest, (path, a)
+                if a.status != 200 or hashlib.sha256(a.body).hexdigest() != digest:
+                    raise Broken('P2: it was taken, and is not there: %s %s' % (path, a))
             for path in self.refused:
-                assert web.fetch(path).status in (404, 410), path
+                if web.fetch(path).status not in (404, 410):
+                    raise Broken('P5: it was refused, and is there: ' + path)
         self.nothing_left()
 
     def nothing_left(self):
@@ -163,7 +167,7 @@ class World:
             path = self.send(content, name, timeout=timeout)
         except Refused as e:
             return e
-        raise AssertionError('taken: ' + path)
+        raise Broken('P5: taken: ' + path)
 
     def infected_is_refused(self):
         self.is_refused(b'# %s\n' % os.urandom(6).hex().encode() + EICAR, 'harmless.txt')
@@ -190,7 +194,8 @@ class World:
                         counts[1] += 1
                         until.wait(0.01)
                     else:
-                        assert not infected, 'an infected file was taken'
+                        if infected:
+                            raise Broken('P5: an infected file was taken')
                         counts[0] += 1
             except Exception as e:
                 troubles.append(e)
@@ -202,7 +207,8 @@ class World:
             until.set()
             for t in threads:
                 t.join(2 * PATIENCE)
-            assert not troubles, troubles
+            if troubles:
+                raise (Broken if any(isinstance(e, Broken) for e in troubles) else AssertionError)(troubles)
             return counts
         return end
 

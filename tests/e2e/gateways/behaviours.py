@@ -15,9 +15,10 @@ import tempfile
 import threading
 
 from chancerytest import upload
+from chancerytest.again import Broken, crashed
 from chancerytest.ca import authority
 from chancerytest.client import PATIENCE, unique
-from chancerytest.server import EICAR
+from chancerytest.server import EICAR, sanitizer_reports
 from proxy import Proxy
 from test_admin import ok, rows
 
@@ -125,11 +126,14 @@ class World:
         self.program.send_signal(how)
         code = self.program.wait(60)
         self.program.stdin.close()
-        assert how == signal.SIGKILL or code == 0, (code, self.log()[-3000:])
+        if how != signal.SIGKILL and code:
+            raise Broken('the program ended with %d: %s' % (code, self.log()[-3000:]))
 
     def close(self):
         if self.program and self.program.poll() is None:
             self.stop()
+        if self.program and (crashed(self.program) or sanitizer_reports(self.log())):
+            raise Broken('the program ended with %d: %s' % (self.program.returncode, '\n'.join(sanitizer_reports(self.log())[:120])))
 
     def jid(self, foreign):
         return '%s@%s' % (escaped(foreign), self.domain)
