@@ -52,6 +52,9 @@ struct log_reader *log_reader_new(struct sql *db, uint64_t size);
 void log_reader_free(struct log_reader *r);
 /* A merkle_node_fn; `arg` is the reader. -1: log_reader_err tells why. */
 int log_reader_node(void *arg, int level, uint64_t index, uint8_t out[MERKLE_HASH]);
+/* A full tile of the lowest level that the caller has read beside it, and will ask for nodes of soon: no query is needed for them. `hex`: its hashes; what are
+ * none is passed over. */
+void log_reader_give(struct log_reader *r, uint64_t index, const char *hex);
 const struct err *log_reader_err(const struct log_reader *r);
 struct hasher *log_reader_hasher(struct log_reader *r);
 

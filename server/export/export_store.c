@@ -92,6 +92,15 @@ export_store_brief(struct sql *db, const uint64_t *ids, size_t n, PGresult **row
 }
 
 enum sql_status
+export_store_tiles(struct sql *db, const uint64_t *indexes, size_t n, PGresult **rows, struct err *e)
+{
+	return ask_ids(db,
+		       "SELECT t.index, encode(t.hashes, 'hex') FROM archive.tile t WHERE t.level = 0 AND t.index = ANY ($1::bigint[])"
+		       " AND t.index BETWEEN $2::bigint AND $3::bigint ORDER BY t.index",
+		       indexes, n, rows, e);
+}
+
+enum sql_status
 export_store_files(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e)
 {
 	/* $2 and $3 only say once more what the array says. */

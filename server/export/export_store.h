@@ -33,6 +33,10 @@ enum sql_status export_store_presence(struct sql *db, const uint64_t *ids, size_
 enum { BRIEF_ID, BRIEF_AT, BRIEF_KIND, BRIEF_DIRECTION, BRIEF_FROM, BRIEF_TO, BRIEF_TYPE };
 enum sql_status export_store_brief(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e);
 
+/* Of these tiles of the log's lowest level those that are there, in their order: index, hashes in hexadecimal. */
+enum { TILE_INDEX, TILE_HASHES };
+enum sql_status export_store_tiles(struct sql *db, const uint64_t *indexes, size_t n, PGresult **rows, struct err *e);
+
 /* Files of these records, in the order of the records: record, sha256 (hex), name, size, type, state, kept, quarantined. */
 enum { FILE_RECORD, FILE_SHA256, FILE_NAME, FILE_SIZE, FILE_TYPE, FILE_STATE, FILE_KEPT, FILE_QUARANTINED };
 enum sql_status export_store_files(struct sql *db, const uint64_t *ids, size_t n, PGresult **rows, struct err *e);

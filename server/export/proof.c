@@ -164,7 +164,8 @@ put_gaps(struct lines *l, struct err *e)
 
 	while (!rc && at < n && (got = order_read(fd, at, entry, SOURCE_PAGE, e)) > 0) {
 		for (long i = 0; i < got && !rc; i++) {
-			rc = put_gap(l, entry[i].log_index, e) || take_leaf(l, e) ? -1 : 0;
+			rc = source_give_tile(l->j->source, l->j->log, at + (uint64_t)i, entry[i].log_index, l->j->info.tree_size, e) ||
+				put_gap(l, entry[i].log_index, e) || take_leaf(l, e) ? -1 : 0;
 			l->next = entry[i].log_index + 1;
 		}
 		at += (uint64_t)got;
@@ -173,6 +174,7 @@ put_gaps(struct lines *l, struct err *e)
 	}
 	if (fd >= 0)
 		(void)close(fd);
+	source_end_tiles(l->j->source);
 	if (got < 0)
 		rc = -1;
 	return rc ? -1 : put_gap(l, l->j->info.tree_size, e);

@@ -136,6 +136,35 @@ read_page(struct export_source *s, uint64_t from, struct err *e)
 	return -1;
 }
 
+/* Tiles */
+
+int
+source_give_tile(struct export_source *s, struct log_reader *log, uint64_t number, uint64_t log_index, uint64_t tree_size, struct err *e)
+{
+	uint64_t tile = log_index / MERKLE_TILE_WIDTH;
+	struct source_wish w = { .fd = s->selection, .from = number, .end = s->records, .want = SOURCE_TILES, .tiles = merkle_tiles(0, tree_size) };
+
+	if (number < s->page.from || number >= s->page.from + s->page.n) {
+		clear_page(s);
+		s->tile = 0;
+		if (source_ahead_take(s->ahead, &w, &s->page, e))
+			return -1;
+	}
+	while (s->tile < PQntuples(s->page.rows) && (uint64_t)sql_i64(s->page.rows, s->tile, TILE_INDEX) <= tile) {
+		if ((uint64_t)sql_i64(s->page.rows, s->tile, TILE_INDEX) == tile)
+			log_reader_give(log, tile, sql_text(s->page.rows, s->tile, TILE_HASHES));
+		s->tile++;
+	}
+	return 0;
+}
+
+void
+source_end_tiles(struct export_source *s)
+{
+	source_ahead_rest(s->ahead);
+	clear_page(s);
+}
+
 /* Groups */
 
 void

@@ -42,13 +42,20 @@ int source_count_erased(struct export_source *s, uint64_t *erased, struct err *e
 
 /* What who reads wants of each record: formats all of it, as names, places and the stanza taken apart cost as much as the record; the proof what was
  * recorded; who gathers contents only whether it is erased, and its files. Formats at first. */
-enum source_want { SOURCE_FORMATS, SOURCE_PROOF, SOURCE_FILES };
+enum source_want { SOURCE_FORMATS, SOURCE_PROOF, SOURCE_FILES, SOURCE_TILES };
 void source_set_want(struct export_source *s, enum source_want want);
 /* Has a connection been lost? What failed may be tried again by another. */
 bool source_is_lost(const struct export_source *s);
 /* Calls fn for each group of the order. */
 int source_each(struct export_source *s, enum export_order order, int (*fn)(void *arg, struct export_group *g, struct err *e), void *arg,
 	struct err *e) MUST_CHECK;
+
+/* For who goes through the selection, and reads nodes of a tree of `tree_size` leaves between its records: hands the reader the tile that record `number` lies in,
+ * `log_index` is its place. Tiles are read ahead by the second connection, some tens at a time; those that are not full the reader asks for itself. Not within
+ * source_each. */
+int source_give_tile(struct export_source *s, struct log_reader *log, uint64_t number, uint64_t log_index, uint64_t tree_size, struct err *e) MUST_CHECK;
+/* After the last one, or when it is given up. */
+void source_end_tiles(struct export_source *s);
 
 /* Where a content is in the bundle: noted by the part that puts it there (files.c). `path` is kept as a copy; NULL with `why`, static text,
  * when it cannot be. */

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "export/export_store.h"
+#include "proof/merkle.h"
 
 enum state { IDLE, ASKED, READY };
 
@@ -50,6 +51,63 @@ ask(struct source_ahead *a, const struct source_wish *w, const uint64_t *ids, si
 	return st;
 }
 
+/* Tiles at which entries lie one behind the other. */
+struct tiles {
+	uint64_t at[SOURCE_TILES_AT_ONCE], last;
+	size_t n;
+	unsigned entries;      /* in the last one, which is not among them yet */
+};
+
+/* Of a tile that is exported whole the tree needs nothing, and one that is not full is in no row (log_reader.c). */
+static void
+end_tile(struct tiles *t, const struct source_wish *w)
+{
+	if (t->entries && t->entries < MERKLE_TILE_WIDTH && t->last < w->tiles)
+		t->at[t->n++] = t->last;
+	t->entries = 0;
+}
+
+/* The entries up to where the last of so many tiles ends: how many, or -1. */
+static long
+find_tiles(const struct source_wish *w, struct order_entry entry[SOURCE_PAGE], struct tiles *t, struct err *e)
+{
+	uint64_t at = w->from;
+	long n;
+
+	while (at < w->end) {
+		n = order_read(w->fd, at, entry, SOURCE_PAGE, e);
+		if (n <= 0)
+			return n < 0 ? -1 : err_set(e, 0, "the export's order has become shorter");
+		for (long i = 0; i < n; i++, at++) {
+			uint64_t tile = entry[i].log_index / MERKLE_TILE_WIDTH;
+
+			if (t->entries && tile != t->last)
+				end_tile(t, w);
+			if (t->n == SOURCE_TILES_AT_ONCE)
+				return (long)(at - w->from);
+			t->last = tile;
+			t->entries++;
+		}
+	}
+	end_tile(t, w);
+	return (long)(at - w->from);
+}
+
+static int
+read_tiles(struct source_ahead *a, const struct source_wish *w, struct source_page *p, bool *lost, struct err *e)
+{
+	struct tiles t = {0};
+	long n = find_tiles(w, p->entry, &t, e);
+	enum sql_status st = t.n && n > 0 ? export_store_tiles(a->db, t.at, t.n, &p->rows, e) : SQL_OK;
+
+	*lost = st == SQL_UNAVAILABLE;
+	if (n < 0 || st != SQL_OK)
+		return -1;
+	p->from = w->from;
+	p->n = (size_t)n;
+	return 0;
+}
+
 static int
 read_page(struct source_ahead *a, const struct source_wish *w, struct source_page *p, bool *lost, struct err *e)
 {
@@ -87,7 +145,7 @@ run(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&a->lock);
-		rc = read_page(a, &a->wish, &a->page, &lost, &a->why);
+		rc = (a->wish.want == SOURCE_TILES ? read_tiles : read_page)(a, &a->wish, &a->page, &lost, &a->why);
 		pthread_mutex_lock(&a->lock);
 		a->rc = rc;
 		a->lost |= lost;

@@ -1,6 +1,6 @@
 /*
- * source_ahead: reads pages of records on a thread with a connection of its own, one page ahead of who uses them (source.c): PostgreSQL and the
- * disk work while formats write.
+ * source_ahead: reads pages of records, and of the log's tiles, on a thread with a connection of its own, one page ahead of who uses them (source.c):
+ * PostgreSQL and the disk work while formats write and the proof is computed.
  *
  * All but the thread itself is called by one thread, the source's.
  */
@@ -10,10 +10,12 @@
 #include "export/order.h"
 #include "export/source.h"
 
-/* Records that lie one behind the other in an order. */
+#define SOURCE_TILES_AT_ONCE 64 /* half a MiB, as text one */
+
+/* Records that lie one behind the other in an order, or (SOURCE_TILES) tiles of the log, by export_store_tiles, at which they lie. */
 struct source_page {
 	uint64_t from;         /* the first entry's number */
-	size_t n;
+	size_t n;              /* of tiles: so many entries lie at these, and their numbers only count */
 	struct order_entry entry[SOURCE_PAGE];
 	PGresult *rows, *files;
 };
@@ -23,6 +25,7 @@ struct source_wish {
 	int fd;
 	uint64_t from, end;
 	enum source_want want;
+	uint64_t tiles;        /* SOURCE_TILES: so many are full */
 };
 
 struct source_ahead;

@@ -36,6 +36,7 @@ struct export_source {
 	int order;             /* the order that is read now; -1 */
 	uint64_t norder;
 	struct source_page page;
+	int tile;              /* of tiles: its first row that has not been given yet */
 	struct source_aims *aims; /* of the page; NULL: nobody has asked */
 	struct source_name *names;
 	struct source_file *files;
