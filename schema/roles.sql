@@ -58,6 +58,10 @@ ALTER ROLE chancery_officer SET client_connection_check_interval = '1s';
 ALTER ROLE chancery_auditor SET client_connection_check_interval = '1s';
 ALTER ROLE chancery_retention SET client_connection_check_interval = '1s';
 
+-- What people say stays out of PostgreSQL's log, also where it is told to log statements, or slow ones (log_min_duration_statement).
+ALTER ROLE chancery_server SET log_parameter_max_length = 0;
+ALTER ROLE chancery_server SET log_parameter_max_length_on_error = 0;
+
 -- Granted once: to grant what is granted already is only noise in the log.
 DO $$
 BEGIN

@@ -11,15 +11,16 @@
 #include "store/address.h"
 #include "store/record_kind.h"
 
-#define COLUMNS 23
 /* Count of columns, the canonical form but for its texts, salt and hash, and what is not hashed. */
 #define FIXED_BYTES (2 + CANONICAL_FIXED + 4 + LEAF_SALT + 4 + SHA256_SIZE + 5 + 3 * 12 + 6)
 
 /* In the order of the canonical form, which the hash covers; salt and leaf_hash are behind it. */
-const char leaf_copy_sql[] =
-	"COPY archive.record (id, log_index, at, refers_record, kind, direction, deliverable,"
-	" from_bare, from_resource, to_bare, to_resource, type, client_id, refers_to, body, stanza,"
-	" salt, leaf_hash, shown, from_hash, to_hash, pair_hash, span_before) FROM STDIN BINARY";
+#define RECORD_COLUMNS \
+	"archive.record (id, log_index, at, refers_record, kind, direction, deliverable," \
+	" from_bare, from_resource, to_bare, to_resource, type, client_id, refers_to, body, stanza," \
+	" salt, leaf_hash, shown, from_hash, to_hash, pair_hash, span_before)"
+
+const char leaf_copy_sql[] = "COPY " RECORD_COLUMNS " FROM STDIN BINARY";
 
 #define KNOWN 65536  /* addresses; a power of two */
 #define SPANS 262144 /* conversations; a power of two. Two of the same place are both kept, the older goes for a third */
@@ -165,7 +166,7 @@ void
 leaf_copy_begin(struct buf *out)
 {
 	/* Signature, no flags, no extension (PostgreSQL manual, COPY, binary format). */
-	buf_add(out, "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19);
+	buf_add(out, "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", LEAF_COPY_HEAD);
 }
 
 void
@@ -187,7 +188,7 @@ leaf_copy_row(struct leaf_hasher *h, struct buf *out, const struct leaf_record *
 	}
 	start = buf_reserve(out, total);
 	start[0] = 0;
-	start[1] = COLUMNS;
+	start[1] = LEAF_COLUMNS;
 	fields = start + 2;
 	p = canonical_write(fields, &r->is, len);
 	canonical_leaf(h->sha256, salt, fields, (size_t)(p - fields), leaf);
@@ -198,4 +199,36 @@ leaf_copy_row(struct leaf_hasher *h, struct buf *out, const struct leaf_record *
 		leaf_forget_spans(h);
 	assert((size_t)(p - start) <= total);
 	buf_added(out, (size_t)(p - start));
+}
+
+char *
+leaf_insert_sql(size_t rows)
+{
+	struct buf out = {0};
+
+	buf_adds(&out, "INSERT INTO " RECORD_COLUMNS " VALUES ");
+	for (size_t i = 0; i < rows * LEAF_COLUMNS; i++)
+		buf_addf(&out, "%s$%zu", i % LEAF_COLUMNS ? ", " : i ? "), (" : "(", i + 1);
+	buf_addc(&out, ')');
+	buf_add(&out, "", 1);
+	return out.data; /* the caller frees it */
+}
+
+void
+leaf_insert_params(const struct buf *stream, size_t rows, const char **value, int *len)
+{
+	const char *p = buf_data(stream) + LEAF_COPY_HEAD;
+
+	for (size_t i = 0; i < rows * LEAF_COLUMNS; i++) {
+		uint32_t n;
+
+		if (i % LEAF_COLUMNS == 0)
+			p += 2;
+		memcpy(&n, p, 4);
+		p += 4;
+		n = be32toh(n);
+		value[i] = n == UINT32_MAX ? NULL : p;
+		len[i] = value[i] ? (int)n : 0;
+		p += len[i];
+	}
 }

@@ -1,5 +1,5 @@
 /*
- * leaf: the row of a record as COPY BINARY takes it, with its leaf hash.
+ * leaf: the row of a record as COPY BINARY takes it, and INSERT with binary parameters, with its leaf hash.
  *
  * The canonical form (proof/canonical.h) is the row's own binary form in PostgreSQL, so a row is encoded
  * once: the bytes that are hashed are the bytes that are sent. Used by the writer's thread.
@@ -16,6 +16,8 @@
 #include "proof/canonical.h"
 
 #define LEAF_SALT CANONICAL_SALT
+#define LEAF_COLUMNS 23
+#define LEAF_COPY_HEAD 19 /* bytes before the first row */
 
 struct leaf_record {
 	struct canonical is;
@@ -40,5 +42,10 @@ void leaf_copy_begin(struct buf *out);
 void leaf_copy_row(struct leaf_hasher *h, struct buf *out, const struct leaf_record *r,
 		   const uint8_t salt[LEAF_SALT], uint8_t leaf[SHA256_SIZE]);
 void leaf_copy_end(struct buf *out);
+
+/* The same as one statement with parameters, all of them binary. Its text for so many rows; the caller frees it. */
+char *leaf_insert_sql(size_t rows);
+/* The parameters, LEAF_COLUMNS for each row of the stream, which they borrow; NULL is NULL. */
+void leaf_insert_params(const struct buf *stream, size_t rows, const char **value, int *len);
 
 #endif

@@ -351,6 +351,8 @@ writer_init(struct writer *w, const struct record_settings *s)
 	w->late_last = &w->late_first;
 	w->silence_ms = s->silence_ms ? s->silence_ms : SILENCE_MS;
 	w->leaves = s->leaves;
+	for (size_t i = 0; i < INSERTED_ROWS && !s->copies; i++)
+		w->insert[i] = leaf_insert_sql(i + 1);
 	record_set_limits(s->patience_ms, s->batch_max);
 	inbox.max = s->waiting_max;
 	inbox.max_bytes = s->waiting_bytes_max;
@@ -373,6 +375,8 @@ writer_fini(struct writer *w)
 	sql_free(w->db);
 	leaf_hasher_free(w->hasher);
 	buf_fini(&w->batch.copy);
+	for (size_t i = 0; i < INSERTED_ROWS; i++)
+		free(w->insert[i]);
 	free(w->batch.row);
 	free(w->batch.leaf);
 	free(w->conninfo);

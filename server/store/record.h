@@ -3,7 +3,7 @@
  *
  * record_submit puts an entry into the writer's queue; the writer takes all that waits, gives each a 64-bit
  * id (microseconds since 1970, made strictly increasing) and the next dense log_index, computes salt and leaf
- * hash, writes the batch by COPY BINARY in one transaction and, when it has committed, posts every entry back to
+ * hash, writes the batch in one transaction (record_write.c) and, when it has committed, posts every entry back to
  * its home with its id. While one batch commits the next one fills.
  *
  * Outcome: an entry comes back exactly once, as COMMITTED or as REFUSED.
@@ -75,6 +75,7 @@ struct record_settings {
 	uint64_t waiting_max, waiting_bytes_max;
 	unsigned silence_ms;         /* beyond patience, before a backend that gives no answer is ended; 0: 60 s */
 	bool allow_unsafe;           /* take a database whose durability is off (sql_allow_unsafe) */
+	bool copies;                 /* batches of a few rows, too (record_write.c); for tests, which try both ways */
 	record_leaves_fn leaves;     /* the Merkle log's keeper (archive/log.h); NULL: nobody keeps it */
 };
 

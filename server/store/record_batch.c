@@ -1,7 +1,7 @@
 /*
  * record_batch: one batch of the archive writer, from the queue to its outcome (see record_writer.h).
  *
- * A batch is one COPY, which is one transaction. While it is in flight the entries still belong to their
+ * A batch is one transaction (record_write.c). While it is in flight the entries still belong to their
  * lanes: those that have waited too long are refused and only a struct late is kept. The outcome:
  *
  *     committed        each entry goes home with its id; what was refused meanwhile will be followed by a
@@ -24,7 +24,6 @@
 #include "base/text.h"
 #include "store/outgoing.h"
 
-#define SILENT_MS 3000 /* no answer for this long: the archive counts as down */
 #define RETRY_MS 500
 #define SALTS 64 /* drawn at once */
 
@@ -349,101 +348,6 @@ batch_resolve(struct writer *w, struct err *e)
 	return SQL_OK;
 }
 
-/* Waits for the connection, however long PostgreSQL is silent: the outcome will come with its answer.
- * Meanwhile entries expire (the tick). After a minute beyond patience another connection is asked to
- * end the silent backend. -1: broken, or we stop and nobody waits any more. */
-static int
-await(struct writer *w, bool for_write)
-{
-	int64_t since = w->batch.sent_us / 1000;
-
-	for (;;) {
-		int r = sql_wait(w->db, for_write, clock_mono_ms() + 500);
-		int64_t silent = clock_mono_ms() - since;
-
-		if (r != 0)
-			return r;
-		if (silent > SILENT_MS)
-			writer_went_down(w, "PostgreSQL gives no answer");
-		if (atomic_load(&w->stopping) && !writer_has_live(w))
-			return -1;
-		if (silent > (int64_t)atomic_load(&w->patience_ms) + w->silence_ms &&
-		    clock_mono_ms() >= w->probe_ms) {
-			writer_went_down(w, "PostgreSQL gives no answer");
-			link_probe(w);
-		}
-	}
-}
-
-static int
-flush(struct writer *w)
-{
-	int r;
-
-	while ((r = PQflush(sql_raw(w->db))) == 1)
-		if (await(w, true) < 0 || !PQconsumeInput(sql_raw(w->db)))
-			return -1;
-	return r;
-}
-
-/* The next result, NULL at the end or when the connection broke. */
-static PGresult *
-result(struct writer *w)
-{
-	PGconn *c = sql_raw(w->db);
-
-	while (PQisBusy(c))
-		if (await(w, false) < 0 || !PQconsumeInput(c))
-			return NULL;
-	return PQgetResult(c);
-}
-
-/* Takes the result `r` and those behind it; true when it has the status `want`. */
-static bool
-expect(struct writer *w, PGresult *r, ExecStatusType want, enum sql_status *st, struct err *e)
-{
-	if (r && PQresultStatus(r) == want) {
-		PQclear(r);
-		return true;
-	}
-	*st = SQL_UNAVAILABLE;
-	if (r && PQstatus(sql_raw(w->db)) == CONNECTION_OK) {
-		PGresult *more;
-
-		while ((more = result(w)))
-			PQclear(more);
-	}
-	*st = sql_failure(w->db, r, e);
-	PQclear(r);
-	return false;
-}
-
-static enum sql_status
-write_copy(struct writer *w, struct err *e)
-{
-	struct batch *b = &w->batch;
-	PGconn *c = sql_raw(w->db);
-	enum sql_status st = SQL_UNAVAILABLE;
-	PGresult *r;
-
-	b->sent_us = clock_mono_us();
-	if (!PQsendQuery(c, leaf_copy_sql) || flush(w) != 0)
-		return sql_failure(w->db, NULL, e);
-	if (!expect(w, result(w), PGRES_COPY_IN, &st, e))
-		return st;
-	if (PQputCopyData(c, buf_data(&b->copy), (int)buf_len(&b->copy)) != 1 ||
-	    PQputCopyEnd(c, NULL) != 1 || flush(w) != 0)
-		return sql_failure(w->db, NULL, e);
-	if (!expect(w, result(w), PGRES_COMMAND_OK, &st, e))
-		return st;
-	/* Libpq's end of the statement, so that the next may be sent. */
-	r = result(w);
-	PQclear(r);
-	if (r)
-		return sql_failure(w->db, NULL, e);
-	return SQL_OK;
-}
-
 static bool
 is_class(const char *state, const char *class_)
 {
@@ -511,7 +415,8 @@ batch_run(struct writer *w)
 	enum sql_status st;
 
 	b->unknown = true;
-	st = write_copy(w, &why);
+	b->sent_us = clock_mono_us();
+	st = batch_write(w, &why);
 	if (st == SQL_OK) {
 		writer_came_up(w);
 		committed(w);

@@ -51,12 +51,14 @@ connect_anew(struct writer *w, struct err *e)
 	if (st == SQL_OK)
 		st = sql_query(
 			w->db, e, &r,
-			"SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()",
+			"SELECT pid, backend_start::text, current_setting('log_parameter_max_length') = '0'"
+			" FROM pg_stat_activity WHERE pid = pg_backend_pid()",
 			0);
 	if (st != SQL_OK)
 		return st;
 	snprintf(w->pid, sizeof(w->pid), "%s", sql_text(r, 0, 0));
 	snprintf(w->start, sizeof(w->start), "%s", sql_text(r, 0, 1));
+	w->may_insert = sql_bool(r, 0, 2);
 	PQclear(r);
 	return SQL_OK;
 }
@@ -164,6 +166,8 @@ link_attempt(struct writer *w, struct err *e)
 		st = take_lock(w, e);
 	if (st == SQL_OK && w->batch.unknown)
 		st = batch_resolve(w, e);
+	if (st == SQL_OK && !w->head_known)
+		st = write_prepare(w, e);
 	if (st == SQL_OK && !w->head_known)
 		st = read_head(w, e);
 	if (st == SQL_OK)

@@ -1,6 +1,7 @@
 /*
  * record_writer: what the files of the archive writer share (record.c: queue and thread; record_link.c:
- * connection, lock, head of the log; record_batch.c: one batch and its outcome). Nobody else includes it.
+ * connection, lock, head of the log; record_batch.c: one batch and its outcome; record_write.c: how it is sent).
+ * Nobody else includes it.
  *
  * Everything here belongs to the writer's thread, but what record.c keeps behind its mutex.
  */
@@ -19,6 +20,7 @@
 #define TICK_MS 200          /* entries come back this much after their patience, at most */
 #define BATCH_ROWS_MAX 10000 /* whatever the setting says */
 #define BATCH_BYTES (4 * 1024 * 1024)
+#define INSERTED_ROWS 8      /* of so many at most a batch is one INSERT (record_write.c) */
 
 /* What is left of an entry that was refused while its batch was in flight: enough to write the record
  * of kind RETURNED, should the batch turn out to have been committed. */
@@ -70,9 +72,11 @@ struct writer {
 	int64_t down_ms;
 	unsigned silence_ms;             /* beyond patience */
 	record_leaves_fn leaves;
+	char *insert[INSERTED_ROWS];     /* statements for batches of 1, 2… rows; NULL: they are copied */
 	unsigned conflicts;              /* in a row: batches refused for what is in the table */
 	char old_pid[16], old_start[40]; /* the backend that may still hold the lock */
 	char pid[16], start[40];         /* ours */
+	bool may_insert;                 /* PostgreSQL's log never shows what is in parameters */
 
 	atomic_uint patience_ms, batch_max;
 	atomic_bool up, stopping;
@@ -112,5 +116,12 @@ enum sql_status batch_resolve(struct writer *w, struct err *e);
 /* Refuses the rows in flight that have waited since before `limit_ms`. */
 void batch_expire(struct writer *w, int64_t limit_ms);
 void late_free(struct late *l);
+
+/* record_write.c */
+/* Sends the batch and waits for its outcome, however long it takes. SQL_OK: it is committed. SQL_FAILED: PostgreSQL refuses.
+ * SQL_UNAVAILABLE: unknown. */
+enum sql_status batch_write(struct writer *w, struct err *e);
+/* On a new connection: what small batches are written with. */
+enum sql_status write_prepare(struct writer *w, struct err *e);
 
 #endif

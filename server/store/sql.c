@@ -636,7 +636,7 @@ struct statement {
 static bool
 send_statement(struct sql *db, const struct statement *s)
 {
-	char name[16];
+	char name[SQL_NAME];
 
 	if (s->slot < 0)
 		return PQsendQueryParams(db->c, s->text, s->n, NULL, s->v, NULL, NULL, 0);
@@ -670,7 +670,7 @@ static enum sql_status
 prepare(struct sql *db, int slot, const char *text, int64_t deadline, struct err *e)
 {
 	enum sql_status st;
-	char name[16];
+	char name[SQL_NAME];
 
 	snprintf(name, sizeof(name), "s%d", slot);
 	if (!PQsendPrepare(db->c, name, text, 0, NULL))
@@ -691,6 +691,25 @@ make_known(struct sql *db, struct statement *s, int64_t deadline, struct err *e)
 
 	s->slot = slot_of(db, s->text, &known);
 	return s->slot >= 0 && !known ? prepare(db, s->slot, s->text, deadline, e) : SQL_OK;
+}
+
+enum sql_status
+sql_prepare(struct sql *db, const char *text, struct err *e)
+{
+	struct statement s = { .text = text };
+	int64_t deadline = clock_mono_ms() + db->deadline_ms;
+	enum sql_status st = follow_deadline(db, deadline, e);
+
+	return st == SQL_OK ? make_known(db, &s, deadline, e) : st;
+}
+
+bool
+sql_is_prepared(struct sql *db, const char *text, char name[SQL_NAME])
+{
+	bool known;
+
+	snprintf(name, SQL_NAME, "s%d", slot_of(db, text, &known));
+	return known;
 }
 
 /* Who has waited too long for a turn, or with it for a table, goes on without. */

@@ -82,7 +82,12 @@ bool sql_in_transaction(const struct sql *db);
 /* A COPY … FROM STDIN with all of its data, at most 1 GB: until `until_ms` (monotonic). The statement is text of ours with numbers in it and nothing else. */
 enum sql_status sql_copy_in(struct sql *db, const char *statement, const void *data, size_t n, int64_t until_ms, struct err *e);
 
-/* Raw access for COPY in record.c: the connection, non-blocking, and a wait bounded by `deadline_ms`
+/* For raw access: makes a statement known to this connection, if it is not yet and there is room; whether it is, and by which name PostgreSQL has it. */
+#define SQL_NAME 16
+enum sql_status sql_prepare(struct sql *db, const char *text, struct err *e);
+bool sql_is_prepared(struct sql *db, const char *text, char name[SQL_NAME]);
+
+/* Raw access for the archive writer and COPY: the connection, non-blocking, and a wait bounded by `deadline_ms`
  * (monotonic); 1 ready, 0 deadline, -1 broken. */
 PGconn *sql_raw(struct sql *db);
 int sql_wait(struct sql *db, bool for_write, int64_t deadline_ms);

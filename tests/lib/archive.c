@@ -13,6 +13,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static size_t open_entries;
 
+bool test_archive_copies;
+
 static void
 came_back(struct mail *m)
 {
@@ -117,7 +119,8 @@ test_archive_start(struct pg *pg, unsigned patience_ms, unsigned batch)
 				    .patience_ms = patience_ms,
 				    .batch_max = batch,
 				    .waiting_max = 100000,
-				    .waiting_bytes_max = 256 << 20};
+				    .waiting_bytes_max = 256 << 20,
+				    .copies = test_archive_copies};
 	struct err e;
 
 	if (record_start(&s, &e) != 0) {

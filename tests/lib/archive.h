@@ -18,6 +18,8 @@ struct test_entry {
 	int back; /* how often it came back */
 };
 
+/* The writers that are started from here on copy small batches too (record_settings.copies). */
+extern bool test_archive_copies;
 /* Starts the writer on this cluster; exits when that fails. */
 void test_archive_start(struct pg *pg, unsigned patience_ms, unsigned batch);
 /* Sends message `number` of `from`; the entry comes back by itself (home NULL). */

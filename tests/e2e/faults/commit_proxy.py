@@ -2,7 +2,7 @@
 """commit_proxy.py LISTEN UPSTREAM [ACCOUNT]: stands between chanceryd and PostgreSQL (unix sockets) and breaks the archive writer's connection.
 
 It runs as ACCOUNT, the server's, for PostgreSQL asks the kernel who is there (peer authentication). It follows the protocol's messages (PostgreSQL documentation, "Frontend/Backend Protocol"), so that a cut can fall between a
-commit and its answer. One command a line on standard input, each for one batch (COPY) of the writer; what was done is
+commit and its answer. One command a line on standard input, each for one batch (COPY, or a prepared INSERT) of the writer; what was done is
 answered by a line on standard output when it happens:
 
     before      the end of the batch is not passed on: PostgreSQL rolls back
@@ -65,6 +65,9 @@ class Link:
         self.proxy, self.client, self.server = proxy, client, server
         self.is_writer = False
         self.batch = None       # the command that this batch has drawn
+        self.inserts = set()    # the names of prepared statements that write batches
+        self.inserting = False  # one of them is on its way: its Sync is the end of the batch
+        self.over = b'C'        # what PostgreSQL says when the batch is committed; of an INSERT, that it is ready for the next (Z)
 
     def cut(self):
         for _, w in (self.client, self.server):
@@ -78,6 +81,22 @@ class Link:
             w.cancel()
         await asyncio.gather(*ways, return_exceptions=True)
 
+    def ends_batch(self, kind, rest):
+        """Whether this message of the writer is the end of a batch."""
+        if kind == b'P':
+            name, text = rest.split(b'\0')[:2]
+            if text.startswith(b'INSERT INTO archive.record'):
+                self.inserts.add(name)
+        elif kind == b'B':
+            self.inserting = rest.split(b'\0')[1] in self.inserts
+        elif kind == b'S' and self.inserting:
+            self.inserting, self.over = False, b'Z'
+            return True
+        elif kind == b'c':
+            self.over = b'C'
+            return True
+        return False
+
     async def forward(self):
         (reader, _), (_, writer) = self.client, self.server
         head = await reader.readexactly(4)
@@ -87,7 +106,7 @@ class Link:
         while True:
             head = await reader.readexactly(5)
             rest = await reader.readexactly(struct.unpack('!I', head[1:])[0] - 4)
-            if head[:1] == b'c' and self.is_writer and self.proxy.order:
+            if self.is_writer and self.ends_batch(head[:1], rest) and self.proxy.order:
                 self.batch = self.proxy.order
                 self.proxy.done()
                 if self.batch[0] == 'before':
@@ -106,7 +125,7 @@ class Link:
         while True:
             head = await reader.readexactly(5)
             rest = await reader.readexactly(struct.unpack('!I', head[1:])[0] - 4)
-            if head[:1] == b'C' and self.batch:
+            if head[:1] == self.over and self.batch:
                 order, self.batch = self.batch, None
                 if order[0] in ('hold', 'holdcut'):
                     await asyncio.sleep(float(order[1]))

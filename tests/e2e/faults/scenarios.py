@@ -198,7 +198,7 @@ def on_small_disk(w, folder, spare):
 
 
 def disk_full(w):
-    """PostgreSQL's tables find no room: COPY fails, senders are held back, then told; room helps at once"""
+    """PostgreSQL's tables find no room: nothing can be recorded, senders are held back, then told; room helps at once"""
     server, load, disk = on_small_disk(w, 'base', 12)
     pid = server.pid
     people = Bystanders(server)

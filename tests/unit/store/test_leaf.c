@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -51,6 +52,59 @@ vector(void **state)
 	/* Behind salt and hash is what the hash does not cover: 5 + 2 * 12 + 2 * 4 bytes (not shown, it opens no span). */
 	assert_memory_equal(out.data + out.len - 37 - SHA256_SIZE, leaf, SHA256_SIZE);
 	assert_memory_equal(out.data + out.len - 37 - SHA256_SIZE - 4 - LEAF_SALT, salt, LEAF_SALT);
+	buf_fini(&out);
+	leaf_hasher_free(h);
+}
+
+/* The parameters of an INSERT are the columns as the stream has them. */
+static void
+parameters(void **state)
+{
+	struct leaf_hasher *h = leaf_hasher_new();
+	struct leaf_record r = sample;
+	uint8_t salt[LEAF_SALT] = {0}, leaf[2][SHA256_SIZE];
+	const char *value[2 * LEAF_COLUMNS];
+	int len[2 * LEAF_COLUMNS];
+	struct buf out = {0};
+	char *sql = leaf_insert_sql(2);
+
+	(void)state;
+	assert_non_null(strstr(sql, " VALUES ($1, $2, "));
+	assert_non_null(strstr(sql, ", $23), ($24, "));
+	assert_string_equal(sql + strlen(sql) - 5, " $46)");
+	leaf_copy_begin(&out);
+	leaf_copy_row(h, &out, &r, salt, leaf[0]);
+	r.shown = true;
+	r.is.text[CANONICAL_BODY] = "";
+	leaf_copy_row(h, &out, &r, salt, leaf[1]);
+	leaf_insert_params(&out, 2, value, len);
+	for (int i = 0; i < 2; i++) {
+		const char **v = value + i * LEAF_COLUMNS;
+		const int *n = len + i * LEAF_COLUMNS;
+
+		assert_int_equal(n[0], 8);
+		assert_memory_equal(v[0], "\0\6\x47\x48", 4);
+		assert_null(v[3]); /* refers_record */
+		assert_int_equal(n[3], 0);
+		assert_int_equal(n[7], 17);
+		assert_memory_equal(v[7], "romeo@example.org", 17);
+		assert_int_equal(n[14], i == 0 ? 28 : 0);
+		assert_non_null(v[14]); /* an empty body is one */
+		assert_int_equal(n[15], 10);
+		assert_memory_equal(v[15], "<message/>", 10);
+		assert_int_equal(n[17], SHA256_SIZE);
+		assert_memory_equal(v[17], leaf[i], SHA256_SIZE);
+		assert_int_equal(n[18], 1);
+		assert_int_equal(*v[18], i);
+		assert_int_equal(n[20], 8);
+	}
+	/* The second opens a span, the one before is not known. */
+	assert_null(value[21]);
+	assert_int_equal(len[LEAF_COLUMNS + 21], 8);
+	assert_null(value[LEAF_COLUMNS + 22]);
+	leaf_copy_end(&out);
+	assert_ptr_equal(value[LEAF_COLUMNS + 21] + 8 + 4 + 2, out.data + out.len);
+	free(sql);
 	buf_fini(&out);
 	leaf_hasher_free(h);
 }
@@ -234,6 +288,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vector),
+		cmocka_unit_test(parameters),
 		cmocka_unit_test(every_field_counts),
 		cmocka_unit_test(what_is_shown_does_not_count),
 		cmocka_unit_test(the_recipients_alone),

@@ -1,4 +1,4 @@
-/* The archive writer in good times: order, density, leaves, limits, bad rows, the backlog. */
+/* The archive writer in good times: order, density, leaves, limits, bad rows, the backlog. Each by both ways (store/record_write.c). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -210,7 +210,8 @@ a_full_queue_refuses(void **state)
 				    .patience_ms = 20000,
 				    .batch_max = 1000,
 				    .waiting_max = 10,
-				    .waiting_bytes_max = 1 << 20};
+				    .waiting_bytes_max = 1 << 20,
+				    .copies = test_archive_copies};
 	struct test_entry t[20];
 	struct err e;
 	int refused = 0;
@@ -329,6 +330,109 @@ a_conflict_is_resolved(void **state)
 	assert_true(record_is_up());
 }
 
+/* There is no partition for what is written (23514): one is made. */
+static void
+a_missing_partition_is_made(void **state)
+{
+	struct test_entry t[2];
+
+	(void)state;
+	test_submit(&t[0], "romeo@example.org", "juliet@example.org", 0);
+	assert_true(test_wait_open(0, 5000));
+	pg_exec(pg, "DO $$ DECLARE p regclass; BEGIN FOR p IN SELECT inhrelid FROM pg_inherits WHERE inhparent = 'archive.record'::regclass"
+		    " LOOP EXECUTE 'DROP TABLE ' || p::text; END LOOP; END $$");
+	test_submit(&t[1], "romeo@example.org", "juliet@example.org", 1);
+	assert_true(test_wait_open(0, 10000));
+	assert_int_equal(t[1].e.outcome, RECORD_COMMITTED);
+	assert_int_equal(t[1].e.log_index, 0);
+	assert_true(record_is_up());
+	assert_sound(&t[1], 1);
+}
+
+/* Something at the end of the transaction refuses what the statement had taken: it is not in the record, and is tried again. */
+static void
+what_fails_at_the_commit_is_not_committed(void **state)
+{
+	struct test_entry t[4];
+
+	(void)state;
+	pg_exec(pg,
+		"CREATE SEQUENCE public.commits;"
+		"CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN"
+		" IF nextval('public.commits') <= 2 THEN RAISE EXCEPTION 'not now' USING ERRCODE = '55P03'; END IF; RETURN NULL; END $$;"
+		"CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON archive.record DEFERRABLE INITIALLY DEFERRED"
+		" FOR EACH ROW EXECUTE FUNCTION public.fail()");
+	for (unsigned i = 0; i < 4; i++)
+		test_submit(&t[i], "romeo@example.org", "juliet@example.org", i);
+	assert_true(test_wait_open(0, 10000));
+	assert_true(pg_number(pg, "SELECT last_value FROM public.commits") > 2);
+	pg_exec(pg, "DROP TRIGGER fail ON archive.record; DROP FUNCTION public.fail; DROP SEQUENCE public.commits");
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(t[i].e.outcome, RECORD_COMMITTED);
+	assert_true(record_is_up());
+	assert_sound(t, 4);
+}
+
+/* Is this in PostgreSQL's own log? */
+static bool
+is_logged(const char *what)
+{
+	char path[200], *text;
+	FILE *f;
+	long n;
+	bool found;
+
+	snprintf(path, sizeof(path), "%s/postgres.log", pg_dir(pg));
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_int_equal(fseek(f, 0, SEEK_END), 0);
+	n = ftell(f);
+	rewind(f);
+	text = calloc(1, (size_t)n + 1);
+	assert_int_equal(fread(text, 1, (size_t)n, f), n);
+	fclose(f);
+	found = strstr(text, what) != NULL;
+	free(text);
+	return found;
+}
+
+static void
+log_statements(const char *which)
+{
+	char sql[100];
+
+	record_stop();
+	snprintf(sql, sizeof(sql), "ALTER SYSTEM SET log_statement = '%s'", which);
+	pg_exec(pg, sql);
+	pg_exec(pg, "SELECT pg_reload_conf()");
+	while (strcmp(pg_value(pg, "SHOW log_statement"), which) != 0)
+		usleep(10000);
+	test_archive_start(pg, 20000, 1000);
+}
+
+/* PostgreSQL may be told to log statements: what people say is not among what it logs, with the roles of before either. */
+static void
+nothing_that_is_said_is_in_postgresqls_log(void **state)
+{
+	struct test_entry t[2];
+
+	(void)state;
+	log_statements("all");
+	test_submit(&t[0], "romeo@example.org", "juliet@example.org", 12345);
+	assert_true(test_wait_open(0, 10000));
+	assert_true(is_logged(test_archive_copies ? "COPY archive.record" : "INSERT INTO archive.record"));
+	assert_false(is_logged(t[0].body));
+	pg_exec(pg, "ALTER ROLE chancery_server RESET log_parameter_max_length");
+	log_statements("all");
+	test_submit(&t[1], "romeo@example.org", "juliet@example.org", 12346);
+	assert_true(test_wait_open(0, 10000));
+	assert_true(is_logged("COPY archive.record"));
+	assert_false(is_logged(t[1].body));
+	pg_exec(pg, "ALTER ROLE chancery_server SET log_parameter_max_length = 0");
+	log_statements("none");
+	assert_sound(t, 2);
+}
+
 static void
 a_second_server_is_refused(void **state)
 {
@@ -385,9 +489,15 @@ main(void)
 		cmocka_unit_test(backlog_uses_its_index),
 		cmocka_unit_test_setup(ids_survive_a_clock_set_back, empty),
 		cmocka_unit_test_setup(a_conflict_is_resolved, empty),
+		cmocka_unit_test_setup(a_missing_partition_is_made, empty),
+		cmocka_unit_test_setup(what_fails_at_the_commit_is_not_committed, empty),
+		cmocka_unit_test_setup(nothing_that_is_said_is_in_postgresqls_log, empty),
 		cmocka_unit_test(a_second_server_is_refused),
 		cmocka_unit_test(unsafe_settings_are_refused),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	int failed = cmocka_run_group_tests(tests, start, stop);
+
+	test_archive_copies = true;
+	return failed + cmocka_run_group_tests_name("copied", tests, start, stop);
 }
