@@ -18,12 +18,6 @@
 #define READ_BYTES 16384
 #define READS_PER_TURN 4 /* others want to be heard, too */
 
-/* One address that is tried. It outlives the try until the loop has let go of it. */
-struct sock {
-	uv_poll_t poll;
-	int fd, events; /* that are looked for: libuv asks the kernel anew each time that it is told */
-};
-
 struct irc_conn {
 	uv_loop_t *loop;
 	const char *host;
@@ -35,7 +29,8 @@ struct irc_conn {
 	struct addrinfo *found, *next; /* addresses that were found, and the one to be tried next */
 	uv_getaddrinfo_t lookup;
 	uv_timer_t soon; /* tells `lost` in a later turn; while an address is tried: gives it up */
-	struct sock *sock; /* NULL: none */
+	struct ready *ready;
+	struct ready_socket *sock; /* NULL: none */
 	unsigned busy; /* handles and requests that the loop still has */
 	SSL *ssl;
 	enum { LOOKING, CONNECTING, SHAKING, OPEN, LOST, CLOSED } state;
@@ -148,21 +143,12 @@ timer_closed(uv_handle_t *h)
 }
 
 static void
-sock_closed(uv_handle_t *h)
-{
-	struct sock *s = (struct sock *)h;
-
-	close(s->fd);
-	free(s);
-}
-
-static void
 drop_socket(struct irc_conn *c)
 {
 	SSL_free(c->ssl);
 	c->ssl = NULL;
 	if (c->sock)
-		uv_close((uv_handle_t *)&c->sock->poll, sock_closed);
+		ready_close(c->ready, c->sock);
 	c->sock = NULL;
 }
 
@@ -204,22 +190,14 @@ lose(struct irc_conn *c, const char *why)
 
 /* ---- Bytes ---- */
 
-static void on_poll(uv_poll_t *p, int status, int events);
-
 static void
 watch(struct irc_conn *c)
 {
-	int events = c->paused && c->state == OPEN ? 0 : UV_READABLE | UV_DISCONNECT;
+	uint32_t events = c->paused && c->state == OPEN ? 0 : EPOLLIN | EPOLLRDHUP;
 
-	if (c->wants_write || c->state == CONNECTING)
-		events |= UV_WRITABLE;
-	if (events == c->sock->events)
-		return;
-	c->sock->events = events;
-	if (events)
-		uv_poll_start(&c->sock->poll, events, on_poll);
-	else
-		uv_poll_stop(&c->sock->poll);
+	if (c->wants_write)
+		events |= EPOLLOUT;
+	ready_watch(c->ready, c->sock, events);
 }
 
 /* Of a step of TLS that could not go on: waits for what it needs. False: it cannot. */
@@ -256,31 +234,41 @@ read_some(struct irc_conn *c, char *p, size_t size)
 		tls_waits(c, rc);
 		return 0;
 	}
-	n = recv(c->sock->fd, p, size, 0);
+	do
+		n = recv(c->sock->fd, p, size, 0);
+	while (n < 0 && errno == EINTR);
 	if (n > 0)
 		return (size_t)n;
 	if (!n)
 		lose(c, "the server has closed the connection");
-	else if (errno != EAGAIN && errno != EINTR)
+	else if (errno != EAGAIN)
 		lose(c, strerror(errno));
 	return 0;
 }
 
+/* `ends`: there is an end, or an error, behind what is to be read. */
 static void
-read_all(struct irc_conn *c)
+read_all(struct irc_conn *c, bool ends)
 {
 	char bytes[READ_BYTES];
 	size_t n;
 
 	c->busy++;
-	for (int i = 0; c->state == OPEN && !c->paused && (i < READS_PER_TURN || (c->ssl && SSL_pending(c->ssl))); i++) {
+	for (int i = 0; c->state == OPEN && !c->paused; i++) {
+		if (i >= READS_PER_TURN && !(c->ssl && SSL_pending(c->ssl))) {
+			ready_again(c->ready, c->sock);
+			break;
+		}
 		if (!(n = read_some(c, bytes, sizeof(bytes))))
 			break;
 		c->events->data(c->arg, bytes, n);
-		/* That was all: the kernel need not be asked to say so. What TLS gives is a record, behind which there may be others. */
-		if (n < sizeof(bytes) && !c->ssl)
+		/* That was all (epoll(7)): the kernel need not be asked to say so. What TLS gives is a record, behind which there may be others. */
+		if (n < sizeof(bytes) && !c->ssl && !ends)
 			break;
 	}
+	/* A change of keys of TLS that could not be answered. */
+	if (c->state == OPEN && c->wants_write)
+		watch(c);
 	unbusy(c);
 }
 
@@ -299,7 +287,9 @@ write_all(struct irc_conn *c)
 			buf_consume(out, (size_t)n);
 			continue;
 		}
-		if (c->ssl ? !tls_waits(c, (int)n) : errno != EAGAIN && errno != EINTR) {
+		if (!c->ssl && errno == EINTR)
+			continue;
+		if (c->ssl ? !tls_waits(c, (int)n) : errno != EAGAIN) {
 			if (!c->ssl)
 				lose(c, strerror(errno));
 			return;
@@ -341,6 +331,9 @@ opened(struct irc_conn *c)
 	c->state = OPEN;
 	c->wants_write = false;
 	watch(c);
+	/* What came together with the end of the handshake has been told already. */
+	if (c->ssl)
+		ready_again(c->ready, c->sock);
 	c->busy++;
 	c->events->open(c->arg);
 	unbusy(c);
@@ -383,22 +376,20 @@ connected(struct irc_conn *c)
 }
 
 static void
-on_poll(uv_poll_t *p, int status, int events)
+on_ready(void *arg, uint32_t events)
 {
-	struct irc_conn *c = p->data;
+	struct irc_conn *c = arg;
 
 	if (c->state == CONNECTING) {
 		connected(c);
 	} else if (c->state == SHAKING) {
 		shake(c);
-	} else if (status < 0) {
-		lose(c, uv_strerror(status));
 	} else {
 		c->busy++;
-		if (events & UV_WRITABLE && c->state == OPEN)
+		if (events & EPOLLOUT && c->state == OPEN)
 			write_all(c);
-		if (events & (UV_READABLE | UV_DISCONNECT) && c->state == OPEN && !c->paused)
-			read_all(c);
+		if ((c->ssl || events & ~(uint32_t)EPOLLOUT) && c->state == OPEN && !c->paused)
+			read_all(c, events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
 		unbusy(c);
 	}
 }
@@ -432,12 +423,12 @@ try_next(struct irc_conn *c)
 			close(fd);
 			continue;
 		}
-		c->sock = NEW(struct sock);
-		c->sock->fd = fd;
-		uv_poll_init(c->loop, &c->sock->poll, fd);
-		c->sock->poll.data = c;
+		if (!(c->sock = ready_open(c->ready, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP, on_ready, c))) {
+			snprintf(c->why, sizeof(c->why), "%s", strerror(errno));
+			close(fd);
+			continue;
+		}
 		c->state = CONNECTING;
-		watch(c);
 		/* The last one has the time that is left. */
 		if (c->next)
 			uv_timer_start(&c->soon, give_up_address, c->address_ms, 0);
@@ -463,8 +454,8 @@ looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
 }
 
 struct irc_conn *
-irc_conn_new(uv_loop_t *loop, const char *host, unsigned port, unsigned address_ms, const struct irc_tls *tls, const struct irc_certificate *certificate,
-	     const struct irc_conn_events *events, void *arg)
+irc_conn_new(uv_loop_t *loop, struct ready *ready, const char *host, unsigned port, unsigned address_ms, const struct irc_tls *tls,
+	     const struct irc_certificate *certificate, const struct irc_conn_events *events, void *arg)
 {
 	struct irc_conn *c = NEW(struct irc_conn);
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
@@ -472,6 +463,7 @@ irc_conn_new(uv_loop_t *loop, const char *host, unsigned port, unsigned address_
 	int rc;
 
 	c->loop = loop;
+	c->ready = ready;
 	c->host = host;
 	c->address_ms = address_ms;
 	c->tls = tls;
@@ -483,7 +475,7 @@ irc_conn_new(uv_loop_t *loop, const char *host, unsigned port, unsigned address_
 	c->soon.data = c;
 	c->lookup.data = c;
 	snprintf(service, sizeof(service), "%u", port & 0xffff);
-	rc = uv_getaddrinfo(loop, &c->lookup, looked_up, host, service, &hints);
+	rc = !ready ? UV_EMFILE : uv_getaddrinfo(loop, &c->lookup, looked_up, host, service, &hints);
 	if (rc)
 		lose(c, uv_strerror(rc));
 	else

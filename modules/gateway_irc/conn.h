@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "certificate.h"
+#include "ready.h"
 
 /* How a network's servers are spoken to; the same for all its connections, which must not outlive it. */
 struct irc_tls {
@@ -43,9 +44,9 @@ struct irc_conn_events {
 };
 
 /* Never NULL: what goes wrong at once is told by `lost` in a later turn of the loop. Host and the rest are borrowed while it connects. The host's addresses are tried one
- * after the other, each for `address_ms` at most, but the last. `certificate`: that we show; NULL: none. */
-struct irc_conn *irc_conn_new(uv_loop_t *loop, const char *host, unsigned port, unsigned address_ms, const struct irc_tls *tls, const struct irc_certificate *certificate,
-			      const struct irc_conn_events *events, void *arg);
+ * after the other, each for `address_ms` at most, but the last. `certificate`: that we show; NULL: none. `ready` outlives it; NULL: there is none for want of descriptors. */
+struct irc_conn *irc_conn_new(uv_loop_t *loop, struct ready *ready, const char *host, unsigned port, unsigned address_ms, const struct irc_tls *tls,
+			      const struct irc_certificate *certificate, const struct irc_conn_events *events, void *arg);
 /* Writes what it can and consumes it; goes on by itself with the rest of the same `out` as it becomes possible. */
 void irc_conn_write(struct irc_conn *c, struct buf *out);
 /* Reads no more, or again. */

@@ -176,6 +176,7 @@ irc_server_free(struct irc_server *s)
 	list_remove(&s->link);
 	if (s->soon)
 		uv_close((uv_handle_t *)s->soon, timer_closed);
+	ready_free(s->ready);
 	irc_people_free(s->people);
 	irc_tls_fini(&s->tls);
 	irc_certificate_free(s->certificate);

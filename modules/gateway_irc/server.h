@@ -38,6 +38,7 @@ struct irc_server {
 	struct list sessions, waiting; /* all; those that wait for their turn to connect */
 	struct list stirred; /* those that have something to say in the next turn, */
 	uv_timer_t *soon;    /* which is when this goes off; NULL: there was no session yet */
+	struct ready *ready; /* which of their connections have something to say; NULL: there was none yet */
 	unsigned beginning;
 	int64_t next_begin;
 	struct irc_session *shared; /* of all users; NULL: none */

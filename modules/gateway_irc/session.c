@@ -130,11 +130,16 @@ static const struct irc_conn_events conn_events = { conn_open, conn_data, conn_l
 static void
 begin(struct irc_session *s)
 {
+	struct irc_server *server = s->server;
+
 	s->state = IRC_SESSION_CONNECTING;
 	s->beginning = true;
-	s->server->beginning++;
-	s->connect_by = clock_mono_ms() + s->server->set.login_ms;
-	s->conn = irc_conn_new(gateway_loop(s->gateway), s->server->host, s->server->port, s->server->address_ms, &s->server->tls, s->certificate, &conn_events, s);
+	server->beginning++;
+	s->connect_by = clock_mono_ms() + server->set.login_ms;
+	if (!server->ready)
+		server->ready = ready_new(gateway_loop(s->gateway));
+	s->conn = irc_conn_new(gateway_loop(s->gateway), server->ready, server->host, server->port, server->address_ms, &server->tls, s->certificate,
+			       &conn_events, s);
 	if (s->held)
 		irc_conn_pause(s->conn, true);
 	gateway_count(s->gateway, "connections_begun", 1);
