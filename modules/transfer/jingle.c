@@ -169,16 +169,34 @@ jingle_announced(const struct transfers *t, const struct jid *own, const struct 
 	return NULL;
 }
 
+/* Each side names what it adds: creator and name together are the key (XEP-0166 §7.3). */
 static struct content *
-content_find(const struct jingle *j, const char *name)
+content_of(const struct jingle *j, const char *name, bool by_responder)
 {
 	LIST_EACH(l, &j->contents) {
 		struct content *c = LIST_ENTRY(l, struct content, link);
 
-		if (name && !strcmp(c->file.content, name))
+		if (name && !strcmp(c->file.content, name) && c->file.by_responder == by_responder)
 			return c;
 	}
 	return NULL;
+}
+
+static bool
+is_by_responder(const struct elem *e)
+{
+	const char *creator = elem_get(e, "creator");
+
+	return creator && !strcmp(creator, "responder");
+}
+
+/* The one that an element names. Without its creator, who is the initiator then, it may be meant for the other's by those who forget that. */
+static struct content *
+content_find(const struct jingle *j, const struct elem *e)
+{
+	struct content *c = content_of(j, elem_get(e, "name"), is_by_responder(e));
+
+	return c || elem_get(e, "creator") ? c : content_of(j, elem_get(e, "name"), true);
 }
 
 /* Saying something in the other's name */
@@ -303,7 +321,7 @@ void
 jingle_failed(struct hook *h, struct stream *s, const char *text)
 {
 	struct jingle *j = of_stream(s);
-	struct content *c = j ? content_find(j, s->file.content) : NULL;
+	struct content *c = j ? content_of(j, s->file.content, s->file.by_responder) : NULL;
 	bool last = j && (j->n < 2 || (j->last && !waits_for_another(j, s))), ended[2] = { false, false };
 
 	if (!j)
@@ -362,17 +380,18 @@ jingle_is_about_files(const struct elem *jingle)
 }
 
 /* Is this content something else than a call, and does it go by a way that we do not see? One without a description is what its session says
- * it is; with a new way nobody relies on that we still know. */
+ * it is, of whichever creator, as there may be clients that read its name only; with a new way nobody relies on that we still know. */
 static bool
 goes_unseen(const struct jingle *j, const struct elem *content, bool replaces)
 {
 	const struct elem *t = elem_child(content, NULL, "transport");
+	const char *name = elem_get(content, "name");
 
 	while (t && is_seen(t))
 		t = elem_next(t, NULL, "transport");
 	if (!t || is_call(content))
 		return false;
-	return replaces || elem_child(content, NULL, "description") || (j && content_find(j, elem_get(content, "name")));
+	return replaces || elem_child(content, NULL, "description") || (j && (content_of(j, name, false) || content_of(j, name, true)));
 }
 
 static void
@@ -542,16 +561,16 @@ note_streams(struct hook *h, struct transfers *t, struct jingle *j, enum side fr
 static void
 note_content(struct hook *h, struct jingle *j, enum side from, const struct elem *content, struct content **out)
 {
-	const char *name = elem_get(content, "name"), *senders = elem_get(content, "senders"), *creator = elem_get(content, "creator");
+	const char *name = elem_get(content, "name"), *senders = elem_get(content, "senders");
 	const struct elem *d = elem_child(content, NULL, "description");
-	struct content *c = content_find(j, name);
+	struct content *c = content_find(j, content);
 
 	*out = c;
 	if (c || !name || !d || j->n == CONTENTS)
 		return;
 	c = NEW(struct content);
 	c->file.known = true;
-	c->file.by_responder = creator && !strcmp(creator, "responder");
+	c->file.by_responder = is_by_responder(content);
 	c->file.sender = senders && !strcmp(senders, "responder") ? other_side(j->initiator) :
 		senders && !strcmp(senders, "initiator") ? j->initiator : from;
 	c->file.content = mem_strdup(name);
@@ -598,7 +617,7 @@ static void
 accepted(const struct jingle *j, const struct elem *jingle)
 {
 	for (const struct elem *e = elem_child(jingle, NULL, "content"); e; e = elem_next(e, NULL, "content")) {
-		struct content *c = content_find(j, elem_get(e, "name"));
+		struct content *c = content_find(j, e);
 
 		if (c && c->socks)
 			c->file.accepted = true;
@@ -659,7 +678,7 @@ static void
 checksum(struct hook *h, struct transfers *t, enum side from, const struct elem *jingle, struct jingle *j)
 {
 	const struct elem *sum = elem_child(jingle, NULL, "checksum"), *file = sum ? elem_child(sum, NULL, "file") : NULL;
-	struct content *c = file ? content_find(j, elem_get(sum, "name")) : NULL;
+	struct content *c = file ? content_find(j, sum) : NULL;
 
 	if (!file || !begins(sum->ns, NS_FILE) || elem_child(file, NULL, "range"))
 		return;
@@ -669,7 +688,8 @@ checksum(struct hook *h, struct transfers *t, enum side from, const struct elem 
 		struct stream *s = LIST_ENTRY(l, struct stream, link);
 
 		/* A sum that did not run along from the first byte is none. */
-		if (of_stream(s) == j && s->file.sender == from && (s->file.sum || (s->socks && s->file.algorithm)) && c && !strcmp(s->file.content, c->file.content))
+		if (of_stream(s) == j && s->file.sender == from && (s->file.sum || (s->socks && s->file.algorithm)) && c && !strcmp(s->file.content, c->file.content) &&
+			s->file.by_responder == c->file.by_responder)
 			read_hashes(&s->file, file, h->arena);
 	}
 }

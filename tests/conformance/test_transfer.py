@@ -1058,6 +1058,31 @@ def test_jingle_several(t):
     result_of(romeo, id)
 
 
+def test_jingle_same_name(t):
+    """XEP-0166 §7.3: creator and name together are the key: both sides add a file of the same name; the one that is infected is removed, the other arrives"""
+    romeo, juliet = t.online(), t.online()
+    sid, a, b = unique('j'), unique('ibb'), unique('ibb')
+    hers = j_content(j_ibb(b), j_file(len(EICAR), name='hers.txt'), 'f', 'responder').replace("creator='initiator'", "creator='responder'")
+    assert "creator='responder'" in hers, hers
+    his = j_content(j_ibb(a), j_file(4, name='his.txt', hash=hashlib.sha256(b'good').digest()), 'f')
+    j_say(romeo, juliet, 'session-initiate', sid, his)
+    j_say(juliet, romeo, 'session-accept', sid, his)
+    j_say(juliet, romeo, 'content-add', sid, hers)
+    j_say(romeo, juliet, 'content-accept', sid, hers)
+    opened(romeo, juliet, sid=a)
+    opened(juliet, romeo, sid=b)
+    send(juliet, romeo, b, EICAR)
+    refused(error_of(juliet, close(juliet, romeo, b)), 'policy-violation')
+    closed(romeo, b)
+    for c in (romeo, juliet):
+        j = j_expect(c, 'content-remove')
+        assert j.find('content').get('name') == 'f' and j.find('content').get('creator') == 'responder' and j.text('reason', 'text'), j
+    send(romeo, juliet, a, b'good')
+    id = close(romeo, juliet, a)
+    assert received(juliet, romeo.jid, a) == b'good'
+    result_of(romeo, id)
+
+
 def test_jingle_hidden(t):
     """P5: a second transport, or a second description, hides nothing"""
     romeo, juliet = t.online(), t.online()
