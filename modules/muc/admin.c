@@ -83,8 +83,9 @@ admin_role_refusal(const struct admin_actor *actor, enum affiliation rank, enum 
 	return XERROR_BAD_REQUEST;
 }
 
-bool
-admin_may_list_affiliation(const struct room *r, const struct admin_actor *actor, enum affiliation which)
+/* May it have the list of this affiliation, of this role? */
+static bool
+may_list_affiliation(const struct room *r, const struct admin_actor *actor, enum affiliation which)
 {
 	/* §9.5: where addresses are no secret, members may know who the others are, and occupants by their role. */
 	bool shared = which >= AFFILIATION_MEMBER && r->config.whois_anyone &&
@@ -96,8 +97,8 @@ admin_may_list_affiliation(const struct room *r, const struct admin_actor *actor
 	return actor->affiliation >= AFFILIATION_ADMIN || shared;
 }
 
-bool
-admin_may_list_role(const struct admin_actor *actor, enum role which)
+static bool
+may_list_role(const struct admin_actor *actor, enum role which)
 {
 	if (actor->affiliation >= AFFILIATION_ADMIN)
 		return true;
@@ -168,7 +169,7 @@ admin_on_get(struct hook *h, struct room *r)
 		(role && (!role_parse(role, &which) || which == ROLE_NONE)))
 		return hook_reject(h, XERROR_BAD_REQUEST, "one item, with an affiliation or a role");
 	admin_actor(h, r, &actor);
-	may = affiliation ? admin_may_list_affiliation(r, &actor, a) : admin_may_list_role(&actor, which);
+	may = affiliation ? may_list_affiliation(r, &actor, a) : may_list_role(&actor, which);
 	if (!may)
 		return hook_reject(h, XERROR_FORBIDDEN, NULL);
 	st = hook_result(h);

@@ -23,8 +23,5 @@ void admin_actor(const struct hook *h, const struct room *r, struct admin_actor 
 enum xerror admin_affiliation_refusal(enum affiliation actor, bool self, enum affiliation from, enum affiliation to);
 /* The same for roles of occupants; `rank` is the subject's affiliation. */
 enum xerror admin_role_refusal(const struct admin_actor *actor, enum affiliation rank, enum role from, enum role to);
-/* May it have the list of this affiliation, of this role? */
-bool admin_may_list_affiliation(const struct room *r, const struct admin_actor *actor, enum affiliation which);
-bool admin_may_list_role(const struct admin_actor *actor, enum role which);
 
 #endif

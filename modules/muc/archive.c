@@ -22,9 +22,9 @@ struct archive_ask {
 
 /* Who may read */
 
-/* §6.1.2: who may enter. Of a room with a password that is not known: whoever is something to it, or is inside. */
-enum hook_verdict
-archive_allowed(struct hook *h, const struct room *r)
+/* HOOK_NEXT, or why h->from may not. §6.1.2: who may enter. Of a room with a password that is not known: whoever is something to it, or is inside. */
+static enum hook_verdict
+may_read(struct hook *h, const struct room *r)
 {
 	enum affiliation a = room_affiliation(r, h->from);
 	bool inside = room_occupant_of(r, h->from, NULL) != NULL;
@@ -67,8 +67,10 @@ is_moderation(const struct stanza *retraction, const struct elem *why)
 	return why && from && !strchr(from, '/') && elem_child(why, NS_MODERATE, "moderated");
 }
 
-void
-archive_bury(struct stanza *st, uint64_t by, const struct stanza *retraction)
+/* What is left of a reflected message that the record `by` of the stanza `retraction` (NULL: it is not known any more) took back: st without its
+ * contents (XEP-0424 §5, XEP-0425 §5). `st` is unsealed. */
+static void
+bury(struct stanza *st, uint64_t by, const struct stanza *retraction)
 {
 	const struct elem *why = retraction ? elem_child(retraction->root, NS_RETRACT, "retract") : NULL;
 	struct elem *e, *next;
@@ -96,7 +98,7 @@ write_tombstone(struct buf *out, const struct archive_row *row)
 	if (!st)
 		return;
 	by = row->retraction ? parser_one(row->retraction, strlen(row->retraction), NS_CLIENT, NULL) : NULL;
-	archive_bury(st, row->retracted_by, by);
+	bury(st, row->retracted_by, by);
 	serialize_elem(out, st->root, NS_FORWARD);
 	stanza_unref(st);
 	stanza_unref(by);
@@ -175,7 +177,7 @@ query_done(struct hook *h, void *data, bool ok)
 		return hook_unavailable(h);
 	if (q->missing)
 		return hook_reject(h, XERROR_ITEM_NOT_FOUND, NULL);
-	if (archive_allowed(h, r) != HOOK_NEXT) /* no longer */
+	if (may_read(h, r) != HOOK_NEXT) /* no longer */
 		return HOOK_REJECT;
 	give(h, r, ask);
 	first = q->n ? q->row[0] : NULL;
@@ -232,7 +234,7 @@ archive_on_query(struct hook *h, struct room *r)
 	const char *why = NULL;
 	enum xerror e;
 
-	if (archive_allowed(h, r) != HOOK_NEXT)
+	if (may_read(h, r) != HOOK_NEXT)
 		return HOOK_REJECT;
 	if (elem_get(h->payload, "node"))
 		return hook_reject(h, XERROR_FEATURE_NOT_IMPLEMENTED, "a room's archive has no nodes");
@@ -257,7 +259,7 @@ archive_on_form(struct hook *h, struct room *r)
 {
 	struct stanza *st;
 
-	if (archive_allowed(h, r) != HOOK_NEXT)
+	if (may_read(h, r) != HOOK_NEXT)
 		return HOOK_REJECT;
 	st = hook_result(h);
 	mam_write_form(st);
@@ -284,7 +286,7 @@ archive_on_metadata(struct hook *h, struct room *r)
 {
 	struct archive_extent *x;
 
-	if (archive_allowed(h, r) != HOOK_NEXT)
+	if (may_read(h, r) != HOOK_NEXT)
 		return HOOK_REJECT;
 	x = arena_zalloc(hook_memory(h), sizeof(*x));
 	*x = (struct archive_extent){ .floor = (uint64_t)r->created_us, .upto = module_record_settled() };

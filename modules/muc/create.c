@@ -173,15 +173,6 @@ create_room(struct hook *h, struct room *r, void *data, hook_then_fn then)
 	return hook_who(h, &c->who, c, known);
 }
 
-enum hook_verdict
-create_room_for(struct hook *h, struct room *r, const char *owner, void *data, hook_then_fn then)
-{
-	struct creating *c = begin(h, r, data, then);
-
-	c->row.creator = owner;
-	return record(h, c);
-}
-
 /* For the administrators of the server */
 
 static enum hook_verdict
@@ -189,6 +180,16 @@ made(struct hook *h, void *data, bool ok)
 {
 	(void)data;
 	return ok ? hook_done(h) : hook_unavailable(h);
+}
+
+/* Nobody is asked, and it is not locked. `owner` is a bare address, in hook_memory(h). */
+static enum hook_verdict
+create_for(struct hook *h, struct room *r, const char *owner, void *data, hook_then_fn then)
+{
+	struct creating *c = begin(h, r, data, then);
+
+	c->row.creator = owner;
+	return record(h, c);
 }
 
 static enum hook_verdict
@@ -205,7 +206,7 @@ alone(struct hook *h, void *data, bool ok)
 	arena_on_free(hook_memory(h), drop_jid, bare);
 	if (r->id)
 		return hook_reject(h, XERROR_CONFLICT, "there is such a room");
-	return create_room_for(h, r, jid_bare(bare), NULL, made);
+	return create_for(h, r, jid_bare(bare), NULL, made);
 }
 
 enum hook_verdict

@@ -10,8 +10,6 @@
  * room_alone. Goes on with ok true when it is in the record, in the database and in memory; ok false: these are away. REJECT:
  * they may not, with the error. */
 enum hook_verdict create_room(struct hook *h, struct room *r, void *data, hook_then_fn then);
-/* The same for the administrators of the server: nobody is asked, it is not locked. `owner` is a bare address, in hook_memory(h). */
-enum hook_verdict create_room_for(struct hook *h, struct room *r, const char *owner, void *data, hook_then_fn then);
 
 /* <create xmlns='urn:chancery:room:0' owner=BARE/>, from a host of ours: `chancery room create`. */
 #define NS_ROOM "urn:chancery:room:0"

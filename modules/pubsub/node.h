@@ -106,9 +106,7 @@ struct stanza *node_question(const char *from, const char *node, const char *jid
 
 /* The id of subscriptions at accounts, as opposed to those that come with presence. */
 #define NODE_SUBID "explicit"
-/* A message from `from` about an event; *event is to be filled. */
-struct stanza *node_message(const char *from, bool normal, struct elem **event);
-/* The same about c->op.node. */
+/* A message about an event of c->op.node; *event is to be filled. */
 struct stanza *node_event(const struct node_call *c, struct elem **event);
 /* The last item as a message of its own. */
 struct stanza *node_last_message(const struct node_item *i);

@@ -12,8 +12,9 @@
 #define NS_SHIM "http://jabber.org/protocol/shim"
 #define ID_BYTES 8
 
-struct stanza *
-node_message(const char *from, bool normal, struct elem **event)
+/* A message from `from` about an event; *event is to be filled. */
+static struct stanza *
+event_message(const char *from, bool normal, struct elem **event)
 {
 	struct stanza *st = stanza_new(NS_CLIENT, "message");
 	char id[2 * ID_BYTES + 1];
@@ -29,14 +30,14 @@ node_message(const char *from, bool normal, struct elem **event)
 struct stanza *
 node_event(const struct node_call *c, struct elem **event)
 {
-	return node_message(c->op.owner, c->op.node.config.normal, event);
+	return event_message(c->op.owner, c->op.node.config.normal, event);
 }
 
 struct stanza *
 node_last_message(const struct node_item *i)
 {
 	struct elem *event, *items;
-	struct stanza *st = node_message(i->owner, i->normal, &event);
+	struct stanza *st = event_message(i->owner, i->normal, &event);
 	char stamp[32];
 
 	items = elem_add(st, event, NULL, "items");

@@ -58,8 +58,8 @@ split(const char *s, struct arena *a)
 	return l;
 }
 
-const char *
-node_text_or_null(struct arena *a, const PGresult *r, int row, int col)
+static const char *
+text_or_null(struct arena *a, const PGresult *r, int row, int col)
 {
 	return sql_is_null(r, row, col) ? NULL : arena_strdup(a, sql_text(r, row, col));
 }
@@ -84,7 +84,7 @@ read_config(struct arena *a, const PGresult *r, int row, int c, struct node_conf
 		*flags[i] = sql_bool(r, row, c++);
 	out->groups = split(sql_text(r, row, c++), a);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		*texts[i] = node_text_or_null(a, r, row, c++);
+		*texts[i] = text_or_null(a, r, row, c++);
 	return c;
 }
 
@@ -95,7 +95,7 @@ node_read(struct arena *a, const PGresult *r, int row, struct node *out)
 
 	out->id = sql_i64(r, row, 0);
 	out->name = arena_strdup(a, sql_text(r, row, 1));
-	out->creator = node_text_or_null(a, r, row, 2);
+	out->creator = text_or_null(a, r, row, 2);
 	c = read_config(a, r, row, 3, &out->config);
 	out->created_us = sql_i64(r, row, c);
 	out->subscribed = (unsigned)sql_i64(r, row, c + 1);
@@ -107,7 +107,7 @@ node_read_item(struct arena *a, const PGresult *r, int row, int col, struct node
 {
 	out->id = arena_strdup(a, sql_text(r, row, col));
 	out->publisher = arena_strdup(a, sql_text(r, row, col + 1));
-	out->payload = node_text_or_null(a, r, row, col + 2);
+	out->payload = text_or_null(a, r, row, col + 2);
 	out->at_us = sql_i64(r, row, col + 3);
 	out->bytes = (uint32_t)sql_i64(r, row, col + 4);
 }
@@ -258,8 +258,8 @@ node_own(struct sql *db, struct arena *a, struct node_op *op, struct err *e)
 
 /* Who is told */
 
-enum sql_status
-node_find_told(struct sql *db, struct arena *a, struct node_op *op, struct err *e)
+static enum sql_status
+find_told(struct sql *db, struct arena *a, struct node_op *op, struct err *e)
 {
 	PGresult *r;
 	enum sql_status st;
@@ -280,7 +280,7 @@ node_find_told(struct sql *db, struct arena *a, struct node_op *op, struct err *
 enum sql_status
 node_find_all_told(struct sql *db, struct arena *a, struct node_op *op, struct err *e)
 {
-	enum sql_status st = node_find_told(db, a, op, e);
+	enum sql_status st = find_told(db, a, op, e);
 
 	return st == SQL_OK && op->personal ? node_find_affiliates(db, a, op, e) : st;
 }

@@ -39,7 +39,6 @@ node_flag(bool b)
 }
 
 const char *node_join(const struct node_list *l, struct arena *a);
-const char *node_text_or_null(struct arena *a, const PGresult *r, int row, int col);
 void node_read(struct arena *a, const PGresult *r, int row, struct node *out);
 void node_read_item(struct arena *a, const PGresult *r, int row, int col, struct node_item *out);
 /* SUBSCRIPTION_COLUMNS of all rows, into op->subscriptions. Clears r. */
@@ -55,9 +54,7 @@ enum sql_status node_own(struct sql *db, struct arena *a, struct node_op *op, st
 enum node_outcome node_may_see(const struct node_op *op);
 /* Has the asker subscribed (whatever address of its own)? */
 enum sql_status node_is_subscribed(struct sql *db, const struct node_op *op, bool *out, struct err *e);
-/* Those to be told of an event: subscribed, willing, and still allowed. */
-enum sql_status node_find_told(struct sql *db, struct arena *a, struct node_op *op, struct err *e);
-/* The same, and what an account's home needs to tell contacts: affiliations. */
+/* Those to be told of an event: subscribed, willing, and still allowed; and what an account's home needs to tell contacts: affiliations. */
 enum sql_status node_find_all_told(struct sql *db, struct arena *a, struct node_op *op, struct err *e);
 /* All of the node, pending ones included. */
 enum sql_status node_find_subscriptions(struct sql *db, struct arena *a, struct node_op *op, struct err *e);

@@ -41,8 +41,9 @@ vcard_parse(const char *xml)
 	return parser_one(xml, strlen(xml), NULL, NULL);
 }
 
-const char *
-vcard_as_vcard4(struct arena *a, const struct elem *vcard)
+/* The <vcard/> of a <vCard/> as text; NULL when it would be empty. */
+static const char *
+as_vcard4(struct arena *a, const struct elem *vcard)
 {
 	struct stanza *st = stanza_new(NS_VCARD4, "vcard");
 	const char *s;
@@ -357,7 +358,7 @@ on_set(struct hook *h)
 	s->base64 = photo.base64;
 	s->job.account = h->account_id;
 	s->job.row.vcard = without_photo(a, h->payload, photo.photo);
-	s->job.row.vcard4 = vcard_as_vcard4(a, h->payload);
+	s->job.row.vcard4 = as_vcard4(a, h->payload);
 	if (photo.photo) {
 		s->job.row.photo = vcard_text_of(a, photo.photo);
 		s->job.row.photo_sha1 = arena_strdup(a, photo.sha1);

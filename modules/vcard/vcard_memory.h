@@ -36,8 +36,6 @@ enum hook_verdict vcard_sync_iq(struct hook *h);
 
 /* An element as text that is complete by itself. */
 const char *vcard_text_of(struct arena *a, const struct elem *e);
-/* The <vcard/> of a <vCard/> as text; NULL when it would be empty. */
-const char *vcard_as_vcard4(struct arena *a, const struct elem *vcard);
 /* Reads a text of ours; unsealed. */
 struct stanza *vcard_parse(const char *xml);
 

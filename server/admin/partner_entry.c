@@ -160,8 +160,9 @@ partner_entry_since(const char *text, int64_t *us, struct err *e)
 	return 0;
 }
 
-int64_t
-partner_entry_expires(const json_t *entry)
+/* In microseconds; 0: never. */
+static int64_t
+expires_us(const json_t *entry)
 {
 	const char *text = json_string_value(json_object_get(entry, "expires_at"));
 	int64_t us;
@@ -478,7 +479,7 @@ static json_t *
 state_words(const struct config *c, const json_t *entry)
 {
 	const char *hours = json_string_value(json_object_get(entry, "hours"));
-	int64_t now = clock_wall_us(), expires = partner_entry_expires(entry);
+	int64_t now = clock_wall_us(), expires = expires_us(entry);
 	unsigned char bits[PARTNER_HOURS];
 	struct err ignored;
 
@@ -496,7 +497,7 @@ partner_entry_show(const struct config *c, const json_t *entry)
 {
 	static const char *const same[] = {"pins", "dialback", "who", "per_minute", "user_per_minute", "hours", "owner", "reason"};
 	json_int_t direction = json_integer_value(json_object_get(entry, "direction"));
-	int64_t expires = partner_entry_expires(entry);
+	int64_t expires = expires_us(entry);
 	char at[32];
 	json_t *out = json_pack("{s:O, s:s, s:o, s:s, s:o}", "domain", json_object_get(entry, "domain"), "direction",
 				direction >= 1 && direction <= 3 ? directions[direction] : "none", "state", state_words(c, entry), "trust",

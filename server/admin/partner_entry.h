@@ -28,8 +28,6 @@ json_t *partner_entry_merge(const struct config *c, const char *domain, const js
 json_t *partner_entry_show(const struct config *c, const json_t *entry);
 /* Without what fills pages; for audit rows. */
 json_t *partner_entry_brief(const json_t *entry);
-/* In microseconds; 0: never. */
-int64_t partner_entry_expires(const json_t *entry);
 /* "7d", "2026-01-31", "2026-01-31T12:00:00Z" as a moment in the past. -1. */
 int partner_entry_since(const char *text, int64_t *us, struct err *e) MUST_CHECK;
 /* The bits, as their names. */

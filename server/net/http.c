@@ -31,6 +31,7 @@ static void on_secured(struct conn *conn, void *owner);
 static void on_ended(struct conn *conn, void *owner, enum conn_end how, const char *why);
 static void on_flushed(struct conn *conn, void *owner, uint64_t upto);
 static void on_timer(struct timer *t);
+static void refuse_head(struct http_conn *c, int status);
 
 static const struct conn_ops conn_ops = { on_data, on_secured, on_ended, on_flushed };
 
@@ -210,7 +211,7 @@ on_timer(struct timer *t)
 	if (c->state == HTTP_READ_HEAD && buf_len(&c->in)) {
 		metric_add(METRIC_HTTP_REFUSED, 1);
 		log_info(conn_log(c->conn), "http-slow-head", "bytes=%zu", buf_len(&c->in));
-		http_refuse_head(c, 408);
+		refuse_head(c, 408);
 		return;
 	}
 	http_drop(c);
@@ -357,8 +358,8 @@ new_request(struct http_conn *c)
 	return r;
 }
 
-void
-http_refuse_head(struct http_conn *c, int status)
+static void
+refuse_head(struct http_conn *c, int status)
 {
 	struct http_request *r = new_request(c);
 
@@ -506,7 +507,7 @@ on_data(struct conn *conn, void *owner, const char *p, size_t n)
 		used = gather_head(c, p + at, n - at, &complete);
 		at += used;
 		if (buf_len(&c->in) > here.settings->head_bytes) {
-			http_refuse_head(c, 431);
+			refuse_head(c, 431);
 		} else if (complete) {
 			/* For whoever takes the connection over. */
 			if (at < n)

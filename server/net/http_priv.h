@@ -70,7 +70,6 @@ void http_conn_release(struct http_conn *c, struct http_request *r);
 void http_shut(struct http_conn *c);
 /* At once, with its requests. */
 void http_drop(struct http_conn *c);
-void http_refuse_head(struct http_conn *c, int status);
 void http_go_on(struct http_conn *c);
 /* The oldest request's body, which is being read, unless it is paused. */
 void http_body_may_come(struct http_conn *c, struct http_request *r);

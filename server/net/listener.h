@@ -26,7 +26,7 @@ struct listener *listener_new(const char *address, listener_fn fn, void *arg, st
 void listener_run(struct listener *l);
 /* The same, and all that is accepted goes to one reactor (a side one, say). */
 void listener_run_on(struct listener *l, struct reactor *r);
-/* The port it is bound to (":0" asks the system for one); 0 for a local socket, -1 on failure. */
+/* The port it is bound to (":0" asks the system for one); 0 for a local socket, -1 on failure. For tests. */
 int listener_port(const struct listener *l);
 /* Stops accepting and closes the socket. From any thread. */
 void listener_stop(struct listener *l);

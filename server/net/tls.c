@@ -422,12 +422,6 @@ tls_connect_new(struct tls_set *s, const char *own, const char *server, bool dir
 }
 
 const char *
-tls_sni(SSL *ssl)
-{
-	return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-}
-
-const char *
 tls_describe(SSL *ssl, char out[96])
 {
 	snprintf(out, 96, "%s %s", SSL_get_version(ssl), SSL_get_cipher_name(ssl));

@@ -45,8 +45,6 @@ SSL *tls_accept_new(struct tls_set *s, bool alpn_required);
  * SNI, in A-labels; an address is not sent. `direct`: ALPN is sent (XEP-0368 §3). The
  * caller owns it. */
 SSL *tls_connect_new(struct tls_set *s, const char *own, const char *server, bool direct);
-/* The host name the peer sent by SNI; NULL when none. */
-const char *tls_sni(SSL *ssl);
 
 enum tls_binding { TLS_EXPORTER, TLS_SERVER_END_POINT, TLS_UNIQUE, TLS_BINDINGS };
 /* Channel-binding data: RFC 9266 (TLS 1.3 only, label EXPORTER-Channel-Binding, 32 bytes; none

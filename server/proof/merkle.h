@@ -80,7 +80,8 @@ int merkle_prove_inclusion(struct hasher *h, uint64_t index, uint64_t size, merk
 /* PROOF(old, D[size]), §2.1.4.1; empty when old is 0 or size. -1: old is above size, or the reader failed. */
 int merkle_prove_consistency(struct hasher *h, uint64_t old, uint64_t size, merkle_node_fn node, void *arg, struct merkle_proof *p) MUST_CHECK;
 
-/* §2.1.3.2 and §2.1.4.2. True: proven. Both tell nothing about where the roots come from. */
+/* §2.1.3.2 and §2.1.4.2, the other side of the two above: by these the tests check whatever is proven. True: proven. Both tell nothing
+ * about where the roots come from. */
 bool merkle_verify_inclusion(struct hasher *h, uint64_t index, uint64_t size, const uint8_t leaf[MERKLE_HASH], const struct merkle_proof *p,
 	const uint8_t root[MERKLE_HASH]);
 bool merkle_verify_consistency(struct hasher *h, uint64_t old, uint64_t size, const uint8_t old_root[MERKLE_HASH],

@@ -141,6 +141,15 @@ mended(struct buf *b, const char *s)
 	return b->data;
 }
 
+/* How long the writer may take over it, from now: it counts patience from accepted_ms. */
+static void
+wait_within(struct audit_entry *n, unsigned within_ms)
+{
+	unsigned patience = record_patience_ms();
+
+	n->rec.accepted_ms = clock_mono_ms() - (int64_t)(within_ms < patience ? patience - within_ms : 0);
+}
+
 void
 audit_entry_init(struct audit_entry *n, const struct audit_event *v)
 {
@@ -155,7 +164,7 @@ audit_entry_init(struct audit_entry *n, const struct audit_event *v)
 	n->rec.body = buf_str(&n->body);
 	n->rec.stanza = buf_str(&n->stanza);
 	n->rec.stanza_len = buf_len(&n->stanza);
-	audit_entry_within(n, v->within_ms > 0 && v->within_ms < WAIT_MS ? v->within_ms : WAIT_MS);
+	wait_within(n, v->within_ms > 0 && v->within_ms < WAIT_MS ? v->within_ms : WAIT_MS);
 }
 
 void
@@ -165,15 +174,6 @@ audit_entry_fini(struct audit_entry *n)
 	buf_fini(&n->body);
 	buf_fini(&n->person);
 	buf_fini(&n->origin);
-}
-
-/* The writer counts patience from accepted_ms. */
-void
-audit_entry_within(struct audit_entry *n, unsigned within_ms)
-{
-	unsigned patience = record_patience_ms();
-
-	n->rec.accepted_ms = clock_mono_ms() - (int64_t)(within_ms < patience ? patience - within_ms : 0);
 }
 
 int

@@ -41,8 +41,6 @@ struct audit_entry {
 };
 void audit_entry_init(struct audit_entry *n, const struct audit_event *v);
 void audit_entry_fini(struct audit_entry *n);
-/* How long the writer may take over it; from now. */
-void audit_entry_within(struct audit_entry *n, unsigned within_ms);
 /* A string of JSON with its quotes, for details. */
 void audit_add_string(struct buf *out, const char *s);
 

@@ -468,12 +468,6 @@ parser_set_limits(struct parser *p, const struct parser_limits *limits)
 	p->limits = *limits;
 }
 
-size_t
-parser_pending(const struct parser *p)
-{
-	return p->size;
-}
-
 int
 parser_is_idle(const struct parser *p)
 {

@@ -72,8 +72,6 @@ enum parser_error parser_feed(struct parser *p, const char *data, size_t n, size
 void parser_stop(struct parser *p);
 /* What went wrong, for the log. Static text. */
 const char *parser_error_text(enum parser_error e);
-/* Bytes held for a half-received stanza. */
-size_t parser_pending(const struct parser *p);
 /* True when between stanzas (or before the header) with nothing half-received. */
 int parser_is_idle(const struct parser *p);
 

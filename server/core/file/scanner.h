@@ -70,7 +70,7 @@ enum scanner_condition scanner_condition(void);
 bool scanner_is_open(const char **why);
 /* The last state; cleared when there is none. */
 void scanner_state(struct scan_state *out);
-/* Signatures of another generation of the same run, or of another run, may be others: which run this is, 1, 2, … */
+/* Signatures of another generation of the same run, or of another run, may be others: which run this is, 1, 2, … For tests. */
 uint64_t scanner_run(void);
 const char *scanner_condition_name(enum scanner_condition c);
 /* fn(arg, generation) on the scanner's own thread each time new signatures are in force, and once after the start: what is stored can be

@@ -55,6 +55,7 @@ void canvas_space(struct canvas *c, double points);
 void canvas_rule(struct canvas *c);
 /* A new page, unless this one is empty. */
 void canvas_page(struct canvas *c);
+/* So many have something on them. For tests. */
 unsigned canvas_pages(const struct canvas *c);
 /* The first error of all that was drawn so far; 0. */
 int canvas_error(struct canvas *c, struct err *e) MUST_CHECK;

@@ -83,7 +83,7 @@ peer_name(SSL *ssl, char out[64])
 static void
 say_whom(struct conn *c, void *owner)
 {
-	const char *sni = tls_sni(conn_ssl(c));
+	const char *sni = SSL_get_servername(conn_ssl(c), TLSEXT_NAMETYPE_host_name);
 	const unsigned char *alpn;
 	char name[64], text[300];
 	unsigned n;

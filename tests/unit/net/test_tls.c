@@ -112,7 +112,7 @@ no_renegotiation(void **state)
 static void
 send_sni(struct conn *c, void *owner)
 {
-	const char *sni = tls_sni(conn_ssl(c));
+	const char *sni = SSL_get_servername(conn_ssl(c), TLSEXT_NAMETYPE_host_name);
 
 	(void)owner;
 	conn_write(c, sni ? sni : "(none)", sni ? strlen(sni) : 6);
