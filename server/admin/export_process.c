@@ -8,15 +8,13 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/mem.h"
 
 #define NAME "chancery-export"
@@ -46,25 +44,6 @@ export_process_prepare(void)
 	}
 }
 
-/* Options of sanitizers reach it, and where the time zone and PostgreSQL's passwords are; whatever else our environment has does not. */
-static void
-make_environment(char **envp, size_t max)
-{
-	static const char *const fixed[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "TZ=UTC0"};
-	static const char *const passed[] = {"ASAN_OPTIONS=", "LSAN_OPTIONS=", "TSAN_OPTIONS=", "UBSAN_OPTIONS=", "HOME=", "PGPASSFILE=",
-					     "PGSSLROOTCERT=", "PGSSLCERT=", "PGSSLKEY=", "PGSERVICEFILE="};
-	extern char **environ;
-	size_t n = 0;
-
-	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-		envp[n++] = (char *)(uintptr_t)fixed[i];
-	for (char **v = environ; v != NULL && *v != NULL; v++)
-		for (size_t i = 0; i < sizeof passed / sizeof *passed; i++)
-			if (n + 1 < max && strncmp(*v, passed[i], strlen(passed[i])) == 0)
-				envp[n++] = *v;
-	envp[n] = NULL;
-}
-
 static void child(int in, int out, char *const *envp, pid_t parent) __attribute__((noreturn));
 
 static void
@@ -72,21 +51,16 @@ child(int in, int out, char *const *envp, pid_t parent)
 {
 	static char name[] = NAME;
 	char *const argv[] = {name, NULL};
-	sigset_t none;
 	int fd;
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
-		_exit(126);
+	child_begin(parent);
 	in = fcntl(in, F_DUPFD, 10);
 	out = fcntl(out, F_DUPFD, 10);
 	fd = fcntl(program.fd, F_DUPFD, 10);
 	if (in < 0 || out < 0 || fd < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup3(fd, PROGRAM_FD, O_CLOEXEC) < 0)
 		_exit(126);
 	(void)close_range(PROGRAM_FD + 1, ~0U, 0);
-	for (int s = 1; s < NSIG; s++)
-		(void)signal(s, SIG_DFL);
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	child_signals();
 	(void)execveat(PROGRAM_FD, "", argv, envp, AT_EMPTY_PATH);
 	_exit(127);
 }
@@ -102,13 +76,15 @@ close_pair(int pair[2])
 int
 export_process_start(struct export_process *p, struct err *e)
 {
+	/* Where PostgreSQL's passwords and certificates are. */
+	static const char *const passed[] = {"HOME=", "PGPASSFILE=", "PGSSLROOTCERT=", "PGSSLCERT=", "PGSSLKEY=", "PGSERVICEFILE="};
 	int to[2] = {-1, -1}, from[2] = {-1, -1};
 	pid_t parent = getpid();
-	char *envp[24];
+	char *envp[CHILD_ENVIRONMENT];
 
 	if (program.fd < 0)
 		return err_set(e, 0, "there is no " NAME " beside chanceryd, nor in ../libexec/chancery");
-	make_environment(envp, sizeof envp / sizeof *envp);
+	child_environment(envp, passed, sizeof passed / sizeof *passed);
 	if (pipe2(to, O_CLOEXEC) != 0 || pipe2(from, O_CLOEXEC) != 0 || fcntl(from[0], F_SETFL, O_NONBLOCK) != 0) {
 		err_set(e, errno, "no descriptors: %s", strerror(errno));
 		goto fail;
@@ -116,17 +92,9 @@ export_process_start(struct export_process *p, struct err *e)
 	p->pid = fork();
 	if (p->pid == 0)
 		child(to[0], from[1], envp, parent);
-	if (p->pid < 0) {
-		err_set(e, errno, "fork: %s", strerror(errno));
+	p->pidfd = child_watch(p->pid, e);
+	if (p->pidfd < 0)
 		goto fail;
-	}
-	p->pidfd = pidfd_open(p->pid, 0);
-	if (p->pidfd < 0) {
-		err_set(e, errno, "pidfd_open: %s", strerror(errno));
-		(void)kill(p->pid, SIGKILL);
-		(void)waitpid(p->pid, NULL, 0);
-		goto fail;
-	}
 	close(to[0]);
 	close(from[1]);
 	p->to = to[1];

@@ -7,13 +7,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/child.h"
 
 #define NAME "chancery-gateway-"
 #define PIPE_BYTES 262144 /* the line fits: nobody waits for who reads it */
@@ -41,40 +40,16 @@ find_program(const char *programs, const char *kind, char *out, size_t size, str
 	return err_set(e, ENOENT, "there is no " NAME "%s beside chanceryd, nor in ../libexec/chancery", kind);
 }
 
-/* Options of sanitizers reach it; whatever else our environment has does not. */
-static void
-make_environment(char **envp, size_t max)
-{
-	static const char *const fixed[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "TZ=UTC0"};
-	static const char *const passed[] = {"ASAN_OPTIONS=", "LSAN_OPTIONS=", "TSAN_OPTIONS=", "UBSAN_OPTIONS=", "JOURNAL_STREAM="};
-	extern char **environ;
-	size_t n = 0;
-
-	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-		envp[n++] = (char *)(uintptr_t)fixed[i];
-	for (char **v = environ; v != NULL && *v != NULL; v++)
-		for (size_t i = 0; i < sizeof passed / sizeof *passed; i++)
-			if (n + 1 < max && strncmp(*v, passed[i], strlen(passed[i])) == 0)
-				envp[n++] = *v;
-	envp[n] = NULL;
-}
-
 static void child(const char *path, int in, char *const *argv, char *const *envp, pid_t parent) __attribute__((noreturn));
 
 static void
 child(const char *path, int in, char *const *argv, char *const *envp, pid_t parent)
 {
-	sigset_t none;
-
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
-		_exit(126);
+	child_begin(parent);
 	if (dup2(in, 0) < 0 || dup2(2, 1) < 0)
 		_exit(126);
 	(void)close_range(3, ~0U, 0);
-	for (int s = 1; s < NSIG; s++)
-		(void)signal(s, SIG_DFL);
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	child_signals();
 	(void)execve(path, argv, envp);
 	_exit(127);
 }
@@ -98,27 +73,23 @@ make_input(int pipes[2], const char *line, size_t n, struct err *e)
 int
 gateway_process_start(struct gateway_process *p, const char *programs, const char *kind, const char *line, size_t n, struct err *e)
 {
+	static const char *const passed[] = {"JOURNAL_STREAM="};
 	static char settings[] = "--settings", standard[] = "-";
 	char path[PATH_MAX + 64], name[64];
-	char *argv[] = {name, settings, standard, NULL}, *envp[16];
+	char *argv[] = {name, settings, standard, NULL}, *envp[CHILD_ENVIRONMENT];
 	pid_t parent = getpid();
 	int in[2];
 
 	if (find_program(programs, kind, path, sizeof path, e) != 0 || make_input(in, line, n, e) != 0)
 		return -1;
 	snprintf(name, sizeof name, NAME "%s", kind);
-	make_environment(envp, sizeof envp / sizeof *envp);
+	child_environment(envp, passed, sizeof passed / sizeof *passed);
 	p->pid = fork();
 	if (p->pid == 0)
 		child(path, in[0], argv, envp, parent);
+	p->pidfd = child_watch(p->pid, e);
 	close(in[0]);
-	p->pidfd = p->pid > 0 ? pidfd_open(p->pid, 0) : -1;
 	if (p->pidfd < 0) {
-		err_set(e, errno, "it cannot be started: %s", strerror(errno));
-		if (p->pid > 0) {
-			(void)kill(p->pid, SIGKILL);
-			(void)waitpid(p->pid, NULL, 0);
-		}
 		close(in[1]);
 		return -1;
 	}

@@ -13,12 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -103,17 +102,12 @@ static void
 child_run(const struct child *c)
 {
 	static const char failed[] = "chancery-scan cannot be executed\n";
-	sigset_t none;
 	int fd;
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != c->parent)
-		_exit(126);
+	child_begin(c->parent);
 	fd = child_descriptors(c);
 	child_humble();
-	for (int s = 1; s < NSIG; s++)
-		(void)signal(s, SIG_DFL);
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	child_signals();
 	execve(c->path, c->argv, c->envp);
 	if (fd >= 0)
 		(void)execveat(fd, "", c->argv, c->envp, AT_EMPTY_PATH);
@@ -121,25 +115,6 @@ child_run(const struct child *c)
 		/* Its end says so, too. */
 	}
 	_exit(127);
-}
-
-/* Options of sanitizers reach it; whatever else our environment has does not. */
-static size_t
-make_environment(char **envp, size_t max)
-{
-	static const char *const fixed[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "HOME=/", "TZ=UTC0"};
-	static const char *const passed[] = {"ASAN_OPTIONS=", "LSAN_OPTIONS=", "TSAN_OPTIONS=", "UBSAN_OPTIONS="};
-	extern char **environ;
-	size_t n = 0;
-
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-		envp[n++] = (char *)(uintptr_t)fixed[i];
-	for (char **v = environ; v && *v; v++)
-		for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)
-			if (n + 1 < max && !strncmp(*v, passed[i], strlen(passed[i])))
-				envp[n++] = *v;
-	envp[n] = NULL;
-	return n;
 }
 
 /* What it says in words: a line of the log for each of its lines */
@@ -410,11 +385,14 @@ watch(struct scanner_process *p)
 static pid_t
 make_child(const char *path, int fd, char *const argv[], int sock, int out, int null)
 {
-	char *envp[16];
+	static char home[] = "HOME=/";
+	char *envp[CHILD_ENVIRONMENT + 1];
 	struct child c = {.path = path, .fd = fd, .sock = sock, .out = out, .null = null, .argv = argv, .envp = envp, .parent = getpid()};
+	size_t n = child_environment(envp, NULL, 0);
 	pid_t pid;
 
-	(void)make_environment(envp, sizeof(envp) / sizeof(envp[0]));
+	envp[n] = home;
+	envp[n + 1] = NULL;
 	pid = fork();
 	if (pid == 0)
 		child_run(&c);
@@ -433,17 +411,9 @@ scanner_process_start(const char *path, int fd, char *const argv[], const struct
 	if (make_channels(pair, out, &null, e))
 		goto fail;
 	p->pid = make_child(path, fd, argv, pair[1], out[1], null);
-	if (p->pid < 0) {
-		err_set(e, errno, "fork: %s", strerror(errno));
+	p->pidfd = child_watch(p->pid, e);
+	if (p->pidfd < 0)
 		goto fail;
-	}
-	p->pidfd = pidfd_open(p->pid, 0);
-	if (p->pidfd < 0) {
-		err_set(e, errno, "pidfd_open: %s", strerror(errno));
-		(void)kill(p->pid, SIGKILL);
-		(void)waitpid(p->pid, NULL, 0);
-		goto fail;
-	}
 	p->sock = pair[0];
 	p->out = out[0];
 	close(pair[1]);
