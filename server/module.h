@@ -100,6 +100,8 @@ struct elem *command_result(struct command *c, const char *title);
 /* A line for people; type "info", "warn" or "error" (which says that it failed, §3.4). */
 void command_note(struct command *c, const char *type, const char *text);
 enum hook_verdict command_send(struct hook *h, struct command *c);
+/* A note, and nothing else. */
+enum hook_verdict command_say(struct hook *h, struct command *c, const char *type, const char *text);
 /* A field is missing or wrong: bad-payload; the step may be tried again. */
 enum hook_verdict command_bad_form(struct hook *h, const char *text);
 

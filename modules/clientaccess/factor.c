@@ -19,13 +19,6 @@ struct work {
 	struct command *c;
 };
 
-static enum hook_verdict
-say(struct hook *h, struct command *c, const char *type, const char *text)
-{
-	command_note(c, type, text);
-	return command_send(h, c);
-}
-
 #define TRIES 3
 
 static void
@@ -41,7 +34,7 @@ ask_again(struct hook *h, struct command *c)
 	static const char text[] = "The code is not good, or not any more";
 
 	if (c->step >= TRIES)
-		return say(h, c, "error", text);
+		return command_say(h, c, "error", text);
 	add_code(c, command_form(c, c->def->name, text));
 	return command_send(h, c);
 }
@@ -51,19 +44,19 @@ refuse(struct hook *h, struct work *w)
 {
 	switch (w->asked.factor.how) {
 	case SECOND_FACTOR_BY_DEVICE:
-		return say(h, w->c, "error", "you have logged in with a device's password: do it from a client that has logged in with the account's");
+		return command_say(h, w->c, "error", "you have logged in with a device's password: do it from a client that has logged in with the account's");
 	case SECOND_FACTOR_ALREADY:
-		return say(h, w->c, "error", "the account has a second factor: an administrator takes it away, or makes another");
+		return command_say(h, w->c, "error", "the account has a second factor: an administrator takes it away, or makes another");
 	case SECOND_FACTOR_WRONG:
 		return ask_again(h, w->c);
 	case SECOND_FACTOR_LOCKED:
-		return say(h, w->c, "error", "too many codes were wrong: try again in an hour");
+		return command_say(h, w->c, "error", "too many codes were wrong: try again in an hour");
 	case SECOND_FACTOR_DONE:
 	case SECOND_FACTOR_NONE:
 	case SECOND_FACTOR_LOST:
 		break;
 	}
-	return say(h, w->c, "error", "begin again");
+	return command_say(h, w->c, "error", "begin again");
 }
 
 static enum hook_verdict
@@ -98,7 +91,7 @@ confirmed(struct hook *h, void *data, bool ok)
 		return refuse(h, w);
 	log_info(NULL, "second-factor-made", "jid=%s by=owner", jid_bare(h->account));
 	module_end_others(h, "The account has a second factor now");
-	return say(h, w->c, "info", "The account has a second factor. Your other clients have to log in again.");
+	return command_say(h, w->c, "info", "The account has a second factor. Your other clients have to log in again.");
 }
 
 static enum hook_verdict

@@ -66,10 +66,8 @@ made(struct hook *h, void *data, bool ok)
 
 	if (!ok)
 		return hook_unavailable(h);
-	if (p->how != DEVICE_PASSWORD_MADE) {
-		command_note(w->c, "error", refusal(p->how));
-		return command_send(h, w->c);
-	}
+	if (p->how != DEVICE_PASSWORD_MADE)
+		return command_say(h, w->c, "error", refusal(p->how));
 	log_info(NULL, "device-password-made", "jid=%s id=%lld", jid_bare(h->account), (long long)p->id);
 	x = command_result(w->c, w->c->def->name);
 	form_add(w->c->answer, x, "text-single", "name", "Device", p->name);
@@ -117,10 +115,8 @@ listed(struct hook *h, void *data, bool ok)
 		return hook_unavailable(h);
 	for (size_t i = 0; i < w->list.n; i++)
 		n += w->list.rows[i].own;
-	if (!n) {
-		command_note(w->c, "info", "No device has a password of its own.");
-		return command_send(h, w->c);
-	}
+	if (!n)
+		return command_say(h, w->c, "info", "No device has a password of its own.");
 	x = command_form(w->c, w->c->def->name, "Its sessions end at once.");
 	field = form_add(w->c->answer, x, "list-single", "id", "Device", NULL);
 	form_require(w->c->answer, field);
@@ -155,8 +151,7 @@ revoked(struct hook *h, void *data, bool ok)
 	if (!w->revoke.found)
 		return command_bad_form(h, "no such device");
 	module_device_revoked(h, w->revoke.id);
-	command_note(w->c, "info", "The password is revoked.");
-	return command_send(h, w->c);
+	return command_say(h, w->c, "info", "The password is revoked.");
 }
 
 static enum hook_verdict

@@ -105,10 +105,8 @@ granted(struct hook *h, void *data, bool ok)
 	const struct hook_admin_row *row;
 
 	(void)ok;
-	if (w->ask.refusal || !w->ask.nrows) {
-		command_note(w->c, "error", w->ask.refusal ? w->ask.refusal : "no invitation was made");
-		return command_send(h, w->c);
-	}
+	if (w->ask.refusal || !w->ask.nrows)
+		return command_say(h, w->c, "error", w->ask.refusal ? w->ask.refusal : "no invitation was made");
 	row = &w->ask.row[0];
 	return show_invitation(h, w->c, hook_admin_value(row, "uri"), hook_admin_value(row, "page"), hook_admin_value(row, "expires"));
 }

@@ -44,10 +44,8 @@ listed(struct hook *h, void *data, bool ok)
 
 	if (!ok)
 		return hook_unavailable(h);
-	if (!w->list.n) {
-		command_note(w->c, "info", "You have no files here.");
-		return command_send(h, w->c);
-	}
+	if (!w->list.n)
+		return command_say(h, w->c, "info", "You have no files here.");
 	x = command_form(w->c, w->c->def->name, "Nobody can fetch from here what you delete. Who has it already keeps it, and the record keeps what it was.");
 	field = form_add(w->c->answer, x, "list-multi", "files", "Files", NULL);
 	for (unsigned i = 0; i < w->list.n; i++)
@@ -63,8 +61,7 @@ hidden(struct hook *h, void *data, bool ok)
 	if (!ok)
 		return hook_unavailable(h);
 	log_info(NULL, "uploads-deleted", "jid=%s n=%u", jid_bare(h->from), d->hiding.done);
-	command_note(d->c, "info", arena_printf(h->arena, "%u of your files can no longer be fetched.", d->hiding.done));
-	return command_send(h, d->c);
+	return command_say(h, d->c, "info", arena_printf(h->arena, "%u of your files can no longer be fetched.", d->hiding.done));
 }
 
 /* Numbers of the form as PostgreSQL writes arrays; NULL: not numbers. */

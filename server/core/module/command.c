@@ -81,6 +81,13 @@ command_send(struct hook *h, struct command *c)
 }
 
 enum hook_verdict
+command_say(struct hook *h, struct command *c, const char *type, const char *text)
+{
+	command_note(c, type, text);
+	return command_send(h, c);
+}
+
+enum hook_verdict
 command_bad_form(struct hook *h, const char *text)
 {
 	h->error_text = text;
