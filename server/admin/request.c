@@ -4,6 +4,7 @@
 #include "admin/request.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -153,6 +154,20 @@ request_server_db(struct request *r)
 	struct sql *db = access_db_as(r->dbs, ACCESS_ADMIN);
 
 	return connect_db(r, db) == 0 ? db : NULL;
+}
+
+int
+request_has_room(struct request *r, const char *count, uint64_t most, const char *full)
+{
+	PGresult *rows;
+	int rc = 0;
+
+	if (sql_query(r->db, &r->err, &rows, count, 0) != SQL_OK)
+		return -1;
+	if ((uint64_t)sql_i64(rows, 0, 0) >= most)
+		rc = err_set(&r->err, 0, "%" PRIu64 " %s", most, full);
+	PQclear(rows);
+	return rc;
 }
 
 json_t *

@@ -106,6 +106,8 @@ int request_args(struct request *r, const char *fmt, ...);
 int request_db(struct request *r);
 /* As the server and not as who asks: for what verbs have to know and do not show. NULL with err. */
 struct sql *request_server_db(struct request *r);
+/* Does `count`, a literal that counts what there is, give less than `most`? -1 with err, "`most` `full`". */
+int request_has_room(struct request *r, const char *count, uint64_t most, const char *full);
 /* "2026-01-31T12:00:00.123Z", or null for 0. */
 json_t *request_time(int64_t us);
 /* The JSON library parses by recursion: is this, whatever it is, shallow enough for it? */

@@ -11,6 +11,7 @@
 #include "admin/rows.h"
 #include "archive/search.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "store/erasure.h"
 
 #define REASON_MAX 500
@@ -35,7 +36,7 @@ asked_fini(struct asked *k)
 static int
 check_reason(struct request *r, const char *s)
 {
-	if (s == NULL || s[strspn(s, " \t")] == '\0' || strlen(s) > REASON_MAX || strpbrk(s, "\r\n") != NULL)
+	if (s == NULL || !text_is_line(s, REASON_MAX))
 		return err_set(&r->err, 0, "expected a reason: one line of at most %d bytes", REASON_MAX);
 	return 0;
 }

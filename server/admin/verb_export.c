@@ -86,7 +86,7 @@ check_formats(struct request *r, const json_t *formats)
 static int
 check_reason(struct request *r, const char *s)
 {
-	if (s != NULL && (s[strspn(s, " \t")] == '\0' || strlen(s) > REASON_MAX || strpbrk(s, "\r\n") != NULL))
+	if (s != NULL && !text_is_line(s, REASON_MAX))
 		return err_set(&r->err, 0, "a reason is one line of at most %d bytes", REASON_MAX);
 	return 0;
 }
@@ -147,16 +147,10 @@ is_room(struct request *r)
 {
 	struct config *c = config_get();
 	uint64_t most = c->limits.exports_waiting;
-	PGresult *rows;
-	int rc = 0;
 
 	config_unref(c);
-	if (sql_query(r->db, &r->err, &rows, "SELECT count(*) FROM compliance.export WHERE state IN (1, 2)", 0) != SQL_OK)
-		return -1;
-	if ((uint64_t)sql_i64(rows, 0, 0) >= most)
-		rc = err_set(&r->err, 0, "%" PRIu64 " exports wait already (limits.exports_waiting): ask again when some are finished", most);
-	PQclear(rows);
-	return rc;
+	return request_has_room(r, "SELECT count(*) FROM compliance.export WHERE state IN (1, 2)", most,
+				"exports wait already (limits.exports_waiting): ask again when some are finished");
 }
 
 static int64_t

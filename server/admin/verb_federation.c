@@ -12,6 +12,7 @@
 #include "admin/partner_entry.h"
 #include "admin/request.h"
 #include "base/arena.h"
+#include "base/text.h"
 #include "core/config/config.h"
 #include "core/federation/partner.h"
 #include "store/partner_store.h"
@@ -210,7 +211,7 @@ deny(struct change *c)
 	c->action = "federation.deny";
 	if (request_args(r, "{s:s, s:s}", "domain", &text, "reason", &reason) != 0 || read_domain(c, r->args) != 0 || begin(c) != 0)
 		return -1;
-	if (reason[strspn(reason, " \t")] == '\0' || strlen(reason) > 500 || strpbrk(reason, "\r\n") != NULL)
+	if (!text_is_line(reason, 500))
 		return err_set(&r->err, 0, "a reason is needed (--reason), on one line: it is kept with the change");
 	if (check_uncovered(c) != 0)
 		return -1;

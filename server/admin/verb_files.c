@@ -217,9 +217,7 @@ with_file(struct request *r, int (*run)(struct handling *h))
 static int
 check_reason(struct handling *h)
 {
-	const char *s = h->reason;
-
-	if (s[strspn(s, " \t")] == '\0' || strlen(s) > REASON_MAX || strpbrk(s, "\r\n") != NULL)
+	if (!text_is_line(h->reason, REASON_MAX))
 		return err_set(&h->r->err, 0, "a reason is needed (--reason), on one line: it is kept");
 	return 0;
 }

@@ -22,7 +22,7 @@
 static int
 check_line(struct request *r, const char *name, const char *s, size_t most)
 {
-	if (s[strspn(s, " \t")] == '\0' || strlen(s) > most || strpbrk(s, "\r\n") != NULL)
+	if (!text_is_line(s, most))
 		return err_set(&r->err, 0, "%s: expected one line of at most %zu bytes", name, most);
 	return 0;
 }
@@ -57,16 +57,10 @@ is_room(struct request *r)
 {
 	struct config *c = config_get();
 	uint64_t most = c->limits.holds;
-	PGresult *rows;
-	int rc = 0;
 
 	config_unref(c);
-	if (sql_query(r->db, &r->err, &rows, "SELECT count(*) FROM compliance.hold WHERE released_at IS NULL", 0) != SQL_OK)
-		return -1;
-	if ((uint64_t)sql_i64(rows, 0, 0) >= most)
-		rc = err_set(&r->err, 0, "%" PRIu64 " holds are in force already (limits.holds): one of them with several persons or rooms may do", most);
-	PQclear(rows);
-	return rc;
+	return request_has_room(r, "SELECT count(*) FROM compliance.hold WHERE released_at IS NULL", most,
+				"holds are in force already (limits.holds): one of them with several persons or rooms may do");
 }
 
 static int64_t

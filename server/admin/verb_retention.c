@@ -28,7 +28,7 @@
 static int
 check_reason(struct request *r, const char *s)
 {
-	if (s[strspn(s, " \t")] == '\0' || strlen(s) > REASON_MAX || strpbrk(s, "\r\n") != NULL)
+	if (!text_is_line(s, REASON_MAX))
 		return err_set(&r->err, 0, "reason: expected one line of at most %d bytes", REASON_MAX);
 	return 0;
 }

@@ -274,6 +274,12 @@ lower(char c)
 }
 
 bool
+text_is_line(const char *s, size_t most)
+{
+	return s[strspn(s, " \t")] && strlen(s) <= most && !strpbrk(s, "\r\n");
+}
+
+bool
 text_equal_nocase(const char *a, const char *b)
 {
 	while (*a && lower(*a) == lower(*b)) {

@@ -34,6 +34,8 @@ bool text_i64(const char *s, size_t n, int64_t min, int64_t max, int64_t *out);
 void text_percent(struct buf *out, const char *s);
 /* RFC 9110 §8.3.1: type/subtype of at most 127 bytes, parameters perhaps; nothing that could be more than one field. */
 bool text_is_media_type(const char *s);
+/* One line of at most `most` bytes for people to read: it says something. */
+bool text_is_line(const char *s, size_t most);
 /* ASCII only. */
 bool text_equal_nocase(const char *a, const char *b);
 

@@ -283,6 +283,19 @@ media_types(void **state)
 	assert_false(text_is_media_type(many));
 }
 
+static void
+lines(void **state)
+{
+	(void)state;
+	assert_true(text_is_line("why", 3));
+	assert_true(text_is_line(" why", 4));
+	assert_false(text_is_line("whys", 3));
+	assert_false(text_is_line("", 3));
+	assert_false(text_is_line(" \t ", 3));
+	assert_false(text_is_line("a\nb", 3));
+	assert_false(text_is_line("a\r", 3));
+}
+
 int
 main(void)
 {
@@ -296,6 +309,7 @@ main(void)
 		cmocka_unit_test(equal_nocase),
 		cmocka_unit_test(percent),
 		cmocka_unit_test(media_types),
+		cmocka_unit_test(lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
