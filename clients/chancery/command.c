@@ -135,6 +135,21 @@ command_print_row(const struct options *o, json_t *rows, const struct table_colu
 	return command_print(&out);
 }
 
+int
+command_print_done(const struct options *o, json_t *rows, const char *what)
+{
+	struct buf out = {0};
+
+	if (rows == NULL)
+		return EXIT_REFUSED;
+	if (o->json)
+		table_print_json(rows, &out);
+	else
+		buf_addf(&out, "%s\n", what);
+	json_decref(rows);
+	return command_print(&out);
+}
+
 bool
 command_add_waits(const json_t *rows, struct buf *out)
 {

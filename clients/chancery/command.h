@@ -75,6 +75,8 @@ json_t *command_query(const struct options *o);
 	"  --words TEXT, --file NAME, --file-hash SHA256, --has-file, --encrypted\n"
 /* The same of an answer of one row, by lines. */
 int command_print_row(const struct options *o, json_t *rows, const struct table_column *columns);
+/* The same of an answer that says no more than that it is done: `what` ("removed") is said of it. */
+int command_print_done(const struct options *o, json_t *rows, const char *what);
 /* The same of what may have to be approved by a second person (compliance.four_eyes): then how that is done, and `meanwhile` on a line (NULL: none). */
 int command_print_outcome(const struct options *o, json_t *rows, const struct table_column *columns, const char *meanwhile);
 /* Does it wait for one? Then `out` has got how. */

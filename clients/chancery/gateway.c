@@ -226,21 +226,10 @@ gateway_forget(const struct options *o, int argc, char **argv)
 static int
 gateway_remove(const struct options *o, int argc, char **argv)
 {
-	struct buf out = {0};
-	json_t *rows;
-
 	(void)argc;
 	if (options_only(o, "") != 0)
 		return EXIT_USAGE;
-	rows = command_ask(o, "gateway", "remove", json_pack("{s:s}", "name", argv[0]));
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json)
-		table_print_json(rows, &out);
-	else
-		buf_adds(&out, "removed\n");
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_done(o, command_ask(o, "gateway", "remove", json_pack("{s:s}", "name", argv[0])), "removed");
 }
 
 static int

@@ -45,22 +45,12 @@ invite_list(const struct options *o, int argc, char **argv)
 static int
 invite_revoke(const struct options *o, int argc, char **argv)
 {
-	struct buf out = {0};
-	json_t *rows;
 	json_int_t id;
 
 	(void)argc;
 	if (command_read_id(argv[0], "an invitation", "invite list", &id) != 0)
 		return EXIT_USAGE;
-	rows = command_ask(o, "invite", "revoke", json_pack("{s:I}", "id", id));
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json)
-		table_print_json(rows, &out);
-	else
-		buf_adds(&out, "revoked\n");
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_done(o, command_ask(o, "invite", "revoke", json_pack("{s:I}", "id", id)), "revoked");
 }
 
 const struct command command_invite[] = {

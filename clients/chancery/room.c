@@ -58,40 +58,25 @@ room_show(const struct options *o, int argc, char **argv)
 }
 
 static int
-say(const struct options *o, json_t *rows, const char *what)
-{
-	struct buf out = {0};
-
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json)
-		table_print_json(rows, &out);
-	else
-		buf_addf(&out, "%s\n", what);
-	json_decref(rows);
-	return command_print(&out);
-}
-
-static int
 room_create(const struct options *o, int argc, char **argv)
 {
 	(void)argc;
-	return say(o, command_ask(o, "room", "create", json_pack("{s:s, s:s}", "room", argv[0], "owner", argv[1])), "created");
+	return command_print_done(o, command_ask(o, "room", "create", json_pack("{s:s, s:s}", "room", argv[0], "owner", argv[1])), "created");
 }
 
 static int
 room_affiliation(const struct options *o, int argc, char **argv)
 {
 	(void)argc;
-	return say(o, command_ask(o, "room", "affiliation", json_pack("{s:s, s:s, s:s}", "room", argv[0], "jid", argv[1], "affiliation",
-								     argv[2])), "changed");
+	return command_print_done(o, command_ask(o, "room", "affiliation", json_pack("{s:s, s:s, s:s}", "room", argv[0], "jid", argv[1], "affiliation",
+										 argv[2])), "changed");
 }
 
 static int
 room_destroy(const struct options *o, int argc, char **argv)
 {
-	return say(o, command_ask(o, "room", "destroy", json_pack("{s:s, s:s*}", "room", argv[0], "reason", argc > 1 ? argv[1] : NULL)),
-		   "destroyed");
+	return command_print_done(o, command_ask(o, "room", "destroy", json_pack("{s:s, s:s*}", "room", argv[0], "reason", argc > 1 ? argv[1] : NULL)),
+				  "destroyed");
 }
 
 const struct command command_room[] = {
