@@ -64,6 +64,24 @@ def test_what_is_recorded(t):
     assert set(refers.values()) == {'body'}, refers
 
 
+def test_words_of_typing(t):
+    """P1: what says nothing by itself has no words where nobody looks: a type of one's own is recorded, and what is for a resource that is not there
+    reaches no other, neither as a message (RFC 6121 §8.5.3.2.1) nor as a copy (XEP-0280)"""
+    a, b = t.online(), t.online()
+    c = t.online(b, priority=-1)
+    assert c.iq('set', "<enable xmlns='urn:xmpp:carbons:2'/>").get('type') == 'result'
+    a.message(b.bare, id='typed', type='five-at-the-bridge')
+    b.expect_message(id='typed')
+    assert [r[0] for r in of(t, a)] == ['typed'], of(t, a)
+    for inner in ('', "<composing xmlns='http://jabber.org/protocol/chatstates'/>"):
+        a.message(b.bare + '/meet me at five', id='slash', inner=inner)
+    a.message(b.bare + '/gone', 'words', id='body')
+    b.expect_message(id='body')
+    c.expect(lambda e: e.name == 'message' and e.find('received', 'forwarded', 'message', 'body') is not None, 'the copy of what has a body')
+    for x in (b, c):
+        assert not x.heard_any(lambda e: 'meet me' in str(e)), x.heard
+
+
 @alone(archive__typing='true')
 def test_typing_where_wanted(t):
     """archive.typing: with the setting on, typing notifications are records of their own kind"""

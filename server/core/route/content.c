@@ -82,12 +82,21 @@ is_weightless(const struct elem *e)
 	return false;
 }
 
+/* RFC 6121 §5.2.2; another is "normal" to whoever reads it, and a word. Presence of a type of its own does not come this far. */
+static bool
+has_known_type(const struct elem *root)
+{
+	const char *type = elem_get(root, "type");
+
+	return !type || !elem_is(root, NULL, "message") || !strcmp(packet_type_name(PACKET_MESSAGE, type), type);
+}
+
 bool
 content_is_any(const struct stanza *st)
 {
 	static const char *const names[] = { "to", "from", "id", "type" };
 
-	if (st->size > WEIGHTLESS_BYTES || text_bytes(st->root))
+	if (st->size > WEIGHTLESS_BYTES || text_bytes(st->root) || !has_known_type(st->root))
 		return true;
 	for (const struct elem *e = elem_first(st->root); e; e = elem_next(e, NULL, NULL))
 		if (!is_weightless(e))

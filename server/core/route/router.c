@@ -23,6 +23,7 @@
 #include "core/federation/pass.h"
 #include "core/home.h"
 #include "core/host.h"
+#include "core/route/content.h"
 #include "core/route/iq.h"
 #include "core/module/chain.h"
 #include "core/module/modules.h"
@@ -315,11 +316,20 @@ refuse_delivery(struct user *u, struct packet *p)
 	router_refuse(p, XERROR_SERVICE_UNAVAILABLE, NULL, NULL);
 }
 
+/* Typing for a resource that is not there says nothing to the others; what stands behind the slash of its address would, and is in no record (P1). */
+static bool
+says_nothing_to_others(const struct packet *p, struct audience a)
+{
+	return !a.only && p->type == TYPE_CHAT && jid_resource(p->to) && !p->record_id && !content_is_any(p->st);
+}
+
 static void
 give_message(struct user *u, struct packet *p)
 {
 	struct audience a = audience_of(u, p);
 
+	if (says_nothing_to_others(p, a))
+		return;
 	if (p->deliverable && !p->delayed) {
 		if (delivery_came(u, p->record_id)) {
 			tell_given(u, p, a);

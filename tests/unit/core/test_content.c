@@ -100,6 +100,9 @@ attributes_of_the_message(void **state)
 		{ "to='a@example.org' from='b@example.org' id='i' type='chat' xml:lang='en'", false },
 		{ "words='words'", true },
 		{ "id='meet me at five'", true },
+		{ "type='headline'", false },
+		{ "type='meet-me-at-five'", true },
+		{ "type=''", true },
 		{ "to='a@example.org/some words' id='i'", false },
 		{ "xmlns:w='urn:example:w' w:id='words'", true },
 		{ "id='" LONG "'", true },
@@ -137,7 +140,7 @@ presence(const char *type, const char *inside, struct jid *to)
 	struct packet p = { .kind = PACKET_PRESENCE, .type = packet_type_parse(PACKET_PRESENCE, type), .to = to };
 	struct buf xml = { 0 };
 
-	buf_addf(&xml, "<presence id='p1'>%s</presence>", inside);
+	buf_addf(&xml, "<presence id='p1' type='%s'>%s</presence>", type, inside);
 	p.st = parser_one(buf_str(&xml), buf_len(&xml), NS_CLIENT, NULL);
 	assert_non_null(p.st);
 	buf_fini(&xml);
