@@ -1,16 +1,16 @@
 /*
- * admin: starts and stops the clock of approvals, the control socket, the desk, the API and the metrics page, in that order and back.
+ * admin: starts and stops the threads of this layer: those that work on what was asked for, and the ways in.
  */
 #include "admin/admin.h"
 
+#include "admin/access/approval_clock.h"
 #include "admin/api.h"
-#include "admin/approval_clock.h"
 #include "admin/control.h"
 #include "admin/desk.h"
-#include "admin/erasures.h"
-#include "admin/exports.h"
+#include "admin/erasure/erasures.h"
+#include "admin/export/exports.h"
 #include "admin/metrics.h"
-#include "admin/retention.h"
+#include "admin/retention/retention.h"
 
 int
 admin_start(const struct admin_settings *s, struct err *e)

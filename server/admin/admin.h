@@ -7,7 +7,7 @@
 #ifndef ADMIN_ADMIN_H
 #define ADMIN_ADMIN_H
 
-#include "admin/audit.h"
+#include "admin/audit/audit.h"
 #include "base/err.h"
 #include "core/config/config.h"
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "admin/control.h"
-#include "admin/request.h"
+#include "admin/request/request.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "admin/request.h"
+#include "admin/request/request.h"
 
 /* "integer[]?" */
 static json_t *

@@ -19,7 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "admin/request.h"
+#include "admin/request/request.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/crypt.h"

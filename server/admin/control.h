@@ -11,7 +11,7 @@
 #ifndef ADMIN_CONTROL_H
 #define ADMIN_CONTROL_H
 
-#include "admin/audit.h"
+#include "admin/audit/audit.h"
 #include "base/err.h"
 
 #define CONTROL_LINE_MAX (1 << 20)

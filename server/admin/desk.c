@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "admin/control.h"
-#include "admin/request.h"
+#include "admin/request/request.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/log.h"

@@ -1,5 +1,5 @@
 /*
- * erasure: see erasure.h. Called by the thread of requests (admin/erasures.c) and by retention.
+ * erasure: see erasure.h. Called by the thread of requests (admin/erasure/erasures.c) and by retention.
  */
 #include "store/erasure.h"
 

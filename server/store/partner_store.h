@@ -36,7 +36,7 @@ enum sql_status partner_store_history(struct sql *db, const char *domain, unsign
 struct partner_proposal {
 	int64_t id;
 	const char *domain, *entry, *reason, *by_name;
-	long by_uid;  /* who it was (admin/audit.h, audit_person); -1: an administrator's client */
+	long by_uid;  /* who it was (admin/audit/audit.h, audit_person); -1: an administrator's client */
 	bool current; /* nothing has changed the entry since */
 };
 

@@ -78,7 +78,7 @@ open_secret(struct arena *a, const char *bare, const struct sealed *s, uint8_t s
 	return ok;
 }
 
-/* While keys are exchanged (admin/verb_gateway.c) nothing is sealed: it would be under the old one. A first key is made, but not in the place of one
+/* While keys are exchanged (admin/gateway/verb_gateway.c) nothing is sealed: it would be under the old one. A first key is made, but not in the place of one
  * that is lost. */
 static enum sql_status
 need_key(struct sql *db, struct err *e)

@@ -4,7 +4,7 @@ from chancerytest.scenario import alone
 from test_hold import hold
 from test_retention import finish, begin, later, set_class
 
-PAGE = 5000     # server/admin/retention_page.c
+PAGE = 5000     # server/admin/retention/retention_page.c
 MANY = 2 * PAGE + 500
 SETTINGS = {'compliance__retention_every': '0'}
 # Two pages and the end of the record, to which more will come. What is said here goes by whom it is from.

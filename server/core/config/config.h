@@ -135,10 +135,10 @@ struct config {
 	} federation;
 
 	struct {
-		bool four_eyes;              /* compliance.four_eyes, default false (admin/approval.h) */
+		bool four_eyes;              /* compliance.four_eyes, default false (admin/access/approval.h) */
 		uint64_t approval_ms;        /* compliance.approval_expires, default 3d */
 		uint64_t token_ms;           /* compliance.token_lifetime, default 90d */
-		uint64_t retention_every_ms; /* compliance.retention_every, default 24h; 0: only when somebody asks (admin/retention.h) */
+		uint64_t retention_every_ms; /* compliance.retention_every, default 24h; 0: only when somebody asks (admin/retention/retention.h) */
 		bool api;                    /* compliance.api, default true: /api/v1/ over HTTPS */
 	} compliance;
 

@@ -31,7 +31,8 @@ void gateway_account_removed(const char *bare);
 void gateway_tell_off(const char *name, unsigned wait_ms);
 void gateway_is_off(const char *name);
 
-/* Its program does not answer, and its stream has been ended: who starts programs (admin/gateways) is told. On a reactor, so fn waits for nothing; NULL: nobody is. */
+/* Its program does not answer, and its stream has been ended: who starts programs (server/admin/gateway) is told. On a reactor, so fn waits for nothing;
+ * NULL: nobody is. */
 void gateway_on_silent(void (*fn)(const char *name));
 void gateway_fell_silent(const char *domain);
 

@@ -22,7 +22,7 @@
 
 #include <cmocka.h>
 
-#include "admin/audit.h"
+#include "admin/audit/audit.h"
 #include "admin/control.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -30,15 +30,15 @@
 #include "core/census.h"
 #include "core/component/component.h"
 #include "core/component/component_rules.h"
-#include "core/gateway/gateway.h"
+#include "core/config/config.h"
 #include "core/federation/partner.h"
 #include "core/federation/probe.h"
 #include "core/federation/s2s_list.h"
 #include "core/file/notice.h"
+#include "core/gateway/gateway.h"
 #include "core/host.h"
-#include "core/service/service.h"
-#include "core/config/config.h"
 #include "core/route/errand.h"
+#include "core/service/service.h"
 #include "lib/pg.h"
 #include "store/pool.h"
 #include "store/record.h"
