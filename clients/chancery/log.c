@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "archive/log_signer.h"
+#include "archive/log/log_signer.h"
 #include "base/text.h"
 #include "command.h"
 #include "core/config/config.h"

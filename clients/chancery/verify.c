@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "archive/log_verify.h"
+#include "archive/verify/log_verify.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "command.h"

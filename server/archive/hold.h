@@ -6,7 +6,7 @@
 #ifndef ARCHIVE_HOLD_H
 #define ARCHIVE_HOLD_H
 
-#include "archive/search.h"
+#include "archive/search/search.h"
 
 /* Puts holds in force into the present form. As chancery_officer, on a thread that may wait. */
 enum sql_status hold_renew(struct sql *db, const struct search_limits *l, struct err *e) MUST_CHECK;

@@ -13,7 +13,7 @@
 
 #include <jansson.h>
 
-#include "archive/search.h"
+#include "archive/search/search.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"

@@ -6,8 +6,8 @@
 
 #include <jansson.h>
 
-#include "archive/log.h"
-#include "archive/search.h"
+#include "archive/log/log.h"
+#include "archive/search/search.h"
 #include "export/format.h"
 #include "export/source.h"
 #include "store/sql.h"

@@ -7,8 +7,8 @@
 #ifndef EXPORT_SOURCE_H
 #define EXPORT_SOURCE_H
 
+#include "archive/log/log.h"
 #include "export/format.h"
-#include "archive/log.h"
 #include "export/order.h"
 #include "store/sql.h"
 

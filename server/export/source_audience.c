@@ -7,8 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "archive/search.h"
-#include "archive/search_doc.h"
+#include "archive/search/search.h"
+#include "archive/search/search_doc.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "export/source_priv.h"

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/log/log.h"
+#include "archive/query.h"
 #include "base/file_name.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "archive/log.h"
-#include "archive/query.h"
 #include "export/source_priv.h"
 #include "store/file_store.h"
 #include "store/record.h"

@@ -76,7 +76,7 @@ struct record_settings {
 	unsigned silence_ms;         /* beyond patience, before a backend that gives no answer is ended; 0: 60 s */
 	bool allow_unsafe;           /* take a database whose durability is off (sql_allow_unsafe) */
 	bool copies;                 /* batches of a few rows, too (record_write.c); for tests, which try both ways */
-	record_leaves_fn leaves;     /* the Merkle log's keeper (archive/log.h); NULL: nobody keeps it */
+	record_leaves_fn leaves;     /* the Merkle log's keeper (archive/log/log.h); NULL: nobody keeps it */
 };
 
 /* Connects, takes the writer's lock, reads the head of the log, makes partitions ahead. Fails when the database cannot be

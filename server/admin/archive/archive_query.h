@@ -10,7 +10,7 @@
 
 #include <jansson.h>
 
-#include "archive/search.h"
+#include "archive/search/search.h"
 #include "base/arena.h"
 #include "base/limits.h"
 

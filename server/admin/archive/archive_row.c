@@ -10,7 +10,7 @@
 
 #include "admin/request/request.h"
 #include "archive/query.h"
-#include "archive/search_doc.h"
+#include "archive/search/search_doc.h"
 #include "base/text.h"
 #include "store/record_kind.h"
 

@@ -6,8 +6,8 @@
 
 #include <jansson.h>
 
-#include "archive/search.h"
-#include "archive/search_words.h"
+#include "archive/search/search.h"
+#include "archive/search/search_words.h"
 
 /* What a search shows: who, when, and of the words so much as is around the first hit. `hits` in it are pairs [first, count], in characters. `t` may be
  * NULL: the beginning, and no hits. */

@@ -9,7 +9,7 @@
 
 #include "admin/archive/archive_query.h"
 #include "admin/archive/archive_row.h"
-#include "archive/search_doc.h"
+#include "archive/search/search_doc.h"
 #include "base/metric.h"
 #include "base/text.h"
 #include "core/config/config.h"

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "admin/archive/archive_row.h"
-#include "archive/log.h"
-#include "archive/log_watch.h"
+#include "archive/log/log.h"
+#include "archive/log/log_watch.h"
 #include "base/text.h"
 #include "core/config/config.h"
 #include "store/record.h"

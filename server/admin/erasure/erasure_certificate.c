@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "archive/log.h"
-#include "archive/log_signer.h"
+#include "archive/log/log.h"
+#include "archive/log/log_signer.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/text.h"

@@ -11,7 +11,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#include "archive/search.h"
+#include "archive/search/search.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "store/sql.h"

@@ -9,7 +9,7 @@
 #include "admin/erasure/erasures.h"
 #include "admin/request/request.h"
 #include "admin/request/rows.h"
-#include "archive/search.h"
+#include "archive/search/search.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "store/erasure.h"

@@ -8,9 +8,9 @@
 
 #include "admin/gateway/gateways.h"
 #include "admin/retention/retention.h"
-#include "archive/log.h"
-#include "archive/search_indexer.h"
-#include "archive/siem.h"
+#include "archive/log/log.h"
+#include "archive/search/search_indexer.h"
+#include "archive/siem/siem.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/metric.h"

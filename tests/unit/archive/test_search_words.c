@@ -1,5 +1,5 @@
 /*
- * Words of texts and of queries, marks and texts of stanzas: archive/search_words, search_doc.
+ * Words of texts and of queries, marks and texts of stanzas: archive/search/search_words, search_doc.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "archive/search_doc.h"
-#include "archive/search_words.h"
+#include "archive/search/search_doc.h"
+#include "archive/search/search_words.h"
 #include "store/record_kind.h"
 
 static const char *

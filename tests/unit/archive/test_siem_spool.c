@@ -1,5 +1,5 @@
-/* Tests of archive/siem_spool: order, bound, what a crash leaves, a disk that takes nothing. */
-#include "archive/siem_spool.h"
+/* Tests of archive/siem/siem_spool: order, bound, what a crash leaves, a disk that takes nothing. */
+#include "archive/siem/siem_spool.h"
 
 #include <setjmp.h>
 #include <signal.h>
