@@ -7,7 +7,7 @@
   scenario of tests/conformance.
 - Metrics and roles of the database (chancery_...) occur in the sources.
 - What the systemd unit starts is where `cmake --install` puts it.
-- With PROGRAM, which is `chancery`: commands have the nouns, verbs and options that its --help tells.
+- With PROGRAM, which is `chancery`: commands have the nouns, verbs and options that its --help tells, and its manual page has all of them.
 
 CHANGELOG.md is left out: it says what was.
 """
@@ -96,6 +96,15 @@ def command_trouble(program, text):
     return next((w for w in re.findall(r'(?:^|\s)(--[a-z][a-z-]*)', ' '.join(words)) if w not in known), None)
 
 
+def manual():
+    """The commands that chancery(1) has: "noun verb", or the noun that stands alone."""
+    for line in re.findall(r'^\.It Ic (.*)', read(os.path.join(TOP, 'deploy', 'man', 'chancery.1')), re.M):
+        for part in line.split(' , Ic '):
+            noun, verbs = re.match(r'([a-z]+)((?: [a-z-]+| \|)*)', part).groups()
+            yield noun
+            yield from (noun + ' ' + verb for verb in re.findall('[a-z-]+', verbs))
+
+
 def units():
     """Of each program below /usr/local that a unit starts: is it installed there?"""
     rules = '\n'.join(read(path) for path in files('CMakeLists.txt'))
@@ -125,7 +134,10 @@ def main():
                        for x in COMMAND.findall(text) for trouble in [command_trouble(program, x)]]
         seen += len(checks)
         troubles += ['%s: %s' % (os.path.relpath(page, TOP), x) for x, good in checks if not good]
-    checks = list(units())
+    known = set(manual())
+    commands = re.findall(r'^  ([a-z]+(?: [a-z-]+)?)', help_of(program).split('\noptions:')[0], re.M) if program else []
+    checks = [('deploy/man/chancery.1', 'chancery ' + x, x in known) for x in commands]
+    checks = [(os.path.join(TOP, page), x, good) for page, x, good in checks] + list(units())
     seen += len(checks)
     troubles += ['%s: %s' % (os.path.relpath(unit, TOP), x) for unit, x, good in checks if not good]
     for trouble in troubles:
