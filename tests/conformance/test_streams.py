@@ -51,6 +51,25 @@ def test_starttls_is_required_and_alone(t):
     assert [e.name for e in f.all()] == ['starttls'], f
 
 
+def limits_told(c):
+    x = c.features.find('urn:xmpp:stream-limits:0:limits')
+    return [(e.name, int(e.text())) for e in x.all()]
+
+
+@alone(limits__stanza_bytes='100k', limits__stanza_bytes_unauthenticated='8k', stream__ping='90s')
+def test_limits_told(t):
+    """XEP-0478 §3.1: what a stream takes is told under TLS, for before and for after authentication; one octet less than that passes"""
+    c = t.client().secure()
+    assert limits_told(c) == [('max-bytes', 8192)], c.features
+    c = t.bound()
+    assert limits_told(c) == [('max-bytes', 102400), ('idle-seconds', 90)], c.features
+    text = "<message to='%s' id='m1' type='chat'><body>%%s</body></message>" % c.jid
+    c.send(text % ('x' * (102400 - len(text % '') - 1)))
+    c.expect_message(id='m1')
+    c.send(text % ('x' * 102400))
+    ends(c, 'policy-violation')
+
+
 def test_close(t):
     """RFC 6120 §4.4: </stream:stream> is answered with the same"""
     c = t.bound()

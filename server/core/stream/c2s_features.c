@@ -1,7 +1,8 @@
 /*
  * c2s_features: what a stream offers in each state: STARTTLS, authentication (RFC 6120 §6, XEP-0388) with the channel
- * bindings it can have (XEP-0440), binding.
+ * bindings it can have (XEP-0440), binding; and what it takes (XEP-0478).
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "core/stream/c2s_priv.h"
@@ -137,6 +138,19 @@ write_bind(struct c2s *c, struct buf *out)
 	disco_write_caps(out);
 }
 
+/* XEP-0478 §3.1: so that a client makes a picture smaller, and does not lose its stream over it. */
+static void
+write_limits(const struct c2s *c, struct buf *out)
+{
+	const struct config *cf = home_config();
+
+	buf_addf(out, "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>%" PRIu64 "</max-bytes>",
+		(uint64_t)(c->authenticated ? cf->limits.stanza_bytes : cf->limits.stanza_bytes_unauthenticated));
+	if (c->authenticated && cf->stream.ping_ms >= 1000)
+		buf_addf(out, "<idle-seconds>%" PRIu64 "</idle-seconds>", (uint64_t)cf->stream.ping_ms / 1000);
+	buf_adds(out, "</limits>");
+}
+
 void
 c2s_write_features(struct c2s *c)
 {
@@ -150,6 +164,9 @@ c2s_write_features(struct c2s *c)
 		write_sasl(c, out);
 	else
 		write_bind(c, out);
+	/* Before TLS there is STARTTLS alone (RFC 6120 §5.3.1). */
+	if (c->state != C2S_PLAIN)
+		write_limits(c, out);
 	if (c->state != C2S_PLAIN && modules_want(HOOK_STREAM_FEATURES))
 		(void)modules_run(&h, NULL);
 	buf_adds(out, "</stream:features>");
