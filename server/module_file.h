@@ -6,6 +6,7 @@
 
 #include "core/file/bytestream.h"
 #include "core/file/fetch.h"
+#include "core/file/file_policy.h"
 #include "core/file/judge.h"
 #include "module.h"
 

@@ -196,6 +196,8 @@ print_hits(const struct options *o, const json_t *rows, const char *next)
 		add_row(&out, row, isatty(1));
 	if (next != NULL)
 		buf_addf(&out, "more: --cursor %s\n", next);
+	else if (json_array_size(rows) == 0)
+		fputs("chancery: nothing was found\n", stderr);
 	(void)o;
 	return command_print(&out);
 }

@@ -335,7 +335,7 @@ on_send(struct hook *h)
 	if (collect(h, list, &first, &n))
 		return refuse(h, XERROR_BAD_REQUEST, "malformed", "A file in this stanza is not in base64, or has elements in it.");
 	if (n > module_limits()->stanza_files)
-		return refuse(h, XERROR_POLICY_VIOLATION, "many", "There are too many files in this stanza.");
+		return refuse(h, XERROR_POLICY_VIOLATION, "many", "There are too many files in one message.");
 	v = ask_policy(h, list, n > 0);
 	/* A result that is not to pass has become an error by now. */
 	if (v != HOOK_NEXT || is_type(h, "error"))

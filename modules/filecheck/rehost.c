@@ -187,10 +187,10 @@ replaced(struct hook *h, const struct rehosting *r, enum hook_verdict *v)
 
 	/* Ours may be longer than theirs, and there as often as they were. */
 	if (put_all(h, r, st) > module_limits()->stanza_bytes) {
-		*v = refuse(h, XERROR_POLICY_VIOLATION, NULL, "many", "There are too many files in this stanza.");
+		*v = refuse(h, XERROR_POLICY_VIOLATION, NULL, "many", "There are too many files in one message.");
 	} else if (links_any_foreign(found_in(st->root, h->arena), h->arena)) {
 		log_error(NULL, "link-not-replaced", "from=%s", jid_bare(h->from));
-		*v = filecheck_refuse(h, XERROR_INTERNAL_SERVER_ERROR, NULL, "The file could not be put into this stanza.");
+		*v = filecheck_refuse(h, XERROR_INTERNAL_SERVER_ERROR, NULL, "The file could not be put into this message.");
 	} else {
 		return st;
 	}
@@ -386,7 +386,7 @@ rehost(struct hook *h)
 	if (!n)
 		return HOOK_NEXT;
 	if (n > module_limits()->stanza_files)
-		return refuse(h, XERROR_POLICY_VIOLATION, NULL, "many", "There are too many files in this stanza.");
+		return refuse(h, XERROR_POLICY_VIOLATION, NULL, "many", "There are too many files in one message.");
 	if (!hook_can_publish())
 		return refuse(h, XERROR_POLICY_VIOLATION, NULL, "link", "Your organisation does not allow files from other servers. Send the file itself.");
 	v = ask_ahead(h);

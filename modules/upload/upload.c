@@ -121,7 +121,7 @@ refuse_too_large(struct hook *h)
 
 	snprintf(max, sizeof(max), "%" PRIu64, file_max());
 	e = begin_refusal(h, &st, XERROR_NOT_ACCEPTABLE, "modify",
-		arena_printf(h->arena, "File too large. The maximum file size is %s bytes", max));
+		arena_printf(h->arena, "The file is too large. The maximum file size is %s", file_size_shown(h->arena, file_max())));
 	e = elem_add(st, elem_add(st, e, NS_UPLOAD, "file-too-large"), NULL, "max-file-size");
 	elem_add_text(st, e, max, strlen(max));
 	hook_reply(h, st);
@@ -136,7 +136,7 @@ refuse_for_now(struct hook *h, const struct upload_slot *s)
 	bool waits = s->outcome == UPLOAD_TOO_MANY || s->owner == s->account;
 	struct elem *e = begin_refusal(h, &st, XERROR_RESOURCE_CONSTRAINT, waits ? "wait" : "cancel", s->outcome == UPLOAD_TOO_MANY ?
 		arena_printf(h->arena, "Too many of your uploads have not been finished; %" PRIu64 " at a time may wait", s->most) :
-		arena_printf(h->arena, "Quota reached. Your uploads may take up %" PRIu64 " bytes in all", s->quota));
+		arena_printf(h->arena, "Quota reached. Your uploads may take up %s in all", file_size_shown(h->arena, s->quota)));
 	char stamp[32];
 
 	metric_add(METRIC_QUOTA_REFUSED, 1);

@@ -180,7 +180,7 @@ upload_on_send(struct hook *h)
 	if (!links.n)
 		return HOOK_NEXT;
 	if (links.more)
-		return refuse(h, "many", "There are too many files in this stanza.");
+		return refuse(h, "many", "There are too many files in one message.");
 	b = arena_zalloc(hook_memory(h), sizeof(*b));
 	b->links = links;
 	return hook_job(h, b, upload_store_behind, looked_up);

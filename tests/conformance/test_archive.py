@@ -229,6 +229,7 @@ def test_patience(t):
         id = a.message(b.jid, 'too late')
         e = a.expect(lambda e: e.name == 'message' and e.get('id') == id)
         assert e.get('type') == 'error' and e.find('error').get('type') == 'wait', e
+        assert 'not delivered' in e.text('error', 'text'), 'in words for people: %s' % e
     finally:
         for p in pids:
             os.kill(p, signal.SIGCONT)

@@ -115,6 +115,7 @@ def test_hits(t):
     row, = p.local('archive', 'search', person=a.bare, words='budget')
     (first, count), = row['hits']
     assert row['text'][first:first + count] == 'Budgets' and row['cut'] and len(row['text'].encode()) <= 250, row
+    assert p.cli('archive', 'search', 'nobody-said-that') == (0, '', 'chancery: nothing was found\n')
     code, out, err = p.cli('archive', 'search', 'budget', '--person', a.bare)
     assert code == 0 and 'the [Budgets] of' in out and '#%d' % row['id'] in out, (out, err)
 

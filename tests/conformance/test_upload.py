@@ -104,7 +104,7 @@ def test_file_too_large(t):
         kind, condition, e = error(r)
         assert (kind, condition) == ('modify', 'not-acceptable'), r
         assert e.find(NS + ':file-too-large').all()[0].text() == '104857600', r
-        assert r.find(NS + ':request').get('filename') == 'très cool.jpg' and e.find('text') is not None, r
+        assert r.find(NS + ':request').get('filename') == 'très cool.jpg' and '104.8 MB' in e.text('text'), r
     Slot(request(c, 'x', 104857600))
 
 
@@ -133,7 +133,7 @@ def test_quota(t):
     upload(t, c, b'x' * 600)
     r = request(c, size=500)
     kind, condition, e = error(r)
-    assert (kind, condition) == ('wait', 'resource-constraint') and e.find(NS + ':retry') is not None, r
+    assert (kind, condition) == ('wait', 'resource-constraint') and e.find(NS + ':retry') is not None and '1.0 KB' in e.text('text'), r
     stamp = e.find(NS + ':retry').get('stamp')
     assert time.strftime('%Y-%m-%d', time.gmtime(time.time() + 29 * 86400)) <= stamp[:10] <= \
         time.strftime('%Y-%m-%d', time.gmtime(time.time() + 31 * 86400)), stamp

@@ -7,6 +7,7 @@
 #include "core/route/lane.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -303,16 +304,18 @@ static void
 not_recorded(struct entry *e)
 {
 	struct packet *p = e->p;
+	char text[160];
 
 	if (p->kind == PACKET_PRESENCE && !packet_is_subscription(p) && (e->lane->foreign || !p->to || p->type != TYPE_NONE)) {
 		saying_leave_out(p);
 		e->state = ENTRY_READY;
 		return;
 	}
+	snprintf(text, sizeof(text), "This was not delivered: %s. Please try again later.", e->rec.why);
 	if (p->kind == PACKET_IQ)
-		router_reply(exchange_refused(p, e->rec.why));
+		router_reply(exchange_refused(p, text));
 	else
-		router_refuse(p, XERROR_RESOURCE_CONSTRAINT, "wait", e->rec.why);
+		router_refuse(p, XERROR_RESOURCE_CONSTRAINT, "wait", text);
 	e->state = ENTRY_DONE;
 }
 

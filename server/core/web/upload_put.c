@@ -330,7 +330,7 @@ upload_put_begin(struct http_request *r)
 		return;
 	}
 	if (type && !text_is_media_type(type)) {
-		refuse(r, 400, "The type of the file is none.");
+		refuse(r, 400, "What is said to be the type of the file is no media type.");
 		return;
 	}
 	/* RFC 9110 §14.4: a part of something is not the whole. */
