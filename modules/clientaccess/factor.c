@@ -91,7 +91,8 @@ confirmed(struct hook *h, void *data, bool ok)
 		return refuse(h, w);
 	log_info(NULL, "second-factor-made", "jid=%s by=owner", jid_bare(h->account));
 	module_end_others(h, "The account has a second factor now");
-	return command_say(h, w->c, "info", "The account has a second factor. Your other clients have to log in again.");
+	return command_say(h, w->c, "info", "The account has a second factor, and your other clients have to log in again. For each client that cannot "
+		"ask for a code make a password of its own now (\"Make a password for a device\"): this one may need it, too, when it comes back.");
 }
 
 static enum hook_verdict
