@@ -68,7 +68,8 @@ enum sql_status device_token_count(struct sql *db, int64_t device, enum device_s
 	struct err *e);
 /* Into the slot of new ones; an unused one there is gone. */
 enum sql_status device_token_put(struct sql *db, int64_t device, const struct device_token *t, struct err *e);
-enum sql_status device_tokens_drop(struct sql *db, int64_t device, struct err *e);
+/* All of the device's have expired. They stay, for who shows one to be told so, until others take their places. */
+enum sql_status device_tokens_expire(struct sql *db, int64_t device, struct err *e);
 
 /* They were used at these times, from these addresses (NULL: unchanged). An older time changes nothing. */
 enum sql_status device_touch(struct sql *db, const int64_t *ids, const int64_t *at_us, const char *const *addresses, size_t n,

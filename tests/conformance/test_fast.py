@@ -230,15 +230,21 @@ def test_expired(t):
 
 
 def test_invalidate(t):
-    """XEP-0484 §3.6: logging out: the login succeeds, and the token is of no more use; no new one, unless asked for"""
+    """XEP-0484 §3.6, §4.2: logging out: the login succeeds, the token has expired, whatever is counted; no new one, unless asked for"""
     c = first(t)
-    d = again(t, c, attrs=" invalidate='true'")
+    d = again(t, c, attrs=" invalidate='true' count='1'")
     assert d.failure is None and d.token is None
-    assert again(t, c).failure == 'not-authorized'
+    for attrs in ('', " count='1'", " count='2'", " invalidate='true'"):
+        d = again(t, c, attrs=attrs)
+        assert d.failure == 'credentials-expired', (attrs, d.failure)
+    assert d.sasl2(agent=c.agent, inner=want()) is None and d.token is not None, 'the password is of use on the same stream'
+    assert again(t, c).failure == 'credentials-expired'
+    assert again(t, c, secret=d.token.get('token')).failure is None
+    assert again(t, c).failure == 'not-authorized', 'forgotten, as another has taken its place'
     c = first(t)
     d = again(t, c, attrs=" invalidate='1'", inner=want())
     assert d.failure is None and d.token is not None
-    assert again(t, c).failure == 'not-authorized'
+    assert again(t, c).failure == 'credentials-expired'
     assert again(t, c, secret=d.token.get('token')).failure is None
 
 

@@ -121,15 +121,15 @@ find_match(const struct device_state *s, struct fast_claim *c)
 	return found;
 }
 
-/* §3.4: bound to the mechanism; not expired; the count, when there is one, higher than ever. */
+/* §3.4: bound to the mechanism; the count, when there is one, higher than ever. §4.2: who has one that has expired is told so,
+ * whatever the count: it is of no more use. */
 static bool
 may_use(const struct device_state *s, const struct device_token *t, struct fast_claim *c)
 {
-	c->why = SASL_NOT_AUTHORIZED;
-	if (!t || s->disabled || t->mechanism != (int)c->mechanism || (c->counted && c->count <= t->count))
-		return false;
-	c->why = SASL_CREDENTIALS_EXPIRED;
-	return t->expires_us > c->login.now_us;
+	bool right = t && !s->disabled && t->mechanism == (int)c->mechanism;
+
+	c->why = right && t->expires_us <= c->login.now_us ? SASL_CREDENTIALS_EXPIRED : SASL_NOT_AUTHORIZED;
+	return right && c->why == SASL_NOT_AUTHORIZED && (!c->counted || c->count > t->count);
 }
 
 /* Which token the client is to get: what it asked for, or another of its kind when this one is old (§3.5), but not with a
@@ -158,10 +158,10 @@ use(struct sql *db, const struct device_state *s, const struct device_token *t, 
 		st = device_token_count(db, s->id, t->slot, c->count, &c->match, e);
 	if (st != SQL_OK || !c->match)
 		return st;
-	if (c->invalidate)
-		st = device_tokens_drop(db, s->id, e);
-	else if (t->slot == DEVICE_NEW)
+	if (t->slot == DEVICE_NEW)
 		st = device_token_promote(db, s->id, e);
+	if (st == SQL_OK && c->invalidate)
+		st = device_tokens_expire(db, s->id, e);
 	if (st == SQL_OK && !s->unchanged)
 		st = device_note(db, &n, &c->login.device, e);
 	if (st == SQL_OK && due >= 0)

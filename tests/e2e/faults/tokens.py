@@ -76,9 +76,9 @@ class Tokens:
             failure = self.fate(getattr(self, name))[1]
             if failure is not None:
                 raise Broken('the token of the device "%s" is refused: %s' % (name, failure))
-        for name in 'dropped', 'revoked':
+        for name, why in ('dropped', 'credentials-expired'), ('revoked', 'not-authorized'):
             c, failure = self.fate(getattr(self, name))
-            if failure != 'not-authorized':
+            if failure != why:
                 raise Broken('the token of the device "%s" is answered with %s' % (name, failure))
             # Refused cleanly: a password is taken on the same stream.
             assert c.sasl2(agent=getattr(self, name)[0], inner=WANT + BIND) is None and c.token is not None
