@@ -179,13 +179,34 @@ def test_data_ahead(t):
 
 
 def test_white_space_behind(t):
-    """White space behind an element says nothing"""
+    """White space behind an element, in one piece with it, says nothing"""
     from chancerytest.scram import Scram
     c = t.stream()
+    send = c.send
+    c.send = lambda text: send(text + '\n')
     s = Scram('SCRAM-SHA-256', c.user, c.password)
     c.authenticate_send('SCRAM-SHA-256', s.first(), inner=BIND)
     final = s.final(base64.b64decode(c.sasl2_next().text()))
-    c.send("<response xmlns='%s'>%s</response>\n" % (NAMES['sasl2'], b64(final)))
+    c.send("<response xmlns='%s'>%s</response>" % (NAMES['sasl2'], b64(final)))
+    assert c.sasl2_next().name == 'success'
+
+
+def test_white_space_between(t):
+    """XEP-0388 §2.4: white space while the server waits for a response ends the stream; an element may come in pieces"""
+    from chancerytest.scram import Scram
+    for space in (' ', '\n'):
+        c = t.stream()
+        c.authenticate_send('SCRAM-SHA-256', Scram('SCRAM-SHA-256', c.user, c.password).first())
+        assert c.sasl2_next().name == 'challenge'
+        c.send(space)
+        assert c.expect_end() == 'policy-violation'
+        c.expect_eof()
+    c = t.stream()
+    s = Scram('SCRAM-SHA-256', c.user, c.password)
+    c.authenticate_send('SCRAM-SHA-256', s.first())
+    final = s.final(base64.b64decode(c.sasl2_next().text()))
+    c.send('<response')
+    c.send(" xmlns='%s'>%s</response>" % (NAMES['sasl2'], b64(final)))
     assert c.sasl2_next().name == 'success'
 
 

@@ -139,6 +139,24 @@ c2s_parsed(struct c2s *c, const char *p, size_t n, size_t *used)
 	return c->state != C2S_CLOSING;
 }
 
+/* XEP-0388 §2.4: while we wait for what comes next in the exchange, nothing else may come, white space neither. A newline right
+ * behind an element is part of what came with it: clients that end each with one harm nobody. */
+static bool
+is_stray_space(const struct c2s *c, const char *p, size_t n)
+{
+	return c->sasl2 && c->state == C2S_CHALLENGED && n && stream_is_space(p, 1) && parser_is_idle(c->parser);
+}
+
+static size_t
+space_behind(const struct c2s *c, const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (c->sasl2 && i < n && stream_is_space(p + i, 1))
+		i++;
+	return i;
+}
+
 static void
 on_data(struct conn *conn, void *owner, const char *p, size_t n)
 {
@@ -155,13 +173,17 @@ on_data(struct conn *conn, void *owner, const char *p, size_t n)
 		return;
 	c->input_ms = reactor_now_ms(reactor_current());
 	c->pinged = c->early = false;
+	if (is_stray_space(c, p, n)) {
+		c2s_refuse(c, XSTREAM_POLICY_VIOLATION, "white space during authentication");
+		return;
+	}
 	space = space_ahead(c, p, n);
 	if (!c2s_parsed(c, p + space, n - space, &used))
 		return;
 	used += space;
 	if (c->turn != TURN_NONE) {
 		take_turn_with(c, p + used, n - used);
-	} else if (used < n) {
+	} else if ((used += space_behind(c, p + used, n - used)) < n) {
 		c->early = c->state == C2S_LOOKING_UP && !c->authenticated && !stream_is_space(p + used, n - used);
 		conn_keep_rest(conn, used);
 	}
