@@ -27,6 +27,21 @@ def test_chat(t):
     assert x.find('y').get('a') == '1', m
 
 
+def test_language(t):
+    """RFC 6120 §8.1.5: what does not say its language is in that of the stream, if that is one (BCP 47)"""
+    b = t.online()
+    for lang, stamped in (('de-CH-1996', 'de-CH-1996'), ('', None), ('words for b', None), ('en-', None), ('a' * 9, None), ('-en', None), ('x_y', None)):
+        a = t.client().secure()
+        assert a.auth() is None
+        a.open(header="<?xml version='1.0'?><stream:stream xmlns='jabber:client' version='1.0' to='%s' xml:lang='%s' "
+               "xmlns:stream='http://etherx.jabber.org/streams'>" % (a.domain, lang)).expect_features()
+        assert a.bind(), a.bind_error
+        id = a.message(b.jid, 'without')
+        assert b.expect_message(id=id).get('xml:lang') == stamped, lang
+        a.stanza("<message to='%s' id='own' xml:lang='fr'><body>with</body></message>" % b.jid)
+        assert b.expect_message(id='own').get('xml:lang') == 'fr', lang
+
+
 def test_order(t):
     """P8: messages arrive in the order in which they were sent"""
     a, b = t.online(), t.online()

@@ -262,6 +262,21 @@ check_header(struct c2s *c, const struct parser_header *h)
 	return claim_is_right(c, h->from) ? XSTREAM_NONE : XSTREAM_INVALID_FROM;
 }
 
+/* BCP 47, as far as it can be seen without a register: parts of one to eight letters and digits. */
+static bool
+is_language(const char *s)
+{
+	size_t n;
+
+	for (;; s += n + 1) {
+		n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+		if (n < 1 || n > 8 || (s[n] && s[n] != '-'))
+			return false;
+		if (!s[n])
+			return true;
+	}
+}
+
 void
 c2s_on_opened(struct c2s *c, const struct parser_header *h)
 {
@@ -274,7 +289,8 @@ c2s_on_opened(struct c2s *c, const struct parser_header *h)
 		return;
 	}
 	free(c->lang);
-	c->lang = h->lang && strlen(h->lang) <= 64 ? mem_strdup(h->lang) : NULL;
+	/* RFC 6120 §8.1.5: it is put into stanzas that do not say, which others read. */
+	c->lang = h->lang && strlen(h->lang) <= 64 && is_language(h->lang) ? mem_strdup(h->lang) : NULL;
 	c->state = c->authenticated ? C2S_BIND : c2s_is_secure(c) ? C2S_AUTH : C2S_PLAIN;
 	c2s_write_features(c);
 }
