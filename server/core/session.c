@@ -190,6 +190,7 @@ session_close(struct session *s, enum xstream_error e, const char *text)
 	presence_session_closed(s);
 	list_remove(&s->of_user);
 	u->nsessions--;
+	resume_ends(s);
 	lane_orphan(s->lane);
 	s->lane = NULL;
 	resume_fini(s, left_over);

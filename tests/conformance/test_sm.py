@@ -294,12 +294,41 @@ def test_timeout(t):
     b2.expect_message('for whoever is there')
     t.server.wait(lambda: t.server.metric('chancery_sessions_detached') == 0, 'the end of detached sessions')
     e = t.client(b1).authenticated().resume(b1)
-    assert e.name == 'failed' and e.condition() == 'item-not-found', e
+    assert e.name == 'failed' and e.condition() == 'item-not-found' and e.get('h') == str(b1.sm_sent), (e, b1.sm_sent)
+    e = t.client(a).authenticated().resume(b1)
+    assert e.name == 'failed' and e.condition() == 'item-not-found' and e.get('h') is None, e
     c = t.online(sm=True)
     c.cut()
     a.message(c.bare, 'kept')
     t.server.wait(lambda: t.server.metric('chancery_sessions_detached') == 0, 'the end of detached sessions')
     t.online(c).expect_message('kept')
+
+
+@alone(stream__resume='60s')
+def test_timeout_as_wished(t):
+    """XEP-0198 §3, §5: who would be waited for no longer than that is not; and learns what was handled when it comes too late"""
+    for wish in ('0', '-1', 'x', '61', '99999999999'):
+        c = t.bound()
+        c.send("<enable xmlns='urn:xmpp:sm:3' resume='true' max='%s'/>" % wish)
+        assert c.expect(sm).get('max') == '60', wish
+    a, c = t.online(), t.bound()
+    c.send("<enable xmlns='urn:xmpp:sm:3' resume='true' max='1'/>")
+    e = c.expect(sm)
+    assert e.name == 'enabled' and e.get('max') == '1', e
+    c.sm_on, c.sm_id = True, e.get('id')
+    c.online()
+    for i in range(3):
+        c.message(a.jid, str(i))
+        a.expect_message(str(i))
+    c.cut()
+    t.server.wait(lambda: 'resume-timeout' in t.server.log(), 'the end of the session')
+    d = t.client(c).authenticated()
+    e = d.resume(c)
+    assert e.name == 'failed' and e.condition() == 'item-not-found' and e.get('h') == '4', e
+    assert d.bind(), d.bind_error
+    f = t.client(c).secure()
+    assert f.sasl2(inner="<resume xmlns='urn:xmpp:sm:3' h='0' previd='%s'/><bind xmlns='urn:xmpp:bind:0'/>" % c.sm_id) is None
+    assert f.success.find('sm:failed').get('h') == '4', f.success
 
 
 @alone(limits__sm_queue_stanzas='10')

@@ -21,9 +21,19 @@
 
 #define ASK_EVERY 16    /* stanzas between two <r/> in a long burst */
 #define KEEP_CAP 16     /* a ring this small stays when it empties */
+#define GONE_MAX 4096   /* sessions given up that a home remembers; the oldest are forgotten */
+
+/* A session that was waited for in vain: what it had handled is said to who comes too late (§5), who need not send that again. */
+struct gone {
+	UT_hash_handle hh;
+	char id[33];
+	int64_t account;
+	uint32_t in;
+};
 
 struct ids {
 	struct resume *table;
+	struct gone *gone; /* in the order in which they went */
 };
 
 static _Thread_local struct ids *here;
@@ -129,6 +139,29 @@ resume_init(struct resume *r)
 	list_init(&r->waiting);
 }
 
+static void
+forget_gone(struct gone *g)
+{
+	HASH_DELETE(hh, here->gone, g);
+	free(g);
+}
+
+void
+resume_ends(const struct session *s)
+{
+	struct gone *g;
+
+	if (!s->sm.away || lane_depth(s->lane))
+		return;
+	g = NEW(struct gone);
+	memcpy(g->id, s->sm.id, sizeof(g->id));
+	g->account = s->user->account;
+	g->in = s->sm.in;
+	HASH_ADD_STR(here->gone, id, g);
+	if (HASH_COUNT(here->gone) > GONE_MAX)
+		forget_gone(here->gone);
+}
+
 void
 resume_fini(struct session *s, void (*left)(struct session *s, struct packet *p))
 {
@@ -231,21 +264,26 @@ acknowledge(struct session *s, uint32_t h, bool *news)
 	return true;
 }
 
-static void
-add_failed(struct buf *out, const char *condition)
+void
+resume_add_failed(struct buf *out, const struct resume_failure *why)
 {
-	buf_addf(out, "<failed xmlns='urn:xmpp:sm:3'><%s xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>", condition);
+	buf_adds(out, "<failed xmlns='urn:xmpp:sm:3'");
+	if (why->known)
+		buf_addf(out, " h='%u'", why->h);
+	buf_addf(out, "><%s xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>", why->condition);
 }
 
 static void
-fail(struct c2s *c, const char *condition)
+fail(struct c2s *c, const struct resume_failure *why)
 {
 	struct buf out = { 0 };
 
-	add_failed(&out, condition);
+	resume_add_failed(&out, why);
 	c2s_write(c, buf_data(&out), buf_len(&out));
 	buf_fini(&out);
 }
+
+static const struct resume_failure unexpected = { .condition = "unexpected-request" };
 
 static bool
 wants_resumption(const struct elem *e)
@@ -255,14 +293,31 @@ wants_resumption(const struct elem *e)
 	return v && (!strcmp(v, "true") || !strcmp(v, "1"));
 }
 
+/* §3: how long the client would be waited for at most; 0 when it does not say. */
+static uint32_t
+wish_of(const struct elem *e)
+{
+	const char *v = elem_get(e, "max");
+	uint64_t seconds;
+
+	return v && text_u64(v, strlen(v), 1, UINT32_MAX, &seconds) ? (uint32_t)seconds : 0;
+}
+
+static uint64_t
+waits_ms(const struct resume *r)
+{
+	uint64_t ms = home_config()->stream.resume_ms;
+
+	return r->wish && r->wish < ms / 1000 ? (uint64_t)r->wish * 1000 : ms;
+}
+
 void
 resume_enable(struct session *s, const struct elem *e, struct buf *out)
 {
 	struct resume *r = &s->sm;
-	uint64_t seconds = home_config()->stream.resume_ms / 1000;
 
 	if (r->enabled) {
-		add_failed(out, "unexpected-request");
+		resume_add_failed(out, &unexpected);
 		return;
 	}
 	/* Messages given before <enable/> may still be queued: they are not counted, so `out - n` begins below zero and the
@@ -270,14 +325,16 @@ resume_enable(struct session *s, const struct elem *e, struct buf *out)
 	r->enabled = true;
 	r->in = (uint32_t)0 - lane_depth(s->lane); /* what came before <enable/> is not counted */
 	r->out = 0;
-	r->resumable = wants_resumption(e) && seconds;
+	r->resumable = wants_resumption(e);
+	r->wish = wish_of(e);
 	if (!r->resumable) {
 		buf_adds(out, "<enabled xmlns='urn:xmpp:sm:3'/>");
 		return;
 	}
 	crypt_random_hex(r->id, 16);
 	HASH_ADD_KEYPTR(hh, here->table, r->id, 32, r);
-	buf_addf(out, "<enabled xmlns='urn:xmpp:sm:3' id='%s' resume='true' max='%llu'/>", r->id, (unsigned long long)seconds);
+	buf_addf(out, "<enabled xmlns='urn:xmpp:sm:3' id='%s' resume='true' max='%llu'/>", r->id,
+		(unsigned long long)waits_ms(r) / 1000);
 }
 
 static void
@@ -306,7 +363,7 @@ resume_nonza(struct c2s *c, struct session *s, const struct elem *e)
 	} else if (!strcmp(e->name, "enable") && s) {
 		enable(c, s, e);
 	} else {
-		fail(c, "unexpected-request");
+		fail(c, &unexpected);
 	}
 	return news;
 }
@@ -328,7 +385,8 @@ resume_detach(struct session *s)
 {
 	s->sm.detached_ms = clock_mono_ms();
 	s->sm.asked = s->sm.owes = s->sm.owes_again = false;
-	timer_set(&s->sm.timeout, (int64_t)home_config()->stream.resume_ms, expire);
+	s->sm.away = true;
+	timer_set(&s->sm.timeout, (int64_t)waits_ms(&s->sm), expire);
 }
 
 static void
@@ -405,19 +463,30 @@ read_h(const struct elem *e, const struct resume *r, uint32_t *confirmed)
 	return !r || *confirmed <= r->n;
 }
 
+static void
+not_found(const struct user *u, const char *id, struct resume_failure *why)
+{
+	struct gone *g = NULL;
+
+	HASH_FIND_STR(here->gone, id, g);
+	why->condition = "item-not-found";
+	why->known = g && g->account == u->account;
+	why->h = why->known ? g->in : 0;
+}
+
 struct session *
-resume_find(struct user *u, const struct elem *e, const char **condition)
+resume_find(struct user *u, const struct elem *e, struct resume_failure *why)
 {
 	const char *id = elem_get(e, "previd");
 	struct session *s;
 	uint32_t n;
 
-	*condition = "bad-request";
+	*why = (struct resume_failure){ .condition = "bad-request" };
 	if (!id || !read_h(e, NULL, &n))
 		return NULL;
 	s = find(u, id);
 	if (!s)
-		*condition = "item-not-found";
+		not_found(u, id, why);
 	return s && read_h(e, &s->sm, &n) ? s : NULL;
 }
 
@@ -430,6 +499,7 @@ resume_go(struct c2s *c, struct session *s, const struct elem *e, const char *be
 
 	(void)read_h(e, r, &confirmed); /* resume_find has */
 	timer_clear(&r->timeout);
+	r->away = false;
 	session_attach(s, c);
 	/* What let this stream in may be revoked. */
 	if (c2s_device(c))
@@ -452,13 +522,13 @@ resume_go(struct c2s *c, struct session *s, const struct elem *e, const char *be
 bool
 resume_try(struct c2s *c, struct user *u, const struct elem *e)
 {
-	const char *condition;
-	struct session *s = resume_find(u, e, &condition);
+	struct resume_failure why;
+	struct session *s = resume_find(u, e, &why);
 
 	if (s)
 		resume_go(c, s, e, "", "");
 	else
-		fail(c, condition);
+		fail(c, &why);
 	return s != NULL;
 }
 
@@ -485,6 +555,8 @@ resume_home_start(void)
 void
 resume_home_stop(void)
 {
+	while (here->gone)
+		forget_gone(here->gone);
 	free(here);
 	here = NULL;
 }

@@ -46,6 +46,8 @@ struct resume {
 	bool owes, owes_again;   /* the client's <r/> waits for what it sent before */
 	uint32_t owes_at, owes_again_at; /* `in` at which it is answered */
 	uint32_t asked_at;       /* the same of the last one */
+	uint32_t wish;           /* seconds that the client would be waited for at most; 0: it has not said */
+	bool away;               /* no stream: the timeout runs */
 	char id[33];             /* random, hex; "" when not resumable */
 	UT_hash_handle hh;       /* the home's table by id */
 	struct list waiting;     /* struct resume_wait, until the lane is empty */
@@ -58,9 +60,17 @@ struct resume {
 bool resume_nonza(struct c2s *c, struct session *s, const struct elem *e);
 /* In Bind 2: enables it for a new session; the answer goes to `out`. */
 void resume_enable(struct session *s, const struct elem *e, struct buf *out);
+/* Why not. `known`: there was such a session of the account, which had handled `h` stanzas when it was given up. */
+struct resume_failure {
+	const char *condition;
+	bool known;
+	uint32_t h;
+};
+
 /* The session that <resume/> means, if it can be resumed as it asks; else NULL, and why. Then resume_go, which writes
- * `before` and `after` around <resumed/>. */
-struct session *resume_find(struct user *u, const struct elem *e, const char **condition);
+ * `before` and `after` around <resumed/>; or resume_add_failed. */
+struct session *resume_find(struct user *u, const struct elem *e, struct resume_failure *why);
+void resume_add_failed(struct buf *out, const struct resume_failure *why);
 void resume_go(struct c2s *c, struct session *s, const struct elem *e, const char *before, const char *after);
 /* <resume/> before binding, with the user loaded. True: the stream belongs to that session now. False: <failed/>
  * was sent, the client may bind. */
@@ -80,6 +90,8 @@ void resume_flushed(struct session *s, uint64_t upto);
 /* The stream is gone; the session waits. */
 void resume_detach(struct session *s);
 void resume_init(struct resume *r);
+/* The session ends. Where it was waited for, what it had handled is remembered for a client that comes too late, unless more is under way. */
+void resume_ends(const struct session *s);
 /* Empties and frees the queue; `left` gets every packet that no client has confirmed, oldest first. */
 void resume_fini(struct session *s, void (*left)(struct session *s, struct packet *p));
 void resume_home_start(void);

@@ -434,7 +434,7 @@ go_on_with(struct c2s *c, struct session *old)
 
 /* Nobody to go on with: `failure` says why when that was asked for. */
 static void
-begin_anew(struct c2s *c, struct user *u, const char *failure)
+begin_anew(struct c2s *c, struct user *u, const struct resume_failure *failure)
 {
 	struct sasl2 *s = c->sasl2;
 	struct buf bound = { 0 }, *out;
@@ -452,7 +452,7 @@ begin_anew(struct c2s *c, struct user *u, const char *failure)
 	out = c2s_out(c);
 	begin_success(s, out, made ? made->jid : c->jid);
 	if (failure)
-		buf_addf(out, "<failed xmlns='urn:xmpp:sm:3'><%s xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>", failure);
+		resume_add_failed(out, failure);
 	if (made)
 		buf_add(out, buf_data(&bound), buf_len(&bound));
 	end_success(s, out);
@@ -470,7 +470,7 @@ static void
 finish(struct c2s *c, struct user *u, struct stanza *st)
 {
 	struct sasl2 *s = c->sasl2;
-	const char *failure = NULL;
+	struct resume_failure failure;
 	struct session *old;
 
 	(void)st;
@@ -486,7 +486,7 @@ finish(struct c2s *c, struct user *u, struct stanza *st)
 	if (old)
 		go_on_with(c, old);
 	else
-		begin_anew(c, u, failure);
+		begin_anew(c, u, s->resume ? &failure : NULL);
 }
 
 /* The device */
