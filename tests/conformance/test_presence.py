@@ -83,6 +83,14 @@ def test_probe(t):
     stranger.sync(b)
     b.sync(stranger)
     assert not stranger.heard_any(lambda e: e.name == 'presence' and e.get('from') == b.jid)
+    b.presence('unavailable')
+    a.expect_presence('unavailable', b.jid)
+    for c in (stranger, a):
+        c.stanza("<presence type='probe' id='where' to='%s'/>" % b.bare)
+    a.expect_presence('unavailable', b.bare)
+    stranger.sync(b)
+    b.sync(stranger)
+    assert not stranger.heard_any(lambda e: e.name == 'presence' and e.get('from') == b.bare)
 
 
 def test_last_presence_counts(t):

@@ -5,8 +5,8 @@
  * and by core/roster when a subscription changes. Owns struct session's presence, priority and directed list.
  *
  * A broadcast is one sealed stanza: own sessions get it first, each contact a packet of its own that shares it.
- * Not done, where §4.3.2 leaves it open: a probe for a user without available resources is not answered with
- * unavailable presence, as silence says the same.
+ * Where §4.3.2 leaves it open: a probe for a user without available resources is answered with unavailable presence when it has
+ * an id, as who gives it one waits for an answer. Those that servers send at each login have none, and silence says the same.
  */
 #include "core/roster/presence.h"
 
@@ -491,15 +491,30 @@ access_of(const struct user *u, const struct jid *contact, bool *asked)
 	return i ? i->subscription & SUB_FROM : 0;
 }
 
-static void
+/* False: there is none. */
+static bool
 send_current(struct user *u, const char *resource, struct jid *to)
 {
+	bool any = false;
+
 	LIST_EACH(l, &u->sessions) {
 		struct session *s = LIST_ENTRY(l, struct session, of_user);
 
-		if (session_is_available(s) && (!resource || !strcmp(resource, jid_resource(s->jid))))
-			presence_send_to(u, s->presence, to);
+		if (!session_is_available(s) || (resource && strcmp(resource, jid_resource(s->jid)) != 0))
+			continue;
+		presence_send_to(u, s->presence, to);
+		any = true;
 	}
+	return any;
+}
+
+static void
+tell_nobody_there(struct user *u, const struct packet *probe)
+{
+	struct packet *p = make(probe->to, NULL, "unavailable");
+
+	presence_send_to(u, p, probe->from);
+	packet_unref(p);
 }
 
 /* §4.3.2. Whoever is not subscribed is told so, for its server believes otherwise; but not while its request waits for
@@ -510,10 +525,12 @@ answer_probe(struct user *u, struct packet *p)
 	struct jid *contact = jid_to_bare(p->from);
 	bool asked;
 
-	if (access_of(u, p->from, &asked))
-		send_current(u, jid_resource(p->to), p->from);
-	else if (jid_is_bare(p->to) && !asked)
+	if (access_of(u, p->from, &asked)) {
+		if (!send_current(u, jid_resource(p->to), p->from) && packet_id(p))
+			tell_nobody_there(u, p);
+	} else if (jid_is_bare(p->to) && !asked) {
 		router_send(make(u->jid, contact, "unsubscribed"));
+	}
 	jid_unref(contact);
 }
 
@@ -535,7 +552,7 @@ presence_inbound(struct user *u, struct packet *p)
 void
 presence_send_current(struct user *u, struct jid *to)
 {
-	send_current(u, NULL, to);
+	(void)send_current(u, NULL, to);
 }
 
 void
@@ -630,7 +647,7 @@ show_to(const struct roster_item *i, void *arg)
 	struct packet *p;
 
 	if (to && i->subscription & SUB_FROM)
-		send_current(a->user, NULL, to);
+		(void)send_current(a->user, NULL, to);
 	if (!to || !(i->subscription & SUB_TO) || user_priority(a->user) == NOT_AVAILABLE)
 		return;
 	p = make(a->user->jid, NULL, "probe");

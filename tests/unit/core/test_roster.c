@@ -1164,6 +1164,11 @@ probes_are_answered(void **state)
 	(void)state;
 	arrive("<presence type='probe' from='from@x.example/f' to='romeo@x.example'/>");
 	expect_log("");
+	/* Who gives it an id waits for an answer. */
+	arrive("<presence type='probe' id='p' from='from@x.example/f' to='romeo@x.example'/>");
+	expect_log("*> <presence from='romeo@x.example' type='unavailable' to='from@x.example/f'/>\n");
+	arrive("<presence type='probe' id='p' from='to@x.example/f' to='romeo@x.example'/>");
+	expect_log("*> <presence from='romeo@x.example' to='to@x.example' type='unsubscribed'/>\n");
 	presence_broadcast(a, packet_from("<presence from='romeo@x.example/a'/>"));
 	presence_broadcast(b, packet_from("<presence from='romeo@x.example/b'/>"));
 	buf_clear(&w.log);
