@@ -197,6 +197,25 @@ refuse(struct hook *h, enum xerror e, const char *text)
 	return hook_reject(h, e, text);
 }
 
+/* §8.4: what may not be is refused along with the item that asked for it. */
+static enum hook_verdict
+refuse_item(struct hook *h, enum xerror e, const struct elem *item)
+{
+	struct stanza *st;
+	struct elem *error;
+
+	if (e != XERROR_NOT_ALLOWED)
+		return refuse(h, e, NULL);
+	st = xerror_reply(h->stanza, e, NULL, NULL);
+	error = elem_child(st->root, NULL, "error");
+	elem_remove(error);
+	elem_add_copy(st, elem_add(st, st->root, NS_MUC_ADMIN, "query"), item);
+	elem_append(st->root, error);
+	metric_add(METRIC_ROOM_CHANGES_REFUSED, 1);
+	hook_reply(h, st);
+	return HOOK_HANDLED;
+}
+
 static const char *
 reason_of(struct hook *h, const struct elem *item)
 {
@@ -232,7 +251,7 @@ want_role(struct hook *h, struct asked *q, const struct elem *item, const char *
 		return refuse(h, XERROR_BAD_REQUEST, "a nickname comes twice");
 	e = admin_role_refusal(&q->actor, o->affiliation, o->role, to);
 	if (e)
-		return refuse(h, e, NULL);
+		return refuse_item(h, e, item);
 	change_role(h, q->change, o, to, reason_of(h, item));
 	return HOOK_NEXT;
 }

@@ -57,6 +57,7 @@ answer(struct hook *h, struct stanza *st)
 
 static const char *const service_features[] = {
 	NS_DISCO_INFO, NS_DISCO_ITEMS, NS_MUC, NS_RSM, NS_PING, NS_VCARD, NS_SEARCH, NS_OCCUPANT_ID, NS_MAM, NS_SID,
+	"http://jabber.org/protocol/muc#stable_id", /* XEP-0045 §7.4: of the service, and of each room */
 };
 
 static enum hook_verdict

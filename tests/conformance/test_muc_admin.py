@@ -84,7 +84,8 @@ def test_voice_errors(t):
     """XEP-0045 §8.4: nobody takes the voice of an admin, an owner, or of who is of the same standing"""
     room, (a, b, c, d) = cast(t, 3, moderatedroom=1)
     ok(change(a, room, nick='second', role='moderator'))
-    refused(change(b, room, nick='first', role='visitor'), 'not-allowed', 'cancel')
+    e = refused(change_many(b, room, [dict(nick='third', role='visitor'), dict(nick='first', role='visitor')]), 'not-allowed', 'cancel')
+    assert [i.get('nick') for i in e.find(ADMIN + ':query').all('item')] == ['first'], 'along with the offending item'
     ok(change(a, room, jid=c.bare, affiliation='admin'))
     refused(change(a, room, nick='third', role='visitor'), 'not-allowed')
     refused(change(a, room, nick='first', role='visitor'), 'not-allowed')

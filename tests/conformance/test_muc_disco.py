@@ -57,7 +57,8 @@ def test_service_features(t):
     answer = info(a, service(t))
     i = ok(answer).find('query', 'identity')
     assert (i.get('category'), i.get('type')) == ('conference', 'text') and i.get('name'), answer
-    assert {'http://jabber.org/protocol/muc', INFO, ITEMS, SEARCH, 'vcard-temp', 'urn:xmpp:occupant-id:0'} <= features(answer), answer
+    assert {'http://jabber.org/protocol/muc', INFO, ITEMS, SEARCH, 'vcard-temp', 'urn:xmpp:occupant-id:0',
+            'http://jabber.org/protocol/muc#stable_id'} <= features(answer), answer
     refused(info(a, service(t), 'nonsense'), 'item-not-found')
     refused(items(a, service(t), node='nonsense'), 'item-not-found')
 
