@@ -50,7 +50,7 @@ struct export_person {
 	const char *bare;     /* NULL: none, or erased */
 	const char *resource; /* NULL: none */
 	const char *name;     /* as the vCard of an account says; else, in rooms, the nickname; else the address. Never NULL unless bare is */
-	bool ours;            /* an address at a domain of this server */
+	bool ours;            /* an address at a domain of this server, a room or a service of it, or itself */
 };
 
 /* A file that a record is about, or whose address is in it. */

@@ -31,6 +31,23 @@ source_is_ours(const struct export_source *s, const char *bare)
 	return false;
 }
 
+/* Of this server: people, its rooms and services, itself. What is below its name otherwise is a component's or a network's. */
+static bool
+is_here(const struct export_source *s, const char *bare)
+{
+	static const char *const services[] = { "", "conference.", "proxy.", "pubsub.", "upload." };
+	const char *at = strchr(bare, '@'), *domain = at ? at + 1 : bare;
+
+	for (size_t i = 0; i < s->set.nhosts; i++)
+		for (size_t k = 0; k < sizeof(services) / sizeof(services[0]); k++) {
+			size_t n = strlen(services[k]);
+
+			if (!strncmp(domain, services[k], n) && !strcmp(domain + n, s->set.hosts[i]))
+				return true;
+		}
+	return false;
+}
+
 /* What happens in a room is recorded from whoever did it to the room. What a room elsewhere says comes from it, to one of ours. */
 const char *
 source_conversation(const struct export_source *s, struct arena *a, int kind, int direction, const char *type, const char *from,
@@ -147,7 +164,7 @@ fill_person(struct export_source *s, struct export_person *p, const char *bare, 
 {
 	const struct source_name *n = bare ? find_name(s, bare) : NULL;
 
-	*p = (struct export_person){ .bare = bare, .resource = resource, .ours = source_is_ours(s, bare) };
+	*p = (struct export_person){ .bare = bare, .resource = resource, .ours = bare && is_here(s, bare) };
 	if (bare)
 		p->name = n && n->name ? n->name : nick && *nick ? nick : bare;
 }

@@ -74,7 +74,9 @@ quarantine_store_list(struct sql *db, unsigned limit, PGresult **rows, struct er
 	char n[SQL_NUMBER];
 
 	return sql_query(db, e, rows,
-		"SELECT encode(f.sha256, 'hex'), f.size, f.type, f.state, f.found, v.name, v.from_bare, v.to_bare, " EPOCH_US("v.at") ","
+		"SELECT encode(f.sha256, 'hex'), f.size, f.type, f.state, f.found,"
+		" coalesce(v.name, (SELECT e.name FROM chancery.file_event e WHERE e.sha256 = f.sha256 AND e.name IS NOT NULL ORDER BY e.id DESC LIMIT 1)),"
+		" v.from_bare, v.to_bare, " EPOCH_US("v.at") ","
 		" coalesce(x.id, 0), x.by_name"
 		" FROM chancery.file f"
 		" LEFT JOIN LATERAL (SELECT * FROM chancery.file_event e WHERE e.sha256 = f.sha256"

@@ -236,6 +236,8 @@ def test_html_files(t):
     t.server.wait(lambda: t.server.value("select count(*) from chancery.file_event v join archive.record r on r.id = v.record where r.from_bare = '%s' and path = 'link'" % a.bare) == '2', 'the links')
     _, got = read(export(t, officer(t), '--person', a.bare, formats='html'))
     found = pages(got)
+    people = found['html/people.html'].text
+    assert t.server.domain in people and 'elsewhere' not in people, people     # the server, which took the links
     links = [x for page in conversation(found) for x in page.links if x.startswith('../files/')]
     assert links and all(x.endswith('.txt') for x in links), links
     text = ''.join(articles(found))

@@ -1,4 +1,5 @@
 """Files as administrators see them: the quarantine, where a file has been, and what newer signatures find in what has passed (issue 6)."""
+import base64
 import hashlib
 import os
 import subprocess
@@ -68,6 +69,13 @@ def test_list_and_show(t):
     out = ok(t, 'quarantine', 'show', sha)
     assert FOUND in out and romeo.bare in out and 'dagger.exe' in ok(t, 'quarantine', 'list')
     assert audit(t, sha[:12]) == ['quarantine.show'] and audit(t, sha) == ['quarantine.show']
+    # It comes again without a name: that it had one is known all the same.
+    juliet = t.online()
+    id = romeo.message(juliet.bare, inner="<body>x</body><data xmlns='urn:xmpp:bob' cid='sha1+%s@bob.xmpp.org' type='image/png'>%s</data>" % (
+        hashlib.sha1(data).hexdigest(), base64.b64encode(data).decode()))
+    romeo.expect(lambda e: e.get('id') == id and e.get('type') == 'error')
+    r = listed(t, sha)[0]
+    assert (r['to'], r['name']) == (juliet.bare, 'dagger.exe'), r
 
 
 def test_people_are_told(t):
