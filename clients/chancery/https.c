@@ -132,6 +132,8 @@ ask(void *arg, const char *noun, const char *verb, json_t *args, const char *tok
 		err_set(e, 0, "the arguments are not UTF-8");
 	else if (!x.failed && rc != CURLE_OK)
 		err_set(e, 0, "%s: %s", h->url, why[0] != '\0' ? why : curl_easy_strerror(rc));
+	else if (!x.failed && status == 401 && token == NULL)
+		err_set(e, 401, "a token is needed: --token-file FILE, or CHANCERY_TOKEN in the environment");
 	else if (!x.failed && status != 200)
 		explain(&x, status);
 	else if (!x.failed && !x.done)

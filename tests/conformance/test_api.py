@@ -345,7 +345,7 @@ def test_command_line(t):
     assert code == 0 and jid in out, (code, out, err)
     code, out, err = over_https(t, 'user', 'add', jid, '--password-stdin', token=p.token, stdin='pw\n')
     assert code == 1 and 'exists already' in err, (code, err)
-    for kw, word in ((dict(token=None), 'token'), (dict(token='cht_' + '0' * 64), 'not known'), (dict(token=p.token, ca=False), 'certificate'),
+    for kw, word in ((dict(token=None), '--token-file'), (dict(token='cht_' + '0' * 64), 'not known'), (dict(token=p.token, ca=False), 'certificate'),
                      (dict(token=p.token, url='https://127.0.0.2:%d' % t.server.port_https), ''), (dict(token=p.token, url='http://localhost'), 'https://'),
                      (dict(token=p.token, url='https://localhost:1'), '')):
         code, out, err = over_https(t, 'whoami', **kw)

@@ -58,7 +58,7 @@ refuse_domain(const struct packet *p, const char *why)
 
 	if (!c->federation.on)
 		return refuse(p, XERROR_REMOTE_SERVER_NOT_FOUND, NULL, "off", "this server does not talk to other servers");
-	snprintf(text, sizeof(text), "%.255s: this domain is not allowed here%s%s; ask %.100s", jid_domain(p->to), why ? ", " : "", why ? why : "",
+	snprintf(text, sizeof(text), "%.255s is not allowed here%s%s; ask %.100s", jid_domain(p->to), why ? ": " : "", why ? why : "",
 		c->federation.contact);
 	return refuse(p, XERROR_NOT_ALLOWED, NULL, "not-allowed", text);
 }
