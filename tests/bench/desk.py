@@ -352,17 +352,24 @@ class Bench:
         s.cli('user', 'import', '-', stdin=''.join('b%d@%s\tpw\n' % (i, DOMAIN) for i in range(2 * WORKERS)))
 
     def run(self, mode, *args):
-        """What it measured, and how long commits of the archive took meanwhile. In a session of its own: in ours it would share our part of the
-        processors with those who search, who are on machines of their own elsewhere."""
-        before = self.commits()
+        """What it measured, how long commits of the archive took meanwhile, and for how much of each second its backend waited for a processor.
+        In a session of its own: in ours it would share our part of the processors with those who search, who are on machines of their own elsewhere."""
+        before, begun, waited = self.commits(), time.monotonic(), self.archive_waited()
         out = subprocess.run([self.program, mode, '--port', self.s.env['CHANCERY_PORT_C2S'], '--ca', self.s.env['CHANCERY_CA'], '--domain', DOMAIN, '--pid',
                               str(self.s.pid), '--pg-pid', str(self.s.pg_pid), '--prefix', 'b', '--sessions', str(2 * WORKERS), '--size', '200', '--warmup',
                               '2', *args], check=True, stdout=subprocess.PIPE, text=True, start_new_session=True).stdout
         got = {k: float(v) for k, v in re.findall(r'^(\S+) ([0-9.]+)$', out, re.M)}
         counts = [(upto, n - m) for (upto, m), (_, n) in zip(before, self.commits())]
+        got['archive_wait_ms'] = (self.archive_waited() - waited) * 1000 / (time.monotonic() - begun)
         for q in (50, 99):
             got['commit_p%d_ms' % q] = next(upto for upto, n in counts if n * 100 >= counts[-1][1] * q) / 1000
         return got
+
+    def archive_waited(self):
+        """Seconds, so far, for which the archive's backend could have run and had no processor."""
+        (pid,), = self.s.psql("SELECT pid FROM pg_stat_activity WHERE application_name = 'chancery archive'")
+        with open('/proc/%s/schedstat' % pid) as f:
+            return int(f.read().split()[1]) / 1e9
 
     def commits(self):
         """(at most so many microseconds, how many), by the server's histogram, whose steps are powers of two."""
@@ -414,8 +421,9 @@ def measure_load(s):
         if desk:
             desk.end()
         found[bool(desk)].append(got)
-        say('%s: p50 %.1f ms, p99 %.1f ms; of these commits, up to: p50 %.1f ms, p99 %.1f ms%s' % (
-            'searching and exporting' if desk else 'without', got['message_p50_ms'], got['message_p99_ms'], got['commit_p50_ms'], got['commit_p99_ms'], '; %d searches, %d exports' % (desk.searches, desk.exports) if desk else ''))
+        say('%s: p50 %.1f ms, p99 %.1f ms; of these commits, up to: p50 %.1f ms, p99 %.1f ms; waited for a processor %.0f ms of a second%s' % (
+            'searching and exporting' if desk else 'without', got['message_p50_ms'], got['message_p99_ms'], got['commit_p50_ms'], got['commit_p99_ms'],
+            got['archive_wait_ms'], '; %d searches, %d exports' % (desk.searches, desk.exports) if desk else ''))
     without, busy = (statistics.median(x['message_p99_ms'] for x in found[k]) for k in (False, True))
     say('\n500 messages a second: p99 %.1f ms, while two search and one exports %.1f ms: %.2f times; load average %.1f' %
         (without, busy, busy / without, load_average()))
