@@ -143,8 +143,11 @@ stored(struct hook *h, void *data, bool ok)
 		return hook_unavailable(h);
 	if (j->nobody)
 		return hook_reject(h, XERROR_ITEM_NOT_FOUND, "there is no such person");
-	if (j->full)
+	if (j->full) {
+		/* Waiting does not help: who waited would keep nothing else either. */
+		h->error_type = "cancel";
 		return hook_reject(h, XERROR_RESOURCE_CONSTRAINT, "there are as many as may be");
+	}
 	if (j->lost)
 		return hook_reject(h, XERROR_INTERNAL_SERVER_ERROR, "there is no key for credentials");
 	return hook_done(h);

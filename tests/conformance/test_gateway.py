@@ -473,6 +473,19 @@ def test_large_pages(t):
     assert found == ['big/%d' % i for i in range(8)], found
 
 
+@alone(limits__gateway_values='2')
+def test_values_full(t):
+    """Issue 8: of more values than a program may keep it is told for good: one that waited would keep all behind it waiting"""
+    g = Gateway(t)
+    for key in 'ab':
+        assert g.set('data', 'x', key=key).get('type') == 'result'
+    e = g.set('data', 'x', key='c')
+    assert (e.condition(), e.find('error').get('type')) == ('resource-constraint', 'cancel'), e
+    assert g.set('data', 'y', key='a').get('type') == 'result'
+    assert g.set('data', key='b', action='remove').get('type') == 'result'
+    assert g.set('data', 'x', key='c').get('type') == 'result'
+
+
 def test_account_removed(t):
     """Issue 8: a name that is used again inherits no registration and no password"""
     g, romeo = Gateway(t).allow('everyone', 'send', 'own-account'), t.online()
