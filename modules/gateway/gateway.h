@@ -40,8 +40,11 @@ enum gateway_why {
 };
 /* It does not work, or not any more. The framework takes all messages of u back, empties its seats and calls user_close, from inside or soon. Rooms are joined again when it is up again. */
 void gateway_user_down(struct gateway_user *u, enum gateway_why why, const char *text);
-/* A line from the gateway itself to the person (a notice of the server, a bounce that belongs to no message). */
-void gateway_tell(struct gateway_user *u, const char *text);
+/* What chanceryd says to it: XERROR_NONE when it is committed. XERROR_REMOTE_SERVER_TIMEOUT, _RESOURCE_CONSTRAINT and _INTERNAL_SERVER_ERROR: come again later. Told once,
+ * also from inside; not when the program ends before. */
+typedef void gateway_told_fn(void *arg, enum xerror e, const char *text);
+/* A line from the gateway itself to the person (a notice of the server, a bounce that belongs to no message). `told` may be NULL: what chanceryd cannot take for now is offered again. */
+void gateway_tell(struct gateway_user *u, const char *text, gateway_told_fn *told, void *arg);
 
 /*
  * Out: what became of a message
@@ -52,10 +55,12 @@ void gateway_tell(struct gateway_user *u, const char *text);
 void gateway_sent(struct gateway_message *m, const char *foreign_id);
 /* The sender gets it back with this error and these words (may be NULL). m is not valid any more. */
 void gateway_failed(struct gateway_message *m, enum xerror e, const char *text);
-/* The network says that the message of this foreign id has arrived (XEP-0184). Ids that are not known any more are ignored. */
+/* The network says that the message of this foreign id has arrived: told to who asked for it (XEP-0184). `from` NULL: whomever it was to, where ids are such that nobody
+ * guesses them. Ids that are not known any more are ignored. */
 void gateway_receipt(struct gateway_user *u, const char *from, const char *foreign_id);
-/* It was taken, and did not arrive all the same (a bounce): the sender gets it back with the error. False: the id is not known any more. */
-bool gateway_bounced(struct gateway_user *u, const char *from, const char *foreign_id, enum xerror e, const char *text);
+/* It was taken, and did not arrive all the same (a bounce): the client that wrote it gets it back with the error; where it is not there any more the gateway says
+ * so in words. False: the id is not known any more, and nothing will be told. */
+bool gateway_bounced(struct gateway_user *u, const char *from, const char *foreign_id, enum xerror e, const char *text, gateway_told_fn *told, void *arg);
 
 /*
  * In

@@ -128,3 +128,16 @@ ids_there(struct ids *ids, const char *user, const char *foreign, const char *th
 	buf_fini(&k);
 	return e ? &e->pair : NULL;
 }
+
+struct id_pair *
+ids_there_of(struct ids *ids, const char *user, const char *there)
+{
+	/* The newest first: that is the one which is asked for. */
+	for (struct list *pos = ids->order.prev; pos != &ids->order; pos = pos->prev) {
+		struct id_pair *p = &LIST_ENTRY(pos, struct id_entry, link)->pair;
+
+		if (p->way == ID_OUT && !strcmp(p->there, there) && !strcmp(p->user, user))
+			return p;
+	}
+	return NULL;
+}

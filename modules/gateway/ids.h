@@ -18,6 +18,7 @@ struct id_pair {
 	const char *client;  /* ID_OUT: the full JID that said it; else NULL */
 	enum id_way way;
 	bool stored;         /* ID_IN: chanceryd has it */
+	bool wants_receipt;  /* ID_OUT: who said it asked for one (XEP-0184) */
 };
 
 struct ids {
@@ -33,6 +34,8 @@ struct id_pair *ids_add(struct ids *ids, const struct id_pair *p, unsigned most)
 /* NULL: not known (any more). */
 struct id_pair *ids_here(struct ids *ids, const char *user, const char *foreign, const char *here);
 struct id_pair *ids_there(struct ids *ids, const char *user, const char *foreign, const char *there, enum id_way way);
+/* ID_OUT, to whomever it was: for a network whose ids are one of a kind. Looks at all of them. */
+struct id_pair *ids_there_of(struct ids *ids, const char *user, const char *there);
 void ids_forget(struct ids *ids, struct id_pair *p);
 
 #endif

@@ -283,7 +283,9 @@ write_one(struct gateway *g, const struct incoming_head *h, const struct gateway
 	}
 	if (in->wants_receipt && h->there)
 		buf_addf(b, "<request xmlns='%s'/>", NS_RECEIPTS);
-	write_foreign(g, b, in, in->id);
+	/* Else it is the gateway's own. */
+	if (h->local)
+		write_foreign(g, b, in, in->id);
 	if (in->stored) {
 		write_send(g, "message", on_stored, i);
 		return;
@@ -381,18 +383,26 @@ gateway_typing(struct gateway_user *u, const char *from, bool on)
 }
 
 void
-gateway_tell(struct gateway_user *u, const char *text)
+incoming_tell(struct gateway *g, const char *user, const char *text, gateway_told_fn *told, void *arg)
 {
-	struct gateway *g = u->gateway;
-	struct buf *b;
+	struct incoming_head h = { .user = user, .from = g->start.domain };
+	struct gateway_incoming in = { .body = text, .stored = told, .arg = arg };
 	char id[33];
 
-	if (g->stopping || incoming_is_over(g))
+	if (g->stopping)
 		return;
+	if (incoming_is_over(g)) {
+		if (told)
+			told(arg, XERROR_RESOURCE_CONSTRAINT, NULL);
+		return;
+	}
 	random_id(id);
-	b = write_start(g, "message", NULL, NULL, jid_bare(u->jid), "chat", id);
-	buf_adds(b, "<body>");
-	gateway_text_add(b, text, strlen(text), 4096);
-	buf_adds(b, "</body>");
-	write_send(g, "message", NULL, NULL);
+	h.id = id;
+	incoming_send(g, &h, &in, NULL);
+}
+
+void
+gateway_tell(struct gateway_user *u, const char *text, gateway_told_fn *told, void *arg)
+{
+	incoming_tell(u->gateway, jid_bare(u->jid), text, told, arg);
 }

@@ -11,7 +11,7 @@ struct incoming_head {
 	const char *user;   /* bare JID of who it is for; in a room: of one who hears it */
 	const char *from;   /* foreign address; of the room */
 	const char *nick;   /* who says it in the room; NULL: not in one */
-	const char *local;  /* the localpart of its JID */
+	const char *local;  /* the localpart of its JID; NULL: the gateway itself says it */
 	const char *id;     /* of the stanza */
 	const char *there;  /* the network's id; NULL: it has none, or that is another stanza's */
 };

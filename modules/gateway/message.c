@@ -99,6 +99,7 @@ message_new(struct gateway_user *u, enum message_kind kind, const char *to, cons
 	k->arena = a;
 	k->from = jid_ref(from);
 	k->local = arena_strdup(a, local);
+	k->receipt = elem_child(st->root, NS_RECEIPTS, "request") != NULL;
 	list_init(&k->link);
 	list_init(&k->deadline);
 	k->m = (struct gateway_message){ .user = u, .kind = kind, .to = arena_strdup(a, to), .id = arena_strdup(a, id ? id : made), .at_us = written_at(st), .kept = k };
@@ -153,16 +154,15 @@ has_error(enum message_kind kind)
 	return kind == MESSAGE_TEXT || kind == MESSAGE_FILE || kind == MESSAGE_TOPIC;
 }
 
-/* A message of type error, from where the message was to. */
-static void
-write_error(struct gateway *g, const char *local, const char *resource, const char *to, const char *id, enum xerror e, const char *text)
+void
+message_error(struct gateway *g, const struct message_error *m, link_stored_fn *fn, void *arg)
 {
-	struct buf *b = write_start(g, "message", local, resource, to, "error", id);
+	struct buf *b = write_start(g, "message", m->local, m->resource, m->to, "error", m->id);
 
-	buf_addf(b, "<error type='%s'><%s xmlns='%s'/>", xerror_type(e), xerror_name(e), NS_STANZA_ERRORS);
-	write_text(b, "text", NS_STANZA_ERRORS, text);
+	buf_addf(b, "<error type='%s'><%s xmlns='%s'/>", xerror_type(m->e), xerror_name(m->e), NS_STANZA_ERRORS);
+	write_text(b, "text", NS_STANZA_ERRORS, m->text);
 	buf_adds(b, "</error>");
-	write_send(g, "message", NULL, NULL);
+	write_send(g, "message", fn, arg);
 }
 
 void
@@ -174,7 +174,8 @@ gateway_failed(struct gateway_message *m, enum xerror e, const char *text)
 
 	if (has_error(m->kind)) {
 		words = gateway_text_clean(text, 1000, true);
-		write_error(g, k->local, m->nick, jid_full(k->from), m->id, e == XERROR_NONE ? XERROR_UNDEFINED_CONDITION : e, words);
+		message_error(g, &(struct message_error){ .local = k->local, .resource = m->nick, .to = jid_full(k->from), .id = m->id,
+			.e = e == XERROR_NONE ? XERROR_UNDEFINED_CONDITION : e, .text = words }, NULL, NULL);
 		free(words);
 		stats_count(&g->stats, "failed", 1);
 	}
@@ -191,58 +192,11 @@ gateway_sent(struct gateway_message *m, const char *foreign_id)
 		stats_count(&g->stats, "sent", 1);
 	if (foreign_id && has_error(m->kind))
 		ids_add(&g->ids, &(struct id_pair){ .user = jid_bare(m->user->jid), .foreign = m->to, .here = m->id, .there = foreign_id,
-			.client = jid_full(k->from), .way = ID_OUT },
+			.client = jid_full(k->from), .way = ID_OUT, .wants_receipt = k->receipt },
 			(unsigned)g->limits->ids);
 	if (m->seat && !m->nick && m->kind != MESSAGE_TOPIC && has_error(m->kind))
 		room_reflect(m->seat, m);
 	finish(k);
-}
-
-void
-gateway_receipt(struct gateway_user *u, const char *from, const char *foreign_id)
-{
-	struct gateway *g = u->gateway;
-	struct id_pair *p = ids_there(&g->ids, jid_bare(u->jid), from, foreign_id, ID_OUT);
-	char local[ADDRESS_LOCAL_MAX], id[40];
-	struct buf *b;
-
-	if (!p || gateway_address_to_local(from, local))
-		return;
-	stable_id(id, "receipt", p->here, from);
-	b = write_start(g, "message", local, NULL, jid_bare(u->jid), "chat", id);
-	buf_addf(b, "<received xmlns='%s'", NS_RECEIPTS);
-	write_attr(b, "id", p->here);
-	buf_adds(b, "/>");
-	write_send(g, "message", NULL, NULL);
-}
-
-bool
-gateway_bounced(struct gateway_user *u, const char *from, const char *foreign_id, enum xerror e, const char *text)
-{
-	struct gateway *g = u->gateway;
-	struct id_pair *p = ids_there(&g->ids, jid_bare(u->jid), from, foreign_id, ID_OUT);
-	char local[ADDRESS_LOCAL_MAX], *words, *line;
-	struct jid *client;
-	struct arena *a;
-
-	if (!p || gateway_address_to_local(from, local))
-		return false;
-	a = arena_new(512);
-	words = gateway_text_clean(text, 1000, true);
-	/* An error is dropped where its client has gone, and where it is for all of them (RFC 6121 §8.5.2.1.1, §8.5.3.2.1). */
-	client = jid_parse_z(p->client);
-	if (client && user_has(u, jid_resource(client))) {
-		write_error(g, local, NULL, p->client, p->here, e, words);
-	} else {
-		line = arena_printf(a, "%s: not delivered%s%s", from, words ? ": " : "", words ? words : "");
-		gateway_tell(u, line);
-	}
-	jid_unref(client);
-	arena_free(a);
-	free(words);
-	stats_count(&g->stats, "bounced", 1);
-	ids_forget(&g->ids, p);
-	return true;
 }
 
 /* Giving */

@@ -142,6 +142,7 @@ struct gateway_message_kept {
 	struct seen *seen;     /* NULL: no way to know it again */
 	struct jid *from;      /* full */
 	const char *local;     /* localpart of `to` */
+	bool receipt;          /* it is asked for (XEP-0184) */
 	const char *origin;    /* its sender's own id (XEP-0359), by which they know it again in a room; NULL: none */
 	uint64_t deadline_ms;
 	bool given;
@@ -236,6 +237,12 @@ void messages_fail(struct gateway_user *u, enum xerror e, const char *text);
 /* Those of a seat that ends. */
 void messages_of_seat(struct gateway_seat *s, enum xerror e, const char *text);
 void messages_tick(struct gateway *g);
+/* A message of type error to a client, from where its message was to: LOCAL@DOMAIN/RESOURCE, the latter may be NULL. `fn` as link_send has it. */
+struct message_error {
+	const char *local, *resource, *to, *id, *text;
+	enum xerror e;
+};
+void message_error(struct gateway *g, const struct message_error *m, link_stored_fn *fn, void *arg);
 /* NULL: not known. `fresh`: it was not. */
 struct seen *seen_get(struct gateway *g, const struct stanza *st, bool *fresh);
 bool seen_again(struct gateway *g, struct seen *s, struct ticket *t);
@@ -253,6 +260,8 @@ bool incoming_is_late(int64_t at_us);
 void incoming_write_delay(struct gateway *g, struct buf *b, int64_t at_us);
 /* Body, subject, thread, link and delay of one. `url` NULL: no file. */
 void incoming_write_text(struct gateway *g, struct buf *b, const struct gateway_incoming *in, const char *url);
+/* A line from the gateway itself to a user (bare JID), in the record as what people say is. `told` as in gateway.h; without it, it is offered until chanceryd has it. */
+void incoming_tell(struct gateway *g, const char *user, const char *text, gateway_told_fn *told, void *arg);
 void incoming_end(struct gateway *g);
 
 /* contact.c */

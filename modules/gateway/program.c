@@ -16,6 +16,7 @@
 #include "gateway/policy.h"
 #include "gateway/priv.h"
 #include "gateway/registration.h"
+#include "gateway/report.h"
 #include "gateway/room.h"
 #include "gateway/store.h"
 #include "gateway/transfer.h"
@@ -336,6 +337,7 @@ free_all(struct gateway *g)
 	g->running = false;
 	dispatch_early(g);
 	incoming_end(g);
+	reports_end(g);
 	parcels_end(g);
 	rooms_end();
 	seen_free(&g->seen);

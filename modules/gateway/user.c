@@ -236,7 +236,7 @@ fall(struct gateway_user *u)
 	messages_fail(u, XERROR_NOT_AUTHORIZED, k->text);
 	seats_refused(u, XERROR_NOT_AUTHORIZED, k->text);
 	if (u->own_account && k->text)
-		gateway_tell(u, k->text);
+		gateway_tell(u, k->text, NULL, NULL);
 }
 
 void

@@ -102,7 +102,7 @@ tell_user(struct irc_session *s, const char *what, const char *text)
 
 	snprintf(line, sizeof(line), "%s: %s%s", s->server->name, what, text);
 	if (s->user)
-		gateway_tell(s->user, line);
+		gateway_tell(s->user, line, NULL, NULL);
 }
 
 /* Each connection says so to the log; to the person once. */
@@ -171,7 +171,7 @@ irc_session_event(struct irc_session *s, const struct irc_event *e)
 	case IRC_INVITED:
 		snprintf(line, sizeof(line), "%s invites you to %s%%%s", e->nick, e->text, s->server->name);
 		if (s->user)
-			gateway_tell(s->user, line);
+			gateway_tell(s->user, line, NULL, NULL);
 		break;
 	case IRC_PRESENT: case IRC_ABSENT:
 		irc_contact_event(s, e);

@@ -28,7 +28,7 @@ struct arrival {
 	struct delivery *delivery;
 	size_t recipient;
 	struct jid *user;
-	struct pair *pair;
+	struct pair *pair;    /* NULL: it is a report */
 	uint64_t due_ms;      /* waiting */
 };
 
@@ -59,7 +59,8 @@ end(struct arrival *v, const char *reply)
 
 	delivery_answer(v->delivery, v->recipient, reply);
 	free_arrival(v);
-	pair_release(p);
+	if (p)
+		pair_release(p);
 }
 
 /* What is shown */
@@ -245,27 +246,56 @@ has_token(const struct mail_gateway *mg, const char *user, const char *token, co
 	return strlen(token) == TOKEN_CHARS && crypt_equal(token, right, TOKEN_CHARS);
 }
 
+/* NULL: it is to be told. */
 static const char *
-take_bounce(struct mail_gateway *mg, struct mail *m, const struct jid *user, const char *token)
+why_no_report(struct mail_gateway *mg, struct mail *m, const struct jid *user, const char *token, bool *ours)
 {
 	const struct bounce *b = m->bounce;
-	const char *foreign = address_clean(m->arena, b->recipient), *text;
-	bool ours = b->id && thread_is_of(m->arena, mg->key, mg->s->domain, jid_bare(user), b->id);
-	struct gateway_user *u;
+	const char *foreign = address_clean(m->arena, b->recipient);
 
+	*ours = b->id && thread_is_of(m->arena, mg->key, mg->s->domain, jid_bare(user), b->id);
 	/* Anybody may write such a report: it has the token, or the id, of what it reports on. */
-	if (!foreign || (!ours && !has_token(mg, jid_local(user), token, foreign)))
+	if (!*ours && (!foreign || !has_token(mg, jid_local(user), token, foreign)))
 		return "550 5.7.1 that report is on no mail of ours";
-	u = gateway_user_get(mg->g, jid_bare(user));
-	if (!u)
-		return AGAIN;
-	text = arena_printf(m->arena, "%s: %s%s%s", foreign, b->action == BOUNCE_DELAYED ? "not delivered yet" : "not delivered", *b->why || *b->status ? ": " : "",
-			    *b->why ? b->why : b->status);
-	/* A line and no error: an error to a bare address is not delivered (RFC 6121 §8.5.2.1.1), and which client wrote it is not known any more. */
-	if (b->action != BOUNCE_DELIVERED)
-		gateway_tell(u, text);
-	gateway_count(mg->g, "bounces", 1);
-	return "250 2.1.5 OK";
+	return NULL;
+}
+
+static void
+reported(void *arg, enum xerror e, const char *text)
+{
+	if (e == XERROR_NONE)
+		end(arg, "250 2.1.5 it has been told");
+	else
+		refused(arg, e, text);
+}
+
+/*
+ * What has become of a mail, to who wrote it. The mail that did not arrive is known by its Message-ID, whomever it came to at last: forwarded, it is reported on by the name that the
+ * next one knew. Where that id is not in the report, or has been forgotten here, it is a line.
+ */
+static void
+report(struct arrival *v, bool ours)
+{
+	struct mail *m = &v->letter->mail;
+	const struct bounce *b = m->bounce;
+	const char *why = *b->why ? b->why : b->status;
+	struct gateway_user *u = gateway_user_get(v->mg->g, jid_bare(v->user));
+
+	if (!u) {
+		end(v, AGAIN);
+		return;
+	}
+	gateway_count(v->mg->g, "bounces", 1);
+	if (b->action == BOUNCE_FAILED && ours && gateway_bounced(u, NULL, b->id, mail_error(*b->status ? b->status : b->why), why, reported, v))
+		return;
+	if (b->action == BOUNCE_FAILED || b->action == BOUNCE_DELAYED) {
+		gateway_tell(u, arena_printf(m->arena, "%s: %s%s%s", b->recipient, b->action == BOUNCE_DELAYED ? "not delivered yet" : "not delivered",
+			*why ? ": " : "", why), reported, v);
+		return;
+	}
+	if (b->action == BOUNCE_DELIVERED && ours)
+		gateway_receipt(u, NULL, b->id);
+	end(v, "250 2.1.5 OK");
 }
 
 /* Mails */
@@ -278,13 +308,14 @@ take(struct mail_gateway *mg, struct letter *l, struct delivery *d, size_t i, co
 	const char *local, *token, *reply = NULL;
 	struct jid *user = NULL;
 	struct arrival *v;
+	bool ours = false;
 
 	if (!address_read(m->arena, to, mg->s->domain, &local, &token))
 		user = jid_new(local, gateway_host(mg->g), NULL);
 	if (!user)
 		return NOBODY;
 	if (m->bounce)
-		reply = take_bounce(mg, m, user, token);
+		reply = why_no_report(mg, m, user, token, &ours);
 	else if (mg->s->tokens && !has_token(mg, jid_local(user), token, m->from))
 		reply = "550 5.7.1 only answers are taken here, from who was written to";
 	else if (mg->s->refuse_forged && auth_results_proof(&m->auth) == SENDER_FORGED)
@@ -302,6 +333,10 @@ take(struct mail_gateway *mg, struct letter *l, struct delivery *d, size_t i, co
 	l->held++;
 	list_append(&mg->arrivals, &v->in);
 	list_init(&v->waiting);
+	if (m->bounce) {
+		report(v, ours);
+		return NULL;
+	}
 	v->pair = pair_hold(mg, jid_bare(user), m->from);
 	if (v->pair->loaded)
 		deliver(v);

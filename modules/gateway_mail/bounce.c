@@ -67,8 +67,11 @@ read_group(struct arena *a, const char *p, size_t n, struct bounce *out)
 	if (!action || (!final && !original))
 		return -1;
 	*out = (struct bounce){ .recipient = original && *original ? original : final ? final : original, .status = status ? status : "", .why = why ? why : "" };
-	/* §2.3.3: relayed and expanded are all that will be known. */
-	out->action = !strncasecmp(action, "failed", 6) ? BOUNCE_FAILED : !strncasecmp(action, "delayed", 7) ? BOUNCE_DELAYED : BOUNCE_DELIVERED;
+	/* §2.3.3 */
+	out->action = !strncasecmp(action, "failed", 6)	     ? BOUNCE_FAILED
+		      : !strncasecmp(action, "delayed", 7)   ? BOUNCE_DELAYED
+		      : !strncasecmp(action, "delivered", 9) ? BOUNCE_DELIVERED
+							     : BOUNCE_PASSED_ON;
 	return 0;
 }
 

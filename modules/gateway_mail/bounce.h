@@ -8,7 +8,12 @@
 
 #include "base/arena.h"
 
-enum bounce_action { BOUNCE_FAILED, BOUNCE_DELAYED, BOUNCE_DELIVERED };
+enum bounce_action {
+	BOUNCE_FAILED,
+	BOUNCE_DELAYED,
+	BOUNCE_DELIVERED,
+	BOUNCE_PASSED_ON, /* to where no reports come from, or to several: nothing more will be known */
+};
 
 struct bounce {
 	enum bounce_action action;

@@ -248,7 +248,7 @@ take_body(struct sip *s, nta_incoming_t *irq, const sip_t *sip, const char *sour
 			sip_out_reported(s, u, from, b->id);
 			gateway_receipt(u, from, b->id);
 		} else if (b->report == SIP_REPORT_FAILED)
-			(void)gateway_bounced(u, from, b->id, XERROR_RECIPIENT_UNAVAILABLE, "SIP: not delivered");
+			(void)gateway_bounced(u, from, b->id, XERROR_RECIPIENT_UNAVAILABLE, "SIP: not delivered", NULL, NULL);
 		return 200;
 	case SIP_BODY_UNSUPPORTED:
 		nta_incoming_treply(irq, SIP_415_UNSUPPORTED_MEDIA, SIPTAG_ACCEPT_STR(SIP_BODY_ACCEPTED), TAG_END());

@@ -124,7 +124,7 @@ receipts_expect(struct receipts *r, const char *const *ids, unsigned n, const ch
 bool
 receipts_came(struct receipts *r, const struct pdu *p)
 {
-	char id[RECEIPT_ID], words[160];
+	char id[RECEIPT_ID], why[100], words[160];
 	struct receipt receipt;
 	struct gateway_user *u;
 	struct part *part;
@@ -139,11 +139,10 @@ receipts_came(struct receipts *r, const struct pdu *p)
 	x = part->of;
 	u = gateway_user_get(sms.g, x->user);
 	if (receipt_is_failure(receipt.state)) {
-		snprintf(words, sizeof(words), "An SMS to %s was not delivered: %s%s%s.", x->to, receipt_state_text(receipt.state),
-			*receipt.error ? ", error " : "", receipt.error);
-		/* In words: it may be days later, and an error to an account that no client asked for is nobody's (RFC 6121 §8.5.2.1.1). */
-		if (u)
-			gateway_tell(u, words);
+		snprintf(why, sizeof(why), "%s%s%s", receipt_state_text(receipt.state), *receipt.error ? ", error " : "", receipt.error);
+		snprintf(words, sizeof(words), "An SMS to %s was not delivered: %s.", x->to, why);
+		if (u && !gateway_bounced(u, x->to, x->foreign_id, XERROR_RECIPIENT_UNAVAILABLE, why, NULL, NULL))
+			gateway_tell(u, words, NULL, NULL);
 		forget(r, x);
 	} else if (receipt.state == RECEIPT_DELIVERED) {
 		leave(r, part);

@@ -399,12 +399,69 @@ def test_thread(t):
     assert second['Subject'] == 'Re: Dinner' and second['In-Reply-To'] == m['Message-ID'] and first['Message-ID'] in second['References'], second.items()
 
 
+def report_on(mail, action, status='5.1.1', recipient=None):
+    """What another mail system says of a mail that it had taken (RFC 3464)."""
+    return ('From: MAILER-DAEMON@%s\r\nMessage-ID: <%s@%s>\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n'
+            '--b\r\n\r\nSo it is.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx\r\n\r\nFinal-Recipient: rfc822; %s\r\nAction: %s\r\nStatus: %s\r\n\r\n--b\r\n'
+            'Content-Type: text/rfc822-headers\r\n\r\nMessage-ID: %s\r\n\r\n--b--\r\n' % (
+                OUTSIDE, unique('m'), OUTSIDE, recipient or mail['To'].addresses[0].addr_spec, action, status, mail['Message-ID'])).encode()
+
+
+def reports(w, mail, *how, **more):
+    to = mail['Reply-To'].addresses[0].addr_spec
+    assert w.driver.bring(report_on(mail, *how, **more), '', to)[0] == 'sent'
+
+
+def not_delivered(w, client, address, id, words):
+    e = behaviours.failed(client, id)
+    assert e.get('from') == w.jid(address) and e.condition() == 'item-not-found' and e.find('error').text('text') == words, e
+
+
 def test_bounce(t):
-    """mail: of what cannot be delivered later who wrote it is told, with the words of the mail system"""
+    """mail: what cannot be delivered later comes back as an error for the message, with the words of the mail system, to the client that wrote it, also where
+    that has not told the gateway that it is there"""
     w, romeo = start(t)
     address = 'late-%s@%s' % (w.driver.name, OUTSIDE)
-    romeo.message(w.jid(address), 'Are you there?')
-    romeo.expect(lambda e: e.name == 'message' and e.get('from') == w.domain and e.text('body') == address + ': not delivered: 550 5.1.1 there is nobody of that name', 'the report')
+    romeo.message(w.jid(address), 'Are you there?', id='b1')
+    not_delivered(w, romeo, address, 'b1', '550 5.1.1 there is nobody of that name')
+    balcony = t.online(romeo)
+    balcony.message(w.jid(address), 'Are you?', id='b2')
+    not_delivered(w, balcony, address, 'b2', '550 5.1.1 there is nobody of that name')
+
+
+def test_bounce_client_gone(t):
+    """mail: where the client that wrote is not there any more, the person is told in words; of a delay, too"""
+    w, romeo = start(t)
+    bob, balcony = w.driver.person('bob'), t.online(romeo)
+    balcony.message(w.jid(bob.address), 'I go')
+    mail = bob.heard('I go')
+    balcony.close()
+    romeo.expect_presence('unavailable', balcony.jid)
+    reports(w, mail, 'delayed', '4.4.1')
+    said(romeo, bob.address + ': not delivered yet: 4.4.1', w.domain)
+    reports(w, mail, 'failed')
+    said(romeo, bob.address + ': not delivered: 5.1.1', w.domain)
+
+
+def test_bounce_forwarded(t):
+    """mail: a report on a mail that was forwarded, by the next address, is on the message all the same"""
+    w, romeo = start(t)
+    bob = w.driver.person('bob')
+    romeo.message(w.jid(bob.address), 'Pass it on', id='b3')
+    reports(w, bob.heard('Pass it on'), 'failed', recipient='somebody@elsewhere.example')
+    not_delivered(w, romeo, bob.address, 'b3', '5.1.1')
+
+
+def test_report_of_success(t):
+    """mail: a report that a mail has arrived is the receipt (XEP-0184) of who asked for one; that it was passed on is none"""
+    w, romeo = start(t)
+    bob = w.driver.person('bob')
+    asked = behaviours.REQUEST
+    for id, text, inner, action in ('s1', 'asked', asked, 'relayed'), ('s2', 'not asked', '', 'delivered'), ('s3', 'asked, too', asked, 'delivered'):
+        romeo.message(w.jid(bob.address), text, id=id, inner=inner)
+        reports(w, bob.heard(text), action, '2.0.0')
+    got = romeo.expect(lambda e: e.name == 'message' and any(c.name == 'received' for c in e.all()), 'the receipt')
+    assert got.find('received').get('id') == 's3' and got.get('from') == w.jid(bob.address), got
 
 
 def test_forged_bounce(t):
@@ -556,6 +613,25 @@ def test_database_away(t):
     said(romeo, 'meanwhile')
     assert offered(w, romeo)[2] == b'a file'
     assert len(w.records("to_bare = '%s' and body = 'meanwhile'" % romeo.bare, 'id')) == 1
+
+
+@alone(archive__patience='2s')
+def test_report_database_away(t):
+    """mail: a report that comes while PostgreSQL does not answer is kept by the mail system, and told when it does, once"""
+    w, romeo = start(t, Impatient)
+    bob = w.driver.person('bob')
+    romeo.message(w.jid(bob.address), 'Soon?')
+    mail = bob.heard('Soon?')
+    to, line = mail['Reply-To'].addresses[0].addr_spec, bob.address + ': not delivered yet: 4.4.1'
+    with stopped(t.server):
+        with smtplib.SMTP('127.0.0.1', w.driver.system.ports['smtp'], timeout=START) as s:
+            s.sendmail('', [to], report_on(mail, 'delayed', '4.4.1'))
+        t.server.wait(lambda: re.search('to=<%s>.*status=deferred' % re.escape(to), w.driver.system_log()), 'postfix to keep it', START)
+    said(romeo, line, w.domain)
+    assert w.records("to_bare = '%s' and body = '%s'" % (romeo.bare, line), 'id')
+    bob.say(local(romeo), 'after')
+    said(romeo, 'after')
+    assert not romeo.heard_any(lambda e: e.name == 'message' and e.text('body') == line)
 
 
 @alone()

@@ -11,7 +11,7 @@ import threading
 import zipfile
 
 import behaviours
-from behaviours import World, local, said
+from behaviours import World, failed, local, said
 from chancerytest.client import PATIENCE, unique
 
 BOB, US = 'bob@partner.example', 'chat.example'
@@ -287,10 +287,13 @@ def test_who_is_who(t):
     w = World(t, Driver, people=2)
     (romeo, nurse), lmtp, sink = w.clients, Lmtp(w), w.driver.sink
     nobody = '%s@%s' % (unique('nobody').lower(), US)
-    romeo.message(w.jid(BOB), 'Are you there?', inner='<subject>Tonight</subject>')
+    id = romeo.message(w.jid(BOB), 'Are you there?', inner='<subject>Tonight</subject>')
     mine = sink.heard('Are you there?')
     # Everybody who had a mail from here knows its id.
     assert lmtp.bring(report(mine['Message-ID'], words='click https://evil.example'), of(nurse), sender='')[0].startswith('550 5.7.1')
+    assert lmtp.bring(report(mine['Message-ID']), of(romeo), sender='')[0].startswith('250')
+    assert failed(romeo, id).find('error').text('text') == '550 5.1.1 nobody there'
+    # A second report on it is not on what is known any more: a line.
     assert lmtp.bring(report(mine['Message-ID']), of(romeo), sender='')[0].startswith('250')
     said(romeo, BOB + ': not delivered: 550 5.1.1 nobody there', w.domain)
     # Each recipient has an answer.

@@ -222,17 +222,21 @@ def test_throttled(t):
 
 
 def test_receipt(t):
-    """SMS: delivered is a receipt (XEP-0184), undeliverable is said to who wrote it"""
+    """SMS: delivered is a receipt (XEP-0184) of who asked for one, undeliverable an error for the message"""
     w, romeo, bob = world(t)
     romeo.message(w.jid(bob.address), 'did you get it?', id='r1', inner=behaviours.REQUEST)
     e = bob.heard('did you get it?')
     assert e['registered'] == 1
     w.driver.tell(receipt={'id': e['ids'][0], 'stat': 'DELIVRD'})
     romeo.expect(lambda e: e.name == 'message' and any(c.name == 'received' and c.get('id') == 'r1' for c in e.all()), 'the receipt')
+    romeo.message(w.jid(bob.address), 'I do not ask', id='r0')
+    w.driver.tell(receipt={'id': bob.heard('I do not ask')['ids'][0], 'stat': 'DELIVRD'})
     romeo.message(w.jid(bob.address), LONG, id='r2')
     e = bob.heard(LONG)
     w.driver.tell(receipt={'id': e['ids'][1], 'stat': 'UNDELIV'})
-    said(romeo, 'An SMS to %s was not delivered: undeliverable, error 000.' % bob.address, w.domain)
+    e = failed(romeo, 'r2')
+    assert e.get('from') == w.jid(bob.address) and e.condition() == 'recipient-unavailable' and e.find('error').text('text') == 'undeliverable, error 000', e
+    assert not romeo.heard_any(lambda e: e.name == 'message' and e.find('received') is not None)
 
 
 def with_inbox(t):
