@@ -262,11 +262,12 @@ def test_slow_clients(t):
         except (OSError, ssl.SSLError):
             pass
     stop = threading.Event()
-    slow = [http(t) for _ in range(20)]
-    first = ['GET / HTTP/1.1\r\nX: '] * 10 + ['POST /http-bind HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n'] * 10
-    threads = [threading.Thread(target=drip, args=a, daemon=True) for a in zip(slow, first)]
-    for th in threads:
-        th.start()
+    slow, threads = [], []
+    for first in ['GET / HTTP/1.1\r\nX: '] * 10 + ['POST /http-bind HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n'] * 10:
+        # Each says something at once: when the last one has connected, a silent first one may be over.
+        slow.append(http(t))
+        threads.append(threading.Thread(target=drip, args=(slow[-1], first), daemon=True))
+        threads[-1].start()
     assert http(t).ask('GET', '/').status == 200
     assert [h.answer().status for h in slow] == [408] * 20
     stop.set()

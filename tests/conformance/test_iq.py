@@ -60,7 +60,7 @@ def test_without_id(t):
     a = t.online()
     a.stanza("<iq type='get'>%s</iq>" % PING)
     try:
-        e = a.expect(lambda e: e.name == 'iq', timeout=5)
+        e = a.expect(lambda e: e.name == 'iq')
         assert e.condition() == 'bad-request', e
     except AssertionError:
         assert a.error is not None, 'neither an error nor the end of the stream'

@@ -543,7 +543,7 @@ def test_forbidden_xml(t):
     ends(s.send('<message></iq>'), 'not-well-formed')
 
 
-@alone(limits__login_seconds='1')
+@alone(limits__login_seconds='3')
 def test_never_authenticates(t):
     """RFC 6120 §13.12: who does not come to an end in time is sent away, wherever it stands; a handshake that hangs is cut"""
     p = quiet_partner(t)
@@ -609,7 +609,7 @@ def test_strangers_make_room(t):
 def test_idle(t):
     """federation.idle: a stream on which nothing is said is closed, without an error"""
     s = quiet_partner(t).connected()
-    assert s.expect_end(15) is None and s.ended
+    assert s.expect_end(10 + PATIENCE) is None and s.ended
 
 
 @alone(limits__s2s_stanzas_per_second='10', limits__s2s_stanzas_burst='10')
@@ -641,19 +641,24 @@ def test_thousand_half_open(t):
     """P7: a thousand streams that never get anywhere, some under TLS, do not keep two users from chatting, nor a partner from coming in"""
     p, romeo, juliet = quiet_partner(t), t.online(), t.online()
     header = p.stream().header_text().encode()
-    flood = []
+
+    def slowest():
+        took = 0
+        for i in range(50):
+            start = time.monotonic()
+            romeo.message(juliet.jid, str(i))
+            juliet.expect_message(str(i))
+            took = max(took, time.monotonic() - start)
+        return took
+    calm, flood = slowest(), []
     for i in range(1000):
         s = socket.create_connection(('127.0.0.1', t.server.port_s2s_tls if i % 4 == 0 else t.server.port_s2s))
         s.sendall(b'\x16\x03\x01' if i % 4 == 0 else header if i % 2 else header[:40])
         flood.append(s)
-    slowest = 0
-    for i in range(50):
-        start = time.monotonic()
-        romeo.message(juliet.jid, str(i))
-        juliet.expect_message(str(i))
-        slowest = max(slowest, time.monotonic() - start)
+    # On a machine that is slow without them, too, some times more.
+    busy = slowest()
     taken(p.connected(), juliet)
-    assert slowest < 0.5, slowest
+    assert busy < max(0.5, 5 * calm), (busy, calm)
     for s in flood:
         s.close()
 

@@ -8,7 +8,7 @@ from chancerytest import dns
 from chancerytest.ca import Authority, authority
 from chancerytest.client import unique
 from chancerytest.s2s import EXTERNAL, STARTTLS
-from chancerytest.scenario import alone
+from chancerytest.scenario import Skip, alone
 
 SUCCESS = "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"
 PROCEED = "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"
@@ -278,7 +278,7 @@ def test_denied_while_waiting(t):
     id = romeo.message(p.jid(), 'hello')
     s = p.accept().serve_secure()
     p.deny()
-    returned(romeo, id, 'not-allowed', 'cancel', p.domain, timeout=2)
+    returned(romeo, id, 'not-allowed', 'cancel', p.domain, timeout=15)     # federation.connect would end it later, with other words
     s.open().expect_end()
     assert not s.heard, s.heard
 
@@ -381,7 +381,8 @@ def test_order_across_streams(t):
         got, lived = breaking_streams(romeo, t.partner())
         seen = list(dict.fromkeys(got))
         assert seen == sorted(seen, key=lambda b: 99 if b == 'last' else int(b[1:])), got
-    assert lived < 0.19, 'this machine is too slow for this test'
+    if lived >= 0.19:
+        raise Skip('this machine is too slow: %.2f s from <success/> to the cut' % lived)
     in_order(got, 30)
 
 

@@ -3,7 +3,6 @@ import hashlib
 import io
 import os
 import re
-import threading
 import time
 import zipfile
 
@@ -12,6 +11,7 @@ from chancerytest.element import escape
 from chancerytest.scenario import alone
 from chancerytest.server import EICAR
 from chancerytest.upload import NS, PURPOSE, Slot, get, http, noise, put, request, service, slot, upload
+from test_review import Locked
 
 INFO, ITEMS = 'http://jabber.org/protocol/disco#info', 'http://jabber.org/protocol/disco#items'
 PNG = bytes.fromhex('89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001'
@@ -643,15 +643,12 @@ def test_deleted_meanwhile(t):
     """A download that waits for the record is not of a file that nobody may fetch any more when its turn comes"""
     c = t.online()
     s, h = upload(t, c, b'hello', 'a.txt'), http(t)
-    slow = threading.Thread(target=t.server.psql, args=(
-        "begin; lock table archive.record in exclusive mode; select pg_sleep(1.5); "
-        "update chancery.upload set hidden_at = now() where token = sha256('%s'); commit" % s.token,))
-    slow.start()
-    t.server.wait(lambda: t.server.value("select count(*) from pg_locks where mode = 'ExclusiveLock' and relation = 'archive.record'::regclass") != '0',
-                  'the lock')
-    h.request('GET', s.get_path)
+    with Locked(t.server, 'archive.record') as lock:
+        h.request('GET', s.get_path)
+        t.server.wait(lambda: t.server.metric('chancery_archive_waiting') > 0, 'the record of the download')
+        time.sleep(1.1)     # what was looked up a second ago is looked up again
+        lock.p.stdin.write("update chancery.upload set hidden_at = now() where token = sha256('%s'); commit;\n" % s.token)
     assert h.answer().status == 410
-    slow.join()
 
 
 @alone()

@@ -56,7 +56,7 @@ def at_once(w):
     w.us.deny(w.them.domain)
     refused(a, a.message(b.jid, 'no more'), 'not-allowed')
     took = time.monotonic() - begin
-    assert took < 1 * SLOW, 'refused after %.1f s' % took
+    assert took < 5 * SLOW, 'refused after %.1f s' % took       # the machine may be busy; nothing else would refuse it
     refused(b, b.message(a.jid, 'nor this'))
     assert not a.heard_any(lambda e: e.text('body') == 'nor this')
 
