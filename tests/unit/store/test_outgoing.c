@@ -53,7 +53,7 @@ send_out(struct test_entry *t, unsigned number)
 	t->e.direction = RECORD_OUT;
 	t->e.deliverable = true;
 	test_submit_as_is(t);
-	assert_true(test_wait_open(0, 5000));
+	assert_true(test_wait_open(0, 30000));
 	assert_int_equal(t->e.outcome, RECORD_COMMITTED);
 }
 
@@ -104,7 +104,7 @@ open_until_settled(void **state)
 	for (unsigned i = 0; i < 6; i++)
 		send_out(&t[i], i);
 	test_submit(&local, "romeo@example.org", "benvolio@example.org", 1);
-	assert_true(test_wait_open(0, 5000));
+	assert_true(test_wait_open(0, 30000));
 	assert_int_equal(outgoing_count(), 6);
 	/* Nothing was written back: all of them may be on their way. */
 	assert_int_equal(read_again(ids, 16), 6);

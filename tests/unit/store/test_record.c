@@ -63,7 +63,7 @@ one(void **state)
 
 	(void)state;
 	test_submit(&t, "romeo@example.org", "juliet@example.org", 1);
-	assert_true(test_wait_open(0, 5000));
+	assert_true(test_wait_open(0, 30000));
 	assert_int_equal(t.e.outcome, RECORD_COMMITTED);
 	assert_int_equal(t.e.log_index, 0);
 	assert_int_equal(record_last_id(), t.e.id);
@@ -83,14 +83,14 @@ what_may_wait_goes_in_company(void **state)
 	assert_int_equal(pg_number(pg, "SELECT count(*) FROM archive.record"), 0);
 	assert_int_equal(test_open_entries(), 2);
 	test_submit(&t[2], "romeo@example.org", "juliet@example.org", 2);
-	assert_true(test_wait_open(0, 10000));
+	assert_true(test_wait_open(0, 30000));
 	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(t[i].e.outcome, RECORD_COMMITTED);
 		assert_int_equal(t[i].e.log_index, i);
 		assert_int_equal(t[i].e.at_us, t[0].e.at_us);
 	}
 	test_submit_later(&t[3], "romeo@example.org", 3, 1);
-	assert_true(test_wait_open(0, 10000));
+	assert_true(test_wait_open(0, 30000));
 	assert_int_equal(t[3].e.outcome, RECORD_COMMITTED);
 	assert_sound(t, 4);
 }
@@ -115,7 +115,7 @@ partitions_are_made_while_nothing_is_written(void **state)
 	assert_int_equal(test_open_entries(), 1);
 	clock_fake(-1, -1);
 	test_submit(&t[1], "romeo@example.org", "juliet@example.org", 1);
-	assert_true(test_wait_open(0, 10000));
+	assert_true(test_wait_open(0, 30000));
 	assert_sound(t, 2);
 }
 
@@ -166,7 +166,7 @@ many_senders_keep_their_order(void **state)
 	}
 	for (int i = 0; i < SENDERS; i++)
 		pthread_join(s[i].thread, NULL);
-	assert_true(test_wait_open(0, 10000));
+	assert_true(test_wait_open(0, 30000));
 	assert_int_equal(pg_number(pg, "SELECT count(*) FROM archive.record"), SENDERS * EACH);
 	assert_null(test_archive_fault(pg));
 	for (int i = 0; i < SENDERS * EACH; i++)
@@ -196,7 +196,7 @@ a_bad_row_goes_alone(void **state)
 		test_submit_as_is(&t[i]);
 	}
 	pg_thaw(pg);
-	assert_true(test_wait_open(0, 10000));
+	assert_true(test_wait_open(0, 30000));
 	for (unsigned i = 0; i < 100; i++)
 		assert_int_equal(t[i].e.outcome,
 				 i == 37 || i == 38 || i == 99 ? RECORD_REFUSED : RECORD_COMMITTED);
@@ -224,7 +224,7 @@ a_full_queue_refuses(void **state)
 	for (unsigned i = 0; i < 20; i++)
 		test_submit(&t[i], "romeo@example.org", "juliet@example.org", i);
 	pg_thaw(pg);
-	assert_true(test_wait_open(0, 5000));
+	assert_true(test_wait_open(0, 30000));
 	for (int i = 0; i < 20; i++)
 		refused += t[i].e.outcome == RECORD_REFUSED;
 	assert_int_equal(refused, 10);
@@ -246,7 +246,7 @@ backlog_begins_behind_the_mark(void **state)
 	for (unsigned i = 0; i < 5; i++)
 		test_submit(&t[i], "romeo@example.org",
 			    i == 3 ? "nurse@example.org" : "juliet@example.org", i);
-	assert_true(test_wait_open(0, 5000));
+	assert_true(test_wait_open(0, 30000));
 	/* The third was returned to its sender. */
 	snprintf(
 		sql, sizeof(sql),
@@ -298,7 +298,7 @@ ids_survive_a_clock_set_back(void **state)
 
 	(void)state;
 	test_submit(&t[0], "romeo@example.org", "juliet@example.org", 1);
-	assert_true(test_wait_open(0, 5000));
+	assert_true(test_wait_open(0, 30000));
 	record_stop();
 	pg_exec(pg,
 		"INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, from_bare,"
@@ -306,7 +306,7 @@ ids_survive_a_clock_set_back(void **state)
 		" '\\x00', leaf_hash FROM archive.record");
 	test_archive_start(pg, 20000, 1000);
 	test_submit(&t[1], "romeo@example.org", "juliet@example.org", 2);
-	assert_true(test_wait_open(0, 5000));
+	assert_true(test_wait_open(0, 30000));
 	assert_int_equal(t[1].e.outcome, RECORD_COMMITTED);
 	assert_int_equal(t[1].e.id, t[0].e.id + 86400000000 + 1);
 	assert_int_equal(t[1].e.log_index, 2);
@@ -320,12 +320,12 @@ a_conflict_is_resolved(void **state)
 
 	(void)state;
 	test_submit(&t[0], "romeo@example.org", "juliet@example.org", 1);
-	assert_true(test_wait_open(0, 5000));
+	assert_true(test_wait_open(0, 30000));
 	pg_exec(pg,
 		"INSERT INTO archive.record (id, log_index, at, kind, direction, deliverable, leaf_hash)"
 		" SELECT id + 1, 1, now(), 1, 0, false, leaf_hash FROM archive.record");
 	test_submit(&t[1], "romeo@example.org", "juliet@example.org", 2);
-	assert_true(test_wait_open(0, 5000));
+	assert_true(test_wait_open(0, 30000));
 	assert_int_equal(t[1].e.outcome, RECORD_COMMITTED);
 	assert_int_equal(t[1].e.log_index, 2);
 	assert_true(record_is_up());
@@ -339,11 +339,11 @@ a_missing_partition_is_made(void **state)
 
 	(void)state;
 	test_submit(&t[0], "romeo@example.org", "juliet@example.org", 0);
-	assert_true(test_wait_open(0, 5000));
+	assert_true(test_wait_open(0, 30000));
 	pg_exec(pg, "DO $$ DECLARE p regclass; BEGIN FOR p IN SELECT inhrelid FROM pg_inherits WHERE inhparent = 'archive.record'::regclass"
 		    " LOOP EXECUTE 'DROP TABLE ' || p::text; END LOOP; END $$");
 	test_submit(&t[1], "romeo@example.org", "juliet@example.org", 1);
-	assert_true(test_wait_open(0, 10000));
+	assert_true(test_wait_open(0, 30000));
 	assert_int_equal(t[1].e.outcome, RECORD_COMMITTED);
 	assert_int_equal(t[1].e.log_index, 0);
 	assert_true(record_is_up());
@@ -365,7 +365,7 @@ what_fails_at_the_commit_is_not_committed(void **state)
 		" FOR EACH ROW EXECUTE FUNCTION public.fail()");
 	for (unsigned i = 0; i < 4; i++)
 		test_submit(&t[i], "romeo@example.org", "juliet@example.org", i);
-	assert_true(test_wait_open(0, 10000));
+	assert_true(test_wait_open(0, 30000));
 	assert_true(pg_number(pg, "SELECT last_value FROM public.commits") > 2);
 	pg_exec(pg, "DROP TRIGGER fail ON archive.record; DROP FUNCTION public.fail; DROP SEQUENCE public.commits");
 	for (int i = 0; i < 4; i++)
@@ -420,13 +420,13 @@ nothing_that_is_said_is_in_postgresqls_log(void **state)
 	(void)state;
 	log_statements("all");
 	test_submit(&t[0], "romeo@example.org", "juliet@example.org", 12345);
-	assert_true(test_wait_open(0, 10000));
+	assert_true(test_wait_open(0, 30000));
 	assert_true(is_logged(test_archive_copies ? "COPY archive.record" : "INSERT INTO archive.record"));
 	assert_false(is_logged(t[0].body));
 	pg_exec(pg, "ALTER ROLE chancery_server RESET log_parameter_max_length");
 	log_statements("all");
 	test_submit(&t[1], "romeo@example.org", "juliet@example.org", 12346);
-	assert_true(test_wait_open(0, 10000));
+	assert_true(test_wait_open(0, 30000));
 	assert_true(is_logged("COPY archive.record"));
 	assert_false(is_logged(t[1].body));
 	pg_exec(pg, "ALTER ROLE chancery_server SET log_parameter_max_length = 0");

@@ -1,7 +1,8 @@
 /*
  * The archive writer in bad times: PostgreSQL frozen, killed, cut off between COMMIT and its answer, its
  * disk full. Whatever happens, each entry comes back once, in time, and the record agrees with what it was
- * told; the log stays dense and in order. By both ways (store/record_write.c) where a batch has few rows.
+ * told; the log stays dense and in order. By both ways (store/record_write.c) where a batch has few rows: as rows, and with the
+ * argument `copied` as copies. They mostly wait, each with a PostgreSQL of its own, so ctest runs them side by side.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,6 +21,9 @@
 
 #include "base/clock.h"
 #include "lib/archive.h"
+
+/* For what comes at once, or at the end of a patience of a second; machines are slow, sanitizers slower. */
+#define WAIT_MS 30000
 
 static struct pg *pg;
 
@@ -96,21 +100,21 @@ frozen(void **state)
 	(void)state;
 	begin(1000, 10);
 	test_submit(&t[0], "romeo@example.org", "juliet@example.org", 0);
-	assert_true(test_wait_open(0, 5000));
+	assert_true(test_wait_open(0, WAIT_MS));
 	pg_freeze(pg);
 	for (unsigned i = 1; i < 30; i++)
 		test_submit(&t[i], "romeo@example.org", "juliet@example.org", i);
-	assert_true(test_wait_open(0, 5000));
+	assert_true(test_wait_open(0, WAIT_MS));
 	for (int i = 1; i < 30; i++) {
 		assert_int_equal(t[i].e.outcome, RECORD_REFUSED);
-		assert_in_range(t[i].back_ms - t[i].sent_ms, 1000, 4000);
+		assert_in_range(t[i].back_ms - t[i].sent_ms, 1000, 15000);
 	}
 	nap(3500);
 	assert_false(record_is_up());
 	for (unsigned i = 30; i < 40; i++)
 		test_submit(&t[i], "romeo@example.org", "juliet@example.org", i);
 	pg_thaw(pg);
-	assert_true(test_wait_open(0, 5000));
+	assert_true(test_wait_open(0, WAIT_MS));
 	assert_true(record_is_up());
 	for (int i = 30; i < 40; i++)
 		back += t[i].e.outcome == RECORD_COMMITTED;
@@ -156,7 +160,7 @@ cut_after_commit(void **state)
 	assert_int_equal(test_open_entries(), 3);
 	hold_commits(false);
 	cut_writer();
-	assert_true(test_wait_open(0, 5000));
+	assert_true(test_wait_open(0, WAIT_MS));
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(t[i].e.outcome, RECORD_COMMITTED);
 	record_stop();
@@ -174,7 +178,7 @@ cut_after_commit_and_patience(void **state)
 	hold_commits(true);
 	for (unsigned i = 0; i < 3; i++)
 		test_submit(&t[i], "romeo@example.org", "juliet@example.org", i);
-	assert_true(test_wait_open(0, 3000));
+	assert_true(test_wait_open(0, WAIT_MS));
 	hold_commits(false);
 	cut_writer();
 	record_stop();
@@ -193,7 +197,7 @@ stopped_while_linking(void **state)
 	for (int i = 0; i < 30; i++) {
 		begin(1000, 10);
 		test_submit(&t, "romeo@example.org", "juliet@example.org", 0);
-		assert_true(test_wait_open(0, 5000));
+		assert_true(test_wait_open(0, WAIT_MS));
 		cut_writer();
 		nap(i);
 		record_stop();
@@ -214,7 +218,7 @@ a_silent_backend_is_ended(void **state)
 	begin(500, 10);
 	hold_commits(true);
 	test_submit(&t[0], "romeo@example.org", "juliet@example.org", 0);
-	assert_true(test_wait_open(0, 3000));
+	assert_true(test_wait_open(0, WAIT_MS));
 	assert_int_equal(t[0].e.outcome, RECORD_REFUSED);
 	for (int i = 0;
 	     i < 200 && pg_number(pg, "SELECT count(*) FROM archive.record WHERE kind = 7") == 0;
@@ -223,7 +227,7 @@ a_silent_backend_is_ended(void **state)
 	assert_int_equal(pg_number(pg, "SELECT count(*) FROM archive.record WHERE kind = 7"), 1);
 	hold_commits(false);
 	test_submit(&t[1], "romeo@example.org", "juliet@example.org", 1);
-	assert_true(test_wait_open(0, 5000));
+	assert_true(test_wait_open(0, WAIT_MS));
 	record_stop();
 	assert_sound_on(pg, t, 2);
 }
@@ -240,7 +244,7 @@ read_only(void **state)
 	pg_exec(pg, "SELECT pg_reload_conf()");
 	nap(300);
 	test_submit(&t[0], "romeo@example.org", "juliet@example.org", 0);
-	assert_true(test_wait_open(0, 3000));
+	assert_true(test_wait_open(0, WAIT_MS));
 	assert_int_equal(t[0].e.outcome, RECORD_REFUSED);
 	assert_false(record_is_up());
 	pg_exec(pg, "SET default_transaction_read_only = off");
@@ -248,7 +252,7 @@ read_only(void **state)
 	pg_exec(pg, "SELECT pg_reload_conf()");
 	nap(300);
 	test_submit(&t[1], "romeo@example.org", "juliet@example.org", 1);
-	assert_true(test_wait_open(0, 3000));
+	assert_true(test_wait_open(0, WAIT_MS));
 	assert_int_equal(t[1].e.outcome, RECORD_COMMITTED);
 	assert_true(record_is_up());
 	record_stop();
@@ -318,7 +322,7 @@ under_load(int rounds, bool backend_only)
 	atomic_store(&enough, true);
 	for (int i = 0; i < SENDERS; i++)
 		pthread_join(s[i].thread, NULL);
-	assert_true(test_wait_open(0, 10000));
+	assert_true(test_wait_open(0, WAIT_MS));
 	record_stop();
 	for (int i = 0; i < SENDERS; i++)
 		for (unsigned j = 0; j < s[i].n; j++) {
@@ -360,7 +364,7 @@ stopped_while_away(void **state)
 		test_submit(&t[i], "romeo@example.org", "juliet@example.org", i);
 	began = clock_mono_ms();
 	record_stop();
-	assert_in_range(clock_mono_ms() - began, 0, 4000);
+	assert_in_range(clock_mono_ms() - began, 0, 15000);
 	pg_thaw(pg);
 	assert_int_equal(test_open_entries(), 0);
 	for (int i = 0; i < 10; i++)
@@ -415,11 +419,11 @@ disk_full(void **state)
 	pg = full;
 	begin(1500, 100);
 	test_submit(&t[0], "romeo@example.org", "juliet@example.org", 0);
-	assert_true(test_wait_open(0, 5000));
+	assert_true(test_wait_open(0, WAIT_MS));
 	fill(full);
 	for (unsigned i = 1; i < 300; i++)
 		test_submit(&t[i], "romeo@example.org", "juliet@example.org", i);
-	assert_true(test_wait_open(0, 5000));
+	assert_true(test_wait_open(0, WAIT_MS));
 	for (int i = 0; i < 300; i++)
 		refused += t[i].e.outcome == RECORD_REFUSED;
 	assert_true(refused > 0);
@@ -429,7 +433,7 @@ disk_full(void **state)
 	nap(1500);
 	for (unsigned i = 300; i < 400; i++)
 		test_submit(&t[i], "romeo@example.org", "juliet@example.org", i);
-	assert_true(test_wait_open(0, 5000));
+	assert_true(test_wait_open(0, WAIT_MS));
 	for (int i = 300; i < 400; i++)
 		assert_int_equal(t[i].e.outcome, RECORD_COMMITTED);
 	record_stop();
@@ -440,7 +444,7 @@ disk_full(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(frozen, tidy),
@@ -464,10 +468,8 @@ main(void)
 		cmocka_unit_test_teardown(read_only, tidy),
 		cmocka_unit_test_teardown(cut_under_load, tidy),
 	};
-	int failed;
 
 	srand((unsigned)time(NULL));
-	failed = cmocka_run_group_tests(tests, start, stop);
-	test_archive_copies = true;
-	return failed + cmocka_run_group_tests(copied, start, stop);
+	test_archive_copies = argc > 1 && strcmp(argv[1], "copied") == 0;
+	return test_archive_copies ? cmocka_run_group_tests(copied, start, stop) : cmocka_run_group_tests(tests, start, stop);
 }
