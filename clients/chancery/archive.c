@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/text.h"
 #include "command.h"
 #include "common/control_client.h"
@@ -158,9 +159,15 @@ add_row(struct buf *out, const json_t *row, bool colour)
 	buf_adds(out, json_is_true(json_object_get(row, "erased")) ? ", erased" : "");
 	buf_addc(out, '\n');
 	if (text != NULL && *text != '\0') {
+		char *shown = mem_strdup(text);
+
+		/* The end of its last line is that of the row. */
+		for (size_t n = strlen(shown); n > 1 && shown[n - 1] == '\n'; n--)
+			shown[n - 1] = '\0';
 		buf_adds(out, "    ");
-		add_text(out, text, json_object_get(row, "hits"), colour, "\n    ");
+		add_text(out, shown, json_object_get(row, "hits"), colour, "\n    ");
 		buf_adds(out, json_is_true(json_object_get(row, "cut")) ? " …\n" : "\n");
+		free(shown);
 	}
 	add_file(out, row);
 }

@@ -118,6 +118,10 @@ def test_hits(t):
     assert p.cli('archive', 'search', 'nobody-said-that') == (0, '', 'chancery: nothing was found\n')
     code, out, err = p.cli('archive', 'search', 'budget', '--person', a.bare)
     assert code == 0 and 'the [Budgets] of' in out and '#%d' % row['id'] in out, (out, err)
+    tell(a, b, 'here it ends\n')
+    indexed(t)
+    out = p.cli('archive', 'search', '"it ends"', '--person', a.bare)[1]
+    assert out.endswith('\n    here [it] [ends]\n'), repr(out)
 
 
 def test_filters(t):
