@@ -27,6 +27,7 @@
 	X(http_head_bytes, 8192, 1024, 65536, "The head of an HTTP request") \
 	X(http_head_seconds, 10, 1, 600, "From its first byte to its last; bodies and downloads may begin as slowly, then a byte a millisecond is due") \
 	X(http_idle_seconds, 60, 1, 3600, "An HTTPS connection without a request") \
+	X(http_bodies_bytes, 67108864, 1048576, 17179869184, "Bodies of requests of BOSH and the API that have not come to their end, all together; for more the one that began first is refused") \
 	X(tokens_per_person, 20, 1, 1000, "Tokens of the API that a person may have at a time") \
 	X(refusal_sources, 1000, 1, 1000000, "Addresses and persons whose refused attempts are recorded apart; of further ones together") \
 	X(audit_detail_bytes, 131072, 4096, 16777216, "What an audit record says of an action beyond who and what; more is cut, and said by its hash") \

@@ -20,6 +20,7 @@ struct buf;
 	X(CONNECTIONS_REFUSED, COUNTER, "chancery_connections_refused_total", "Connections closed by a limit") \
 	X(HTTP_CONNECTIONS, GAUGE, "chancery_http_connections", "HTTPS connections open now, WebSockets not included") \
 	X(HTTP_REQUESTS, COUNTER, "chancery_http_requests_total", "HTTP requests") \
+	X(HTTP_BODIES, GAUGE, "chancery_http_bodies_bytes", "Bodies of HTTP requests in memory that have not come to their end") \
 	X(HTTP_REFUSED, COUNTER, "chancery_http_refused_total", "HTTP requests refused: malformed, too big, too slow") \
 	X(WEB_ORIGIN_REFUSED, COUNTER, "chancery_web_origin_refused_total", "Requests refused as a foreign page made them") \
 	X(UPLOAD_SLOTS, COUNTER, "chancery_upload_slots_total", "Slots for uploads given (XEP-0363)") \

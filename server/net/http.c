@@ -22,6 +22,7 @@
 #include "net/listener.h"
 
 #define PIPELINED_MAX 4
+#define UNREAD_MAX 65536 /* bytes of answers that a client has not taken: no further request is read before */
 #define LINGER_MS 2000
 
 static _Thread_local struct http_here here;
@@ -58,9 +59,21 @@ free_request(void *p)
 }
 
 void
+http_forget_body(struct http_request *r)
+{
+	if (!r->kept)
+		return;
+	list_remove(&r->keeps);
+	here.kept -= r->kept;
+	r->kept = 0;
+	metric_set(METRIC_HTTP_BODIES, (int64_t)here.kept);
+}
+
+void
 http_request_end(struct http_request *r)
 {
 	r->gone = true;
+	http_forget_body(r);
 	if (r->c->reading == r)
 		r->c->reading = NULL;
 	list_remove(&r->link);
@@ -181,6 +194,18 @@ http_shut(struct http_conn *c)
 	timer_set(&c->timer, LINGER_MS * 10, on_timer);
 }
 
+/* Its body is not taken any further. */
+static void
+refuse_body(struct http_request *r, int status)
+{
+	metric_add(METRIC_HTTP_REFUSED, 1);
+	if (r->route->gone)
+		r->route->gone(r);
+	if (status == 503)
+		http_field(r, "Retry-After", "5");
+	http_refuse(r, status);
+}
+
 /* Time */
 
 static void
@@ -201,11 +226,8 @@ on_timer(struct timer *t)
 	struct http_request *r = c->reading;
 
 	if (c->state == HTTP_READ_BODY && r && !r->answered && !r->begun) {
-		metric_add(METRIC_HTTP_REFUSED, 1);
 		log_info(conn_log(c->conn), "http-slow-body", "path=%s", r->route->path);
-		if (r->route->gone)
-			r->route->gone(r);
-		http_refuse(r, 408);
+		refuse_body(r, 408);
 		return;
 	}
 	if (c->state == HTTP_READ_HEAD && buf_len(&c->in)) {
@@ -297,6 +319,7 @@ dispatch(struct http_conn *c, struct http_request *r)
 static void
 body_ended(struct http_conn *c, struct http_request *r)
 {
+	http_forget_body(r);
 	c->reading = NULL;
 	c->state = HTTP_READ_HEAD;
 	r->body_done = true;
@@ -430,6 +453,27 @@ gather_head(struct http_conn *c, const char *p, size_t n, bool *complete)
 
 /* Bodies */
 
+/* Whoever has nothing to show yet may send a body. What is on its way is bounded for all of them together, and what has been for longest goes: who
+ * keeps bodies coming that never end keeps nobody out. False: it is this one. */
+static bool
+keep_body(struct http_request *r, size_t n)
+{
+	if (!r->route->keeps_body || !n)
+		return true;
+	if (!r->kept)
+		list_append(&here.keeping, &r->keeps);
+	r->kept += n;
+	here.kept += n;
+	while (here.kept > here.settings->bodies_bytes) {
+		struct http_request *oldest = LIST_ENTRY(here.keeping.next, struct http_request, keeps);
+
+		log_info(http_log(oldest), "http-bodies-full", "path=%s bytes=%llu", oldest->route->path, (unsigned long long)oldest->kept);
+		refuse_body(oldest, 503);
+	}
+	metric_set(METRIC_HTTP_BODIES, (int64_t)here.kept);
+	return !r->answered;
+}
+
 /* A piece of it; returns how many bytes were taken. False in *go: the connection is not ours any more, or not read. */
 static size_t
 take_body(struct http_conn *c, struct http_request *r, const char *p, size_t n, bool *go)
@@ -451,10 +495,8 @@ take_body(struct http_conn *c, struct http_request *r, const char *p, size_t n, 
 		c->body_since_ms = reactor_now_ms(reactor_current());
 	r->waits = false;
 	if (used < 0 || r->received > r->body_max) {
-		if (r->route->gone)
-			r->route->gone(r);
-		http_refuse(r, used < 0 ? 400 : 413);
-	} else {
+		refuse_body(r, used < 0 ? 400 : 413);
+	} else if (keep_body(r, len)) {
 		if (len)
 			r->route->body(r, data, len);
 		if (!c->closed && done && !r->gone && c->state == HTTP_READ_BODY)
@@ -473,10 +515,13 @@ push_deadline(struct http_conn *c)
 	timer_set(&c->timer, left < (int64_t)here.settings->head_ms ? left : (int64_t)here.settings->head_ms, on_timer);
 }
 
+/* A head that has begun is read to its end. */
 static bool
 must_wait(const struct http_conn *c)
 {
-	return (c->state == HTTP_READ_HEAD && c->nrequests >= PIPELINED_MAX) || (c->reading && c->reading->paused);
+	if (c->state != HTTP_READ_HEAD)
+		return c->reading && c->reading->paused;
+	return c->nrequests >= PIPELINED_MAX || (!buf_len(&c->in) && conn_mark(c->conn) - conn_flushed(c->conn) > UNREAD_MAX);
 }
 
 static void
@@ -498,6 +543,7 @@ on_data(struct conn *conn, void *owner, const char *p, size_t n)
 	while (go && at < n && (c->state == HTTP_READ_HEAD || c->state == HTTP_READ_BODY)) {
 		if (must_wait(c)) {
 			wait_here(c, at);
+			set_idle(c);
 			return;
 		}
 		if (c->state == HTTP_READ_BODY) {
@@ -575,6 +621,7 @@ on_flushed(struct conn *conn, void *owner, uint64_t upto)
 		http_pump(c);
 	if (!c->closed)
 		http_ask_more(c);
+	http_go_on(c);
 }
 
 /* Start and stop */
@@ -583,6 +630,8 @@ void
 http_start(const struct http_route *routes, size_t n, const struct http_settings *s)
 {
 	list_init(&here.all);
+	list_init(&here.keeping);
+	here.kept = 0;
 	here.n = 0;
 	here.routes = routes;
 	here.nroutes = n;

@@ -31,10 +31,12 @@ struct http_route {
 	void (*complete)(struct http_request *r);
 	/* The client has gone before the answer was given; the request goes with it. May be NULL. */
 	void (*gone)(struct http_request *r);
+	bool keeps_body;       /* in memory, until it is complete: it counts against bodies_bytes */
 };
 
 struct http_settings {
 	size_t head_bytes, output_bytes;
+	uint64_t bodies_bytes;  /* of bodies that are not complete: when there is more, the one that began first is refused */
 	unsigned login_ms;      /* TLS handshake */
 	unsigned head_ms;       /* from its first byte to its last; and how long a body may make no progress */
 	unsigned idle_ms;       /* between requests */

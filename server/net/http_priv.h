@@ -35,6 +35,7 @@ struct http_conn {
 
 struct http_request {
 	struct list link;
+	struct list keeps;    /* here.keeping, while `kept` */
 	struct http_conn *c;
 	const struct http_route *route; /* NULL: its head was refused */
 	void *data;
@@ -43,6 +44,7 @@ struct http_request {
 	struct http_head head;
 	struct http_chunks chunks;
 	uint64_t received, body_max;
+	uint64_t kept;        /* of its body, by its route */
 	int64_t paused_ms;
 	char *address;        /* behind a proxy: as text, NUL, source; NULL */
 	struct buf out;       /* while it is not the oldest */
@@ -55,6 +57,8 @@ struct http_request {
 
 struct http_here {
 	struct list all;
+	struct list keeping;  /* requests whose bodies are kept, the oldest first */
+	uint64_t kept;        /* of all of them */
 	unsigned n;
 	const struct http_route *routes;
 	size_t nroutes;
@@ -65,6 +69,8 @@ struct http_here {
 const struct http_settings *http_settings(void);
 bool http_is_quiet(void);
 void http_request_end(struct http_request *r);
+/* Its body is complete, or nobody wants it any more. */
+void http_forget_body(struct http_request *r);
 /* The connection is somebody else's from here on. */
 void http_conn_release(struct http_conn *c, struct http_request *r);
 void http_shut(struct http_conn *c);

@@ -380,6 +380,7 @@ answered(struct http_request *r)
 
 	assert(!r->answered);
 	r->answered = true;
+	http_forget_body(r);
 	if (!r->keep && c->state != HTTP_SHUT) {
 		c->state = HTTP_CLOSING;
 		timer_clear(&c->timer);

@@ -324,6 +324,22 @@ def test_oversized(t):
     h.expect_eof()
 
 
+def test_large_bodies_out_of_turn(t):
+    """P7: before login nothing large waits for its turn; behind it, it does"""
+    b, large = session(t), "<x xmlns='urn:example'>%s</x>" % ('A' * 20000)
+    b.rid += 1
+    ended(b.ask(large), 'policy-violation')
+    a = t.online()
+    c = BoshClient(t.server, *t.user(), source=t.source)
+    t.clients.append(c)
+    c.authenticated().bind()
+    c.online()
+    message = "<message xmlns='jabber:client' to='%s'><body>large</body>%s</message>" % (a.jid, large)
+    c.bosh.rid += 2
+    c.bosh.send(message, n=2, rid=c.bosh.rid).send('', n=3, rid=c.bosh.rid - 1)
+    assert a.expect_message('large').find('x')
+
+
 def test_pipelined(t):
     """XEP-0124 §11: two requests on one connection; the answers keep their order"""
     b = session(t)

@@ -10,7 +10,7 @@ import xml.etree.ElementTree
 import test_life
 from chancerytest.client import PATIENCE
 from chancerytest.scenario import alone
-from chancerytest.web import Http, tls_connect
+from chancerytest.web import Bosh, Http, tls_connect
 
 WS, XBOSH = 'urn:xmpp:alt-connections:websocket', 'urn:xmpp:alt-connections:xbosh'
 
@@ -114,6 +114,32 @@ def test_pipelining(t):
     paths = ['/', '/nowhere', '/.well-known/host-meta', '/ws'] * 10
     h.send(b''.join(b'GET %s HTTP/1.1\r\nHost: x\r\n\r\n' % p.encode() for p in paths))
     assert [h.answer().status for _ in paths] == [200, 404, 200, 426] * 10
+
+
+@alone()
+def test_unread_answers(t):
+    """RFC 9112 §9.3.2, P7: who sends requests and takes no answers is not read any further: a bounded number of them waits, and none is lost"""
+    h, size = http(t), len(http(t).ask('GET', '/api/v1/openapi.json').body)
+    n, quiet = 4 + (24 << 20) // size, 0
+    h.send('GET /api/v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n' * n)
+    # Whatever it does about them before somebody takes the first, it has done.
+    while quiet < 10:
+        quiet = 0 if t.server.metric('chancery_api_under_way') else quiet + 1
+    # One that comes while the one before it is being put away may be one too many at a time.
+    assert {h.answer().status for _ in range(n)} in ({200}, {200, 429})
+    assert t.server.metric('chancery_slow_readers_total') == 0
+
+
+@alone(limits__http_head_seconds='1')
+def test_requests_behind_a_slow_one(t):
+    """RFC 9112 §9.3.2: requests that wait behind one that takes its time are neither heads nor bodies that come too slowly"""
+    b = Bosh(t.server, t.source)
+    t.clients.append(b)
+    b.create(wait=3)
+    h = b.send().conn()
+    h.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n' * 6)
+    assert h.answer().status == 200
+    assert [h.answer().status for _ in range(6)] == [200] * 6
 
 
 def test_byte_by_byte(t):
@@ -276,6 +302,31 @@ def test_slow_clients(t):
     idle = http(t)
     assert idle.ask('GET', '/').status == 200
     idle.expect_eof()
+
+
+@alone(limits__http_bodies_bytes='1048576')
+def test_bodies_of_strangers(t):
+    """limits.http_bodies_bytes: bodies that never end, of people who have nothing to show, have a bound together; the oldest goes, and others are served"""
+    def begun(path, fields, n):
+        h = http(t)
+        h.request('POST', path, {**fields, 'Content-Length': size}).send(b' ' * (size - 1))
+        if n:
+            t.server.wait(lambda: t.server.metric('chancery_http_bodies_bytes') == n * (size - 1), 'the body')
+        return h
+    size = 262144
+    slow = [begun('/api/v1/whoami', {'Authorization': 'Bearer x', 'Content-Type': 'application/json'}, 1)]
+    slow += [begun('/http-bind', {}, n) for n in range(2, 5)]
+    new = begun('/http-bind', {}, 0)
+    a = slow[0].answer()
+    assert a.status == 503 and a.get('Retry-After') and a.get('Connection') == 'close', a
+    slow[0].expect_eof()
+    for h in [new, *slow[1:]]:
+        assert b'bad-request' in h.send(b' ').answer().body
+    t.server.wait(lambda: t.server.metric('chancery_http_bodies_bytes') == 0, 'nothing to be left')
+    # And those that go away without an end.
+    gone = begun('/http-bind', {}, 1)
+    gone.close()
+    t.server.wait(lambda: t.server.metric('chancery_http_bodies_bytes') == 0, 'nothing to be left')
 
 
 @alone(limits__login_seconds=1)

@@ -4,7 +4,7 @@ import test_message
 import test_presence
 import test_sasl2
 import test_sm
-from chancerytest.web import (BINARY, CLOSE, FRAMING, PING, TEXT, Http, WebSocket, WebSocketClient)
+from chancerytest.web import (BINARY, CLOSE, FRAMING, PING, PONG, TEXT, Http, WebSocket, WebSocketClient)
 
 
 def ws(t, **kw):
@@ -341,6 +341,24 @@ def test_silence(t):
 
 
 test_silence.alone = {'limits.login_seconds': 1}
+
+
+def test_pings_of_a_stranger(t):
+    """RFC 6455 §5.5.3, P7: pings without end of who takes no answer: not each is answered, before login, and a few bytes wait at most"""
+    w = ws(t)
+    for _ in range(100):
+        w.send(WebSocket.frame(b'x' * 125, op=PING) * 1000)
+    w.send(WebSocket.frame("<open xmlns='%s' version='1.0' to='%s'/>" % (FRAMING, t.server.domain)))
+    frames = []
+    while not any(b'features' in data for op, data in frames if op == TEXT):
+        frames += w.frames()
+    w.send(WebSocket.frame(b'last', op=PING))
+    while (PONG, b'last') not in frames:
+        frames += w.frames()
+    assert t.server.metric('chancery_slow_readers_total') == 0
+
+
+test_pings_of_a_stranger.alone = {'limits.output_bytes': 65536, 'limits.login_seconds': 600}
 
 
 def test_foreign_origins(t):

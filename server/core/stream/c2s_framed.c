@@ -16,6 +16,8 @@
 #include "xmpp/ns.h"
 #include "xmpp/serialize.h"
 
+#define PONGS_MAX 16384 /* bytes that a stranger does not take: further pings are not answered (RFC 6455 §5.5.3: not each needs to be) */
+
 struct c2s_frames {
 	struct ws ws;
 	size_t at;          /* where what c2s_out gave begins in the output */
@@ -218,7 +220,7 @@ on_event(struct c2s *c, enum ws_event e)
 		break;
 	case WS_PING:
 		c2s_charge(c);
-		if (!c->frames_said_bye)
+		if (!c->frames_said_bye && (c->state == C2S_BOUND || c2s_unsent(c) < PONGS_MAX))
 			write_control(c, WS_OP_PONG, w->control, w->control_len);
 		break;
 	case WS_CLOSE:

@@ -191,6 +191,13 @@ is_known(const struct bosh *b, uint64_t rid)
 	return false;
 }
 
+/* What waits for its turn waits in memory: before anybody has logged in no more of it than a stream would take. */
+static bool
+may_wait(const struct bosh *b, const struct bosh_post *p)
+{
+	return b->known || (p->rid == b->next && !bosh_is_behind(b)) || p->st->size <= web_config()->limits.stanza_bytes_unauthenticated;
+}
+
 static void
 continue_session(struct bosh *b, struct http_request *r, struct bosh_post *p)
 {
@@ -198,6 +205,9 @@ continue_session(struct bosh *b, struct http_request *r, struct bosh_post *p)
 
 	if (is_known(b, p->rid)) {
 		repeat(b, r, p);
+	} else if (!may_wait(b, p)) {
+		bosh_refuse(r, "policy-violation");
+		bosh_violate(b, "policy-violation");
 	} else if (p->rid - b->next >= window) {
 		bosh_refuse(r, "item-not-found");
 		bosh_violate(b, "item-not-found");

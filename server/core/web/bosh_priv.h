@@ -53,6 +53,7 @@ struct bosh {
 	char *to, *lang, *key;
 	const char *condition;  /* why the session ends; "" when it just does */
 	int64_t polled_ms;      /* the last empty request of a session that polls; 0: none without an answer of substance */
+	bool known;             /* somebody has logged in */
 	bool polling, paused, over, forgotten;
 };
 
@@ -85,6 +86,8 @@ struct held *bosh_oldest(const struct bosh *b);
 /* The stream */
 
 extern const struct conn_ops bosh_pipe_ops;
+/* Is it so far behind that no request is taken on? */
+bool bosh_is_behind(const struct bosh *b);
 void bosh_send_open(struct bosh *b, const char *from, const char *version);
 const char *bosh_version_of(const struct bosh_post *p);
 

@@ -264,9 +264,8 @@ send_payloads(struct bosh *b, struct bosh_post *p)
 	}
 }
 
-/* Is the stream so far behind that no request is taken on? */
-static bool
-is_behind(const struct bosh *b)
+bool
+bosh_is_behind(const struct bosh *b)
 {
 	return b->pipe && conn_mark(b->pipe) - conn_flushed(b->pipe) > PENDING_MAX;
 }
@@ -321,6 +320,7 @@ take_message(struct bosh *b)
 	} else {
 		if (n > 13 && !memcmp(p, "<stream:error", 13))
 			b->condition = condition_of(p, n);
+		b->known |= n > 8 && !memcmp(p, "<success", 8);
 		buf_add(&b->pending, p, n);
 	}
 	ws_next(&b->ws);
@@ -522,7 +522,7 @@ take_turns(struct bosh *b)
 
 		if (h->taken)
 			continue;
-		if (h->rid != b->next || is_behind(b))
+		if (h->rid != b->next || bosh_is_behind(b))
 			return;
 		if (!take_turn(b, h))
 			return;

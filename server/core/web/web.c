@@ -28,15 +28,15 @@ static _Thread_local struct http_settings settings;
 static void front_page(struct http_request *r);
 
 static const struct http_route routes[] = {
-	{ "/", GET, front_page, NULL, NULL, NULL },
-	{ "/.well-known/host-meta", GET, hostmeta_xml, NULL, NULL, NULL },
-	{ "/.well-known/host-meta.json", GET, hostmeta_json, NULL, NULL, NULL },
-	{ API_PATH, API_METHODS, api_begin, api_body, api_complete, api_gone },
-	{ "/chat", GET, chat_redirect, NULL, NULL, NULL },
-	{ "/chat/", GET, chat_file, NULL, NULL, NULL },
-	{ "/http-bind", 1U << HTTP_POST | 1U << HTTP_OPTIONS, bosh_begin, bosh_body, bosh_complete, bosh_gone },
-	{ "/upload/", UPLOAD_METHODS, upload_begin, upload_body, upload_complete, upload_gone },
-	{ "/ws", GET, websocket_begin, NULL, NULL, NULL },
+	{ "/", GET, front_page, NULL, NULL, NULL, false },
+	{ "/.well-known/host-meta", GET, hostmeta_xml, NULL, NULL, NULL, false },
+	{ "/.well-known/host-meta.json", GET, hostmeta_json, NULL, NULL, NULL, false },
+	{ API_PATH, API_METHODS, api_begin, api_body, api_complete, api_gone, true },
+	{ "/chat", GET, chat_redirect, NULL, NULL, NULL, false },
+	{ "/chat/", GET, chat_file, NULL, NULL, NULL, false },
+	{ "/http-bind", 1U << HTTP_POST | 1U << HTTP_OPTIONS, bosh_begin, bosh_body, bosh_complete, bosh_gone, true },
+	{ "/upload/", UPLOAD_METHODS, upload_begin, upload_body, upload_complete, upload_gone, false },
+	{ "/ws", GET, websocket_begin, NULL, NULL, NULL, false },
 };
 
 struct reactor *
@@ -163,7 +163,7 @@ take_settings(void *arg)
 	config_unref(mine);
 	mine = config_get();
 	l = &mine->limits;
-	settings = (struct http_settings){ .head_bytes = l->http_head_bytes, .output_bytes = l->output_bytes,
+	settings = (struct http_settings){ .head_bytes = l->http_head_bytes, .output_bytes = l->output_bytes, .bodies_bytes = l->http_bodies_bytes,
 		.login_ms = (unsigned)l->login_seconds * 1000, .head_ms = (unsigned)l->http_head_seconds * 1000,
 		.idle_ms = (unsigned)l->http_idle_seconds * 1000, .proxies = mine->web.proxies.item,
 		.nproxies = mine->web.proxies.n, .tls = host_https };
