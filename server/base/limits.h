@@ -95,6 +95,7 @@
 	X(file_quota_bytes, 1073741824, 0, 1099511627776, "Files that an account has uploaded and that are still kept") \
 	X(file_slots, 50, 1, 10000, "Upload slots of an account that nothing has been put into yet") \
 	X(file_slot_seconds, 300, 10, 86400, "How long such a slot waits for its PUT, from the first byte to the last as well, longer for large files") \
+	X(file_lookups, 1000, 1, 1000000, "Uploaded files and slots that HTTP requests look for in the database at a time; further ones are told to come later") \
 	X(file_transfers, 10, 1, 1000, "In-band transfers of an account at a time") \
 	X(file_idle_seconds, 120, 1, 86400, "An in-band transfer in which nothing moves") \
 	X(file_pace_bytes, 65536, 1, 1073741824, "Of a file over SOCKS5 in file_idle_seconds at least, to the proxy and from it, or the rest of it") \

@@ -3,6 +3,7 @@ import hashlib
 import io
 import os
 import re
+import select
 import time
 import zipfile
 
@@ -759,3 +760,27 @@ def test_database_away(t):
         assert b.answer(timeout=60).status == 503 and a.answer(timeout=60).status == 503
     t.server.wait(lambda: get(t, done).status == 200, 'the database')
     t.server.wait(lambda: put(t, s, b'hello').status == 201, 'the database')
+
+
+@alone(limits__file_lookups='2')
+def test_many_lookups(t):
+    """limits.file_lookups: whoever makes addresses up does not fill the database's queue: so many are looked for at a time, further ones are 503 at once"""
+    from chancerytest.server import stopped
+    c = t.online()
+    s, done = slot(c, size=5), upload(t, c, b'before')
+    asked = [http(t) for _ in range(6)]
+    for h in asked:
+        assert h.ask('GET', '/').status == 200  # nothing of TLS is to be read any more
+    with stopped(t.server):
+        asked[0].request('PUT', s.put_path, body=b'hello')
+        for h in asked[1:]:
+            h.request('GET', done.get_path)
+        over = []
+        while len(over) < 4:
+            ready = select.select([h.sock for h in asked], [], [], 60)[0]
+            for h in [h for h in asked if h.sock in ready]:
+                asked.remove(h)
+                over.append(h.answer())
+        assert all(a.status == 503 and a.get('Retry-After') and b'Too much' in a.body for a in over), over
+        assert [h.answer(timeout=60).status for h in asked] == [503, 503]
+    t.server.wait(lambda: get(t, done).status == 200, 'the database')

@@ -84,6 +84,26 @@ upload_refuse(struct http_request *r, int status, const char *text)
 	http_refuse_with(r, status, text);
 }
 
+static _Thread_local unsigned looking;
+
+bool
+upload_may_look(void)
+{
+	return looking < web_config()->limits.file_lookups;
+}
+
+void
+upload_looks(void)
+{
+	looking++;
+}
+
+void
+upload_looked(void)
+{
+	looking--;
+}
+
 static void
 answer_options(struct http_request *r)
 {

@@ -411,6 +411,7 @@ looked(struct job *j)
 	const char *why;
 	int status;
 
+	upload_looked();
 	if (!g->r) {
 		get_free(g);
 		return;
@@ -433,6 +434,7 @@ look(struct get *g)
 {
 	struct job *j = job_new(1);
 
+	upload_looks();
 	j->home = reactor_current();
 	j->owner = g;
 	j->work = look_work;
@@ -450,6 +452,10 @@ upload_get_begin(struct http_request *r)
 	g->r = r;
 	if (!name) {
 		refuse(g, 404, "There is no such file.");
+		return;
+	}
+	if (!upload_may_look()) {
+		refuse(g, 503, "Too much is being asked for. Try again later.");
 		return;
 	}
 	g->name = arena_strdup(g->arena, name);

@@ -22,6 +22,12 @@ const char *upload_type(const char *true_type, const char *declared);
 /* An answer in words. */
 void upload_refuse(struct http_request *r, int status, const char *text);
 
+/* Anybody may ask for any address, and each costs a look into the database: limits.file_lookups. */
+bool upload_may_look(void);
+/* One is under way; it is over. */
+void upload_looks(void);
+void upload_looked(void);
+
 void upload_put_begin(struct http_request *r);
 void upload_put_body(struct http_request *r, const char *p, size_t n);
 void upload_put_complete(struct http_request *r);

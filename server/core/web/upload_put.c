@@ -284,6 +284,7 @@ looked(struct job *j)
 	const char *why;
 	int status;
 
+	upload_looked();
 	if (!p->r) {
 		put_free(p);
 		return;
@@ -304,6 +305,8 @@ refuse(struct http_request *r, int status, const char *text)
 {
 	metric_add(METRIC_UPLOADS_REFUSED, 1);
 	log_info(http_log(r), "upload-refused", "status=%d why=%s", status, text);
+	if (status == 503)
+		http_field(r, "Retry-After", RETRY_SECONDS);
 	upload_refuse(r, status, text);
 }
 
@@ -347,6 +350,11 @@ upload_put_begin(struct http_request *r)
 		refuse(r, 409, "The slot is being used.");
 		return;
 	}
+	if (!upload_may_look()) {
+		refuse(r, 503, "Too much is being asked for. Try again later.");
+		return;
+	}
+	upload_looks();
 	p = NEW(struct put);
 	memcpy(p->token, token, sizeof(token));
 	p->arena = arena_new(0);
