@@ -19,6 +19,8 @@
 #include "module.h"
 #include "xmpp/ns.h"
 
+#define KEY_MAX_BYTES 2600 /* an address is the key of an index, whose rows PostgreSQL bounds at 2704 */
+
 /* With each session: has it asked for the list (§3.3)? */
 struct asked {
 	bool list;
@@ -204,6 +206,8 @@ read_item(struct hook *h, struct change *c, struct blocklist *seen, const struct
 	if (!j)
 		return XERROR_JID_MALFORMED;
 	arena_on_free(hook_memory(h), forget_jid, j);
+	if (strlen(jid_full(j)) > KEY_MAX_BYTES)
+		return XERROR_RESOURCE_CONSTRAINT;
 	if (blocklist_add(seen, j))
 		c->jid[c->n++] = j;
 	return check_report(c, item);

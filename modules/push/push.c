@@ -26,6 +26,7 @@
 #define PUBLISH_OPTIONS "http://jabber.org/protocol/pubsub#publish-options"
 #define SUMMARY "urn:xmpp:push:summary"
 #define NS_EME "urn:xmpp:eme:0"
+#define KEY_MAX_BYTES 2600
 #define PAUSE_MOST_MS 1800000 /* push.pause is doubled with each silence */
 
 /* Notifications */
@@ -467,6 +468,15 @@ read_service(struct hook *h)
 	return out;
 }
 
+/* Address and node are the key of an index, whose rows PostgreSQL bounds at 2704 bytes. */
+static bool
+is_bearable(const struct push_row *row)
+{
+	size_t key = strlen(row->jid) + strlen(row->node);
+
+	return key <= KEY_MAX_BYTES && strlen(row->node) + (row->options ? strlen(row->options) : 0) <= module_limits()->push_bytes;
+}
+
 static const char *
 keep_text(struct hook *h, const char *s)
 {
@@ -491,9 +501,9 @@ on_enable(struct hook *h)
 		return hook_reject(h, h->error, NULL);
 	if (!read_options(h, &c->row.options))
 		return hook_reject(h, XERROR_BAD_REQUEST, "not a form of publish-options");
-	if (strlen(c->row.node) + (c->row.options ? strlen(c->row.options) : 0) > module_limits()->push_bytes) {
+	if (!is_bearable(&c->row)) {
 		metric_add(METRIC_QUOTA_REFUSED, 1);
-		return hook_reject(h, XERROR_RESOURCE_CONSTRAINT, "node and options are too long");
+		return hook_reject(h, XERROR_RESOURCE_CONSTRAINT, "address, node and options are too long");
 	}
 	return hook_job(h, c, push_store_put, enabled);
 }

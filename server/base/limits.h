@@ -149,7 +149,7 @@
 	X(pep_items, 1000, 1, 100000, "Items of a node") \
 	X(pep_item_bytes, 262144, 1024, 16777216, "An item's payload") \
 	X(pep_bytes, 16777216, 65536, 1073741824, "Items of an account in all") \
-	X(pep_name_bytes, 1024, 64, 8192, "The name of a node, the id of an item") \
+	X(pep_name_bytes, 1024, 64, 2048, "The name of a node, the id of an item") \
 	X(pep_members, 500, 1, 100000, "Members or roster groups that may see a node") \
 	X(pep_subscriptions, 500, 1, 100000, "Explicit subscriptions of a node") \
 	X(pep_page_bytes, 1048576, 16384, 67108864, "Items returned at once") \

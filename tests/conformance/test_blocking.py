@@ -1,4 +1,6 @@
 """Blocking Command (XEP-0191) and its reports (XEP-0377)."""
+import random
+
 from chancerytest import rooms
 from chancerytest.client import unique
 from chancerytest.element import escape
@@ -146,6 +148,20 @@ def test_limit(t):
     ok(block(a, 'c3@example.com'))
     assert len(blocked(a)) == 10
     assert t.server.metric('chancery_quota_refused_total') == refusals + 2
+
+
+@alone()
+def test_long_address(t):
+    """RFC 7622 §3: an address of three kilobytes is one, but more than an index holds: too much, and not a trouble of the database"""
+    a = t.bound()
+    def noise(n):
+        return ''.join(random.choices('abcdefghijklmnopqrstuvwxyz', k=n))
+    host = '.'.join(noise(60) for _ in range(15))
+    refusals = t.server.metric('chancery_quota_refused_total')
+    assert block(a, '%s@%s/%s' % (noise(1000), host, noise(1000))).condition() == 'resource-constraint'
+    assert t.server.metric('chancery_quota_refused_total') == refusals + 1
+    ok(block(a, '%s@%s' % (noise(1000), host)))
+    assert len(blocked(a)) == 1 and t.server.metric('chancery_jobs_failed_total') == 0
 
 
 # -- what a block does (§3.3) ---------------------------------------------------------------------------------

@@ -1,4 +1,6 @@
 """Push Notifications (XEP-0357)."""
+import base64
+import os
 import time
 
 from chancerytest.element import NAMES
@@ -515,6 +517,16 @@ def test_quota(t):
     assert juliet.iq('set', disable('p.example', 'n0')).get('type') == 'result'
     assert juliet.iq('set', enable('p.example', 'x' * 400)).condition() == 'resource-constraint'
     assert juliet.iq('set', enable('p.example', 'n3')).get('type') == 'result'
+
+
+@alone()
+def test_long_names(t):
+    """P7: what no row of the index could hold is too long, and not a trouble of the database"""
+    juliet, node = t.bound(), base64.b64encode(os.urandom(2200)).decode()
+    e = juliet.iq('set', enable('p.example', node))
+    assert e.condition() == 'resource-constraint' and 'too long' in e.text('error', 'text'), e
+    assert juliet.iq('set', enable('p.example', node[:1000])).get('type') == 'result'
+    assert t.server.metric('chancery_jobs_failed_total') == 0
 
 
 def test_foreign_service(t):
