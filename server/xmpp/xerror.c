@@ -79,6 +79,7 @@ struct stanza *
 xerror_reply(const struct stanza *st, enum xerror e, const char *type, const char *text)
 {
 	const struct elem *root = st->root;
+	const char *to = elem_get(root, "to");
 	struct stanza *reply;
 	struct elem *error, *t;
 	char *words;
@@ -89,7 +90,8 @@ xerror_reply(const struct stanza *st, enum xerror e, const char *type, const cha
 	elem_set(reply, reply->root, "type", "error");
 	elem_set(reply, reply->root, "id", elem_get(root, "id"));
 	elem_set(reply, reply->root, "to", elem_get(root, "from"));
-	elem_set(reply, reply->root, "from", elem_get(root, "to"));
+	/* RFC 6120 §8.3.3.8 has a malformed address back as it was; an empty one is no address to anybody. */
+	elem_set(reply, reply->root, "from", to && *to ? to : NULL);
 	error = elem_add(reply, reply->root, root->ns, "error");
 	elem_set(reply, error, "type", type != NULL ? type : xerror_type(e));
 	elem_add(reply, error, NS_STANZA_ERRORS, xerror_name(e));

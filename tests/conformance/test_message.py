@@ -200,7 +200,10 @@ def test_malformed_to(t):
     for to in ('@', 'a@', '@x', 'a b@%s' % t.server.domain, 'x' * 1024 + '@' + t.server.domain, 'a@b@c', 'a@%s/' % t.server.domain,
                'a@' + 'x' * 1100):
         e = error(a, a.message(to, 'x'))
-        assert e.condition() == 'jid-malformed', (to, e)
+        assert e.condition() == 'jid-malformed' and e.get('from') == to, (to, e)
+    a.stanza("<message to='' id='nobody'><body>x</body></message>")
+    e = error(a, 'nobody')
+    assert e.condition() == 'jid-malformed' and e.get('from') is None, ('an empty address is none', e)
     assert a.ping().get('type') == 'result'
 
 
