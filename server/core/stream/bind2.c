@@ -3,6 +3,9 @@
  *
  * The resource is TAG/ID, or ID without a tag. ID is a keyed hash over the account, the client's id and the tag: a client
  * comes back under its address, and nobody can tell its id from it (§3.2.1). Without an id it is random.
+ *
+ * Offline messages are not cleared (§3.2), as not every client that binds so reads the archive: what nobody has confirmed comes with initial
+ * presence, as to others (P2), but for what the client has fetched by XEP-0313 until then.
  */
 #include "core/stream/bind2.h"
 
