@@ -184,6 +184,7 @@ enum hook_verdict
 leave_arrived(struct hook *h, struct room *r)
 {
 	struct room_crossing *c = room_crossing(r, h->from, NULL);
+	const char *id = elem_get(h->stanza->root, "id");
 	struct room_seat *s;
 
 	if (r->alone)
@@ -192,7 +193,10 @@ leave_arrived(struct hook *h, struct room *r)
 		return room_wait(h, &c->gate, r, again);
 	s = room_seat(r, h->from);
 	/* Of whatever nickname: there is one only (a change of it may have crossed). */
-	return s ? leave(h, r, s, &(struct room_why){ .said = presence_clean(h->stanza) }) : HOOK_HANDLED;
+	if (!s)
+		return HOOK_HANDLED;
+	/* Smack waits for its id, where the service says that ids are stable. */
+	return leave(h, r, s, &(struct room_why){ .said = presence_clean(h->stanza), .id = id ? arena_strdup(hook_memory(h), id) : NULL });
 }
 
 /* Lost */

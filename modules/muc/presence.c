@@ -161,6 +161,7 @@ gone(const struct room_occupant *o, const struct room_seat *s, bool address, boo
 		elem_add_copy(st, x, why->destroy);
 	add_why_status(st, x, why);
 	if (own) {
+		elem_set(st, st->root, "id", why ? why->id : NULL);
 		room_note_status(st, x, MUC_SELF);
 		hide_actor(st, o);
 	}

@@ -201,6 +201,7 @@ struct room_why {
 	const char *nick;            /* the new one (303) */
 	const struct elem *destroy;  /* <destroy/> to copy (§10.9) */
 	const struct stanza *said;   /* the client's own unavailable presence, for its <status/> */
+	const char *id;              /* … and its id, for the answer to it */
 };
 /* <message from='room'><x xmlns='…muc#user'/></message>, to put what follows into: its <x/> in *x. */
 struct stanza *room_note(struct room *r, struct elem **x);

@@ -182,11 +182,11 @@ def test_history_after_empty(t):
 def test_leave(t):
     """XEP-0045 §7.14, examples 80 to 82: who leaves is told with 110, role none; the others too, with the parting words"""
     room, a, b = here(t, 2)
-    room.leave(b, 'secondwitch', '<status>gone where the goblins go</status>')
+    b.stanza("<presence to='%s' type='unavailable' id='bye'><status>gone where the goblins go</status></presence>" % room.at('secondwitch'))
     p = b.expect_presence('unavailable', room.at('secondwitch'))
-    assert codes(p) == ['110'] and item(p).get('role') == 'none', p
+    assert codes(p) == ['110'] and item(p).get('role') == 'none' and p.get('id') == 'bye', p
     p = a.expect_presence('unavailable', room.at('secondwitch'))
-    assert codes(p) == [] and item(p).get('role') == 'none' and p.text('status') == 'gone where the goblins go', p
+    assert p.get('id') is None and codes(p) == [] and item(p).get('role') == 'none' and p.text('status') == 'gone where the goblins go', p
     room.say(b, 'hello?', id='late')
     e = b.expect(lambda e: e.name == 'message' and e.get('type') == 'error', 'a refusal')
     assert e.condition() == 'not-acceptable' and e.get('id') == 'late', e
