@@ -4,14 +4,15 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
 
 struct id_entry {
 	struct id_pair pair; /* first */
 	UT_hash_handle by_here, by_there;
-	struct list link;
-	char *here_key, *there_key, *client;
+	struct list link, kept;
+	char *here_key, *there_key, *client, *key;
 	unsigned here_len, there_len;
 };
 
@@ -29,15 +30,31 @@ key(const char *a, const char *b, const char *c, char way)
 }
 
 void
-ids_init(struct ids *ids)
+ids_init(struct ids *ids, ids_dropped_fn *dropped, void *arg)
 {
-	*ids = (struct ids){ 0 };
+	*ids = (struct ids){ .dropped = dropped, .arg = arg };
 	list_init(&ids->order);
+	list_init(&ids->kept);
+}
+
+static void
+unkeep(struct ids *ids, struct id_entry *e)
+{
+	if (!e->key)
+		return;
+	if (ids->dropped)
+		ids->dropped(ids->arg, e->key);
+	list_remove(&e->kept);
+	ids->nkept--;
+	free(e->key);
+	e->key = NULL;
+	e->pair.key = NULL;
 }
 
 static void
 forget(struct ids *ids, struct id_entry *e)
 {
+	unkeep(ids, e);
 	HASH_DELETE(by_here, ids->by_here, e);
 	HASH_DELETE(by_there, ids->by_there, e);
 	list_remove(&e->link);
@@ -57,6 +74,7 @@ ids_forget(struct ids *ids, struct id_pair *p)
 void
 ids_free(struct ids *ids)
 {
+	ids->dropped = NULL;
 	while (!list_is_empty(&ids->order))
 		forget(ids, LIST_ENTRY(ids->order.next, struct id_entry, link));
 }
@@ -95,6 +113,9 @@ ids_add(struct ids *ids, const struct id_pair *p, unsigned most)
 	e->there_key = there.data;
 	e->there_len = (unsigned)buf_len(&there);
 	e->pair = *p;
+	e->pair.key = NULL;
+	e->pair.at_ms = p->at_ms ? p->at_ms : clock_wall_us() / 1000;
+	list_init(&e->kept);
 	e->client = p->client ? mem_strdup(p->client) : NULL;
 	e->pair.client = e->client;
 	/* The keys are made of what the pair says. */
@@ -140,4 +161,46 @@ ids_there_of(struct ids *ids, const char *user, const char *there)
 			return p;
 	}
 	return NULL;
+}
+
+void
+ids_forget_before(struct ids *ids, int64_t ms)
+{
+	while (!list_is_empty(&ids->order)) {
+		struct id_entry *e = LIST_ENTRY(ids->order.next, struct id_entry, link);
+
+		if (e->pair.at_ms >= ms)
+			return;
+		forget(ids, e);
+	}
+}
+
+void
+ids_forget_user(struct ids *ids, const char *user)
+{
+	ids_dropped_fn *dropped = ids->dropped;
+
+	ids->dropped = NULL;
+	LIST_EACH(pos, &ids->order) {
+		struct id_entry *e = LIST_ENTRY(pos, struct id_entry, link);
+
+		if (!strcmp(e->pair.user, user))
+			forget(ids, e);
+	}
+	ids->dropped = dropped;
+}
+
+void
+ids_keep(struct ids *ids, struct id_pair *p, const char *key, unsigned most)
+{
+	struct id_entry *e = (struct id_entry *)p;
+
+	if (e->key || !most)
+		return;
+	while (ids->nkept >= most)
+		unkeep(ids, LIST_ENTRY(ids->kept.next, struct id_entry, kept));
+	e->key = mem_strdup(key);
+	e->pair.key = e->key;
+	list_append(&ids->kept, &e->kept);
+	ids->nkept++;
 }

@@ -10,6 +10,7 @@
 #include "gateway/incoming.h"
 #include "gateway/parcel.h"
 #include "gateway/priv.h"
+#include "gateway/recall.h"
 #include "gateway/text.h"
 #include "xmpp/ns.h"
 
@@ -66,8 +67,12 @@ taken(struct incoming *i, enum xerror e, const char *text)
 {
 	struct id_pair *p = i->there ? ids_there(&i->g->ids, i->user, i->from, i->there, ID_IN) : NULL;
 
-	if (p && !i->refused)
+	if (p && !i->refused) {
 		p->stored = true;
+		/* Not before: what the next program finds there, it takes for had. */
+		if (p->wants_receipt)
+			recall_keep(i->g, p);
+	}
 	/* At the end what waits for it at the network is gone. */
 	if (i->stored && !i->g->stopping)
 		i->stored(i->arg, e, text);
@@ -345,7 +350,8 @@ take(struct gateway *g, struct gateway_user *u, const char *from, const char *lo
 		incoming_send(g, &h, in, NULL);
 	}
 	if (in->id)
-		ids_add(&g->ids, &(struct id_pair){ .user = h.user, .foreign = from, .here = id, .there = in->id, .way = ID_IN }, (unsigned)g->limits->ids);
+		ids_add(&g->ids, &(struct id_pair){ .user = h.user, .foreign = from, .here = id, .there = in->id, .way = ID_IN, .wants_receipt = in->wants_receipt },
+			(unsigned)g->limits->ids);
 	user_touch(u);
 	stats_count(&g->stats, "received", 1);
 	return 0;

@@ -29,6 +29,8 @@
 	X(resources_per_user, 20, 1, 1000, "Clients of a user that are present, or in a room") \
 	X(contacts_per_user, 1000, 1, 100000, "Foreign addresses whose presence a user sees") \
 	X(ids, 20000, 100, 10000000, "Messages that are remembered, for receipts, corrections and bounces; the oldest are forgotten") \
+	X(ids_kept, 5000, 0, 1000000, "Of these, those that outlive the program, where the network says later what became of them; the oldest do not") \
+	X(ids_days, 7, 1, 3650, "All of these, in time") \
 	X(questions, 2000, 10, 100000, "Our own IQs without an answer") \
 	X(question_seconds, 60, 1, 600, "How long such an answer may take") \
 	X(silence_seconds, 300, 5, 86400, "How long chanceryd may say nothing when it is asked what has arrived; then the stream is begun anew") \

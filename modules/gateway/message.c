@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "gateway/address.h"
 #include "gateway/priv.h"
+#include "gateway/recall.h"
 #include "gateway/room.h"
 #include "gateway/text.h"
 #include "gateway/transfer.h"
@@ -191,9 +192,9 @@ gateway_sent(struct gateway_message *m, const char *foreign_id)
 	if (has_error(m->kind))
 		stats_count(&g->stats, "sent", 1);
 	if (foreign_id && has_error(m->kind))
-		ids_add(&g->ids, &(struct id_pair){ .user = jid_bare(m->user->jid), .foreign = m->to, .here = m->id, .there = foreign_id,
+		recall_keep(g, ids_add(&g->ids, &(struct id_pair){ .user = jid_bare(m->user->jid), .foreign = m->to, .here = m->id, .there = foreign_id,
 			.client = jid_full(k->from), .way = ID_OUT, .wants_receipt = k->receipt },
-			(unsigned)g->limits->ids);
+			(unsigned)g->limits->ids));
 	if (m->seat && !m->nick && m->kind != MESSAGE_TOPIC && has_error(m->kind))
 		room_reflect(m->seat, m);
 	finish(k);

@@ -44,6 +44,7 @@ enum network_feature {
 	NETWORK_FILES = 1 << 5,       /* takes MESSAGE_FILE; else a file's address goes as text */
 	NETWORK_ACCOUNTS = 1 << 6,    /* people can bring an account of their own: `fields` */
 	NETWORK_SUBJECTS = 1 << 7,    /* a message's subject goes with it; else it is put before the text */
+	NETWORK_LATE = 1 << 8,        /* says hours later, too, what became of a message: which one it is about outlives the program */
 };
 
 /* A field of the registration form (XEP-0077), by which people bring an account. */

@@ -154,9 +154,12 @@ static void
 account_gone(struct gateway *g, const struct stanza *st, const struct elem *e)
 {
 	struct gateway_user *u = named(g, e);
+	const char *jid = elem_get(e, "jid");
 
 	if (u)
 		user_end(u);
+	if (jid)
+		ids_forget_user(&g->ids, jid);
 	send_stanza(g, iq_result(st));
 }
 

@@ -36,6 +36,8 @@ struct gateway {
 	struct gateway_settings settings;
 	struct gateway_limits *limits; /* those of settings */
 	int status;                    /* of main */
+	bool reading;                  /* what it has to know of its last program is on its way (recall.h), */
+	void (*recalled)(struct gateway *g); /* and this is called then */
 	bool running;                  /* the network has been started */
 	bool settled;                  /* and it is known who is registered, and who is in which room */
 	bool ending;                   /* told to end: nothing more is begun, */
@@ -260,7 +262,8 @@ bool incoming_is_late(int64_t at_us);
 void incoming_write_delay(struct gateway *g, struct buf *b, int64_t at_us);
 /* Body, subject, thread, link and delay of one. `url` NULL: no file. */
 void incoming_write_text(struct gateway *g, struct buf *b, const struct gateway_incoming *in, const char *url);
-/* A line from the gateway itself to a user (bare JID), in the record as what people say is. `told` as in gateway.h; without it, it is offered until chanceryd has it. */
+/* A line from the gateway itself to a user (bare JID), in the record as what people say is. `told` as in gateway.h; without it, it is offered until
+ * chanceryd has it. */
 void incoming_tell(struct gateway *g, const char *user, const char *text, gateway_told_fn *told, void *arg);
 void incoming_end(struct gateway *g);
 

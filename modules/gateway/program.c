@@ -16,6 +16,7 @@
 #include "gateway/policy.h"
 #include "gateway/priv.h"
 #include "gateway/registration.h"
+#include "gateway/recall.h"
 #include "gateway/report.h"
 #include "gateway/room.h"
 #include "gateway/store.h"
@@ -42,6 +43,7 @@ on_tick(uv_timer_t *t)
 	questions_tick(g);
 	store_tick(g);
 	policy_tick(g);
+	recall_tick(g);
 	stats_tick(g);
 	if (g->held_back && g->running && gateway_takes(g) && g->net->drain)
 		g->net->drain(g);
@@ -150,6 +152,9 @@ begin(struct gateway *g)
 {
 	struct err err = { 0 };
 
+	g->reading = false;
+	if (g->stopping)
+		return;
 	if (g->net->start(g, g->settings.network, &err)) {
 		log_error(NULL, "settings-refused", "why=%s", err.text);
 		program_end(g, 2);
@@ -161,6 +166,14 @@ begin(struct gateway *g)
 	if (g->start.settings && !g->settings.account)
 		program_settled(g);
 	store_read_users(g);
+}
+
+/* What the network says first may be about what its last program was told. */
+static void
+read_and_begin(struct gateway *g)
+{
+	g->reading = true;
+	recall_read(g, begin);
 }
 
 static void
@@ -226,14 +239,14 @@ on_settings(struct gateway *g, const char *text)
 {
 	struct err err = { 0 };
 
-	if (g->running || g->stopping)
+	if (g->running || g->reading || g->stopping)
 		return;
 	if (program_settings(g, text, &err)) {
 		log_error(NULL, "settings-refused", "why=%s", err.text);
 		program_end(g, 2);
 		return;
 	}
-	begin(g);
+	read_and_begin(g);
 }
 
 void
@@ -243,8 +256,10 @@ program_stream_up(struct gateway *g)
 		store_stream_up(g);
 		doubt_all(g);
 		policy_review(g);
+	} else if (g->reading) {
+		store_stream_up(g);
 	} else if (g->start.settings) {
-		begin(g);
+		read_and_begin(g);
 	} else {
 		store_ask_settings(g, on_settings);
 	}
@@ -385,7 +400,7 @@ gateway_main(const struct network *n, int argc, char **argv)
 	users_init(g);
 	ledger_init(&g->ledger);
 	questions_init(&g->questions);
-	ids_init(&g->ids);
+	recall_init(g);
 	store_init(g);
 	link_init(g);
 	again_init(&g->again);

@@ -418,6 +418,12 @@ value_fits(const char *value)
 	return fits;
 }
 
+bool
+store_has_room(const struct gateway *g)
+{
+	return store.nputs < g->limits->data_waiting / 2;
+}
+
 /* At the end of the queue. -1: it cannot be kept. */
 static int
 put_add(struct gateway *g, const char *jid, const char *key, const char *value, gateway_kept_fn *kept, void *arg)

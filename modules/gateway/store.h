@@ -36,6 +36,8 @@ enum store_may {
 /* `text`: words for the person when it is not allowed; NULL: none. `said`: the element of the answer, which has the person's clients; NULL: none. */
 typedef void store_may_fn(struct gateway *g, const char *jid, const struct stanza *st, enum store_may may, const char *text, const struct elem *said);
 void store_may(struct gateway *g, const char *jid, const char *action, const char *peer, store_may_fn *fn, const struct stanza *st);
+/* Few values wait to be kept: one that can be done without may be added. */
+bool store_has_room(const struct gateway *g);
 /* All sessions have ended, as chanceryd has asked for (policy.h). */
 void store_off(struct gateway *g);
 

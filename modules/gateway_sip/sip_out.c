@@ -37,6 +37,7 @@ struct saying {
 	struct sip_conversation *conversation;
 	struct gateway_message *m; /* NULL: nobody waits for the answer */
 	const char *type;
+	bool reported;             /* what becomes of it is told later */
 	struct buf body;
 	char id[ID_SIZE];
 };
@@ -140,6 +141,7 @@ on_answer(void *arg, int status, const char *phrase, const sip_t *sip)
 	struct sip_conversation *c = y->conversation;
 	struct gateway_message *m = y->m;
 	char id[ID_SIZE], words[160];
+	bool reported = y->reported;
 
 	(void)sip;
 	memcpy(id, y->id, sizeof(id));
@@ -152,7 +154,7 @@ on_answer(void *arg, int status, const char *phrase, const sip_t *sip)
 	if (m == NULL)
 		return;
 	if (status < 300) {
-		gateway_sent(m, id);
+		gateway_sent(m, reported ? id : NULL);
 		return;
 	}
 	(void)snprintf(words, sizeof(words), "SIP %d %s", status, phrase);
@@ -249,6 +251,7 @@ say(struct sip *s, struct sip_conversation *c, struct gateway_message *m)
 		char at[32];
 
 		y->type = SIP_BODY_TYPE_CPIM;
+		y->reported = true;
 		sip_own_uri(s, &from, m->user->jid);
 		sip_name_uri(&to, m->to);
 		sip_body_write_cpim(&y->body, buf_str(&from), buf_str(&to), y->id, clock_format(m->at_us, at), m->body);

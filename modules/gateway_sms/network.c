@@ -103,6 +103,13 @@ take_settings(const json_t *network, struct err *e)
 	return 0;
 }
 
+/* Receipts may be the first that the provider says. */
+static void
+read_receipts(void)
+{
+	receipts_read(sms.receipts, connect_provider);
+}
+
 static int
 sms_start(struct gateway *g, const json_t *network, struct err *e)
 {
@@ -116,12 +123,12 @@ sms_start(struct gateway *g, const json_t *network, struct err *e)
 	bounds = outbox_bounds(sms.settings);
 	sms.outbox = outbox_new(&bounds, &out_calls, NULL);
 	sms.collect = collect_new(sms.settings->part_messages, sms.settings->part_bytes, sms.settings->part_seconds * 1000LL);
-	sms.receipts = receipts_new(sms.settings->remembered, sms.settings->remembered_hours * 3600LL);
+	sms.receipts = receipts_new(sms.settings->remembered, sms.settings->remembered_kept, sms.settings->remembered_hours * 3600LL);
 	sms.writers = writers_new(WRITERS);
 	crypt_random(&sms.reference, sizeof(sms.reference));
 	sms.timer = NEW(uv_timer_t);
 	uv_timer_init(gateway_loop(g), sms.timer);
-	parts_read(connect_provider);
+	parts_read(read_receipts);
 	return 0;
 }
 
@@ -200,7 +207,7 @@ const struct network sms_network = {
 	.kind = "sms",
 	.about = "SMS",
 	.identity = "sms",
-	.features = NETWORK_RECEIPTS,
+	.features = NETWORK_RECEIPTS | NETWORK_LATE,
 	.start = sms_start,
 	.change = sms_change,
 	.stop = sms_stop,

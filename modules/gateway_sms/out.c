@@ -159,7 +159,7 @@ taken(struct out *o, const struct outbox_end *end)
 	writers_note(sms.writers, o->to, jid_bare(m->user->jid));
 	if (sms.settings->receipts && *id)
 		receipts_expect(sms.receipts, end->ids, end->parts, jid_bare(m->user->jid), o->to, id);
-	gateway_sent(m, *id ? id : NULL);
+	gateway_sent(m, sms.settings->receipts && *id ? id : NULL);
 }
 
 static void

@@ -52,6 +52,7 @@ enum settings_ids { IDS_SAME, IDS_DECIMAL };
 	NUMBER(part_bytes, 4194304, 65536, 268435456, "The same in bytes") \
 	NUMBER(part_seconds, 600, 1, 86400, "After which they are delivered as far as they came") \
 	NUMBER(remembered, 20000, 0, 10000000, "Messages that wait for their receipt; the oldest are forgotten") \
+	NUMBER(remembered_kept, 5000, 0, 1000000, "Of these, those that outlive the program; the oldest do not") \
 	NUMBER(remembered_hours, 72, 1, 720, "The same in time")
 
 struct sms_settings {

@@ -47,7 +47,10 @@ void out_answered(uint64_t tag, uint32_t status, const char *message_id);
 extern const struct outbox_calls out_calls;
 
 /* receipts.c */
-struct receipts *receipts_new(unsigned most, int64_t keep_s);
+/* At most `most_kept` outlive the program. */
+struct receipts *receipts_new(unsigned most, unsigned most_kept, int64_t keep_s);
+/* Takes up what was kept, then calls `done`. */
+void receipts_read(struct receipts *r, void (*done)(void));
 void receipts_free(struct receipts *r);
 /* `ids`: one for each part; the message has arrived when all parts have. It is known to the framework by `foreign_id`. */
 void receipts_expect(struct receipts *r, const char *const *ids, unsigned n, const char *user, const char *to, const char *foreign_id);

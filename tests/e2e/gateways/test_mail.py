@@ -8,6 +8,7 @@ import io
 import os
 import re
 import shutil
+import signal
 import smtplib
 import socket
 import subprocess
@@ -462,6 +463,29 @@ def test_report_of_success(t):
         reports(w, bob.heard(text), action, '2.0.0')
     got = romeo.expect(lambda e: e.name == 'message' and any(c.name == 'received' for c in e.all()), 'the receipt')
     assert got.find('received').get('id') == 's3' and got.get('from') == w.jid(bob.address), got
+
+
+def test_bounce_after_restart(t):
+    """mail: which message a report is about outlives the program; what is too old does not"""
+    w, romeo = start(t)
+    bob = w.driver.person('bob')
+    kept = "select count(*) from chancery.gateway_data where gateway = '%s' and key like 'id/%%' and jid = '%s'" % (w.name, romeo.bare)
+    romeo.message(w.jid(bob.address), 'Before', id='b4', inner=behaviours.REQUEST)
+    romeo.message(w.jid(bob.address), 'Before, too', id='b5')
+    mails = [bob.heard(text) for text in ('Before', 'Before, too')]
+    t.server.wait(lambda: t.server.value(kept) == '2', 'both to be kept')
+    w.stop(signal.SIGKILL)
+    w.start()
+    reports(w, mails[0], 'delivered', '2.0.0')
+    romeo.expect(lambda e: e.name == 'message' and any(c.name == 'received' and c.get('id') == 'b4' for c in e.all()), 'the receipt')
+    reports(w, mails[1], 'failed')
+    not_delivered(w, romeo, bob.address, 'b5', '5.1.1')
+    # What was told is not asked for again; the other goes by its age.
+    t.server.wait(lambda: t.server.value(kept) == '1', 'one to be forgotten')
+    w.stop()
+    t.server.psql("update chancery.gateway_data set key = 'id/' || lpad('1', 16, '0') where gateway = '%s' and key like 'id/%%'" % w.name)
+    w.start()
+    t.server.wait(lambda: t.server.value(kept) == '0', 'the old one to be forgotten')
 
 
 def test_forged_bounce(t):

@@ -210,6 +210,25 @@ def test_report_overtakes(t):
     bob.phone.expect('MESSAGE', lambda m: m.text() == 'what is behind it goes')
 
 
+def test_reports_after_restart(t):
+    """sip: which message a report is about outlives the program, both ways"""
+    w = World(t, reports=True)
+    bob = w.driver.person('bob')
+    w.romeo.message(w.jid(bob.address), 'did you get it?', id='k1', inner=behaviours.REQUEST)
+    asked = bob.phone.expect('MESSAGE', lambda m: wrapped(m)[0] == 'did you get it?')
+    bob.say(local(w.romeo), 'did you?')
+    got = w.romeo.expect_message('did you?')
+    kept = "select count(*) from chancery.gateway_data where gateway = '%s' and key like 'id/%%'" % w.name
+    t.server.wait(lambda: t.server.value(kept) == '2', 'both to be kept')
+    w.stop(signal.SIGKILL)
+    w.start()
+    arrived = report(bob.phone.uri, local(w.romeo), wrapped(asked)[1])
+    t.server.wait(lambda: bob.phone.message(w.romeo.bare, arrived, 'message/cpim').status == 200, 'the report to be taken')
+    w.romeo.expect(lambda e: e.name == 'message' and any(c.name == 'received' and c.get('id') == 'k1' for c in e.all()), 'the receipt')
+    w.romeo.message(w.jid(bob.address), inner="<received xmlns='urn:xmpp:receipts' id='%s'/>" % got.get('id'))
+    bob.got_receipt('did you?')
+
+
 def test_failed(t):
     """sip: what is not taken goes back to who said it, with the reason"""
     w = World(t)

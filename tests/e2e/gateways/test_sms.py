@@ -239,6 +239,31 @@ def test_receipt(t):
     assert not romeo.heard_any(lambda e: e.name == 'message' and e.find('received') is not None)
 
 
+def test_receipt_after_restart(t):
+    """SMS: which message a receipt is about outlives the program, also where a part of it had arrived before"""
+    w, romeo, bob = world(t)
+    ids, hello = {}, unique('hello')
+    for id, text in ('k1', LONG), ('k2', 'did you?'), ('k3', 'not here'):
+        romeo.message(w.jid(bob.address), text, id=id, inner=behaviours.REQUEST)
+        ids[id] = bob.heard(text)['ids']
+    kept = lambda what: t.server.value("select count(*) from chancery.gateway_data where gateway = '%s' and jid = '%s' and value like '%%\"%s\"%%'" % (
+        w.name, romeo.bare, what))
+    w.driver.tell(receipt={'id': ids['k1'][0], 'stat': 'DELIVRD'})
+    # Without the part whose receipt has come.
+    t.server.wait(lambda: kept(ids['k1'][0]) == '0' and all(kept(i) != '0' for i in ids['k1'][1:] + ids['k2'] + ids['k3']), 'all to be kept')
+    w.stop(signal.SIGKILL)
+    w.start()
+    romeo.message(w.jid(bob.address), hello)
+    bob.heard(hello)
+    for id in ids['k1'][1:] + ids['k2']:
+        w.driver.tell(receipt={'id': id, 'stat': 'DELIVRD'})
+    for id in 'k1', 'k2':
+        romeo.expect(lambda e: e.name == 'message' and any(c.name == 'received' and c.get('id') == id for c in e.all()), 'the receipt of ' + id)
+    w.driver.tell(receipt={'id': ids['k3'][0], 'stat': 'EXPIRED'})
+    failed(romeo, 'k3')
+    t.server.wait(lambda: kept(ids['k3'][0]) == '0', 'it to be forgotten')
+
+
 def with_inbox(t):
     """A world whose inbox is somebody's, and that person."""
     user = t.user()

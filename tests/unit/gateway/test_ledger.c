@@ -1,4 +1,4 @@
-/* Tests of gateway/ledger and gateway/ids: what may be acknowledged, and what is remembered. */
+/* Tests of gateway/ledger: what may be acknowledged. */
 #include "gateway/ledger.h"
 
 #include <setjmp.h>
@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
-
-#include "gateway/ids.h"
 
 static void
 in_order(void **state)
@@ -87,35 +85,6 @@ stream_ends(void **state)
 	assert_int_equal(l.handled, 0);
 }
 
-static void
-ids_known(void **state)
-{
-	struct ids ids;
-	struct id_pair *p;
-	char n[16];
-
-	(void)state;
-	ids_init(&ids);
-	for (int i = 0; i < 10; i++) {
-		snprintf(n, sizeof(n), "h%d", i);
-		ids_add(&ids, &(struct id_pair){ .user = "romeo@a", .foreign = "bob", .here = n, .there = n + 1, .way = ID_OUT }, 5);
-	}
-	assert_int_equal(ids.n, 5);
-	assert_null(ids_here(&ids, "romeo@a", "bob", "h4"));
-	p = ids_here(&ids, "romeo@a", "bob", "h5");
-	assert_non_null(p);
-	assert_string_equal(p->there, "5");
-	assert_string_equal(p->user, "romeo@a");
-	assert_ptr_equal(ids_there(&ids, "romeo@a", "bob", "5", ID_OUT), p);
-	assert_null(ids_there(&ids, "romeo@a", "bob", "5", ID_IN));
-	assert_null(ids_there(&ids, "romeo@a", "eve", "5", ID_OUT));
-	/* The same id here for another one there takes its place. */
-	ids_add(&ids, &(struct id_pair){ .user = "romeo@a", .foreign = "bob", .here = "h5", .there = "x", .way = ID_OUT }, 5);
-	assert_null(ids_there(&ids, "romeo@a", "bob", "5", ID_OUT));
-	assert_int_equal(ids.n, 5);
-	ids_free(&ids);
-}
-
 int
 main(void)
 {
@@ -123,7 +92,6 @@ main(void)
 		cmocka_unit_test(in_order),
 		cmocka_unit_test(before_counting),
 		cmocka_unit_test(stream_ends),
-		cmocka_unit_test(ids_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
