@@ -4,6 +4,7 @@ import signal
 import ssl
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from chancerytest.client import unique
 from chancerytest.scenario import alone
@@ -108,6 +109,30 @@ def test_kill(t):
         numbers = [int(i.rsplit('-', 1)[1]) for i in again if i.startswith(prefix)]
         assert numbers == sorted(numbers), 'redelivered out of order'
         a.cut(), b.cut(), c.close()
+
+
+@alone()
+def test_start_while_recovering(t):
+    """deploy/demo: a start while PostgreSQL comes back by itself from a crash waits for it"""
+    t.server.stop()
+    data, held = os.path.realpath(t.server.path('pg')), t.server.path('held')
+    who = {'user': os.stat(data).st_uid, 'group': os.stat(data).st_gid} if os.geteuid() == 0 else {}
+    # Recovering from an archive takes as long as the archive does.
+    with open(os.path.join(data, 'postgresql.auto.conf'), 'a') as f:
+        f.write("hot_standby = off\nrestore_command = 'while [ -e %s ]; do sleep 0.1; done; false'\n" % held)
+    for path in held, os.path.join(data, 'recovery.signal'):
+        open(path, 'w').close()
+        if who:
+            os.chown(path, who['user'], who['group'])
+    subprocess.run(['/usr/lib/postgresql/15/bin/pg_ctl', 'start', '-W', '-D', data, '-l', os.path.join(os.path.realpath(t.server.path('log')), 'postgres.log')],
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd='/', check=True, **who)
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(t.server.start)
+        done, _ = wait([starting], 1)
+        os.remove(held)
+        starting.result()
+        assert not done
+    assert t.online().ping().get('type') == 'result'
 
 
 @alone()
