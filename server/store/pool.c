@@ -502,6 +502,15 @@ pool_submit(struct job *j, uint64_t key)
 }
 
 void
+pool_refuse(struct job *j, uint64_t key)
+{
+	(void)key;
+	j->home = reactor_current();
+	err_set(&j->err, 0, "too much of the same sender waits for the database");
+	finish(j, JOB_UNAVAILABLE);
+}
+
+void
 pool_submit_cpu(struct job *j)
 {
 	submit(j, &pool.cpu, 0);

@@ -42,6 +42,8 @@ void pool_stop(void);
 struct job *job_new(size_t size);
 /* From a reactor. When too many wait, `done` is called with JOB_UNAVAILABLE in a later turn. */
 void pool_submit(struct job *j, uint64_t key);
+/* It is not to be run: `done` is called with JOB_UNAVAILABLE in a later turn. */
+void pool_refuse(struct job *j, uint64_t key);
 /* CPU work without database (PBKDF2) on a thread of its own kind; `db` is NULL in work. */
 void pool_submit_cpu(struct job *j);
 /* The same for work that waits for disks: a few threads of their own, so that logins do not wait for files. */

@@ -92,3 +92,22 @@ def test_quotas(t):
         c.expect_push(bare)
     assert c.expect_presence('error', bare).condition() == 'resource-constraint'
     assert t.server.metric('chancery_quota_refused_total') == before + 2
+
+
+@alone(limits__jobs_waiting='1000')
+def test_share_of_the_database(t):
+    """P7: who asks faster than the database answers has a tenth of its queue: the rest of the requests are told to wait, and others are served"""
+    from chancerytest.server import stopped
+    a, n = t.online(), 600
+    service, items = 'pubsub.' + t.server.domain, "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='x'/></pubsub>"
+    assert a.iq('get', items, service).condition() == 'item-not-found'
+    before = t.server.metric('chancery_rate_refused_total')
+    with stopped(t.server):
+        a.send(''.join("<iq type='get' id='s%d' to='%s'>%s</iq>" % (i, service, items) for i in range(n)))
+        t.server.wait(lambda: t.server.metric('chancery_rate_refused_total') == before + n - 100, 'those that are too many to be refused')
+        for i in range(100, n):
+            e = a.expect(lambda e: e.name == 'iq' and e.get('id') == 's%d' % i)
+            assert e.condition() == 'resource-constraint' and e.find('error').get('type') == 'wait', e
+    for i in range(100):
+        a.expect(lambda e: e.name == 'iq' and e.get('id') == 's%d' % i, timeout=60)
+    t.server.wait(lambda: a.iq('get', items, service).condition() == 'item-not-found', 'the database')

@@ -9,8 +9,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "core/federation/federation.h"
+#include "core/home.h"
 #include "core/host.h"
 #include "core/module/account.h"
 #include "core/module/desk.h"
@@ -30,6 +33,15 @@
 
 enum step { STEP_NONE, STEP_JOB, STEP_RECORD, STEP_ASK, STEP_ADMIN, STEP_ACCOUNT, STEP_WHO, STEP_TIMER, STEP_PARK, STEP_OTHER };
 
+#define SHARES 10 /* of limits.jobs_waiting one sender's requests at a home may have one */
+
+/* Somebody whose requests wait for the database here. */
+struct share {
+	UT_hash_handle hh;
+	uint64_t n;
+	char whose[];
+};
+
 struct hook_chain {
 	struct arena *arena;
 	struct hook h;         /* as it was; arena, bound and answer are set anew for each continuation */
@@ -38,6 +50,8 @@ struct hook_chain {
 	struct lane *lane;     /* held; NULL: none */
 	chain_tell_fn tell;    /* who waits otherwise; NULL: nobody */
 	void *tell_arg;
+	struct share *share;   /* of who waits, from its first job on */
+	bool refused;          /* there was none left */
 	enum step step;
 	hook_then_fn then;
 	void *data;
@@ -59,6 +73,7 @@ struct hook_chain {
 };
 
 static _Thread_local struct list sleepers;
+static _Thread_local struct share *shares;
 
 static atomic_uint total;
 
@@ -114,12 +129,51 @@ keep(struct hook_chain *c, const struct hook *h)
 	atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
 }
 
+/* Requests to others are held back by no lane: who sends them faster than the database answers would fill its queue for everybody. What has been begun
+ * goes on. False: this one is too much. */
+static bool
+take_share(struct hook_chain *c)
+{
+	const struct jid *from = c->h.from;
+	const char *whose = !from ? NULL : host_is_local(from) ? jid_bare(from) : jid_domain(from);
+	struct share *s = NULL;
+	size_t n;
+
+	if (c->share || !c->p || !whose)
+		return true;
+	n = strlen(whose);
+	HASH_FIND(hh, shares, whose, n, s);
+	if (s && s->n >= home_config()->limits.jobs_waiting / SHARES)
+		return false;
+	if (!s) {
+		s = mem_zalloc(sizeof(*s) + n + 1);
+		memcpy(s->whose, whose, n + 1);
+		HASH_ADD_KEYPTR(hh, shares, s->whose, n, s);
+	}
+	s->n++;
+	c->share = s;
+	return true;
+}
+
+static void
+give_share_back(struct hook_chain *c)
+{
+	struct share *s = c->share;
+
+	c->share = NULL;
+	if (!s || --s->n)
+		return;
+	HASH_DEL(shares, s);
+	free(s);
+}
+
 static void
 let_go(struct hook_chain *c)
 {
 	struct lane *l = c->lane;
 	struct user *u = c->h.user;
 
+	give_share_back(c);
 	c->lane = NULL;
 	packet_unref(c->p);
 	c->p = NULL;
@@ -298,7 +352,7 @@ job_done(struct job *j)
 {
 	struct hook_chain *c = j->owner;
 
-	if (j->status != JOB_OK)
+	if (j->status != JOB_OK && !c->refused)
 		log_warning(NULL, "module-job-failed", "module=%s why=%s", modules_name(c->h.module), j->err.text);
 	proceed(c, j->status == JOB_OK, NULL);
 }
@@ -480,7 +534,10 @@ launch(struct hook_chain *c)
 		j->owner = c;
 		j->work = job_work;
 		j->done = job_done;
-		pool_submit(j, key_of(c));
+		c->refused = !take_share(c);
+		if (c->refused)
+			metric_add(METRIC_RATE_REFUSED, 1);
+		(c->refused ? pool_refuse : pool_submit)(j, key_of(c));
 		break;
 	case STEP_RECORD:
 		describe_origin(c);
