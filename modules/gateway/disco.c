@@ -6,6 +6,7 @@
 #include "gateway/address.h"
 #include "gateway/command.h"
 #include "gateway/priv.h"
+#include "gateway/prompt.h"
 #include "gateway/room.h"
 #include "xmpp/ns.h"
 
@@ -40,6 +41,7 @@ add_info(struct gateway *g, struct stanza *r, struct elem *q, struct jid *to, en
 		if (g->settings.account && (f & NETWORK_ACCOUNTS))
 			feature(r, q, NS_REGISTER);
 		feature(r, q, NS_COMMANDS);
+		feature(r, q, NS_PROMPT);
 	} else if (what == NETWORK_ROOM) {
 		identity(r, q, "conference", "text", NULL);
 		feature(r, q, NS_MUC);

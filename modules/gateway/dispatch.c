@@ -9,6 +9,7 @@
 #include "gateway/command.h"
 #include "gateway/policy.h"
 #include "gateway/priv.h"
+#include "gateway/prompt.h"
 #include "gateway/registration.h"
 #include "gateway/room.h"
 #include "xmpp/ns.h"
@@ -55,8 +56,12 @@ gateway_presence_came(struct gateway *g, const struct stanza *st, const char *ty
 			return;
 		if (!type || gone)
 			client_is_there(u, st, from, gone);
-		if (gone)
+		if (gone) {
+			/* XEP-0100 §4.5, for who takes leave of it alone. */
+			write_start(g, "presence", NULL, NULL, jid_full(from), "unavailable", NULL);
+			write_send(g, "presence", NULL, NULL);
 			return;
+		}
 		user_touch(u);
 		user_want(u);
 		b = write_start(g, "presence", NULL, NULL, jid_full(from), NULL, NULL);
@@ -125,7 +130,8 @@ iq_came(struct gateway *g, const struct stanza *st, struct jid *from, struct jid
 		return;
 	}
 	if (g->settled && !strcmp(jid_domain(from), g->start.host) &&
-	    (registration_came(g, st, e, from, to) || command_came(g, st, e, from, to) || room_iq_came(g, st, e, from, to)))
+	    (registration_came(g, st, e, from, to) || command_came(g, st, e, from, to) || prompt_came(g, st, e, to) ||
+	     room_iq_came(g, st, e, from, to)))
 		return;
 	send_stanza(g, xerror_reply(st, g->settled ? XERROR_SERVICE_UNAVAILABLE : XERROR_RECIPIENT_UNAVAILABLE, NULL, NULL));
 }

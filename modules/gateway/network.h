@@ -138,6 +138,7 @@ struct network {
 	const char *kind;      /* "irc": in the record, and in the program's name */
 	const char *about;     /* "IRC": in service discovery */
 	const char *identity;  /* type of disco's category gateway: "irc", "sms", "smtp", "simple", … */
+	const char *prompt;    /* what somebody's address is called there, for clients that ask for one: "E-mail address"; NULL: "Address" */
 	unsigned features;     /* of network_feature */
 	unsigned turn_us;      /* while much comes, the loop turns once in so long, and takes what came meanwhile together; 0: as often as anything comes */
 	const struct network_field *fields; /* ends with a name of NULL; NULL: none */

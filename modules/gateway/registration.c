@@ -15,24 +15,69 @@ registration_is_offered(const struct gateway *g)
 	return g->settings.account && (g->net->features & NETWORK_ACCOUNTS) && g->net->fields;
 }
 
-/* What is asked for: a form, and its fields in the old way for who knows no forms. */
-static void
-give_form(struct gateway *g, const struct stanza *st, struct jid *from)
+#define WHAT_FOR "Your own account at this network. What you write through it is recorded, as everything here is."
+
+/* XEP-0077 §14.1: other names have no place outside of a form. */
+static bool
+is_old_field(const char *name)
 {
-	struct gateway_user *u = user_find(g, jid_bare(from));
+	static const char *const names[] = { "username", "nick", "password", "name", "first", "last", "email", "address", "city", "state", "zip",
+		"phone", "url", "date", "misc", "text", NULL };
+
+	for (const char *const *n = names; *n; n++)
+		if (!strcmp(*n, name))
+			return true;
+	return false;
+}
+
+/* What is asked for: a form, and its fields in the old way for who knows no forms; with what is on record, but for secrets (XEP-0100 §4.2). */
+static void
+give_form(struct gateway *g, const struct stanza *st, bool registered, const json_t *login)
+{
 	struct stanza *r = iq_result(st);
 	struct elem *q = elem_add(r, r->root, NS_REGISTER, "query"), *x, *field;
 
-	if (u && u->own_account && USER_KEPT(u)->registered)
+	if (registered)
 		elem_add(r, q, NULL, "registered");
-	x = form_new(r, q, "form", NS_REGISTER);
-	form_title(r, x, g->net->about, "Your own account at this network. What you write through it is recorded, as everything here is.");
+	field = elem_add(r, q, NULL, "instructions");
+	elem_add_text(r, field, WHAT_FOR, strlen(WHAT_FOR));
 	for (const struct network_field *f = g->net->fields; f->name; f++) {
-		field = form_add(r, x, f->secret ? "text-private" : "text-single", f->name, f->label, NULL);
+		const char *value = f->secret ? NULL : json_string_value(json_object_get(login, f->name));
+
+		if (!is_old_field(f->name))
+			continue;
+		field = elem_add(r, q, NULL, f->name);
+		if (value)
+			elem_add_text(r, field, value, strlen(value));
+	}
+	x = form_new(r, q, "form", NS_REGISTER);
+	form_title(r, x, g->net->about, WHAT_FOR);
+	for (const struct network_field *f = g->net->fields; f->name; f++) {
+		field = form_add(r, x, f->secret ? "text-private" : "text-single", f->name, f->label, f->secret ? NULL : json_string_value(json_object_get(login, f->name)));
 		if (f->required)
 			form_require(r, field);
 	}
 	send_stanza(g, r);
+}
+
+static void
+form_login_came(struct gateway *g, const char *jid, const json_t *login, bool again, const char *barred, const struct stanza *st)
+{
+	(void)jid;
+	(void)again;
+	(void)barred;
+	give_form(g, st, true, login);
+}
+
+static void
+ask_form(struct gateway *g, const struct stanza *st, struct jid *from)
+{
+	struct gateway_user *u = user_find(g, jid_bare(from));
+
+	if (u && u->own_account && USER_KEPT(u)->registered)
+		store_credential_get(g, jid_bare(from), form_login_came, st);
+	else
+		give_form(g, st, false, NULL);
 }
 
 struct registering {
@@ -312,7 +357,7 @@ registration_came(struct gateway *g, const struct stanza *st, const struct elem 
 	if (!registration_is_offered(g))
 		send_stanza(g, xerror_reply(st, XERROR_SERVICE_UNAVAILABLE, NULL, NULL));
 	else if (!strcmp(elem_get(st->root, "type"), "get"))
-		give_form(g, st, from);
+		ask_form(g, st, from);
 	else if (elem_child(e, NS_REGISTER, "remove"))
 		registration_remove(g, st);
 	else

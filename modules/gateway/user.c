@@ -8,6 +8,7 @@
 #include "gateway/priv.h"
 #include "gateway/room.h"
 #include "gateway/store.h"
+#include "xmpp/ns.h"
 
 #define OPENS_PER_SECOND 50.0
 #define OPENS_AT_ONCE 100.0
@@ -118,12 +119,24 @@ why_not(const struct gateway_user *u)
 	return u->gateway->settings.relay ? NULL : "register with the gateway first";
 }
 
+/* That the gateway is there (XEP-0100 §4.4, §8); who registered with a program before this one may have been here all the time. */
+static void
+say_there(struct gateway_user *u)
+{
+	for (const char *const *type = (const char *const[]){ "", "probe", NULL }; *type; type++) {
+		write_start(u->gateway, "presence", NULL, NULL, jid_bare(u->jid), **type ? *type : NULL, NULL);
+		write_send(u->gateway, "presence", NULL, NULL);
+	}
+}
+
 static void
 open_now(struct gateway_user *u)
 {
 	struct gateway_user_kept *k = USER_KEPT(u);
 	struct gateway *g = u->gateway;
 
+	if (k->registered && !k->tries)
+		say_there(u);
 	k->tries++;
 	if (why_not(u)) {
 		/* Out of the way of others: its end is at the end of the turn. */
@@ -218,6 +231,27 @@ close_session(struct gateway_user *u)
 	set_state(k, USER_IDLE);
 }
 
+/* To each client that has shown itself (XEP-0100 §4.4). */
+static void
+say_refused(struct gateway_user *u)
+{
+	struct gateway *g = u->gateway;
+	struct buf to = { 0 };
+
+	for (struct resource *r = USER_KEPT(u)->resources; r; r = r->hh.next) {
+		struct buf *b;
+
+		buf_clear(&to);
+		buf_addf(&to, "%s/%s", jid_bare(u->jid), r->name);
+		b = write_start(g, "presence", NULL, NULL, buf_str(&to), "error", NULL);
+		buf_addf(b, "<error type='%s'><%s xmlns='%s'/>", xerror_type(XERROR_NOT_AUTHORIZED), xerror_name(XERROR_NOT_AUTHORIZED), NS_STANZA_ERRORS);
+		write_text(b, "text", NS_STANZA_ERRORS, USER_KEPT(u)->text);
+		buf_adds(b, "</error>");
+		write_send(g, "presence", NULL, NULL);
+	}
+	buf_fini(&to);
+}
+
 static void
 fall(struct gateway_user *u)
 {
@@ -235,6 +269,8 @@ fall(struct gateway_user *u)
 	set_state(k, USER_REFUSED);
 	messages_fail(u, XERROR_NOT_AUTHORIZED, k->text);
 	seats_refused(u, XERROR_NOT_AUTHORIZED, k->text);
+	if (u->own_account)
+		say_refused(u);
 	if (u->own_account && k->text)
 		gateway_tell(u, k->text, NULL, NULL);
 }

@@ -410,6 +410,7 @@ const struct network irc_network = {
 	.kind = "irc",
 	.about = "IRC",
 	.identity = "irc",
+	.prompt = "Nick%network or #channel%network",
 	.features = NETWORK_ROOMS | NETWORK_ACCOUNTS | NETWORK_PRESENCE,
 	.turn_us = 1000,
 	.fields = irc_account_fields,

@@ -193,6 +193,7 @@ const struct network mail_network = {
 	.kind = "mail",
 	.about = "E-mail",
 	.identity = "smtp",
+	.prompt = "E-mail address",
 	.features = NETWORK_SUBJECTS | NETWORK_FILES | NETWORK_LATE,
 	.start = mail_start,
 	.change = mail_change,

@@ -127,6 +127,7 @@ const struct network sip_network = {
 	.kind = "sip",
 	.about = "SIP",
 	.identity = "simple",
+	.prompt = "SIP address",
 	.features = NETWORK_RECEIPTS | NETWORK_TYPING | NETWORK_PRESENCE | NETWORK_LATE,
 	.start = start,
 	.change = change,

@@ -207,6 +207,7 @@ const struct network sms_network = {
 	.kind = "sms",
 	.about = "SMS",
 	.identity = "sms",
+	.prompt = "Phone number",
 	.features = NETWORK_RECEIPTS | NETWORK_LATE,
 	.start = sms_start,
 	.change = sms_change,

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from xml.sax.saxutils import escape
 
 from chancerytest import upload
 from chancerytest.again import Broken, crashed
@@ -384,11 +385,17 @@ def subscription(w, romeo):
 
 @behaviour()
 def disco(w, romeo):
-    """21: the gateway says what it is, and what it can do (XEP-0030, XEP-0100)"""
+    """21: the gateway says what it is, what it can do (XEP-0030, XEP-0100), and what the JID of an address is (XEP-0100 §6.3)"""
     r = romeo.iq('get', "<query xmlns='http://jabber.org/protocol/disco#info'/>", to=w.domain)
     q = r.all()[0]
     assert any(c.name == 'identity' and c.get('category') == 'gateway' for c in q.all()), r
-    assert 'http://jabber.org/protocol/commands' in [c.get('var') for c in q.all('feature')], r
+    assert {'http://jabber.org/protocol/commands', 'jabber:iq:gateway'} <= {c.get('var') for c in q.all('feature')}, r
+    q, address = "<query xmlns='jabber:iq:gateway'>%s</query>", w.driver.person('bob').address
+    assert romeo.iq('get', q % '', to=w.domain).all()[0].text('prompt')
+    r = romeo.iq('set', q % ('<prompt> %s\n</prompt>' % escape(address)), to=w.domain)
+    assert r.all()[0].text('jid') == w.jid(address), r
+    assert romeo.iq('set', q % ('<prompt>%s</prompt>' % w.driver.nonsense), to=w.domain).condition() == 'item-not-found'
+    assert romeo.iq('set', q % '', to=w.domain).condition() == 'bad-request'
 
 
 @behaviour()

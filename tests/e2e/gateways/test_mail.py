@@ -400,6 +400,14 @@ def test_thread(t):
     assert second['Subject'] == 'Re: Dinner' and second['In-Reply-To'] == m['Message-ID'] and first['Message-ID'] in second['References'], second.items()
 
 
+def test_prompt(t):
+    """XEP-0100 §6.3: an address of mail, as people type it, is a JID"""
+    w, romeo = start(t)
+    q = "<query xmlns='jabber:iq:gateway'>%s</query>"
+    assert romeo.iq('get', q % '', to=w.domain).all()[0].text('prompt') == 'E-mail address'
+    assert romeo.iq('set', q % '<prompt>Bob.Smith@Partner.Example</prompt>', to=w.domain).all()[0].text('jid') == 'bob.smith\\40partner.example@' + w.domain
+
+
 def report_on(mail, action, status='5.1.1', recipient=None):
     """What another mail system says of a mail that it had taken (RFC 3464)."""
     return ('From: MAILER-DAEMON@%s\r\nMessage-ID: <%s@%s>\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n'

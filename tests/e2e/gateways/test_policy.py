@@ -77,12 +77,47 @@ def test_registration(t):
     assert t.server.value("select count(*) from chancery.gateway_credential where gateway = '%s'" % w.name) == '0'
 
 
+def test_old_registration(t):
+    """XEP-0100 §4.1, §4.2: an account of one's own without a form, by the fields of XEP-0077; what is on record is shown who changes it"""
+    w = world(t)
+    romeo, bob, name = w.clients[0], w.driver.person('bob'), unique('montague').lower()
+    q = form(romeo, w)
+    assert q.text('instructions') and q.find('name') is not None and q.text('name') in (None, ''), q
+    assert romeo.iq('set', "<query xmlns='jabber:iq:register'><name>%s</name></query>" % name, w.domain).get('type') == 'result'
+    romeo.expect_presence('subscribe', w.domain)
+    speaks(w, romeo, bob, 'without a form', name)
+    q = form(romeo, w)
+    value = [f.text('value') for f in q.find('x').all('field') if f.get('var') == 'name']
+    assert q.find('registered') is not None and q.text('name') == name and value == [name], q
+
+
+def test_gateway_is_back(t):
+    """XEP-0100 §4.5, §8: who takes leave of a gateway has an answer; one that begins says so to who is registered with it, and learns who of them is there"""
+    w = world(t)
+    romeo = w.clients[0]
+    assert submit(romeo, w, unique('montague').lower()).get('type') == 'result'
+    romeo.expect_presence('subscribe', w.domain)
+    romeo.presence('subscribed', to=w.domain)
+    romeo.presence('subscribe', to=w.domain)
+    romeo.expect_presence('subscribed', w.domain)
+    romeo.presence('unavailable', to=w.domain)
+    romeo.expect_presence('unavailable', w.domain)
+    romeo.presence(to=w.domain)
+    w.stop()
+    romeo.ping()
+    romeo.heard.clear()
+    w.start()
+    romeo.expect_presence(None, w.domain)
+
+
 def test_refused_login(t):
     """Policy: an account that the network does not take: who brought it is told why; what they write comes back, and goes out when they log in by another"""
     w = world(t)
     romeo, bob, name = w.clients[0], w.driver.person('bob'), unique('montague').lower()
     assert submit(romeo, w, unique('barred').lower()).get('type') == 'result'
     said(romeo, 'you are not wanted here', w.domain)
+    e = romeo.expect_presence('error', w.domain)
+    assert e.condition() == 'not-authorized', e
     id = romeo.message(w.jid(bob.address), 'refused')
     e = failed(romeo, id)
     assert e.condition() == 'not-authorized' and e.find('error').text('text') == 'you are not wanted here', e
