@@ -172,13 +172,11 @@ enum hook_verdict hook_record(struct hook *h, enum record_kind kind, const struc
 /* The same for a stanza that a module made (an announcement). Takes a reference. */
 enum hook_verdict hook_record_stanza(struct hook *h, enum record_kind kind, struct stanza *st, const struct jid *from,
 	const struct jid *to, const char *body, void *data, hook_then_fn then);
-/* After hook_record or hook_record_stanza, before HOOK_WAIT is returned: whose history (XEP-0313) the record is part of. Nobody's
- * without it. RECIPIENT: of the address it is to, a room's or a node's, whoever sent it. */
+/* Whose history (XEP-0313) a record is part of. RECIPIENT: of the address it is to, a room's or a node's, whoever sent it. */
 enum hook_history { HOOK_HISTORY_NONE, HOOK_HISTORY_RECIPIENT, HOOK_HISTORY_BOTH };
-void hook_record_shown(struct hook *h, enum hook_history who);
-/* The same for a <message/>, which becomes the record that it would be between users: its kind (correction, retraction, reaction, …;
- * unless another than RECORD_MESSAGE was given) and what it refers to, its body where none was given; and it is shown if it is worth
- * it and its hints (XEP-0334) allow. Is it? */
+/* After hook_record or hook_record_stanza of a <message/>, before HOOK_WAIT is returned: it becomes the record that it would be between
+ * users: its kind (correction, retraction, reaction, …; unless another than RECORD_MESSAGE was given) and what it refers to, its body where
+ * none was given; and it is shown, in the history of `who`, if it is worth it and its hints (XEP-0334) allow. Is it? */
 bool hook_record_message(struct hook *h, enum hook_history who);
 /* After hook_record_stanza of a <message/> with `from` and `to`: by its commit it goes to whom it is addressed, as what a user sends does,
  * with the record's id as its stanza id: now, or, to an account of ours, when somebody is there to take it. */

@@ -20,7 +20,7 @@ struct contact {
 	char foreign[];
 };
 
-const char *
+static const char *
 show_name(enum network_show show)
 {
 	static const char *const names[] = { [NETWORK_CHAT] = "chat", [NETWORK_AWAY] = "away", [NETWORK_XA] = "xa", [NETWORK_DND] = "dnd", [NETWORK_GONE] = NULL };

@@ -78,7 +78,7 @@ gateway_presence_came(struct gateway *g, const struct stanza *st, const char *ty
 	}
 }
 
-void
+static void
 presence_came(struct gateway *g, const struct stanza *st, struct jid *from, struct jid *to)
 {
 	const char *type = elem_get(st->root, "type");
@@ -106,7 +106,7 @@ presence_came(struct gateway *g, const struct stanza *st, struct jid *from, stru
 		send_stanza(g, xerror_reply(st, XERROR_ITEM_NOT_FOUND, NULL, NULL));
 }
 
-void
+static void
 iq_came(struct gateway *g, const struct stanza *st, struct jid *from, struct jid *to)
 {
 	const char *type = elem_get(st->root, "type");

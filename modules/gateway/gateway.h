@@ -12,7 +12,6 @@
 int gateway_main(const struct network *n, int argc, char **argv);
 
 uv_loop_t *gateway_loop(struct gateway *g);
-const char *gateway_name(const struct gateway *g);   /* as the administrator called it: "libera", "mail" */
 const char *gateway_host(const struct gateway *g);   /* example.org: whose people it serves */
 /* A counter or a level of the network's own, shown by `chancery gateway show` and in /metrics. `name` is static, [a-z_]; at most 32 of them. */
 void gateway_count(struct gateway *g, const char *name, int64_t add);
@@ -79,7 +78,7 @@ struct gateway_file {
 struct gateway_incoming {
 	const char *from;     /* foreign address of who says it; for a room: NULL */
 	const char *foreign;  /* as the network shows who it is, for the record: "nick!user@host"; NULL: from */
-	const char *network;  /* which network, where the program has several: "libera"; NULL: gateway_name */
+	const char *network;  /* which network, where the program has several: "libera"; NULL: as the administrator called it */
 	const char *id;       /* the network's id of it; NULL: none. The same id is the same message: it is not delivered twice */
 	const char *replaces; /* the network's id of the message that this corrects; NULL: none */
 	int64_t at_us;        /* when it was said, 0: now. What is older than some seconds gets <delay/> */

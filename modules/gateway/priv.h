@@ -166,8 +166,6 @@ void dispatch_early(struct gateway *g);
 void refuse(struct gateway *g, const struct stanza *st, struct ticket *t, enum xerror e, const char *text);
 /* True: it has taken the ticket. */
 void message_came(struct gateway *g, struct stanza *st, struct ticket *t, struct jid *from, struct jid *to);
-void presence_came(struct gateway *g, const struct stanza *st, struct jid *from, struct jid *to);
-void iq_came(struct gateway *g, const struct stanza *st, struct jid *from, struct jid *to);
 bool disco_came(struct gateway *g, const struct stanza *st, const struct elem *query, struct jid *to);
 
 /* What is written */
@@ -277,7 +275,6 @@ void contact_said(struct gateway_user *u, const char *foreign, bool *first);
 void contacts_up(struct gateway_user *u);
 void contacts_down(struct gateway_user *u);
 void contacts_free(struct gateway_user *u);
-const char *show_name(enum network_show show);
 
 /* program.c */
 

@@ -420,12 +420,6 @@ gateway_loop(struct gateway *g)
 }
 
 const char *
-gateway_name(const struct gateway *g)
-{
-	return g->start.name;
-}
-
-const char *
 gateway_host(const struct gateway *g)
 {
 	return g->start.host;

@@ -336,7 +336,7 @@ removed(struct gateway *g, const struct stanza *st, bool ok)
 	jid_unref(from);
 }
 
-void
+static void
 registration_remove(struct gateway *g, const struct stanza *st)
 {
 	struct jid *from = person(st);

@@ -11,7 +11,6 @@
 bool registration_came(struct gateway *g, const struct stanza *st, const struct elem *e, struct jid *from, struct jid *to);
 /* What the form in the first element of an IQ says becomes the person's credential; the answer is an empty result, or an error. */
 void registration_set(struct gateway *g, const struct stanza *st);
-void registration_remove(struct gateway *g, const struct stanza *st);
 /* May people bring one, and does the network know such a thing? */
 bool registration_is_offered(const struct gateway *g);
 

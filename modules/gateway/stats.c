@@ -32,7 +32,7 @@ stats_count(struct stats *s, const char *name, int64_t add)
 		r->value += add;
 }
 
-void
+static void
 stats_level(struct stats *s, const char *name, int64_t value)
 {
 	struct stats_row *r = row(s, name);

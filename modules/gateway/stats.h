@@ -24,7 +24,6 @@ struct stats {
 
 /* More names than there is room for are not counted. */
 void stats_count(struct stats *s, const char *name, int64_t add);
-void stats_level(struct stats *s, const char *name, int64_t value);
 void stats_tick(struct gateway *g);
 
 #endif

@@ -119,8 +119,6 @@ bool irc_is_us(const struct irc_client *c, const char *nick);
 
 /* login.c */
 void irc_login_begin(struct irc_client *c);
-/* The welcome is over: channels are joined. */
-void irc_login_end(struct irc_client *c);
 void irc_login_tick(struct irc_client *c);
 int64_t irc_login_due(const struct irc_client *c);
 /* It is the nick that we want, or as much of it as the server lets us have. */

@@ -338,7 +338,8 @@ irc_nick_is_wanted(const struct irc_client *c, const char *nick)
 	return !strcmp(nick, c->wanted) || ((n >= c->is.nicklen || !c->nick_tries) && !strncmp(nick, c->wanted, n));
 }
 
-void
+/* The welcome is over: channels are joined. */
+static void
 irc_login_end(struct irc_client *c)
 {
 	struct irc_event e = { .kind = IRC_UP, .nick = c->nick };

@@ -118,8 +118,6 @@ void sip_out_close(struct sip *s, const struct gateway_user *u);
 
 /* A MESSAGE from a peer. What nta_request_f returns. */
 int sip_in_message(struct sip *s, nta_incoming_t *irq, const sip_t *sip, const char *source);
-/* Whose request is this, and for whom? The foreign name, and an address of the host (jid_unref); or a status that refuses it, with `why`. */
-int sip_in_who(struct sip *s, const sip_t *sip, char from[SIP_NAME_SIZE], struct jid **to, const char **why);
 void sip_in_stop(struct sip *s);
 
 /*

@@ -66,7 +66,8 @@ is_for_us(const struct sip *s, const url_t *url)
 	return url->url_host != NULL && (!strcasecmp(url->url_host, s->set.domain) || !strcmp(url->url_host, s->set.address));
 }
 
-int
+/* Whose request is this, and for whom? The foreign name, and an address of the host (jid_unref); or a status that refuses it, with `why`. */
+static int
 sip_in_who(struct sip *s, const sip_t *sip, char from[SIP_NAME_SIZE], struct jid **to, const char **why)
 {
 	const url_t *url = sip->sip_request->rq_url;

@@ -30,7 +30,8 @@ static const struct {
 };
 #define EXTENSIONS (sizeof(extension) / sizeof(extension[0]))
 
-size_t
+/* The septets of a character: 1, or 2 of which the first is GSM7_ESCAPE; 0: the alphabet does not have it. */
+static size_t
 gsm7_char(uint32_t c, uint8_t out[2])
 {
 	/* Most text: letters and digits are where ASCII has them. */

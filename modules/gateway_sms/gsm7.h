@@ -14,8 +14,6 @@
 
 #define GSM7_ESCAPE 0x1b
 
-/* The septets of a character: 1, or 2 of which the first is GSM7_ESCAPE; 0: the alphabet does not have it. */
-size_t gsm7_char(uint32_t c, uint8_t out[2]);
 /* Well-formed UTF-8 as septets, behind what is in `out`. False, and nothing added, when a character is not in the alphabet. */
 bool gsm7_encode(const char *s, size_t n, struct buf *out);
 /* Septets as UTF-8. An escape before something that the extension does not have shows what the alphabet has there (§6.2.1.1); bytes above 127 are U+FFFD. */

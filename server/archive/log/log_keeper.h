@@ -89,8 +89,6 @@ int keeper_fits(struct keeper *k, uint64_t size, const uint8_t root[MERKLE_HASH]
 
 /* `fmt` NULL: it is over. */
 void keeper_trouble(struct keeper *k, enum keeper_trouble what, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-const char *keeper_trouble_name(enum keeper_trouble what);
-unsigned keeper_troubles(struct keeper *k);
 /* A checkpoint is committed. */
 void keeper_tell(struct keeper *k, const struct log_checkpoint *c);
 void keeper_publish(struct keeper *k);

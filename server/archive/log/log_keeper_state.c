@@ -22,6 +22,27 @@ static struct { log_listener_fn fn; void *arg; } listener[LISTENERS];
 
 /* Troubles */
 
+static const char *
+trouble_name(enum keeper_trouble what)
+{
+	static const char *const name[] = { [KEEPER_BROKEN] = "record", [KEEPER_DATABASE] = "database", [KEEPER_KEY] = "key", [KEEPER_FILE] = "file",
+		[KEEPER_STAMP] = "time-stamp", [KEEPER_FINDINGS] = "findings", [KEEPER_NOTE] = "note", [KEEPER_OUTSIDE] = "outside" };
+
+	return name[what];
+}
+
+static unsigned
+troubles(struct keeper *k)
+{
+	unsigned n = 0;
+
+	pthread_mutex_lock(&k->lock);
+	for (int i = 0; i < KEEPER_TROUBLES; i++)
+		n += k->trouble[i][0] != '\0';
+	pthread_mutex_unlock(&k->lock);
+	return n;
+}
+
 void
 keeper_trouble(struct keeper *k, enum keeper_trouble what, const char *fmt, ...)
 {
@@ -41,30 +62,9 @@ keeper_trouble(struct keeper *k, enum keeper_trouble what, const char *fmt, ...)
 	if (changed && fmt)
 		log_error(NULL, "log-trouble", "why=%s", text);
 	else if (changed)
-		log_info(NULL, "log-trouble-over", "of=%s", keeper_trouble_name(what));
+		log_info(NULL, "log-trouble-over", "of=%s", trouble_name(what));
 	if (changed)
-		metric_set(METRIC_LOG_TROUBLES, (int64_t)keeper_troubles(k));
-}
-
-const char *
-keeper_trouble_name(enum keeper_trouble what)
-{
-	static const char *const name[] = { [KEEPER_BROKEN] = "record", [KEEPER_DATABASE] = "database", [KEEPER_KEY] = "key", [KEEPER_FILE] = "file",
-		[KEEPER_STAMP] = "time-stamp", [KEEPER_FINDINGS] = "findings", [KEEPER_NOTE] = "note", [KEEPER_OUTSIDE] = "outside" };
-
-	return name[what];
-}
-
-unsigned
-keeper_troubles(struct keeper *k)
-{
-	unsigned n = 0;
-
-	pthread_mutex_lock(&k->lock);
-	for (int i = 0; i < KEEPER_TROUBLES; i++)
-		n += k->trouble[i][0] != '\0';
-	pthread_mutex_unlock(&k->lock);
-	return n;
+		metric_set(METRIC_LOG_TROUBLES, (int64_t)troubles(k));
 }
 
 /* Checkpoints */

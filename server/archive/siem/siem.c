@@ -67,7 +67,8 @@ note_bytes(const struct note *n)
 	return sizeof *n + strlen(n->name) + strlen(n->json);
 }
 
-void
+/* An event that is not in the record. `json` is an object on one line. From any thread, a reactor's too: it never waits. */
+static void
 siem_event(int severity, const char *name, const char *json)
 {
 	struct note *n;

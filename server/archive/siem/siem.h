@@ -34,8 +34,6 @@ struct siem_settings {
 int siem_start(const struct siem_settings *s, struct err *e) MUST_CHECK;
 /* Before record_stop. What has not been sent is sent after the next start. */
 void siem_stop(void);
-/* An event that is not in the record. `json` is an object on one line. From any thread, a reactor's too: it never waits. */
-void siem_event(int severity, const char *name, const char *json);
 /* A signed checkpoint (log_listen): what is outside the database then. */
 void siem_send_checkpoint(void *arg, uint64_t size, const char *note);
 

@@ -654,16 +654,6 @@ hook_record_stanza(struct hook *h, enum record_kind kind, struct stanza *st, con
 }
 
 void
-hook_record_shown(struct hook *h, enum hook_history who)
-{
-	struct record_entry *e = &h->chain->rec;
-
-	assert(h->chain->step == STEP_RECORD);
-	e->shown = who != HOOK_HISTORY_NONE;
-	e->recipient_only = who == HOOK_HISTORY_RECIPIENT;
-}
-
-void
 hook_record_sends(struct hook *h)
 {
 	struct hook_chain *c = h->chain;
@@ -699,7 +689,8 @@ hook_record_message(struct hook *h, enum hook_history who)
 		e->body = body;
 	if (kind != RECORD_MESSAGE)
 		e->kind = kind;
-	hook_record_shown(h, e->shown ? who : HOOK_HISTORY_NONE);
+	e->shown = e->shown && who != HOOK_HISTORY_NONE;
+	e->recipient_only = e->shown && who == HOOK_HISTORY_RECIPIENT;
 	return e->shown;
 }
 

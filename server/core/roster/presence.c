@@ -628,14 +628,14 @@ hide_from_directed(struct session *s, const struct jid *contact)
 }
 
 void
-presence_hide(struct user *u, struct jid *contact)
+module_presence_hide(struct hook *h, const struct jid *contact)
 {
-	struct appearance a = { u, contact };
+	struct appearance a = { h->user, (struct jid *)contact };
 
-	if (!u->roster)
+	if (!h->user || !h->user->roster)
 		return;
-	roster_each(u->roster, hide_from, &a);
-	LIST_EACH(l, &u->sessions)
+	roster_each(h->user->roster, hide_from, &a);
+	LIST_EACH(l, &h->user->sessions)
 		hide_from_directed(LIST_ENTRY(l, struct session, of_user), contact);
 }
 
@@ -656,24 +656,10 @@ show_to(const struct roster_item *i, void *arg)
 }
 
 void
-presence_show(struct user *u, struct jid *contact)
-{
-	struct appearance a = { u, contact };
-
-	if (u->roster)
-		roster_each(u->roster, show_to, &a);
-}
-
-void
-module_presence_hide(struct hook *h, const struct jid *contact)
-{
-	if (h->user)
-		presence_hide(h->user, (struct jid *)contact);
-}
-
-void
 module_presence_show(struct hook *h, const struct jid *contact)
 {
-	if (h->user)
-		presence_show(h->user, (struct jid *)contact);
+	struct appearance a = { h->user, (struct jid *)contact };
+
+	if (h->user && h->user->roster)
+		roster_each(h->user->roster, show_to, &a);
 }

@@ -29,11 +29,6 @@ void presence_send_to(struct user *u, const struct packet *p, struct jid *to);
  * available sessions, or unavailable. */
 void presence_send_current(struct user *u, struct jid *to);
 void presence_send_unavailable(struct user *u, struct jid *to);
-/* The user appears offline to whom `contact` covers (jid_covers), as far as they see the user: by subscription, or told
- * directly. Those to whom HOOK_PRESENCE_TO lets nothing pass hear nothing. */
-void presence_hide(struct user *u, struct jid *contact);
-/* They may see the user again: the current state, and a probe where the user sees them. */
-void presence_show(struct user *u, struct jid *contact);
 /* Asks `to` for its presence in the user's name. */
 void presence_probe(struct user *u, struct jid *to);
 
