@@ -1,7 +1,6 @@
 /*
  * verify_key: the key of the bundle, and the way to it from the one that is trusted.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,6 @@
 /*
  * device: the commands for the devices of an account.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "command.h"

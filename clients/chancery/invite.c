@@ -1,7 +1,6 @@
 /*
  * invite: the commands for invitations.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "command.h"

@@ -2,7 +2,6 @@
  * mfa: the commands for second factors of accounts. The address of a new one is shown as a QR code, for the camera of a telephone.
  */
 #include <qrencode.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "command.h"

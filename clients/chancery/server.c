@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "command.h"
-#include "common/control_client.h"
 #include "core/config/config.h"
 #include "store/version.h"
 

@@ -12,7 +12,6 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "clientaccess_store.h"
-#include "xmpp/ns.h"
 
 #define NS_CAM "urn:xmpp:cam:0"
 

@@ -14,7 +14,6 @@
 #include "base/text.h"
 #include "clientaccess_store.h"
 #include "xmpp/form.h"
-#include "xmpp/ns.h"
 
 /* A command under way, in hook_memory: first what its job is given. */
 struct making {

@@ -17,7 +17,6 @@
 #include "base/text.h"
 #include "module.h"
 #include "xmpp/digest.h"
-#include "xmpp/ns.h"
 
 #define NS_EXTDISCO "urn:xmpp:extdisco:2"
 #define SECRET_MAX 1024

@@ -14,7 +14,6 @@
 #include "invite_store.h"
 #include "module.h"
 #include "xmpp/form.h"
-#include "xmpp/ns.h"
 
 #define NS_PARS "urn:xmpp:pars:0"
 #define FORM_INVITATION "urn:xmpp:invite#invitation"

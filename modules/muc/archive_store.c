@@ -8,7 +8,6 @@
 #include "store/account.h"
 #include "store/address.h"
 #include "store/page.h"
-#include "store/record_kind.h"
 
 /* $1 room, $2 its number, or the ids; $3 who said it, $4 to $7 as page.h says, $8 with which resource, $9 what its tag has. What else is
  * sent to a room (invitations, requests, private messages) is not part of what was said in it. */

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "avatar.h"
 #include "list_store.h"
 #include "moderate.h"
 #include "xmpp/form.h"

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "admin.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"

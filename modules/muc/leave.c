@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "disco.h"
-#include "order.h"
 #include "presence.h"
 #include "room_store.h"
 #include "xmpp/ns.h"

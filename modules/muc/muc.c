@@ -10,7 +10,6 @@
 #include "admin.h"
 #include "archive.h"
 #include "avatar.h"
-#include "base/clock.h"
 #include "create.h"
 #include "disco.h"
 #include "enter.h"

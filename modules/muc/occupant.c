@@ -7,9 +7,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "history.h"
-#include "muc.h"
 #include "presence.h"
-#include "xmpp/ns.h"
 
 /* Audiences: those of a room in which nobody is are not there. */
 

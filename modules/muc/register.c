@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "admin.h"
 #include "base/metric.h"
 #include "change.h"
 #include "muc.h"

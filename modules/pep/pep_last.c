@@ -14,7 +14,6 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "pep.h"
-#include "xmpp/ns.h"
 
 #define NOTIFY "+notify"
 #define NEWER_MAX 1024 /* nodes that change while one query runs; of more an old item may come after a new one */

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "node.h"
-#include "xmpp/ns.h"
 
 static const char *const names[] = {
 	[AFFILIATION_NONE] = "none", [AFFILIATION_OUTCAST] = "outcast", [AFFILIATION_MEMBER] = "member",

@@ -1,7 +1,6 @@
 /*
  * node_item: items of a node: publish (XEP-0060 §7.1), retract (§7.2), retrieve (§6.5).
  */
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/buf.h"

@@ -9,7 +9,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/metric.h"
 #include "pubsub_store.h"
 #include "xmpp/ns.h"
 

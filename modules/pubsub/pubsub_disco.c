@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "pubsub.h"
 #include "xmpp/ns.h"
 #include "xmpp/rsm.h"

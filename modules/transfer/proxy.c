@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/metric.h"
 #include "module_service.h"
 #include "xmpp/ns.h"

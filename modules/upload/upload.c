@@ -16,7 +16,6 @@
 #include "base/crypt.h"
 #include "base/file_name.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/metric.h"
 #include "base/text.h"
 #include "module_file.h"

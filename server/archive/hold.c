@@ -3,7 +3,6 @@
  */
 #include "archive/hold.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "archive/query.h"

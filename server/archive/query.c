@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "store/record_kind.h"
 #include "xmpp/jid.h"
 

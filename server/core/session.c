@@ -11,7 +11,6 @@
 #include "core/stream/c2s.h"
 #include "core/stream/last_use.h"
 #include "core/home.h"
-#include "core/host.h"
 #include "core/module/keep.h"
 #include "core/module/modules.h"
 #include "core/roster/presence.h"

@@ -11,10 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/metric.h"
-#include "core/config/config.h"
 #include "core/home.h"
 #include "core/module/elsewhere.h"
 #include "core/module/keep.h"

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "store/address.h"
 
 #define AT "(extract(epoch FROM r.at) * 1000000)::bigint"
 #define THESE "r.id = ANY ($1::bigint[]) AND r.id BETWEEN $2::bigint AND $3::bigint"

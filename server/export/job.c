@@ -19,7 +19,6 @@
 
 #include "archive/query.h"
 #include "base/clock.h"
-#include "base/mem.h"
 #include "export/channel.h"
 #include "export/export_store.h"
 #include "export/job_priv.h"

@@ -5,7 +5,6 @@
  * Every log index has a record. So what is exported, what lies outside and these are all there was.
  */
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "export/channel.h"
 #include "export/export_store.h"

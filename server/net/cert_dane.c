@@ -9,7 +9,6 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#include "base/crypt.h"
 #include "base/mem.h"
 #include "net/cert_priv.h"
 

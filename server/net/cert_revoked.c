@@ -8,7 +8,6 @@
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
 #include <openssl/x509v3.h>
-#include <stdio.h>
 
 #include "base/mem.h"
 #include "net/cert_priv.h"

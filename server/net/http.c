@@ -8,7 +8,6 @@
  */
 #include "net/http.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +16,6 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/metric.h"
-#include "net/address.h"
 #include "net/http_priv.h"
 #include "net/listener.h"
 

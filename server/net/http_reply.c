@@ -16,7 +16,6 @@
 #include "base/metric.h"
 #include "net/address.h"
 #include "net/http_priv.h"
-#include "net/listener.h"
 
 #define FILE_PIECE 65536
 #define FILE_AHEAD 131072 /* bytes of a file that wait for the client */

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/crypt.h"
-#include "base/mem.h"
 #include "base/text.h"
 #include "proof/note_key.h"
 

@@ -11,7 +11,6 @@
 
 #include "base/buf.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/metric.h"
 #include "store/audit.h"
 #include "store/record.h"

@@ -4,7 +4,6 @@
  */
 #include "admin/access/approval_clock.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -4,7 +4,6 @@
  */
 #include "admin/request/request.h"
 
-#include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>

@@ -5,7 +5,6 @@
 
 #include <pwd.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "store/audit.h"

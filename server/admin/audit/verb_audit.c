@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "archive/audit_read.h"
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/text.h"
 

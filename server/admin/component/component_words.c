@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "core/component/component.h"
 #include "core/component/component_rules.h"
 #include "core/host.h"
 #include "core/service/service.h"

@@ -20,8 +20,6 @@
 #include "admin/audit/audit.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/mem.h"
-#include "base/metric.h"
 #include "base/text.h"
 #include "core/file/vault.h"
 #include "store/erasure.h"

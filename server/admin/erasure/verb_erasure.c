@@ -10,7 +10,6 @@
 #include "admin/request/request.h"
 #include "admin/request/rows.h"
 #include "archive/search/search.h"
-#include "base/clock.h"
 #include "base/text.h"
 #include "store/erasure.h"
 

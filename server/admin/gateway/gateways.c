@@ -12,7 +12,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "admin/gateway/gateway_process.h"
 #include "admin/gateway/gateway_program.h"
 #include "base/clock.h"
 #include "base/list.h"

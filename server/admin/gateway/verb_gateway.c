@@ -13,7 +13,6 @@
 #include "admin/request/change.h"
 #include "admin/request/request.h"
 #include "base/arena.h"
-#include "base/buf.h"
 #include "base/crypt.h"
 #include "core/component/component.h"
 #include "core/component/component_rules.h"

@@ -6,7 +6,6 @@
 #include "admin/request/request.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"

@@ -6,7 +6,6 @@
  */
 #include "archive/log/log_keeper.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -3,7 +3,6 @@
  */
 #include "archive/search/search_indexer.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>

@@ -7,7 +7,6 @@
 
 #include "archive/search/search_doc.h"
 #include "archive/search/search_priv.h"
-#include "base/text.h"
 
 #define HASH_DIGITS_MIN 8
 #define HASH_DIGITS (2 * SHA256_SIZE)

@@ -20,7 +20,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
-#include "base/text.h"
 #include "store/record.h"
 
 #define TICK_MS 200

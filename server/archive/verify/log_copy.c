@@ -4,7 +4,6 @@
 #include "archive/verify/log_copy.h"
 
 #include <endian.h>
-#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"

@@ -4,7 +4,6 @@
  */
 #include "archive/verify/log_verify.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -14,7 +14,6 @@
 
 #include "archive/verify/log_copy.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "proof/canonical.h"
 
 #define CANONICAL_COLUMNS 16

@@ -14,7 +14,6 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "core/config/config_table.h"
 #include "xmpp/jid.h"
 

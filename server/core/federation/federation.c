@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/crypt.h"
-#include "base/metric.h"
 #include "core/component/component.h"
 #include "core/federation/outbox.h"
 #include "core/federation/pass.h"

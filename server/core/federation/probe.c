@@ -24,7 +24,6 @@
 #include "xmpp/domain.h"
 #include "xmpp/ns.h"
 #include "xmpp/parser.h"
-#include "xmpp/xerror.h"
 
 #define TRIES_MAX 16
 #define LOOK_MS 200 /* whether the server stops */

@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "core/federation/route_priv.h"
-#include "core/home.h"
 
 #define FIRST_MS 1000      /* after the first failure */
 #define LONGEST_MS 60000

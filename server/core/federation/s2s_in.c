@@ -20,7 +20,6 @@
 #include "net/listener.h"
 #include "xmpp/ns.h"
 #include "xmpp/sasl.h"
-#include "xmpp/serialize.h"
 
 /* What is wrong with a header. `why` set: it is refused as somebody, which is noted. */
 struct objection {

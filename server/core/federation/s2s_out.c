@@ -11,7 +11,6 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "core/federation/attempt.h"
-#include "core/home.h"
 #include "xmpp/ns.h"
 
 #define ELEMENTS_MAX 16 /* before READY: features thrice, proceed, a failure or a challenge, success, dialback */

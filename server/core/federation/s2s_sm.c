@@ -9,7 +9,6 @@
  * still has something in it; or by the pair of domains, when the peer gave the id. Another stream with the same two domains,
  * authenticated by itself, may take it over.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

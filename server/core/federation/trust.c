@@ -12,7 +12,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/metric.h"
-#include "core/config/config.h"
 #include "core/home.h"
 #include "xmpp/domain.h"
 #include "xmpp/jid.h"

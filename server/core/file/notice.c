@@ -16,7 +16,6 @@
 #include "core/route/packet.h"
 #include "core/route/router.h"
 #include "core/user.h"
-#include "net/reactor.h"
 #include "store/record.h"
 #include "xmpp/ns.h"
 

@@ -2,7 +2,6 @@
  * scanner_program: when the program is started and with what, what it says, and when it has to be ended.
  */
 #include <assert.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>

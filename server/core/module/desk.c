@@ -4,7 +4,6 @@
 #include "core/module/desk.h"
 
 #include <pthread.h>
-#include <stddef.h>
 #include <string.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -28,7 +28,6 @@
 #include "core/session.h"
 #include "core/user.h"
 #include "store/record.h"
-#include "xmpp/ns.h"
 
 enum entry_state {
 	ENTRY_UNCHECKED, /* behind one that is CHECKING: policy has not been asked yet */

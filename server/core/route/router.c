@@ -13,7 +13,6 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "base/metric.h"
 #include "core/component/component.h"
 #include "core/component/privilege.h"
 #include "core/federation/federation.h"

@@ -7,11 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/home.h"
 #include "core/route/iq.h"
 #include "core/route/router.h"
 #include "core/session.h"
-#include "core/stream/auth.h"
 #include "core/stream/c2s_priv.h"
 #include "core/stream/sasl2.h"
 #include "xmpp/ns.h"

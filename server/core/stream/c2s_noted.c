@@ -15,7 +15,6 @@
 #include "base/seldom.h"
 #include "core/home.h"
 #include "core/stream/c2s_priv.h"
-#include "net/listener.h"
 #include "store/audit.h"
 #include "store/record.h"
 #include "store/refusal.h"

@@ -10,12 +10,10 @@
 
 #include "base/mem.h"
 #include "base/metric.h"
-#include "core/home.h"
 #include "core/module/chain.h"
 #include "core/module/modules.h"
 #include "core/stream/auth.h"
 #include "core/stream/c2s_priv.h"
-#include "xmpp/ns.h"
 
 /* A stranger's IQ that waits. */
 struct c2s_stranger {

@@ -17,7 +17,6 @@
 #include "core/module/modules.h"
 #include "core/session.h"
 #include "core/user.h"
-#include "xmpp/ns.h"
 
 #define ASK_EVERY 16    /* stanzas between two <r/> in a long burst */
 #define KEEP_CAP 16     /* a ring this small stays when it empties */

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/metric.h"
 #include "core/web/upload_priv.h"
 
 /* Nothing here is a page: it may load nothing, run nothing, be in no frame, and is of no origin. Only browsers' own viewers of a picture or a

@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "export/formats.h"
 #include "export/html/page.h"
-#include "export/html/text.h"
 
 /* Conversations */
 
