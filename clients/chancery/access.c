@@ -134,27 +134,22 @@ whoami(const struct options *o, int argc, char **argv)
 /* Tokens */
 
 /* The token is printed last, on a line of its own; with --json as `secret` of the row. */
+static void
+say_token(struct buf *out, json_t *rows, const void *token)
+{
+	static const struct table_column columns[] = {{"token", "Token"}, {"name", "Name"}, {"role", "Role"}, {"expires", "Expires"}, {NULL, NULL}};
+
+	if (!command_add_waits(rows, out))
+		table_print_row(json_array_get(rows, 0), columns, out);
+	buf_addf(out, "\nThis is the token. It is shown once; keep it in a file that nobody else can read:\n\n%s\n", (const char *)token);
+}
+
 static int
 print_token(const struct options *o, json_t *rows, const char *token)
 {
-	static const struct table_column columns[] = {{"token", "Token"}, {"name", "Name"}, {"role", "Role"}, {"expires", "Expires"}, {NULL, NULL}};
-	json_t *row = json_array_get(rows, 0);
-	struct buf out = {0};
-	int rc;
-
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	json_object_set_new(row, "secret", json_string(token));
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		if (!command_add_waits(rows, &out))
-			table_print_row(row, columns, &out);
-		buf_addf(&out, "\nThis is the token. It is shown once; keep it in a file that nobody else can read:\n\n%s\n", token);
-	}
-	json_decref(rows);
-	rc = command_print(&out);
-	return rc;
+	if (rows != NULL)
+		json_object_set_new(json_array_get(rows, 0), "secret", json_string(token));
+	return command_print_words(o, rows, say_token, token);
 }
 
 static int
@@ -233,53 +228,48 @@ add_json(struct buf *out, const char *head, const json_t *v)
 	free(text);
 }
 
-static int
-approval_show(const struct options *o, int argc, char **argv)
+static void
+say_approval(struct buf *out, json_t *rows, const void *arg)
 {
 	static const struct table_column columns[] = {{"approval", "Request"}, {"state", "State"},     {"verb", "What"},		{"hash", "Hash"},
 						      {"asked_by", "Asked by"}, {"role", "As"},	       {"asked_from", "From"},	{"asked_at", "At"},
 						      {"expires", "Expires"},	{"decided_by", "Decided by"}, {"decided_at", "Decided"}, {"reason", "Reason"},
 						      {NULL, NULL}};
-	struct buf out = {0};
+	const json_t *row = json_array_get(rows, 0);
+
+	(void)arg;
+	table_print_row(row, columns, out);
+	add_json(out, "Arguments: ", json_object_get(row, "args"));
+	add_json(out, "Outcome:   ", json_object_get(row, "outcome"));
+}
+
+static int
+approval_show(const struct options *o, int argc, char **argv)
+{
 	json_int_t id;
-	json_t *rows, *row;
 
 	(void)argc;
 	if (options_only(o, "") != 0 || command_read_id(argv[0], "a request", "approval list", &id) != 0)
 		return EXIT_USAGE;
-	rows = command_ask(o, "approval", "show", json_pack("{s:I}", "id", id));
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	row = json_array_get(rows, 0);
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		table_print_row(row, columns, &out);
-		add_json(&out, "Arguments: ", json_object_get(row, "args"));
-		add_json(&out, "Outcome:   ", json_object_get(row, "outcome"));
-	}
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_words(o, command_ask(o, "approval", "show", json_pack("{s:I}", "id", id)), say_approval, NULL);
+}
+
+static void
+say_decision(struct buf *out, json_t *rows, const void *arg)
+{
+	const json_t *row = json_array_get(rows, 0);
+
+	(void)arg;
+	buf_addf(out, "request %lld: ", (long long)json_integer_value(json_object_get(row, "approval")));
+	table_value(json_object_get(row, "state"), out);
+	buf_addc(out, '\n');
+	add_json(out, "outcome:", json_object_get(row, "outcome"));
 }
 
 static int
 print_decision(const struct options *o, json_t *rows)
 {
-	const json_t *row = json_array_get(rows, 0);
-	struct buf out = {0};
-
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		buf_addf(&out, "request %lld: ", (long long)json_integer_value(json_object_get(row, "approval")));
-		table_value(json_object_get(row, "state"), &out);
-		buf_addc(&out, '\n');
-		add_json(&out, "outcome:", json_object_get(row, "outcome"));
-	}
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_words(o, rows, say_decision, NULL);
 }
 
 static int

@@ -106,7 +106,7 @@ command_print(struct buf *out)
 }
 
 int
-command_print_rows(const struct options *o, json_t *rows, const struct table_column *columns)
+command_print_words(const struct options *o, json_t *rows, command_words_fn say, const void *arg)
 {
 	struct buf out = {0};
 
@@ -115,39 +115,46 @@ command_print_rows(const struct options *o, json_t *rows, const struct table_col
 	if (o->json)
 		table_print_json(rows, &out);
 	else
-		table_print(rows, columns, &out);
+		say(&out, rows, arg);
 	json_decref(rows);
 	return command_print(&out);
+}
+
+static void
+say_rows(struct buf *out, json_t *rows, const void *columns)
+{
+	table_print(rows, columns, out);
+}
+
+int
+command_print_rows(const struct options *o, json_t *rows, const struct table_column *columns)
+{
+	return command_print_words(o, rows, say_rows, columns);
+}
+
+static void
+say_row(struct buf *out, json_t *rows, const void *columns)
+{
+	table_print_row(json_array_get(rows, 0), columns, out);
 }
 
 int
 command_print_row(const struct options *o, json_t *rows, const struct table_column *columns)
 {
-	struct buf out = {0};
+	return command_print_words(o, rows, say_row, columns);
+}
 
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json)
-		table_print_json(rows, &out);
-	else
-		table_print_row(json_array_get(rows, 0), columns, &out);
-	json_decref(rows);
-	return command_print(&out);
+static void
+say_done(struct buf *out, json_t *rows, const void *what)
+{
+	(void)rows;
+	buf_addf(out, "%s\n", (const char *)what);
 }
 
 int
 command_print_done(const struct options *o, json_t *rows, const char *what)
 {
-	struct buf out = {0};
-
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json)
-		table_print_json(rows, &out);
-	else
-		buf_addf(&out, "%s\n", what);
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_words(o, rows, say_done, what);
 }
 
 bool

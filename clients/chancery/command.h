@@ -61,7 +61,11 @@ struct control_client *command_connect(const struct options *o);
 json_t *command_ask(const struct options *o, const char *noun, const char *verb, json_t *args);
 /* Prints what has been gathered and frees it. EXIT_DONE, or EXIT_REFUSED when it cannot be written. */
 int command_print(struct buf *out);
-/* The rows as a table, or as JSON where that was asked for; drops the reference. NULL: EXIT_REFUSED, as command_ask has said why. */
+/* An answer in words of the command's own; `arg` is the caller's. */
+typedef void (*command_words_fn)(struct buf *out, json_t *rows, const void *arg);
+/* The rows as `say` has them, or as JSON where that was asked for; drops the reference. NULL: EXIT_REFUSED, as command_ask has said why. */
+int command_print_words(const struct options *o, json_t *rows, command_words_fn say, const void *arg);
+/* The same as a table. */
 int command_print_rows(const struct options *o, json_t *rows, const struct table_column *columns);
 /* The query that the options of a command make; these are its options, and what --help says of them. */
 json_t *command_query(const struct options *o);

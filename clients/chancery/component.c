@@ -62,34 +62,31 @@ text_of(const json_t *row, const char *key)
 }
 
 /* Takes the rows. */
+static void
+say(struct buf *out, json_t *rows, const void *arg)
+{
+	const json_t *row = json_array_get(rows, 0);
+	json_int_t rate = json_integer_value(json_object_get(row, "rate"));
+
+	(void)arg;
+	buf_addf(out, "%-11s%s\n", "name", text_of(row, "name"));
+	add_list(out, "domains", json_object_get(row, "domains"));
+	buf_addf(out, "%-11s%s\n", "state", json_is_true(json_object_get(row, "enabled")) ? "enabled" : "disabled");
+	add_list(out, "connected", json_object_get(row, "connected"));
+	add_list(out, "may send", json_object_get(row, "kinds"));
+	buf_addf(out, "%-11smessages %s\n", "while down", strcmp(text_of(row, "down"), "keep") == 0 ? "are kept" : "are returned");
+	add_list(out, "privileges", json_object_get(row, "privileges"));
+	if (rate > 0)
+		buf_addf(out, "%-11s%lld stanzas a second\n", "rate", (long long)rate);
+	buf_addf(out, "%-11s%s by %s\n", "changed", text_of(row, "changed"), text_of(row, "by"));
+	if (json_object_get(row, "secret") != NULL)
+		buf_addf(out, "%-11s%s\n\nThe secret is shown this once.\n", "secret", text_of(row, "secret"));
+}
+
 static int
 print(const struct options *o, json_t *rows)
 {
-	const json_t *row = json_array_get(rows, 0);
-	struct buf out = {0};
-	json_int_t rate;
-
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		rate = json_integer_value(json_object_get(row, "rate"));
-		buf_addf(&out, "%-11s%s\n", "name", text_of(row, "name"));
-		add_list(&out, "domains", json_object_get(row, "domains"));
-		buf_addf(&out, "%-11s%s\n", "state", json_is_true(json_object_get(row, "enabled")) ? "enabled" : "disabled");
-		add_list(&out, "connected", json_object_get(row, "connected"));
-		add_list(&out, "may send", json_object_get(row, "kinds"));
-		buf_addf(&out, "%-11smessages %s\n", "while down", strcmp(text_of(row, "down"), "keep") == 0 ? "are kept" : "are returned");
-		add_list(&out, "privileges", json_object_get(row, "privileges"));
-		if (rate > 0)
-			buf_addf(&out, "%-11s%lld stanzas a second\n", "rate", (long long)rate);
-		buf_addf(&out, "%-11s%s by %s\n", "changed", text_of(row, "changed"), text_of(row, "by"));
-		if (json_object_get(row, "secret") != NULL)
-			buf_addf(&out, "%-11s%s\n\nThe secret is shown this once.\n", "secret", text_of(row, "secret"));
-	}
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_words(o, rows, say, NULL);
 }
 
 static int

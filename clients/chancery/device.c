@@ -18,53 +18,46 @@ device_list(const struct options *o, int argc, char **argv)
 	return command_print_rows(o, rows, columns);
 }
 
+static void
+say_revoked(struct buf *out, json_t *rows, const void *arg)
+{
+	const json_t *row = json_array_get(rows, 0);
+	json_int_t closed = json_integer_value(json_object_get(row, "closed"));
+
+	(void)arg;
+	buf_addf(out, "revoked; %lld session%s closed\n", (long long)closed, closed == 1 ? "" : "s");
+	if (json_is_true(json_object_get(row, "knows_password")))
+		buf_adds(out, "It has logged in with the password: change that, too (chancery user password).\n");
+}
+
 static int
 device_revoke(const struct options *o, int argc, char **argv)
 {
-	struct buf out = {0};
-	const json_t *row;
-	json_int_t closed;
-	json_t *rows;
 	json_int_t id;
 
 	(void)argc;
 	if (command_read_id(argv[1], "a device", "device list", &id) != 0)
 		return EXIT_USAGE;
-	rows = command_ask(o, "device", "revoke", json_pack("{s:s, s:I}", "jid", argv[0], "id", id));
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	row = json_array_get(rows, 0);
-	closed = json_integer_value(json_object_get(row, "closed"));
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		buf_addf(&out, "revoked; %lld session%s closed\n", (long long)closed, closed == 1 ? "" : "s");
-		if (json_is_true(json_object_get(row, "knows_password")))
-			buf_adds(&out, "It has logged in with the password: change that, too (chancery user password).\n");
-	}
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_words(o, command_ask(o, "device", "revoke", json_pack("{s:s, s:I}", "jid", argv[0], "id", id)), say_revoked, NULL);
+}
+
+static void
+say_password(struct buf *out, json_t *rows, const void *jid)
+{
+	const json_t *row = json_array_get(rows, 0);
+
+	buf_addf(out, "%s\nIt is shown this once. The client uses it in place of the account's; `chancery device revoke %s %lld` ends it.\n",
+		 json_string_value(json_object_get(row, "password")), (const char *)jid,
+		 (long long)json_integer_value(json_object_get(row, "id")));
 }
 
 static int
 device_password(const struct options *o, int argc, char **argv)
 {
 	json_t *rows = command_ask(o, "device", "password", json_pack("{s:s, s:s}", "jid", argv[0], "name", argv[1]));
-	struct buf out = {0};
-	const json_t *row;
 
 	(void)argc;
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	row = json_array_get(rows, 0);
-	if (o->json)
-		table_print_json(rows, &out);
-	else
-		buf_addf(&out, "%s\nIt is shown this once. The client uses it in place of the account's; `chancery device revoke %s %lld` ends it.\n",
-			 json_string_value(json_object_get(row, "password")), argv[0],
-			 (long long)json_integer_value(json_object_get(row, "id")));
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_words(o, rows, say_password, argv[0]);
 }
 
 const struct command command_device[] = {

@@ -352,35 +352,31 @@ export_remove(const struct options *o, int argc, char **argv)
 	return act(o, "remove", argv[0]);
 }
 
-static int
-export_preview(const struct options *o, int argc, char **argv)
+static void
+say_preview(struct buf *out, json_t *rows, const void *arg)
 {
 	static const struct table_column columns[] = {{"query", "Query"}, {"records", "Records"}, {"erased", "Erased"}, {"bytes", "Bytes"},
 						      {"first", "First"}, {"last", "Last"},	  {"addresses", "Addresses"}, {NULL, NULL}};
 	static const struct table_column people[] = {{"records", "RECORDS"}, {"address", "ADDRESS"}, {NULL, NULL}};
-	struct buf out = {0};
-	const json_t *row;
+	const json_t *row = json_array_get(rows, 0);
 	const char *kind;
-	json_t *rows, *n;
+	json_t *n;
 
+	(void)arg;
+	table_print_row(row, columns, out);
+	json_object_foreach(json_object_get(row, "kinds"), kind, n)
+		buf_addf(out, "  %s: %lld\n", kind, (long long)json_integer_value(n));
+	buf_adds(out, "\n");
+	table_print(json_object_get(row, "people"), people, out);
+}
+
+static int
+export_preview(const struct options *o, int argc, char **argv)
+{
 	(void)argc, (void)argv;
 	if (options_only(o, COMMAND_QUERY_OPTIONS) != 0)
 		return EXIT_USAGE;
-	rows = command_ask(o, "export", "preview", json_pack("{s:o}", "query", command_query(o)));
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	row = json_array_get(rows, 0);
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		table_print_row(row, columns, &out);
-		json_object_foreach(json_object_get(row, "kinds"), kind, n)
-			buf_addf(&out, "  %s: %lld\n", kind, (long long)json_integer_value(n));
-		buf_adds(&out, "\n");
-		table_print(json_object_get(row, "people"), people, &out);
-	}
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_words(o, command_ask(o, "export", "preview", json_pack("{s:o}", "query", command_query(o))), say_preview, NULL);
 }
 
 const struct command command_export[] = {

@@ -203,42 +203,36 @@ static const struct table_column entry_columns[] = {
 	{NULL, NULL},
 };
 
+static void
+say_entry(struct buf *out, json_t *rows, const void *arg)
+{
+	const json_t *row = json_array_get(rows, 0), *proposal = json_object_get(row, "proposal");
+
+	(void)arg;
+	table_print_row(row, entry_columns, out);
+	if (json_is_integer(proposal))
+		buf_addf(out, "This is not in force: it waits until another administrator says `chancery federation approve %lld`\n",
+			 (long long)json_integer_value(proposal));
+}
+
 /* Drops the rows. */
 static int
 print_entry(const struct options *o, json_t *rows)
 {
-	const json_t *row = json_array_get(rows, 0), *proposal = json_object_get(row, "proposal");
-	struct buf out = {0};
+	return command_print_words(o, rows, say_entry, NULL);
+}
 
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		table_print_row(row, entry_columns, &out);
-		if (json_is_integer(proposal))
-			buf_addf(&out, "This is not in force: it waits until another administrator says `chancery federation approve %lld`\n",
-				 (long long)json_integer_value(proposal));
-	}
-	json_decref(rows);
-	return command_print(&out);
+static void
+say_domain(struct buf *out, json_t *rows, const void *what)
+{
+	table_value(json_object_get(json_array_get(rows, 0), "domain"), out);
+	buf_addf(out, ": %s\n", (const char *)what);
 }
 
 static int
 say(const struct options *o, json_t *rows, const char *what)
 {
-	struct buf out = {0};
-
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		table_value(json_object_get(json_array_get(rows, 0), "domain"), &out);
-		buf_addf(&out, ": %s\n", what);
-	}
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_words(o, rows, say_domain, what);
 }
 
 static void
@@ -299,8 +293,8 @@ federation_list(const struct options *o, int argc, char **argv)
 	return command_print_rows(o, rows, columns);
 }
 
-static int
-federation_show(const struct options *o, int argc, char **argv)
+static void
+say_partner(struct buf *out, json_t *rows, const void *arg)
 {
 	static const struct table_column history[] = {{"at", "AT"},	  {"action", "ACTION"}, {"changed", "CHANGED"},
 						      {"who", "BY"},	  {"owner", "OWNER"},	{"reason", "REASON"},
@@ -311,26 +305,22 @@ federation_show(const struct options *o, int argc, char **argv)
 						      {NULL, NULL}};
 	static const struct table_column refusals[] = {{"last", "LAST"},    {"direction", "DIRECTION"}, {"refused", "TIMES"},
 						       {"why", "WHY"},	    {"address", "ADDRESS"},	{NULL, NULL}};
-	struct buf out = {0};
-	json_t *rows, *row;
+	json_t *row = json_array_get(rows, 0);
 
+	(void)arg;
+	table_print_row(row, entry_columns, out);
+	print_part(row, "streams", "Streams now", streams, out);
+	print_part(row, "history", "History", history, out);
+	print_part(row, "refusals", "Refused", refusals, out);
+}
+
+static int
+federation_show(const struct options *o, int argc, char **argv)
+{
 	(void)argc;
 	if (options_only(o, "") != 0)
 		return EXIT_USAGE;
-	rows = command_ask(o, "federation", "show", json_pack("{s:s}", "domain", argv[0]));
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	row = json_array_get(rows, 0);
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		table_print_row(row, entry_columns, &out);
-		print_part(row, "streams", "Streams now", streams, &out);
-		print_part(row, "history", "History", history, &out);
-		print_part(row, "refusals", "Refused", refusals, &out);
-	}
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_words(o, command_ask(o, "federation", "show", json_pack("{s:s}", "domain", argv[0])), say_partner, NULL);
 }
 
 /* Rows that have the key, or have it not. */
@@ -346,36 +336,36 @@ rows_with(const json_t *rows, const char *key, bool with)
 	return out;
 }
 
-static int
-federation_report(const struct options *o, int argc, char **argv)
+static void
+say_report(struct buf *out, json_t *rows, const void *arg)
 {
 	static const struct table_column volume[] = {{"domain", "DOMAIN"}, {"user", "USER"}, {"in", "IN"}, {"out", "OUT"}, {NULL, NULL}};
 	static const struct table_column refused[] = {{"domain", "DOMAIN"}, {"direction", "DIRECTION"}, {"refused", "REFUSED"},
 						      {"why", "WHY"},	    {"last", "LAST"},	{"address", "ADDRESS"},
 						      {NULL, NULL}};
-	json_t *rows, *part;
-	struct buf out = {0};
+	json_t *part;
+
+	(void)arg;
+	part = rows_with(rows, "why", false);
+	buf_adds(out, json_array_size(part) > 0 ? "Messages:\n" : "No messages.\n");
+	table_print(part, volume, out);
+	json_decref(part);
+	part = rows_with(rows, "why", true);
+	buf_adds(out, json_array_size(part) > 0 ? "\nRefused:\n" : "\nNothing was refused.\n");
+	table_print(part, refused, out);
+	json_decref(part);
+}
+
+static int
+federation_report(const struct options *o, int argc, char **argv)
+{
+	json_t *rows;
 
 	(void)argc, (void)argv;
 	if (options_only(o, "since") != 0)
 		return EXIT_USAGE;
 	rows = command_ask(o, "federation", "report", json_pack("{s:s*}", "since", options_value(o, "since")));
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		part = rows_with(rows, "why", false);
-		buf_adds(&out, json_array_size(part) > 0 ? "Messages:\n" : "No messages.\n");
-		table_print(part, volume, &out);
-		json_decref(part);
-		part = rows_with(rows, "why", true);
-		buf_adds(&out, json_array_size(part) > 0 ? "\nRefused:\n" : "\nNothing was refused.\n");
-		table_print(part, refused, &out);
-		json_decref(part);
-	}
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_words(o, rows, say_report, NULL);
 }
 
 static int
@@ -460,14 +450,26 @@ federation_test(const struct options *o, int argc, char **argv)
 	return command_print(&out) == EXIT_DONE && works ? EXIT_DONE : EXIT_REFUSED;
 }
 
-static int
-federation_pin(const struct options *o, int argc, char **argv)
+static void
+say_pin(struct buf *out, json_t *rows, const void *arg)
 {
 	static const struct table_column columns[] = {{"domain", "Domain"},	{"subject", "Certificate of"}, {"issuer", "Issued by"},
 						      {"names", "For"},		{"not_before", "Good from"},   {"not_after", "Until"},
 						      {"verdict", "Judged"},	{"pin", "Key"},		       {NULL, NULL}};
-	struct buf out = {0};
-	const json_t *proposal;
+	const json_t *row = json_array_get(rows, 0), *proposal = json_object_get(row, "proposal");
+
+	(void)arg;
+	table_print_row(row, columns, out);
+	if (json_is_integer(proposal))
+		buf_addf(out, "Nothing is trusted yet. Compare the key with what the partner says it is, by telephone for instance; then\n"
+			 "  chancery federation approve %lld\n", (long long)json_integer_value(proposal));
+	else
+		buf_adds(out, "This key is pinned already.\n");
+}
+
+static int
+federation_pin(const struct options *o, int argc, char **argv)
+{
 	json_t *rows;
 
 	(void)argc;
@@ -475,21 +477,7 @@ federation_pin(const struct options *o, int argc, char **argv)
 		return EXIT_USAGE;
 	rows = command_ask(o, "federation", "pin", json_pack("{s:s, s:s*, s:s*}", "domain", argv[0], "owner", o->owner, "reason",
 								 options_value(o, "reason")));
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	proposal = json_object_get(json_array_get(rows, 0), "proposal");
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		table_print_row(json_array_get(rows, 0), columns, &out);
-		if (json_is_integer(proposal))
-			buf_addf(&out, "Nothing is trusted yet. Compare the key with what the partner says it is, by telephone for instance; then\n"
-				 "  chancery federation approve %lld\n", (long long)json_integer_value(proposal));
-		else
-			buf_adds(&out, "This key is pinned already.\n");
-	}
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_words(o, rows, say_pin, NULL);
 }
 
 static const char allow_more[] =

@@ -26,27 +26,24 @@ files_find(const struct options *o, int argc, char **argv)
 	return command_print_rows(o, rows, columns);
 }
 
-static int
-show(const struct options *o, const char *noun, const char *sha256)
+static void
+say_file(struct buf *out, json_t *rows, const void *arg)
 {
 	static const struct table_column columns[] = {{"sha256", "SHA-256"}, {"size", "Bytes"},	    {"type", "Type"},
 						      {"state", "State"},    {"found", "Found"},    {"where", "Content"},
 						      {"scanned", "Scanned"}, {"signatures", "With signatures of"}, {NULL, NULL}};
-	json_t *rows = command_ask(o, noun, "show", json_pack("{s:s}", "sha256", sha256)), *row;
-	struct buf out = {0};
+	const json_t *row = json_array_get(rows, 0);
 
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	row = json_array_get(rows, 0);
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		table_print_row(row, columns, &out);
-		buf_adds(&out, "\n");
-		table_print(json_object_get(row, "events"), event_columns, &out);
-	}
-	json_decref(rows);
-	return command_print(&out);
+	(void)arg;
+	table_print_row(row, columns, out);
+	buf_adds(out, "\n");
+	table_print(json_object_get(row, "events"), event_columns, out);
+}
+
+static int
+show(const struct options *o, const char *noun, const char *sha256)
+{
+	return command_print_words(o, command_ask(o, noun, "show", json_pack("{s:s}", "sha256", sha256)), say_file, NULL);
 }
 
 static int
@@ -81,27 +78,25 @@ quarantine_show(const struct options *o, int argc, char **argv)
 }
 
 /* Says what was done; drops the rows. */
+static void
+say_outcome(struct buf *out, json_t *rows, const void *arg)
+{
+	const json_t *row = json_array_get(rows, 0), *release = json_object_get(row, "release");
+
+	(void)arg;
+	table_value(json_object_get(row, "sha256"), out);
+	buf_adds(out, ": ");
+	table_value(json_object_get(row, "done"), out);
+	buf_addc(out, '\n');
+	if (json_is_integer(release))
+		buf_addf(out, "It stays where it is until another administrator says `chancery quarantine approve %lld`\n",
+			 (long long)json_integer_value(release));
+}
+
 static int
 say(const struct options *o, json_t *rows)
 {
-	const json_t *row = json_array_get(rows, 0), *release = json_object_get(row, "release");
-	struct buf out = {0};
-
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		table_value(json_object_get(row, "sha256"), &out);
-		buf_adds(&out, ": ");
-		table_value(json_object_get(row, "done"), &out);
-		buf_addc(&out, '\n');
-		if (json_is_integer(release))
-			buf_addf(&out, "It stays where it is until another administrator says `chancery quarantine approve %lld`\n",
-				 (long long)json_integer_value(release));
-	}
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_words(o, rows, say_outcome, NULL);
 }
 
 static int

@@ -131,29 +131,27 @@ print_settings(struct buf *out, const json_t *settings)
 }
 
 /* Takes the rows. */
+static void
+say(struct buf *out, json_t *rows, const void *arg)
+{
+	const json_t *row = json_array_get(rows, 0);
+
+	(void)arg;
+	buf_addf(out, "%-11s%s (%s)\n%-11s%s\n", "name", text_of(row, "name"), text_of(row, "kind"), "domain", text_of(row, "domain"));
+	buf_addf(out, "%-11s%s, %s\n", "state", json_is_true(json_object_get(row, "enabled")) ? "on" : "off",
+		json_is_true(json_object_get(row, "connected")) ? "connected" : "not connected");
+	print_program(out, json_object_get(row, "program"));
+	print_rules(out, json_object_get(row, "rules"));
+	buf_addf(out, "%-11s%lld registered\n", "users", (long long)json_integer_value(json_object_get(row, "users")));
+	print_stats(out, json_object_get(row, "stats"));
+	print_settings(out, json_object_get(row, "settings"));
+	buf_addf(out, "%-11s%s by %s\n", "changed", text_of(row, "changed"), text_of(row, "by"));
+}
+
 static int
 print(const struct options *o, json_t *rows)
 {
-	const json_t *row = json_array_get(rows, 0);
-	struct buf out = {0};
-
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		buf_addf(&out, "%-11s%s (%s)\n%-11s%s\n", "name", text_of(row, "name"), text_of(row, "kind"), "domain", text_of(row, "domain"));
-		buf_addf(&out, "%-11s%s, %s\n", "state", json_is_true(json_object_get(row, "enabled")) ? "on" : "off",
-			json_is_true(json_object_get(row, "connected")) ? "connected" : "not connected");
-		print_program(&out, json_object_get(row, "program"));
-		print_rules(&out, json_object_get(row, "rules"));
-		buf_addf(&out, "%-11s%lld registered\n", "users", (long long)json_integer_value(json_object_get(row, "users")));
-		print_stats(&out, json_object_get(row, "stats"));
-		print_settings(&out, json_object_get(row, "settings"));
-		buf_addf(&out, "%-11s%s by %s\n", "changed", text_of(row, "changed"), text_of(row, "by"));
-	}
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_words(o, rows, say, NULL);
 }
 
 static int

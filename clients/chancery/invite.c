@@ -5,26 +5,24 @@
 
 #include "command.h"
 
+static void
+say_created(struct buf *out, json_t *rows, const void *arg)
+{
+	const json_t *row = json_array_get(rows, 0);
+	const char *page = json_string_value(json_object_get(row, "page"));
+
+	(void)arg;
+	buf_addf(out, "%s\n%s%sgood until %s\n", json_string_value(json_object_get(row, "uri")), page != NULL ? page : "",
+		 page != NULL ? "\n" : "", json_string_value(json_object_get(row, "expires")));
+}
+
 static int
 invite_create(const struct options *o, int argc, char **argv)
 {
 	json_t *rows = command_ask(o, "invite", "create", json_pack("{s:s*, s:s*}", "jid", argc > 0 ? argv[0] : NULL, "uses",
 								      argc > 1 ? argv[1] : NULL));
-	struct buf out = {0};
-	const json_t *row;
-	const char *page;
 
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	row = json_array_get(rows, 0);
-	page = json_string_value(json_object_get(row, "page"));
-	if (o->json)
-		table_print_json(rows, &out);
-	else
-		buf_addf(&out, "%s\n%s%sgood until %s\n", json_string_value(json_object_get(row, "uri")), page != NULL ? page : "",
-			 page != NULL ? "\n" : "", json_string_value(json_object_get(row, "expires")));
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_words(o, rows, say_created, NULL);
 }
 
 static int

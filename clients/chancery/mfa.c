@@ -33,27 +33,21 @@ draw(struct buf *out, const char *text)
 	QRcode_free(q);
 }
 
+static void
+say_made(struct buf *out, json_t *rows, const void *arg)
+{
+	const char *uri = json_string_value(json_object_get(json_array_get(rows, 0), "uri"));
+
+	(void)arg;
+	draw(out, uri);
+	buf_addf(out, "%s\nIt is shown this once: put it into the person's authenticator. Their sessions have ended.\n", uri);
+}
+
 static int
 mfa_make(const struct options *o, int argc, char **argv)
 {
-	json_t *rows = command_ask(o, "mfa", "make", json_pack("{s:s}", "jid", argv[0]));
-	struct buf out = {0};
-	const char *uri;
-	int rc;
-
 	(void)argc;
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	uri = json_string_value(json_object_get(json_array_get(rows, 0), "uri"));
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		draw(&out, uri);
-		buf_addf(&out, "%s\nIt is shown this once: put it into the person's authenticator. Their sessions have ended.\n", uri);
-	}
-	rc = command_print(&out);
-	json_decref(rows);
-	return rc;
+	return command_print_words(o, command_ask(o, "mfa", "make", json_pack("{s:s}", "jid", argv[0])), say_made, NULL);
 }
 
 static int

@@ -36,25 +36,22 @@ print_value(struct buf *out, const char *key, const json_t *value)
 			buf_addf(out, "%-15s %s\n", i == 0 ? key : "", json_string_value(item));
 }
 
-static int
-room_show(const struct options *o, int argc, char **argv)
+static void
+say_room(struct buf *out, json_t *rows, const void *arg)
 {
-	json_t *rows = command_ask(o, "room", "show", json_pack("{s:s}", "room", argv[0]));
-	struct buf out = {0};
 	const char *key;
 	json_t *value;
 
+	(void)arg;
+	json_object_foreach(json_array_get(rows, 0), key, value)
+		print_value(out, key, value);
+}
+
+static int
+room_show(const struct options *o, int argc, char **argv)
+{
 	(void)argc;
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		json_object_foreach(json_array_get(rows, 0), key, value)
-			print_value(&out, key, value);
-	}
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_words(o, command_ask(o, "room", "show", json_pack("{s:s}", "room", argv[0])), say_room, NULL);
 }
 
 static int

@@ -23,25 +23,28 @@ session_list(const struct options *o, int argc, char **argv)
 	return command_print_rows(o, rows, columns);
 }
 
+static void
+say_closed(struct buf *out, json_t *rows, const void *arg)
+{
+	json_int_t closed = json_integer_value(json_object_get(json_array_get(rows, 0), "closed"));
+
+	(void)arg;
+	buf_addf(out, "%lld session%s closed\n", (long long)closed, closed == 1 ? "" : "s");
+}
+
 static int
 session_close(const struct options *o, int argc, char **argv)
 {
-	json_t *rows = command_ask(o, "session", "close", json_pack("{s:s}", "jid", argv[0]));
-	struct buf out = {0};
-	json_int_t closed = 0;
-
 	(void)argc;
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		closed = json_integer_value(json_object_get(json_array_get(rows, 0), "closed"));
-		buf_addf(&out, "%lld session%s closed\n", (long long)closed,
-			 closed == 1 ? "" : "s");
-	}
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_words(o, command_ask(o, "session", "close", json_pack("{s:s}", "jid", argv[0])), say_closed, NULL);
+}
+
+static void
+say_sent(struct buf *out, json_t *rows, const void *arg)
+{
+	(void)arg;
+	buf_addf(out, "sent to %lld\n",
+		 (long long)json_integer_value(json_object_get(json_array_get(rows, 0), "sent")));
 }
 
 static int
@@ -49,17 +52,8 @@ announce(const struct options *o, int argc, char **argv)
 {
 	json_t *rows = command_ask(o, "announce", NULL, json_pack("{s:s, s:s*, s:s}", "text", argv[0], "subject",
 		argc > 1 ? argv[1] : NULL, "to", o->online ? "online" : "all"));
-	struct buf out = {0};
 
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json)
-		table_print_json(rows, &out);
-	else
-		buf_addf(&out, "sent to %lld\n",
-			 (long long)json_integer_value(json_object_get(json_array_get(rows, 0), "sent")));
-	json_decref(rows);
-	return command_print(&out);
+	return command_print_words(o, rows, say_sent, NULL);
 }
 
 static int
@@ -124,25 +118,22 @@ status(const struct options *o, int argc, char **argv)
 }
 
 /* What `config check` and `config reload` say alike. */
-static int
-print_config(const struct options *o, json_t *rows, const char *word)
+static void
+say_config(struct buf *out, json_t *rows, const void *word)
 {
 	const json_t *row = json_array_get(rows, 0);
 	const char *restart = json_string_value(json_object_get(row, "needs_restart"));
-	struct buf out = {0};
 
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		table_value(json_object_get(row, "config"), &out);
-		buf_addf(&out, ": %s\n", word);
-		if (restart != NULL && restart[0] != '\0')
-			buf_addf(&out, "these changes need a restart: %s\n", restart);
-	}
-	json_decref(rows);
-	return command_print(&out);
+	table_value(json_object_get(row, "config"), out);
+	buf_addf(out, ": %s\n", (const char *)word);
+	if (restart != NULL && restart[0] != '\0')
+		buf_addf(out, "these changes need a restart: %s\n", restart);
+}
+
+static int
+print_config(const struct options *o, json_t *rows, const char *word)
+{
+	return command_print_words(o, rows, say_config, word);
 }
 
 /* A file, with or without a server; or what the server at --socket would read. */

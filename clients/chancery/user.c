@@ -13,35 +13,25 @@
 
 #define PASSWORD_MAX 1024
 
-/* An answer of one row: JSON, or "ADDRESS WORD", and how many sessions ended. */
-static int
-print_change(const struct options *o, json_t *rows, const char *word)
+/* "ADDRESS WORD", and how many sessions ended. */
+static void
+say_change(struct buf *out, json_t *rows, const void *word)
 {
-	const json_t *row = json_array_get(rows, 0), *jid = json_object_get(row, "jid");
-	struct buf out = {0};
-	json_int_t closed;
+	const json_t *row = json_array_get(rows, 0);
+	json_int_t closed = json_integer_value(json_object_get(row, "closed"));
 
-	if (rows == NULL)
-		return EXIT_REFUSED;
-	if (o->json) {
-		table_print_json(rows, &out);
-	} else {
-		table_value(jid, &out);
-		buf_addf(&out, " %s", word);
-		closed = json_integer_value(json_object_get(row, "closed"));
-		if (closed > 0)
-			buf_addf(&out, "; %lld session%s ended", (long long)closed,
-				 closed == 1 ? "" : "s");
-		buf_addc(&out, '\n');
-	}
-	json_decref(rows);
-	return command_print(&out);
+	table_value(json_object_get(row, "jid"), out);
+	buf_addf(out, " %s", (const char *)word);
+	if (closed > 0)
+		buf_addf(out, "; %lld session%s ended", (long long)closed,
+			 closed == 1 ? "" : "s");
+	buf_addc(out, '\n');
 }
 
 static int
 change(const struct options *o, const char *verb, const char *jid, const char *word)
 {
-	return print_change(o, command_ask(o, "user", verb, json_pack("{s:s}", "jid", jid)), word);
+	return command_print_words(o, command_ask(o, "user", verb, json_pack("{s:s}", "jid", jid)), say_change, word);
 }
 
 static int
@@ -64,7 +54,7 @@ change_with_password(const struct options *o, const char *verb, const char *jid,
 		fputs("chancery: the address or the password is not UTF-8\n", stderr);
 		return EXIT_REFUSED;
 	}
-	return print_change(o, command_ask(o, "user", verb, args), word);
+	return command_print_words(o, command_ask(o, "user", verb, args), say_change, word);
 }
 
 static int
