@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "module.h"
+#include "xmpp/discovery.h"
 #include "xmpp/form.h"
 #include "xmpp/ns.h"
 
@@ -467,13 +468,9 @@ on_items(struct hook *h)
 static void
 describe(struct hook *h, const char *type, const char *name)
 {
-	struct elem *e = elem_add(h->reply, h->query, NS_DISCO_INFO, "identity");
-
-	elem_set(h->reply, e, "category", "automation");
-	elem_set(h->reply, e, "type", type);
-	elem_set(h->reply, e, "name", name);
-	elem_set(h->reply, elem_add(h->reply, h->query, NS_DISCO_INFO, "feature"), "var", NS_COMMANDS);
-	elem_set(h->reply, elem_add(h->reply, h->query, NS_DISCO_INFO, "feature"), "var", NS_DATA);
+	discovery_identity(h->reply, h->query, "automation", type, name);
+	discovery_feature(h->reply, h->query, NS_COMMANDS);
+	discovery_feature(h->reply, h->query, NS_DATA);
 }
 
 static enum hook_verdict

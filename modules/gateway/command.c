@@ -7,6 +7,7 @@
 #include "gateway/certificate.h"
 #include "gateway/priv.h"
 #include "gateway/registration.h"
+#include "xmpp/discovery.h"
 #include "xmpp/form.h"
 #include "xmpp/ns.h"
 
@@ -221,9 +222,7 @@ command_items(struct gateway *g, struct stanza *r, struct elem *q, bool info)
 	struct elem *e;
 
 	if (info) {
-		e = elem_add(r, q, NULL, "identity");
-		elem_set(r, e, "category", "automation");
-		elem_set(r, e, "type", "command-list");
+		discovery_identity(r, q, "automation", "command-list", NULL);
 		return;
 	}
 	for (size_t i = 0; i < COMMANDS; i++) {
@@ -240,17 +239,13 @@ bool
 command_info(struct gateway *g, struct stanza *r, struct elem *q, const char *node, bool info)
 {
 	const struct command *c = find(g, node);
-	struct elem *e;
 
 	if (!c)
 		return false;
 	if (!info)
 		return true;
-	e = elem_add(r, q, NULL, "identity");
-	elem_set(r, e, "category", "automation");
-	elem_set(r, e, "type", "command-node");
-	elem_set(r, e, "name", c->name);
-	for (const char *const *f = (const char *const[]){ NS_COMMANDS, NS_DATA, NULL }; *f; f++)
-		elem_set(r, elem_add(r, q, NULL, "feature"), "var", *f);
+	discovery_identity(r, q, "automation", "command-node", c->name);
+	discovery_feature(r, q, NS_COMMANDS);
+	discovery_feature(r, q, NS_DATA);
 	return true;
 }

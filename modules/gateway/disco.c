@@ -8,56 +8,41 @@
 #include "gateway/priv.h"
 #include "gateway/prompt.h"
 #include "gateway/room.h"
+#include "xmpp/discovery.h"
 #include "xmpp/ns.h"
-
-static void
-feature(struct stanza *r, struct elem *q, const char *var)
-{
-	elem_set(r, elem_add(r, q, NULL, "feature"), "var", var);
-}
-
-static void
-identity(struct stanza *r, struct elem *q, const char *category, const char *type, const char *name)
-{
-	struct elem *e = elem_add(r, q, NULL, "identity");
-
-	elem_set(r, e, "category", category);
-	elem_set(r, e, "type", type);
-	elem_set(r, e, "name", name);
-}
 
 static void
 add_info(struct gateway *g, struct stanza *r, struct elem *q, struct jid *to, enum network_address what)
 {
 	unsigned f = g->net->features;
 
-	feature(r, q, NS_DISCO_INFO);
-	feature(r, q, NS_DISCO_ITEMS);
-	feature(r, q, NS_PING);
+	discovery_feature(r, q, NS_DISCO_INFO);
+	discovery_feature(r, q, NS_DISCO_ITEMS);
+	discovery_feature(r, q, NS_PING);
 	if (!jid_local(to)) {
-		identity(r, q, "gateway", g->net->identity, g->net->about);
+		discovery_identity(r, q, "gateway", g->net->identity, g->net->about);
 		if (f & NETWORK_ROOMS)
-			identity(r, q, "conference", "text", g->net->about);
+			discovery_identity(r, q, "conference", "text", g->net->about);
 		if (g->settings.account && (f & NETWORK_ACCOUNTS))
-			feature(r, q, NS_REGISTER);
-		feature(r, q, NS_COMMANDS);
-		feature(r, q, NS_PROMPT);
+			discovery_feature(r, q, NS_REGISTER);
+		discovery_feature(r, q, NS_COMMANDS);
+		discovery_feature(r, q, NS_PROMPT);
 	} else if (what == NETWORK_ROOM) {
-		identity(r, q, "conference", "text", NULL);
-		feature(r, q, NS_MUC);
-		feature(r, q, "muc_open");
-		feature(r, q, "muc_semianonymous");
-		feature(r, q, "muc_public");
-		feature(r, q, "muc_temporary");
-		feature(r, q, "muc_unmoderated");
+		discovery_identity(r, q, "conference", "text", NULL);
+		discovery_feature(r, q, NS_MUC);
+		discovery_feature(r, q, "muc_open");
+		discovery_feature(r, q, "muc_semianonymous");
+		discovery_feature(r, q, "muc_public");
+		discovery_feature(r, q, "muc_temporary");
+		discovery_feature(r, q, "muc_unmoderated");
 	} else {
-		identity(r, q, "client", "phone", g->net->about);
+		discovery_identity(r, q, "client", "phone", g->net->about);
 		if (f & NETWORK_RECEIPTS)
-			feature(r, q, NS_RECEIPTS);
+			discovery_feature(r, q, NS_RECEIPTS);
 		if (f & NETWORK_CORRECTIONS)
-			feature(r, q, NS_CORRECT);
+			discovery_feature(r, q, NS_CORRECT);
 		if (f & NETWORK_TYPING)
-			feature(r, q, NS_CHATSTATES);
+			discovery_feature(r, q, NS_CHATSTATES);
 	}
 }
 

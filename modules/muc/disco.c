@@ -10,6 +10,7 @@
 
 #include "list_store.h"
 #include "moderate.h"
+#include "xmpp/discovery.h"
 #include "xmpp/form.h"
 #include "xmpp/ns.h"
 #include "xmpp/rsm.h"
@@ -19,19 +20,9 @@
 #define ROOMINFO "http://jabber.org/protocol/muc#roominfo"
 
 static void
-add_feature(struct stanza *st, struct elem *query, const char *var)
-{
-	elem_set(st, elem_add(st, query, NULL, "feature"), "var", var);
-}
-
-static void
 add_identity(struct stanza *st, struct elem *query, const char *name)
 {
-	struct elem *e = elem_add(st, query, NULL, "identity");
-
-	elem_set(st, e, "category", "conference");
-	elem_set(st, e, "type", "text");
-	elem_set(st, e, "name", name);
+	discovery_identity(st, query, "conference", "text", name);
 }
 
 static struct elem *
@@ -69,8 +60,7 @@ service_info(struct hook *h)
 		return hook_reject(h, XERROR_ITEM_NOT_FOUND, NULL);
 	query = new_query(h, &st, NS_DISCO_INFO);
 	add_identity(st, query, "Rooms");
-	for (size_t i = 0; i < sizeof(service_features) / sizeof(*service_features); i++)
-		add_feature(st, query, service_features[i]);
+	discovery_features(st, query, service_features, sizeof(service_features) / sizeof(*service_features));
 	return answer(h, st);
 }
 
@@ -96,12 +86,12 @@ may_enter(const struct room *r, const struct jid *who)
 static void
 add_kind(struct stanza *st, struct elem *query, const struct room_config *c)
 {
-	add_feature(st, query, c->password ? "muc_passwordprotected" : "muc_unsecured");
-	add_feature(st, query, c->listed ? "muc_public" : "muc_hidden");
-	add_feature(st, query, c->persistent ? "muc_persistent" : "muc_temporary");
-	add_feature(st, query, c->members_only ? "muc_membersonly" : "muc_open");
-	add_feature(st, query, c->moderated ? "muc_moderated" : "muc_unmoderated");
-	add_feature(st, query, c->whois_anyone ? "muc_nonanonymous" : "muc_semianonymous");
+	discovery_feature(st, query, c->password ? "muc_passwordprotected" : "muc_unsecured");
+	discovery_feature(st, query, c->listed ? "muc_public" : "muc_hidden");
+	discovery_feature(st, query, c->persistent ? "muc_persistent" : "muc_temporary");
+	discovery_feature(st, query, c->members_only ? "muc_membersonly" : "muc_open");
+	discovery_feature(st, query, c->moderated ? "muc_moderated" : "muc_unmoderated");
+	discovery_feature(st, query, c->whois_anyone ? "muc_nonanonymous" : "muc_semianonymous");
 }
 
 static void
@@ -201,8 +191,7 @@ room_info(struct hook *h, const struct room *r)
 		return hook_reject(h, XERROR_ITEM_NOT_FOUND, NULL);
 	query = new_query(h, &st, NS_DISCO_INFO);
 	add_identity(st, query, room_name(r));
-	for (size_t i = 0; i < sizeof(room_features) / sizeof(*room_features); i++)
-		add_feature(st, query, room_features[i]);
+	discovery_features(st, query, room_features, sizeof(room_features) / sizeof(*room_features));
 	add_kind(st, query, &r->config);
 	add_form(h, st, query, r);
 	return answer(h, st);

@@ -17,6 +17,7 @@
 #include "module.h"
 #include "module_service.h"
 #include "offline_store.h"
+#include "xmpp/discovery.h"
 #include "xmpp/form.h"
 #include "xmpp/ns.h"
 #include "xmpp/parser.h"
@@ -87,14 +88,12 @@ static enum hook_verdict
 on_counted(struct hook *h, void *data, bool ok)
 {
 	const struct offline_query *q = data;
-	struct elem *e, *x;
+	struct elem *x;
 
 	if (!ok)
 		return hook_unavailable(h);
-	e = elem_add(h->reply, h->query, NULL, "identity");
-	elem_set(h->reply, e, "category", "automation");
-	elem_set(h->reply, e, "type", "message-list");
-	elem_set(h->reply, elem_add(h->reply, h->query, NULL, "feature"), "var", NS_OFFLINE);
+	discovery_identity(h->reply, h->query, "automation", "message-list", NULL);
+	discovery_feature(h->reply, h->query, NS_OFFLINE);
 	x = form_new(h->reply, h->query, "result", NS_OFFLINE);
 	form_add(h->reply, x, NULL, "number_of_messages", NULL, arena_printf(h->arena, "%" PRIu64, q->count));
 	return HOOK_HANDLED;

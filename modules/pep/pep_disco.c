@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "pep.h"
+#include "xmpp/discovery.h"
 #include "xmpp/ns.h"
 
 #define P "http://jabber.org/protocol/pubsub#"
@@ -65,31 +66,21 @@ pep_announce(struct module *m)
 	module_offers(m, NS_NICK, MODULE_ACCOUNT);
 }
 
-static void
-add_feature(struct hook *h, const char *var)
-{
-	elem_set(h->reply, elem_add(h->reply, h->query, NULL, "feature"), "var", var);
-}
-
 /* §5.3, §5.4. A node that the asker may not see is one that does not exist. */
 static enum hook_verdict
 on_node(struct hook *h, void *data, bool ok)
 {
 	struct node_call *c = data;
 	struct node_list owners = { &c->op.owner, 1 };
-	struct elem *identity;
 	char created[32];
 
 	if (!ok)
 		return hook_unavailable(h);
 	if (c->op.outcome != NODE_OK)
 		return HOOK_NEXT;
-	identity = elem_add(h->reply, h->query, NULL, "identity");
-	elem_set(h->reply, identity, "category", "pubsub");
-	elem_set(h->reply, identity, "type", "leaf");
-	elem_set(h->reply, identity, "name", c->op.node.config.title);
-	add_feature(h, NS_DISCO_INFO);
-	add_feature(h, NS_PUBSUB);
+	discovery_identity(h->reply, h->query, "pubsub", "leaf", c->op.node.config.title);
+	discovery_feature(h->reply, h->query, NS_DISCO_INFO);
+	discovery_feature(h->reply, h->query, NS_PUBSUB);
 	node_config_write_metadata(h->reply, h->query, &c->op.node.config, c->op.owner, &owners,
 		clock_format(c->op.node.created_us, created), c->op.node.subscribed, h->arena);
 	return HOOK_HANDLED;

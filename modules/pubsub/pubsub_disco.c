@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "pubsub.h"
+#include "xmpp/discovery.h"
 #include "xmpp/ns.h"
 #include "xmpp/rsm.h"
 
@@ -56,22 +57,6 @@ static const char *const features[] = {
 	P "subscription-options",
 };
 
-static void
-add_identity(struct stanza *st, struct elem *query, const char *type, const char *name)
-{
-	struct elem *e = elem_add(st, query, NULL, "identity");
-
-	elem_set(st, e, "category", "pubsub");
-	elem_set(st, e, "type", type);
-	elem_set(st, e, "name", name);
-}
-
-static void
-add_feature(struct stanza *st, struct elem *query, const char *var)
-{
-	elem_set(st, elem_add(st, query, NULL, "feature"), "var", var);
-}
-
 /* The <query/> of the answer; of the node when one was asked for. */
 static struct elem *
 answer(struct hook *h, const char *node)
@@ -89,9 +74,8 @@ answer_service(struct hook *h)
 {
 	struct elem *query = answer(h, NULL);
 
-	add_identity(h->reply, query, "service", "Publish-Subscribe");
-	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
-		add_feature(h->reply, query, features[i]);
+	discovery_identity(h->reply, query, "pubsub", "service", "Publish-Subscribe");
+	discovery_features(h->reply, query, features, sizeof(features) / sizeof(features[0]));
 	return HOOK_HANDLED;
 }
 
@@ -120,9 +104,9 @@ answer_node(struct hook *h, struct node_call *c)
 
 	owners.list.item = arena_alloc(h->arena, (owners.cap + 1) * sizeof(*owners.list.item));
 	node_each_owner(c, add_owner, &owners);
-	add_identity(h->reply, query, "leaf", c->op.node.config.title);
-	add_feature(h->reply, query, NS_DISCO_INFO);
-	add_feature(h->reply, query, NS_PUBSUB);
+	discovery_identity(h->reply, query, "pubsub", "leaf", c->op.node.config.title);
+	discovery_feature(h->reply, query, NS_DISCO_INFO);
+	discovery_feature(h->reply, query, NS_PUBSUB);
 	node_config_write_metadata(h->reply, query, &c->op.node.config, c->op.node.creator, &owners.list,
 		clock_format(c->op.node.created_us, created), c->op.node.subscribed, h->arena);
 	return HOOK_HANDLED;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "module_service.h"
+#include "xmpp/discovery.h"
 #include "xmpp/ns.h"
 
 #define CANDIDATES 16 /* of ours, in one transport: more are repetitions */
@@ -147,18 +148,14 @@ on_info(struct hook *h)
 {
 	static const char *const features[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PING, NS_BYTESTREAMS };
 	struct stanza *st;
-	struct elem *query, *e;
+	struct elem *query;
 
 	if (elem_get(h->payload, "node") && *elem_get(h->payload, "node"))
 		return hook_reject(h, XERROR_ITEM_NOT_FOUND, NULL);
 	st = hook_result(h);
 	query = elem_add(st, st->root, NS_DISCO_INFO, "query");
-	e = elem_add(st, query, NULL, "identity");
-	elem_set(st, e, "category", "proxy");
-	elem_set(st, e, "type", "bytestreams");
-	elem_set(st, e, "name", "SOCKS5 Bytestreams");
-	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
-		elem_set(st, elem_add(st, query, NULL, "feature"), "var", features[i]);
+	discovery_identity(st, query, "proxy", "bytestreams", "SOCKS5 Bytestreams");
+	discovery_features(st, query, features, sizeof(features) / sizeof(features[0]));
 	hook_reply(h, st);
 	return HOOK_HANDLED;
 }

@@ -22,6 +22,7 @@
 #include "module_network.h"
 #include "module_service.h"
 #include "upload_store.h"
+#include "xmpp/discovery.h"
 #include "xmpp/form.h"
 #include "xmpp/ns.h"
 
@@ -51,19 +52,15 @@ on_info(struct hook *h)
 {
 	static const char *const features[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PING, NS_UPLOAD, NS_PURPOSE "#message", NS_PURPOSE "#ephemeral" };
 	struct stanza *st;
-	struct elem *query, *e, *x;
+	struct elem *query, *x;
 	char max[24];
 
 	if (elem_get(h->payload, "node") && *elem_get(h->payload, "node"))
 		return hook_reject(h, XERROR_ITEM_NOT_FOUND, NULL);
 	st = hook_result(h);
 	query = elem_add(st, st->root, NS_DISCO_INFO, "query");
-	e = elem_add(st, query, NULL, "identity");
-	elem_set(st, e, "category", "store");
-	elem_set(st, e, "type", "file");
-	elem_set(st, e, "name", "HTTP File Upload");
-	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
-		elem_set(st, elem_add(st, query, NULL, "feature"), "var", features[i]);
+	discovery_identity(st, query, "store", "file", "HTTP File Upload");
+	discovery_features(st, query, features, sizeof(features) / sizeof(features[0]));
 	snprintf(max, sizeof(max), "%" PRIu64, file_max());
 	x = form_new(st, query, "result", NS_UPLOAD);
 	form_add(st, x, NULL, "max-file-size", NULL, max);

@@ -29,6 +29,7 @@
 #include "core/service/service.h"
 #include "core/session.h"
 #include "core/user.h"
+#include "xmpp/discovery.h"
 #include "xmpp/ns.h"
 
 /* Names the software in capabilities (XEP-0115 §4); .invalid belongs to nobody (RFC 6761 §6.4). */
@@ -97,7 +98,7 @@ write_features(struct stanza *st, struct elem *query, unsigned target)
 	qsort(f.var, f.n, sizeof(*f.var), by_octets);
 	for (size_t i = 0; i < f.n; i++)
 		if (!i || strcmp(f.var[i - 1], f.var[i]) != 0)
-			elem_set(st, elem_add(st, query, NULL, "feature"), "var", f.var[i]);
+			discovery_feature(st, query, f.var[i]);
 	free(f.var);
 }
 
@@ -110,30 +111,20 @@ static void
 add_identity(void *arg, const char *category, const char *type, const char *name)
 {
 	struct identities *i = arg;
-	struct elem *e;
 
-	for (e = elem_child(i->query, NULL, "identity"); e; e = elem_next(e, NULL, "identity"))
+	for (struct elem *e = elem_child(i->query, NULL, "identity"); e; e = elem_next(e, NULL, "identity"))
 		if (!strcmp(elem_get(e, "category"), category) && !strcmp(elem_get(e, "type"), type))
 			return; /* of another module already (XEP-0115 §5.4) */
-	e = elem_add(i->st, i->query, NULL, "identity");
-	elem_set(i->st, e, "category", category);
-	elem_set(i->st, e, "type", type);
-	elem_set(i->st, e, "name", name);
+	discovery_identity(i->st, i->query, category, type, name);
 }
 
 static void
 write_info(struct stanza *st, struct elem *query, unsigned target)
 {
-	struct elem *identity = elem_add(st, query, NULL, "identity");
-
-	if (target == MODULE_SERVER) {
-		elem_set(st, identity, "category", "server");
-		elem_set(st, identity, "type", "im");
-		elem_set(st, identity, "name", "Chancery");
-	} else {
-		elem_set(st, identity, "category", "account");
-		elem_set(st, identity, "type", "registered");
-	}
+	if (target == MODULE_SERVER)
+		discovery_identity(st, query, "server", "im", "Chancery");
+	else
+		discovery_identity(st, query, "account", "registered", NULL);
 	modules_identities(target, add_identity, &(struct identities){ st, query });
 	write_features(st, query, target);
 }
