@@ -140,15 +140,11 @@ bound(struct archive_query *q)
 {
 	uint64_t least, most;
 
-	if (q->first < q->floor)
-		q->first = q->floor;
-	if (q->last > q->upto)
-		q->last = q->upto;
+	page_clip(&q->first, &q->last, q->floor, q->upto);
 	if (!q->by_ids)
 		return;
 	page_extremes(q->must_exist, q->nmust_exist, &least, &most);
-	q->first = q->first > least ? q->first : least;
-	q->last = q->last < most ? q->last : most;
+	page_clip(&q->first, &q->last, least, most);
 	q->backwards = false;
 }
 

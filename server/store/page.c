@@ -47,6 +47,15 @@ page_extremes(const uint64_t *id, size_t n, uint64_t *least, uint64_t *most)
 	}
 }
 
+void
+page_clip(uint64_t *first, uint64_t *last, uint64_t low, uint64_t high)
+{
+	if (*first < low)
+		*first = low;
+	if (*last > high)
+		*last = high;
+}
+
 /* One read of a page: what is left of it, and from where on. */
 struct reading {
 	uint64_t first, last; /* not looked at yet, inclusive */

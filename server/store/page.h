@@ -72,5 +72,7 @@ char *page_id(struct arena *a, uint64_t id);
 char *page_ids(struct arena *a, const uint64_t *id, size_t n);
 /* The least and the greatest of n > 0 ids. */
 void page_extremes(const uint64_t *id, size_t n, uint64_t *least, uint64_t *most);
+/* What of `first` to `last` lies between low and high, all inclusive; none where then last < first. */
+void page_clip(uint64_t *first, uint64_t *last, uint64_t low, uint64_t high);
 
 #endif
