@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "admin/account/secret.h"
+#include "admin/account/account_name.h"
 #include "admin/request/rows.h"
 #include "core/config/config.h"
 #include "xmpp/jid.h"
@@ -130,7 +130,7 @@ read_addition(struct request *r, struct addition *a)
 	if (a->account == NULL)
 		return 0;
 	c = config_get();
-	j = secret_account_jid(c, a->account, &r->err);
+	j = account_name_parse(c, a->account, &r->err);
 	config_unref(c);
 	if (j == NULL)
 		return -1;

@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "admin/account/secret.h"
+#include "admin/account/account_name.h"
 #include "admin/request/request.h"
 #include "base/arena.h"
 #include "base/crypt.h"
@@ -67,7 +67,7 @@ item_read(struct item *it, json_t *from, const struct config *c)
 		it->state = REFUSED;
 		return;
 	}
-	it->jid = secret_account_jid(c, text, &it->why);
+	it->jid = account_name_parse(c, text, &it->why);
 	if (it->jid == NULL || password_check(it->password, &it->why) != 0)
 		it->state = REFUSED;
 }

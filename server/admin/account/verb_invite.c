@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "admin/account/secret.h"
+#include "admin/account/account_name.h"
 #include "admin/request/rows.h"
 #include "base/arena.h"
 #include "base/buf.h"
@@ -34,7 +34,7 @@ read_address(struct request *r, struct making *m, const char *text)
 	if (text == NULL)
 		text = m->config->hosts[0].domain;
 	if (strchr(text, '@') != NULL) {
-		j = secret_account_jid(m->config, text, &r->err);
+		j = account_name_parse(m->config, text, &r->err);
 		if (j == NULL)
 			return -1;
 		m->invite.local = arena_strdup(m->arena, jid_local(j));
@@ -51,7 +51,7 @@ read_address(struct request *r, struct making *m, const char *text)
 static int
 read_inviter(struct request *r, struct making *m, const char *text)
 {
-	struct jid *j = secret_account_jid(m->config, text, &r->err);
+	struct jid *j = account_name_parse(m->config, text, &r->err);
 
 	if (j == NULL)
 		return -1;

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "admin/account/secret.h"
+#include "admin/account/account_name.h"
 #include "base/arena.h"
 #include "base/crypt.h"
 #include "core/census.h"
@@ -25,7 +25,7 @@ begin(struct request *r)
 	if (request_args(r, "{s:s}", "jid", &text) != 0)
 		return NULL;
 	c = config_get();
-	j = secret_account_jid(c, text, &r->err);
+	j = account_name_parse(c, text, &r->err);
 	config_unref(c);
 	if (j != NULL && request_db(r) != 0) {
 		jid_unref(j);

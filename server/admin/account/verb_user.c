@@ -8,8 +8,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "admin/account/account_name.h"
 #include "admin/account/import.h"
-#include "admin/account/secret.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/crypt.h"
@@ -29,7 +29,7 @@ static struct jid *
 account_arg(struct request *r, const char *text)
 {
 	struct config *c = config_get();
-	struct jid *j = secret_account_jid(c, text, &r->err);
+	struct jid *j = account_name_parse(c, text, &r->err);
 
 	config_unref(c);
 	return j;

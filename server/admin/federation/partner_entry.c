@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "admin/account/secret.h"
+#include "admin/account/account_name.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "core/component/component.h"
@@ -285,7 +285,7 @@ add_who(struct reading *g, json_t *out, const char *text)
 			return err_set(g->e, 0, "who: group: and the name of a group");
 		return json_array_append_new(out, json_string(text));
 	}
-	j = secret_account_jid(g->config, text, g->e);
+	j = account_name_parse(g->config, text, g->e);
 	if (j == NULL)
 		return err_prefix(g->e, "who: %.100s", text);
 	json_array_append_new(out, json_string(jid_bare(j)));

@@ -1,7 +1,7 @@
 /*
- * secret: which accounts may be named. Called by the verbs of accounts and by the threads of an import.
+ * account_name: see account_name.h.
  */
-#include "admin/account/secret.h"
+#include "admin/account/account_name.h"
 
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include "xmpp/jid.h"
 
 struct jid *
-secret_account_jid(const struct config *c, const char *text, struct err *e)
+account_name_parse(const struct config *c, const char *text, struct err *e)
 {
 	struct jid *j = jid_parse_z(text);
 
