@@ -37,14 +37,14 @@ struct command {
 	const char *more;  /* for --help; may be NULL */
 };
 
-extern const struct command command_component[], command_gateway[]; /* ended by a NULL noun, as all of these */
-extern const struct command command_user[], command_device[], command_mfa[], command_invite[], command_room[], command_federation[], command_files[],
-	command_quarantine[], command_access[], command_log[], command_verify[], command_export[],
-	command_audit[],
-	command_server[]; /* ended by a NULL noun */
-extern const struct command command_archive[];
-extern const struct command command_hold[], command_retention[];
-extern const struct command command_erasure[];
+/* The tables of commands, ended by a NULL noun: command_NAME. In this order --help has them. */
+#define COMMAND_TABLES(X) \
+	X(user) X(device) X(mfa) X(invite) X(room) X(component) X(gateway) \
+	X(federation) X(files) X(quarantine) X(access) X(log) X(verify) \
+	X(archive) X(export) X(audit) X(hold) X(retention) X(erasure) X(server)
+#define COMMAND_DECLARE(name) extern const struct command command_##name[];
+COMMAND_TABLES(COMMAND_DECLARE)
+
 /* Options that some nouns take (main.c, takes_options), each of its commands some of them; ended by a NULL name. */
 extern const struct option federation_options[];
 bool options_has(const struct options *o, const char *name);

@@ -15,13 +15,8 @@
 
 #define DEFAULT_CONFIG "/etc/chancery/chancery.yaml"
 
-static const struct command *const tables[] = {command_user, command_device, command_mfa, command_invite, command_room, command_component, command_gateway, command_federation, command_files,
-	command_quarantine, command_access, command_log, command_verify,
-	command_archive,
-	command_export, command_audit,
-	command_hold, command_retention,
-	command_erasure,
-	command_server};
+#define ROW(name) command_##name,
+static const struct command *const tables[] = { COMMAND_TABLES(ROW) };
 #define NTABLES (sizeof tables / sizeof *tables)
 
 static void

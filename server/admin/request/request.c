@@ -178,21 +178,8 @@ request_time(int64_t us)
 	return us == 0 ? json_null() : json_string(clock_format(us, text));
 }
 
-static const struct request_verb *const tables[] = {
-	request_component_verbs,
-	request_gateway_verbs,
-	request_user_verbs,	  request_people_verbs,	      request_device_verbs, request_mfa_verbs,	     request_server_verbs,  request_announce_verbs,
-	request_invite_verbs,	  request_room_verbs,	      request_federation_verbs,	     request_federation_look_verbs,
-	request_federation_test_verbs, request_scanner_verbs, request_files_verbs,
-	request_access_verbs, request_token_verbs, request_approval_verbs,
-	request_log_verbs,
-	request_export_verbs,
-	request_erasure_verbs,
-	request_archive_verbs,
-	request_audit_verbs,
-	request_hold_verbs,
-	request_retention_verbs,
-};
+#define ROW(name) request_##name##_verbs,
+static const struct request_verb *const tables[] = { REQUEST_TABLES(ROW) };
 
 const struct request_verb *
 request_verb_at(size_t n)

@@ -66,18 +66,12 @@ struct request_verb {
 	int (*check)(struct request *r);
 };
 
-/* Tables of verbs, ended by a NULL noun. */
-extern const struct request_verb request_component_verbs[], request_gateway_verbs[];
-extern const struct request_verb request_user_verbs[], request_people_verbs[], request_device_verbs[], request_mfa_verbs[], request_server_verbs[],
-	request_announce_verbs[], request_invite_verbs[], request_room_verbs[], request_federation_verbs[], request_federation_look_verbs[],
-	request_federation_test_verbs[], request_scanner_verbs[], request_files_verbs[],
-	request_access_verbs[], request_token_verbs[], request_approval_verbs[],
-	request_log_verbs[];
-extern const struct request_verb request_export_verbs[];
-extern const struct request_verb request_erasure_verbs[];
-extern const struct request_verb request_archive_verbs[];
-extern const struct request_verb request_audit_verbs[];
-extern const struct request_verb request_hold_verbs[], request_retention_verbs[];
+/* The tables of verbs, ended by a NULL noun: request_NAME_verbs. In this order they are described. */
+#define REQUEST_TABLES(X) \
+	X(component) X(gateway) X(user) X(people) X(device) X(mfa) X(server) X(announce) X(invite) X(room) X(federation) X(federation_look) X(federation_test) \
+	X(scanner) X(files) X(access) X(token) X(approval) X(log) X(export) X(erasure) X(archive) X(audit) X(hold) X(retention)
+#define REQUEST_DECLARE(name) extern const struct request_verb request_##name##_verbs[];
+REQUEST_TABLES(REQUEST_DECLARE)
 
 /* Answers the line. -1: the connection is of no more use. Uses the server, who, dbs and send of `r`. */
 int request_run(struct request *r, const char *line, size_t n);
