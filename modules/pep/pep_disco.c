@@ -3,57 +3,20 @@
  */
 #include <string.h>
 
+#include "../pubsub/node_feature.h"
 #include "base/clock.h"
 #include "pep.h"
 #include "xmpp/discovery.h"
 #include "xmpp/ns.h"
 
-#define P "http://jabber.org/protocol/pubsub#"
-
 static const char *const features[] = {
 	"http://jabber.org/protocol/pubsub",
-	P "access-authorize",
-	P "access-open",
-	P "access-presence",
-	P "access-roster",
-	P "access-whitelist",
-	P "auto-create",
-	P "auto-subscribe",
-	P "config-node",
-	P "config-node-max",
-	P "create-and-configure",
-	P "create-nodes",
-	P "delete-items",
-	P "delete-nodes",
-	P "filtered-notifications",
-	P "instant-nodes",
-	P "item-ids",
-	P "last-published",
-	P "manage-subscriptions",
-	P "member-affiliation",
-	P "meta-data",
-	P "modify-affiliations",
-	P "multi-items",
-	P "outcast-affiliation",
-	P "persistent-items",
-	P "presence-notifications",
-	P "presence-subscribe",
-	P "pubsub-on-a-jid",
-	P "publish",
-	P "publish-only-affiliation",
-	P "publish-options",
-	P "publisher-affiliation",
-	P "purge-nodes",
-	P "retract-items",
-	P "retrieve-affiliations",
-	P "retrieve-default",
-	P "retrieve-default-sub",
-	P "retrieve-items",
-	P "retrieve-subscriptions",
-	P "rsm",
-	P "subscribe",
-	P "subscription-notifications",
-	P "subscription-options",
+	NODE_FEATURES,
+	NODE_FEATURE("auto-create"),
+	NODE_FEATURE("auto-subscribe"),
+	NODE_FEATURE("filtered-notifications"),
+	NODE_FEATURE("presence-subscribe"),
+	NODE_FEATURE("pubsub-on-a-jid"),
 };
 
 /* XEP-0223 §6 looks at the server, XEP-0163 §6.1 at the account. */

@@ -4,12 +4,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "node_feature.h"
 #include "pubsub.h"
 #include "xmpp/discovery.h"
 #include "xmpp/ns.h"
 #include "xmpp/rsm.h"
-
-#define P "http://jabber.org/protocol/pubsub#"
 
 static const char *const features[] = {
 	NS_DISCO_INFO,
@@ -17,44 +16,8 @@ static const char *const features[] = {
 	NS_PING,
 	"http://jabber.org/protocol/rsm",
 	NS_PUBSUB,
-	P "access-authorize",
-	P "access-open",
-	P "access-presence",
-	P "access-roster",
-	P "access-whitelist",
-	P "config-node",
-	P "config-node-max",
-	P "create-and-configure",
-	P "create-nodes",
-	P "delete-items",
-	P "delete-nodes",
-	P "instant-nodes",
-	P "item-ids",
-	P "last-published",
-	P "leased-subscription",
-	P "manage-subscriptions",
-	P "member-affiliation",
-	P "meta-data",
-	P "modify-affiliations",
-	P "multi-items",
-	P "outcast-affiliation",
-	P "persistent-items",
-	P "presence-notifications",
-	P "publish",
-	P "publish-only-affiliation",
-	P "publish-options",
-	P "publisher-affiliation",
-	P "purge-nodes",
-	P "retract-items",
-	P "retrieve-affiliations",
-	P "retrieve-default",
-	P "retrieve-default-sub",
-	P "retrieve-items",
-	P "retrieve-subscriptions",
-	P "rsm",
-	P "subscribe",
-	P "subscription-notifications",
-	P "subscription-options",
+	NODE_FEATURES,
+	NODE_FEATURE("leased-subscription"),
 };
 
 /* The <query/> of the answer; of the node when one was asked for. */
